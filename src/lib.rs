@@ -1,0 +1,9 @@
+//! loadgate puts load on a service, measures it, and judges the run.
+//!
+//! Data flows through the rooms from left to right, and imports point left only:
+//! `config → plan → load → result → baseline → gate → report → github`. This library exists for the
+//! binary, its tests, benches and fuzz targets; it is not a public API.
+
+pub mod clock;
+pub mod demo;
+pub mod units;

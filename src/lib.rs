@@ -5,5 +5,7 @@
 //! binary, its tests, benches and fuzz targets; it is not a public API.
 
 pub mod clock;
+pub mod config;
 pub mod demo;
+pub mod metric;
 pub mod units;

@@ -7,6 +7,8 @@
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod load;
 pub mod metric;
+pub mod plan;
 pub mod template;
 pub mod units;

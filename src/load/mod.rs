@@ -1,0 +1,3 @@
+//! What loadgate does: virtual users put load on a target and record what happened.
+
+pub mod measure;

@@ -143,6 +143,7 @@ mod alarm {
     pub(super) struct Alarm(AsyncFd<OwnedFd>);
 
     impl Alarm {
+        #[expect(deprecated, reason = "an owned descriptor keeps the promise its unsafe successor asks for")]
         pub(super) fn new() -> io::Result<Self> {
             let fd =
                 timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;

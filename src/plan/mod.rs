@@ -43,6 +43,8 @@ pub struct Plan {
     pub names: Arc<NameTable>,
     /// The names the engine itself sets.
     pub builtin: user::BuiltinSlots,
+    /// Whether templates outside a request's own step look at `response`.
+    pub keeps_response: bool,
     /// Limits of one request.
     pub limits: Limits,
     /// What every random choice derives from.

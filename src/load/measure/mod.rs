@@ -2,4 +2,7 @@
 //! merged in any order.
 
 pub mod outcome;
+pub mod recorder;
 pub mod recording;
+pub mod sample;
+pub mod times;

@@ -169,8 +169,7 @@ fn code_end(source: &str, start: usize) -> Option<usize> {
     while at < bytes.len() {
         match (bytes[at], quote) {
             (b'\\', Some(_)) => at += 1,
-            (byte, Some(open)) if byte == open => quote = None,
-            (_, Some(_)) => {}
+            (byte, Some(open)) => quote = quote.filter(|_| byte != open),
             (b'"' | b'\'', None) => quote = Some(bytes[at]),
             (b'{' | b'[' | b'(', None) => depth += 1,
             (b'}', None) if depth == 0 => return (bytes.get(at + 1) == Some(&b'}')).then_some(at),

@@ -4,6 +4,8 @@
 pub mod arrivals;
 mod control;
 mod deck;
+mod generate;
+mod health;
 pub mod measure;
 mod pacing;
 mod perform;
@@ -15,6 +17,7 @@ mod timer;
 mod virtual_user;
 mod worker;
 
+pub use generate::{Observer, Wish, generate};
 pub use session::Session;
 
 use thiserror::Error;

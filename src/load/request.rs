@@ -273,7 +273,7 @@ fn encode(path: &str) -> String {
         if byte.is_ascii_graphic() {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.extend(["%".to_owned(), format!("{byte:02X}")]);
         }
         out
     })

@@ -120,10 +120,10 @@ impl VirtualUser {
         let step_begun = clock::now();
         let (slot, scope) = (self.worker.plan.builtin.message, self.scope.clone());
         let wanted = |arrived: &Arrived| {
-            let Some(expression) = &receive.matches else { return Ok(true) };
+            let Some(expression) = &receive.matches else { return true };
             scope.set(slot, message_value(&arrived.payload));
             // A message of another shape is just not the one waited for.
-            Ok(expression.holds(&scope).unwrap_or(false))
+            expression.holds(&scope).unwrap_or(false)
         };
         let timer = self.worker.timer.clone();
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };

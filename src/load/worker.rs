@@ -228,13 +228,16 @@ impl Crew {
 /// The class of every user: exactly by weight, and mixed, so that a ramp has the mix as well. The
 /// smooth weighted round robin of nginx, over the exact counts.
 fn seats(users: usize, weights: &[u32]) -> Vec<usize> {
-    let counts: Vec<i64> = split_by_weight(users, weights).into_iter().map(|count| count as i64).collect();
-    let mut credit = vec![0; counts.len()];
+    let counts: Vec<i64> = split_by_weight(users, weights)
+        .into_iter()
+        .map(|count| i64::try_from(count).unwrap_or(i64::MAX))
+        .collect();
+    let (total, mut credit) = (counts.iter().sum::<i64>(), vec![0; counts.len()]);
     (0..users)
         .filter_map(|_| {
             credit.iter_mut().zip(&counts).for_each(|(credit, count)| *credit += count);
             let next = (0..counts.len()).rev().max_by_key(|class| credit[*class])?;
-            credit[next] -= users as i64;
+            credit[next] -= total;
             Some(next)
         })
         .collect()

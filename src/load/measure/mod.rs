@@ -4,5 +4,6 @@
 pub mod outcome;
 pub mod recorder;
 pub mod recording;
+pub mod run;
 pub mod sample;
 pub mod times;

@@ -38,11 +38,17 @@ impl Times {
     /// Adds all of another.
     pub fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {
-            (_, Self::Few(times)) => times.iter().for_each(|time| self.record_us(*time)),
+            (_, Self::Few(times)) => {
+                for time in times {
+                    self.record_us(*time);
+                }
+            }
             (Self::Many(ours), Self::Many(theirs)) => add(ours, theirs),
             (Self::Few(times), Self::Many(theirs)) => {
                 let mut merged = theirs.clone();
-                times.iter().for_each(|time| merged.saturating_record(u64::from(*time)));
+                for time in times.iter() {
+                    merged.saturating_record(u64::from(*time));
+                }
                 *self = Self::Many(merged);
             }
         }
@@ -101,7 +107,9 @@ mod tests {
 
     fn times(values: &[u32]) -> Times {
         let mut times = Times::default();
-        values.iter().for_each(|value| times.record(Duration::from_micros(u64::from(*value))));
+        for value in values {
+            times.record(Duration::from_micros(u64::from(*value)));
+        }
         times
     }
 
@@ -118,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_longer_than_an_hour_counts_as_an_hour() {
         let mut times = Times::default();
-        times.record(Duration::from_secs(7_200));
+        times.record(Duration::from_hours(2));
         let longest = times.histogram().unwrap().max();
         assert!(longest.abs_diff(LONGEST_US) < LONGEST_US / 1_000, "{longest}");
     }

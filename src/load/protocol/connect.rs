@@ -25,10 +25,13 @@ use crate::load::measure::sample::{Phases, Traffic};
 /// How long a resolved name is believed.
 const NAME_LIFETIME: Duration = Duration::from_secs(30);
 
+type Name = (String, u16);
+type Resolved = (Instant, Vec<SocketAddr>);
+
 /// Opens the connections of one worker.
 pub struct Connector {
     tls: TlsConnector,
-    names: RefCell<HashMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+    names: RefCell<HashMap<Name, Resolved>>,
     exhausted: Cell<u64>,
 }
 

@@ -123,11 +123,10 @@ pub fn failure(error: &hyper::Error) -> Failure {
     let io = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
     let kind = match io {
         Some(io) if cut_off(io) => FailureKind::Reset,
-        Some(_) => FailureKind::Protocol,
         None if error.is_incomplete_message() || error.is_canceled() || error.is_closed() => {
             FailureKind::Reset
         }
-        None => FailureKind::Protocol,
+        Some(_) | None => FailureKind::Protocol,
     };
     let message = match cause {
         Some(cause) => format!("{error}: {cause}"),

@@ -100,10 +100,10 @@ impl Response {
                 }
             }
             Expectation::Json { path, text, value } => self.expect_json((path, text), value, scope),
-            Expectation::That(expression) => match expression.holds(scope).map_err(render)? {
-                true => Ok(()),
-                false => fail(format!("`{}` does not hold", expression.source())),
-            },
+            Expectation::That(expression) => {
+                let held = expression.holds(scope).map_err(render)?;
+                if held { Ok(()) } else { fail(format!("`{}` does not hold", expression.source())) }
+            }
         }
     }
 

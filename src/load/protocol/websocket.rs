@@ -103,34 +103,13 @@ impl Socket {
 
     /// Takes the oldest message that `wanted` accepts, as soon as there is one; the others stay.
     /// Fails when the socket closes first.
-    pub async fn receive(
-        &mut self,
-        mut wanted: impl FnMut(&Arrived) -> Result<bool, Failure>,
-    ) -> Result<Arrived, Failure> {
+    pub async fn receive(&mut self, mut wanted: impl FnMut(&Arrived) -> bool) -> Result<Arrived, Failure> {
         let mut looked_at = 0;
         loop {
             let news = self.inbox.news.notified();
-            let mut heard = self.inbox.state.borrow_mut();
-            let first_new = looked_at.min(heard.messages.len());
-            let mut found = None;
-            for (index, message) in heard.messages.iter().enumerate().skip(first_new) {
-                if wanted(message)? {
-                    found = Some(index);
-                    break;
-                }
+            if let Some(taken) = self.inbox.take(&mut looked_at, &mut wanted) {
+                return taken;
             }
-            if let Some(message) = found.and_then(|index| heard.messages.remove(index)) {
-                return Ok(message);
-            }
-            looked_at = heard.messages.len();
-            if let Some(reason) = &heard.closed {
-                return Err(Failure::new(FailureKind::WebsocketClose, reason));
-            }
-            if looked_at == INBOX {
-                // The next message pushes the oldest out, so the newest is one place further ahead.
-                looked_at -= 1;
-            }
-            drop(heard);
             news.await;
         }
     }
@@ -141,14 +120,12 @@ impl Socket {
         self.send(Message::Ping(Bytes::from_static(b"loadgate"))).await?;
         loop {
             let news = self.inbox.news.notified();
-            let heard = self.inbox.state.borrow();
-            if heard.pongs > before {
+            if self.inbox.state.borrow().pongs > before {
                 return Ok(());
             }
-            if let Some(reason) = &heard.closed {
-                return Err(Failure::new(FailureKind::WebsocketClose, reason));
+            if let Some(failure) = self.inbox.closed() {
+                return Err(failure);
             }
-            drop(heard);
             news.await;
         }
     }
@@ -157,8 +134,8 @@ impl Socket {
     pub async fn closed(&self) -> Failure {
         loop {
             let news = self.inbox.news.notified();
-            if let Some(reason) = &self.inbox.state.borrow().closed {
-                return Failure::new(FailureKind::WebsocketClose, reason);
+            if let Some(failure) = self.inbox.closed() {
+                return failure;
             }
             news.await;
         }
@@ -223,6 +200,32 @@ async fn listen(mut source: SplitStream<WebSocketStream<Stream>>, inbox: Rc<Inbo
     };
     inbox.state.borrow_mut().closed = Some(reason);
     inbox.news.notify_waiters();
+}
+
+impl Inbox {
+    /// Takes the oldest wanted message, or says that there will be none. `looked_at` counts the
+    /// messages that need no second look.
+    fn take(
+        &self,
+        looked_at: &mut usize,
+        wanted: &mut impl FnMut(&Arrived) -> bool,
+    ) -> Option<Result<Arrived, Failure>> {
+        let mut heard = self.state.borrow_mut();
+        let begin = (*looked_at).min(heard.messages.len());
+        let found = (begin..heard.messages.len()).find(|index| wanted(&heard.messages[*index]));
+        if let Some(message) = found.and_then(|index| heard.messages.remove(index)) {
+            return Some(Ok(message));
+        }
+        // In a full inbox the next message pushes the oldest out and takes the last place.
+        *looked_at = heard.messages.len().min(INBOX - 1);
+        drop(heard);
+        self.closed().map(Err)
+    }
+
+    fn closed(&self) -> Option<Failure> {
+        let heard = self.state.borrow();
+        heard.closed.as_ref().map(|reason| Failure::new(FailureKind::WebsocketClose, reason))
+    }
 }
 
 impl Heard {

@@ -146,10 +146,11 @@ impl VirtualUser {
         let worker = self.worker.clone();
         let wait = &worker.plan.classes[self.class].wait;
         let mut start = pacing::first_start(wait, clock::now(), &mut self.random);
-        let mut ended = start.at;
+        let mut ended = clock::now();
         while self.sleep_until(start.at).await {
-            let free = start.at.max(ended);
-            worker.recorder.borrow_mut().started(clock::now().saturating_duration_since(free));
+            let waited = start.at > ended;
+            let lag = waited.then(|| clock::now().saturating_duration_since(start.at));
+            worker.recorder.borrow_mut().started(lag);
             self.iterate(start).await;
             ended = clock::now();
             start = pacing::next_start(wait, start, ended, &mut self.random);

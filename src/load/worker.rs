@@ -297,7 +297,7 @@ impl Lobby {
         while self.guests.try_join_next().is_some() {}
         let Some(class) = self.classes.deal() else { return };
         let Some(mut user) = self.free_user(class, room) else { return self.turn_away(class, at) };
-        self.worker.recorder.borrow_mut().started(clock::now().saturating_duration_since(at));
+        self.worker.recorder.borrow_mut().started(Some(clock::now().saturating_duration_since(at)));
         let waiting = self.waiting.clone();
         self.guests.spawn_local(async move {
             user.visit(at).await;

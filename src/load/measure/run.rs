@@ -51,7 +51,7 @@ pub struct Window {
     pub at: Duration,
     /// What most of it belongs to.
     pub phase: Phase,
-    /// Virtual users at its end.
+    /// The most virtual users at once in it.
     pub users: u64,
     /// All requests and WebSocket connects of it.
     pub all: Slice,
@@ -113,7 +113,9 @@ impl Window {
             })
             .collect();
         let mut all = Tally::default();
-        merged.iter().for_each(|tally| all.merge(tally));
+        for tally in &merged {
+            all.merge(tally);
+        }
         let endpoints = merged.iter().map(Slice::of).collect();
         Self { at, phase, users: recording.users, all: Slice::of(&all), endpoints }
     }

@@ -5,5 +5,6 @@
 //! binary, its tests, benches and fuzz targets; it is not a public API.
 
 pub mod clock;
+pub mod commands;
 pub mod demo;
 pub mod units;

@@ -6,5 +6,10 @@
 
 pub mod clock;
 pub mod commands;
+pub mod config;
 pub mod demo;
+pub mod load;
+pub mod metric;
+pub mod plan;
+pub mod template;
 pub mod units;

@@ -1,0 +1,8 @@
+//! What is measured and how it is added up. Merging is associative: windows and workers may be
+//! merged in any order.
+
+pub mod outcome;
+pub mod recorder;
+pub mod recording;
+pub mod sample;
+pub mod times;

@@ -1,0 +1,209 @@
+//! What was counted in one window, by one worker or by all of them.
+
+use std::collections::BTreeMap;
+
+use super::outcome::{Failure, FailureKind};
+use super::times::Times;
+use crate::plan::load::Phase;
+
+/// Counts and times of one endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Successes.
+    pub ok: u64,
+    /// Failures, by [`FailureKind::index`].
+    pub failed: [u64; FailureKind::ALL.len()],
+    /// From when it was due to the end: successes and timeouts.
+    pub response: Times,
+    /// From when it was sent to the end: successes and timeouts.
+    pub service: Times,
+    /// Response times of the other failures.
+    pub failed_response: Times,
+    /// From the send to the first byte of the response.
+    pub first_byte: Times,
+    /// Name resolution, of requests that opened a connection.
+    pub dns: Times,
+    /// TCP connect, likewise.
+    pub connect: Times,
+    /// TLS handshake, likewise.
+    pub tls: Times,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// WebSocket messages in.
+    pub messages_in: u64,
+    /// WebSocket messages out.
+    pub messages_out: u64,
+    /// Messages waited for in vain.
+    pub missing_messages: u64,
+    /// Sockets that closed when nobody wanted them to.
+    pub unexpected_closes: u64,
+}
+
+impl Tally {
+    /// All failures.
+    pub fn failures(&self) -> u64 {
+        self.failed.iter().sum()
+    }
+
+    /// Everything that ended, well or not.
+    pub fn total(&self) -> u64 {
+        self.ok + self.failures()
+    }
+
+    /// Adds all of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.ok += other.ok;
+        for (ours, theirs) in self.failed.iter_mut().zip(other.failed) {
+            *ours += theirs;
+        }
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+        self.failed_response.merge(&other.failed_response);
+        self.first_byte.merge(&other.first_byte);
+        self.dns.merge(&other.dns);
+        self.connect.merge(&other.connect);
+        self.tls.merge(&other.tls);
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.messages_in += other.messages_in;
+        self.messages_out += other.messages_out;
+        self.missing_messages += other.missing_messages;
+        self.unexpected_closes += other.unexpected_closes;
+    }
+}
+
+/// One thing counted twice: in the steady phase, and in the rest of the run.
+#[derive(Debug, Clone, Default)]
+pub struct Split<T> {
+    /// Due in the steady phase.
+    pub steady: T,
+    /// Due before or after it.
+    pub rest: T,
+}
+
+impl<T> Split<T> {
+    /// The half a phase belongs to.
+    pub fn of(&mut self, phase: Phase) -> &mut T {
+        if phase == Phase::Steady { &mut self.steady } else { &mut self.rest }
+    }
+}
+
+/// Counts and times of one custom metric.
+#[derive(Debug, Clone, Default)]
+pub struct MetricTally {
+    /// How many were recorded.
+    pub ok: u64,
+    /// What they measured.
+    pub response: Times,
+}
+
+/// Counts of one task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskTally {
+    /// Iterations that ran.
+    pub iterations: u64,
+    /// Iterations whose first condition did not hold.
+    pub skipped: u64,
+    /// Iterations that a failed step ended.
+    pub failed: u64,
+}
+
+/// What the generator noticed of itself.
+#[derive(Debug, Clone, Default)]
+pub struct HealthTally {
+    /// How late scheduled iterations began that had a free user.
+    pub lag: Times,
+    /// Iterations due for which a user was free or could be made.
+    pub due: u64,
+    /// Of those, iterations started.
+    pub started: u64,
+    /// Times that file descriptors or ports ran out.
+    pub exhausted: u64,
+}
+
+/// The most sample messages kept per endpoint and kind.
+pub const SAMPLES: usize = 3;
+
+/// Everything counted in one window. Indexes are those of the plan.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// By endpoint.
+    pub endpoints: Vec<Split<Tally>>,
+    /// By custom metric.
+    pub metrics: Vec<Split<MetricTally>>,
+    /// By task, over the whole run.
+    pub tasks: Vec<TaskTally>,
+    /// Of the generator.
+    pub health: HealthTally,
+    /// Cut off at the end of the drain: neither ok nor failed.
+    pub unfinished: u64,
+    /// Virtual users at the end of the window.
+    pub users: u64,
+    /// A few messages, by endpoint and kind.
+    pub samples: BTreeMap<(usize, FailureKind), Vec<String>>,
+}
+
+impl Recording {
+    /// An empty recording for a plan of so many endpoints, metrics and tasks.
+    pub fn new(endpoints: usize, metrics: usize, tasks: usize) -> Self {
+        Self {
+            endpoints: vec![Split::default(); endpoints],
+            metrics: vec![Split::default(); metrics],
+            tasks: vec![TaskTally::default(); tasks],
+            ..Self::default()
+        }
+    }
+
+    /// Keeps the message of a failure if there are few of its kind; each text once.
+    pub fn sample(&mut self, endpoint: usize, failure: &Failure) {
+        let messages = self.samples.entry((endpoint, failure.kind)).or_default();
+        if messages.len() < SAMPLES && !messages.contains(&failure.message) {
+            messages.push(failure.message.clone());
+        }
+    }
+
+    /// Adds all of another worker's window, or of a later one.
+    pub fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.endpoints.iter_mut().zip(&other.endpoints) {
+            ours.steady.merge(&theirs.steady);
+            ours.rest.merge(&theirs.rest);
+        }
+        for (ours, theirs) in self.metrics.iter_mut().zip(&other.metrics) {
+            ours.steady.merge(&theirs.steady);
+            ours.rest.merge(&theirs.rest);
+        }
+        for (ours, theirs) in self.tasks.iter_mut().zip(&other.tasks) {
+            ours.iterations += theirs.iterations;
+            ours.skipped += theirs.skipped;
+            ours.failed += theirs.failed;
+        }
+        self.health.merge(&other.health);
+        self.unfinished += other.unfinished;
+        self.users += other.users;
+        for (key, messages) in &other.samples {
+            for message in messages {
+                self.sample(key.0, &Failure { kind: key.1, message: message.clone() });
+            }
+        }
+    }
+}
+
+impl MetricTally {
+    /// Adds all of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.response.merge(&other.response);
+    }
+}
+
+impl HealthTally {
+    /// Adds all of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.lag.merge(&other.lag);
+        self.due += other.due;
+        self.started += other.started;
+        self.exhausted += other.exhausted;
+    }
+}

@@ -1,0 +1,144 @@
+//! What will happen, complete and validated. Data only: it sends nothing and reads nothing.
+
+pub mod load;
+pub mod rules;
+pub mod step;
+pub mod user;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::template::{NameTable, Template};
+use load::Load;
+use rules::Rules;
+use user::{DataSet, Task, UserClass};
+
+/// Everything one run needs to know.
+#[derive(Debug)]
+pub struct Plan {
+    /// The project's name.
+    pub name: String,
+    /// The scenario that runs.
+    pub scenario: String,
+    /// The environment it runs in.
+    pub environment: String,
+    /// Whether the environment must be allowed by hand.
+    pub protection: Protection,
+    /// What is measured.
+    pub target: Target,
+    /// How much load, when.
+    pub load: Load,
+    /// The virtual users.
+    pub classes: Vec<UserClass>,
+    /// Every task of every class; [`user::TaskId`] indexes it.
+    pub tasks: Vec<Task>,
+    /// Every endpoint of this scenario; [`step::EndpointId`] indexes it.
+    pub endpoints: Vec<Endpoint>,
+    /// Every custom metric of this scenario; [`step::MetricId`] indexes it.
+    pub metrics: Vec<String>,
+    /// The data that templates draw from.
+    pub data: Vec<DataSet>,
+    /// Every name that templates can see.
+    pub names: Arc<NameTable>,
+    /// The names the engine itself sets.
+    pub builtin: user::BuiltinSlots,
+    /// Whether templates outside a request's own step look at `response`.
+    pub keeps_response: bool,
+    /// Limits of one request.
+    pub limits: Limits,
+    /// What every random choice derives from.
+    pub seed: u64,
+    /// SHA-256 of what shapes the numbers, in hexadecimal.
+    pub digest: String,
+    /// What the run is judged by.
+    pub rules: Rules,
+    /// What is written where.
+    pub reporting: Reporting,
+    /// Values of `env(…)`, which must appear nowhere.
+    pub secrets: Vec<String>,
+    /// Configured, understood, and not done by this version.
+    pub inactive: Vec<String>,
+}
+
+/// Whether an environment refuses to start unless it is allowed by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// Anyone may start.
+    Open,
+    /// Only with `--allow-protected`.
+    Protected,
+}
+
+/// What load is put on.
+#[derive(Debug)]
+pub enum Target {
+    /// A service that is already there: scheme, host, port, and a path that is put before every path.
+    Host(url::Url),
+    /// A command that loadgate starts, waits for, watches and stops.
+    Command(Box<TargetCommand>),
+}
+
+/// How to start a service. Its templates know `address` (`127.0.0.1:PORT`) and `port`.
+#[derive(Debug)]
+pub struct TargetCommand {
+    /// One template an argument; a first argument of `loadgate` is this very binary.
+    pub arguments: Vec<Template>,
+    /// The folder it runs in: that of the configuration.
+    pub folder: PathBuf,
+    /// The path that answers 2xx when the service is ready.
+    pub ready: String,
+    /// How long to wait for that.
+    pub ready_timeout: Duration,
+}
+
+/// What a sample is counted under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `METHOD /path` or `WS /path`.
+    pub name: String,
+    /// What it speaks.
+    pub kind: EndpointKind,
+}
+
+/// The two kinds of endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointKind {
+    /// Requests.
+    Http,
+    /// WebSocket connects.
+    WebSocket,
+}
+
+/// Limits of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the send to the last byte, where the step says nothing else.
+    pub timeout: Duration,
+    /// Bytes of a response body; more is a failure of kind protocol.
+    pub max_body: u64,
+}
+
+/// What is written where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reporting {
+    /// The folder that run folders are made in.
+    pub output_dir: PathBuf,
+    /// The formats asked for.
+    pub formats: Vec<Format>,
+}
+
+/// A report format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `report.html`.
+    Html,
+    /// `result.json`; always written.
+    Json,
+    /// `endpoints.csv` and `series.csv`.
+    Csv,
+    /// `summary.md`.
+    Markdown,
+    /// `junit.xml`.
+    Junit,
+}

@@ -1,0 +1,113 @@
+//! What a run is judged by: objectives and budgets. Resolvable without secrets or data files, so that
+//! a stored result can be judged again anywhere.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::metric::Metric;
+use crate::units::Ratio;
+
+/// Everything the gate needs beside the result.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rules {
+    /// The SLA, in the order written.
+    pub objectives: Vec<Objective>,
+    /// How to compare with the past; without it nothing is compared.
+    pub baseline: Option<BaselineRules>,
+}
+
+/// One line of the SLA: the good condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objective {
+    /// What it is about.
+    pub scope: Scope,
+    /// The number.
+    pub metric: Metric,
+    /// In the metric's unit: below it, for a throughput above it, is good.
+    pub limit: f64,
+    /// What a breach does.
+    pub severity: Severity,
+    /// Must hold in every window of this length.
+    pub window: Option<Duration>,
+    /// Stops the run when broken, not before this.
+    pub abort_after: Option<Duration>,
+    /// Said when broken.
+    pub message: Option<String>,
+    /// Whether this scenario makes it at all.
+    pub applies: Applies,
+    /// Line in the configuration.
+    pub line: Option<usize>,
+}
+
+/// What an objective is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// All requests.
+    Total,
+    /// One endpoint, by name.
+    Endpoint(String),
+    /// A custom metric, by name.
+    Metric(String),
+}
+
+/// Whether the scenario that runs has what an objective is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applies {
+    /// It does.
+    Here,
+    /// Another scenario does.
+    Elsewhere,
+}
+
+/// What a broken objective does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Fails the run.
+    Fail,
+    /// Is shown.
+    Warn,
+}
+
+/// How a run is compared with the baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BaselineRules {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The gated metrics.
+    pub gate_on: Vec<Metric>,
+    /// Tolerated change, per gated metric; for the error rate in points.
+    pub budget: Vec<(Metric, Ratio)>,
+    /// The change that must not slip through.
+    pub catch: Ratio,
+    /// Widens both for tiny times.
+    pub min_change: Duration,
+    /// One minus the false-alarm rate of one comparison.
+    pub confidence: Ratio,
+    /// Who decides a regression.
+    pub confirmation: Confirmation,
+    /// Runs kept per CPU class and epoch.
+    pub keep_runs: usize,
+    /// What an inconclusive verdict does to the exit status.
+    pub on_inconclusive: Policy,
+    /// What a missing baseline does to the exit status.
+    pub on_missing: Policy,
+}
+
+/// Who decides a regression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// This run.
+    Off,
+    /// A second job on a fresh machine.
+    Required,
+}
+
+/// What a state that is no failure does to the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Exit 0.
+    #[default]
+    Pass,
+    /// Exit 5.
+    Fail,
+}

@@ -1,0 +1,235 @@
+//! Steps: what a virtual user does, one after another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::template::{Expression, JsonTemplate, Slot, Template};
+
+use super::user::Wait;
+
+/// Index into [`Plan::endpoints`](super::Plan::endpoints).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointId(pub usize);
+
+/// Index into [`Plan::metrics`](super::Plan::metrics).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetricId(pub usize);
+
+/// One step.
+#[derive(Debug)]
+pub struct Step {
+    /// Skips the step where it does not hold; on a first step, the whole task.
+    pub when: Option<Expression>,
+    /// What to do.
+    pub action: Action,
+    /// What a failure means for the iteration.
+    pub on_failure: OnFailure,
+}
+
+/// What a failed step means for its iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The iteration ends.
+    End,
+    /// The next step runs.
+    Continue,
+}
+
+/// What a step does. The last five stand inside a WebSocket step only.
+#[derive(Debug)]
+pub enum Action {
+    /// An HTTP request, possibly repeated until something holds.
+    Request(Box<Request>),
+    /// A WebSocket, open for its steps.
+    WebSocket(Box<WebSocket>),
+    /// Steps, several times; `index` counts from 0.
+    Repeat { times: u32, steps: Arc<[Step]> },
+    /// Steps timed as one, under a custom metric.
+    Group { metric: MetricId, steps: Arc<[Step]> },
+    /// The steps of another task, in place.
+    Run(Arc<[Step]>),
+    /// Sets values.
+    Set(Vec<(Slot, JsonTemplate)>),
+    /// Waits.
+    Wait(Wait),
+    /// Sends a message.
+    Send(Message),
+    /// Waits for a message.
+    Receive(Box<Receive>),
+    /// Sends a ping and waits for its pong.
+    Ping,
+    /// Keeps the socket open, reading.
+    Hold(Duration),
+    /// Closes the socket.
+    Close { code: u16, reason: String },
+}
+
+/// An HTTP request.
+#[derive(Debug)]
+pub struct Request {
+    /// What it is counted under.
+    pub endpoint: EndpointId,
+    /// `GET`, `POST`, …
+    pub method: hyper::Method,
+    /// A path (from `/`) on the target, or a whole URL.
+    pub url: Template,
+    /// Added to the URL, percent-encoded.
+    pub query: Vec<(String, Template)>,
+    /// Headers of the class, the step and its authorisation, in that order of overriding; names are lower case.
+    pub headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
+    /// What is sent.
+    pub body: Body,
+    /// What must hold for it to be a success.
+    pub expect: Vec<Expectation>,
+    /// What is kept of the response.
+    pub captures: Vec<Capture>,
+    /// A second name for the same timing.
+    pub record: Option<MetricId>,
+    /// Repeats it until something holds.
+    pub poll: Option<Poll>,
+    /// Instead of [`Limits::timeout`](super::Limits::timeout).
+    pub timeout: Option<Duration>,
+}
+
+/// The value of a header.
+#[derive(Debug)]
+pub enum HeaderValue {
+    /// As rendered.
+    Text(Template),
+    /// `Bearer <token>`.
+    Bearer(Template),
+    /// `Basic <base64 of user:password>` (RFC 7617).
+    Basic { user: Template, password: Template },
+}
+
+/// A request body. The `content-type` stands among the headers.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// JSON with templates.
+    Json(JsonTemplate),
+    /// `application/x-www-form-urlencoded`.
+    Form(Vec<(String, Template)>),
+    /// Text with templates.
+    Raw(Template),
+    /// The bytes of a file, read before the run.
+    File(bytes::Bytes),
+}
+
+/// One condition on a response.
+#[derive(Debug)]
+pub enum Expectation {
+    /// Any of these status ranges, ends included: `2xx` is 200–299.
+    Status(Vec<(u16, u16)>),
+    /// The body contains this text.
+    Contains(Template),
+    /// The header has this value.
+    Header(hyper::header::HeaderName, Template),
+    /// What the path finds first equals this.
+    Json { path: serde_json_path::JsonPath, text: String, value: JsonTemplate },
+    /// The expression holds; it sees `response.status`, `response.headers`, `response.json`.
+    That(Expression),
+}
+
+/// Something kept of a response or message.
+#[derive(Debug)]
+pub struct Capture {
+    /// Where it goes.
+    pub slot: Slot,
+    /// Its name, for messages.
+    pub name: String,
+    /// Whether it replaces the value or is added to the list.
+    pub mode: CaptureMode,
+    /// Where it comes from.
+    pub from: Extract,
+}
+
+/// Whether a captured value replaces or is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureMode {
+    /// `capture`.
+    Set,
+    /// `append`.
+    Append,
+}
+
+/// Where a captured value comes from.
+#[derive(Debug)]
+pub enum Extract {
+    /// The first that a JSONPath (RFC 9535) finds.
+    Json { path: serde_json_path::JsonPath, text: String },
+    /// A group of the first match of a pattern over the bytes of the body.
+    Regex { pattern: regex::bytes::Regex, group: usize },
+    /// A header.
+    Header(hyper::header::HeaderName),
+}
+
+/// Repeats a request until something holds.
+#[derive(Debug)]
+pub struct Poll {
+    /// Sees `response`.
+    pub until: Expression,
+    /// From the end of one request to the start of the next.
+    pub every: Wait,
+    /// From the start of the first; a failure of kind timeout.
+    pub timeout: Duration,
+}
+
+/// A WebSocket.
+#[derive(Debug)]
+pub struct WebSocket {
+    /// What its connect is counted under.
+    pub endpoint: EndpointId,
+    /// A path on the target, or a whole `ws://` or `wss://` URL.
+    pub url: Template,
+    /// Added to the URL.
+    pub query: Vec<(String, Template)>,
+    /// Headers of the handshake.
+    pub headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
+    /// Asked for, and must be answered.
+    pub subprotocol: Option<String>,
+    /// A second name for the connect time.
+    pub record: Option<MetricId>,
+    /// Of the connect.
+    pub timeout: Option<Duration>,
+    /// What happens on it.
+    pub steps: Arc<[Step]>,
+}
+
+/// A message to send.
+#[derive(Debug)]
+pub enum Message {
+    /// JSON, as text.
+    Json(JsonTemplate),
+    /// Text.
+    Text(Template),
+    /// Bytes.
+    Binary(bytes::Bytes),
+}
+
+/// A message to wait for.
+#[derive(Debug)]
+pub struct Receive {
+    /// The oldest message for which it holds is taken; any where there is none. Sees `message`.
+    pub matches: Option<Expression>,
+    /// How long to wait; then it is a failure of kind missing message.
+    pub within: Duration,
+    /// The custom metric its time goes to.
+    pub record: Option<MetricId>,
+    /// Where that time begins.
+    pub since: Since,
+    /// What is kept of it.
+    pub captures: Vec<Capture>,
+}
+
+/// Where the time of a received message begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// The last send on this socket, else its opening.
+    LastSend,
+    /// The opening of the socket.
+    Open,
+    /// The start of this step.
+    Step,
+}

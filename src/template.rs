@@ -1,0 +1,267 @@
+//! Compiled templates and expressions: text with `{{ … }}`, and the conditions of `when`, `where`,
+//! `until`. Compiled once, rendered for every request; an undefined name is an error, never empty.
+
+mod expression;
+mod function;
+mod json;
+mod scope;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use minijinja::Value;
+use thiserror::Error;
+
+pub use expression::Expression;
+pub use json::{JsonSource, JsonTemplate};
+pub use scope::{NameTable, Scope, Slot};
+
+/// A template or expression that cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// Lower case, no full stop.
+    pub message: String,
+    /// Bytes of the source it is about.
+    pub range: Range<usize>,
+}
+
+/// A template that could not be rendered: an undefined or null value, a failing function.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{source_text}`: {message}")]
+pub struct RenderError {
+    /// The template as written.
+    pub source_text: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// Text with `{{ … }}`. One that is a single `{{ … }}` keeps the type of its value.
+#[derive(Debug)]
+pub struct Template {
+    source: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Text(String),
+    Expression(Expression),
+}
+
+impl Template {
+    /// Compiles a text.
+    pub fn compile(source: &str) -> Result<Self, TemplateError> {
+        let parts = split(source)?
+            .into_iter()
+            .map(|(is_code, range)| {
+                let text = &source[range.clone()];
+                if is_code {
+                    Expression::compile_at(text, range.start).map(Part::Expression)
+                } else {
+                    Ok(Part::Text(text.into()))
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { source: source.into(), parts })
+    }
+
+    /// The text as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The whole text, where nothing in it changes.
+    pub fn constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The names it reads, functions left out.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.expressions().flat_map(Expression::names).collect()
+    }
+
+    /// The environment variables it asks for with `env("NAME")`.
+    pub fn environment(&self) -> BTreeSet<String> {
+        self.expressions().flat_map(Expression::environment).collect()
+    }
+
+    /// The text with each `{{ … }}` written `{}`: how an endpoint is named.
+    pub fn pattern(&self) -> String {
+        self.parts.iter().map(|part| if let Part::Text(text) = part { text } else { "{}" }).collect()
+    }
+
+    /// Renders as text.
+    pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
+        let mut text = String::with_capacity(self.source.len());
+        self.render_into(scope, &mut text)?;
+        Ok(text)
+    }
+
+    /// Renders as text, appended to `out`.
+    pub fn render_into(&self, scope: &Scope, out: &mut String) -> Result<(), RenderError> {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Expression(expression) => write_text(&expression.present(scope)?, out),
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders, keeping the type of a single `{{ … }}`.
+    pub fn value(&self, scope: &Scope) -> Result<Value, RenderError> {
+        match self.parts.as_slice() {
+            [Part::Expression(expression)] => expression.present(scope),
+            _ => self.render(scope).map(Value::from),
+        }
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.parts
+            .iter()
+            .filter_map(|part| if let Part::Expression(expression) = part { Some(expression) } else { None })
+    }
+}
+
+/// Writes a value as people and URLs expect it: text bare, everything else as JSON.
+fn write_text(value: &Value, out: &mut String) {
+    match value.as_str() {
+        Some(text) => out.push_str(text),
+        None => out.push_str(&json_text(value)),
+    }
+}
+
+/// A value as JSON; numbers that JSON has no word for become `null`.
+fn json_text(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".into())
+}
+
+/// Cuts a source into text and the code between `{{` and `}}`. Quotes and brackets inside the code
+/// are respected, so `{{ {"a": {"b": 1}}.a }}` ends where it should.
+fn split(source: &str) -> Result<Vec<(bool, Range<usize>)>, TemplateError> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while let Some(open) = source[at..].find("{{").map(|offset| at + offset) {
+        let Some(close) = code_end(source, open + 2) else {
+            return Err(TemplateError { message: "`{{` without its `}}`".into(), range: open..source.len() });
+        };
+        if open > at {
+            pieces.push((false, at..open));
+        }
+        pieces.push((true, open + 2..close));
+        at = close + 2;
+    }
+    if at < source.len() {
+        pieces.push((false, at..source.len()));
+    }
+    Ok(pieces)
+}
+
+/// The position of the `}}` that ends the code which begins at `start`.
+fn code_end(source: &str, start: usize) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let (mut depth, mut quote, mut at) = (0_usize, None, start);
+    while at < bytes.len() {
+        match (bytes[at], quote) {
+            (b'\\', Some(_)) => at += 1,
+            (byte, Some(open)) if byte == open => quote = None,
+            (_, Some(_)) => {}
+            (b'"' | b'\'', None) => quote = Some(bytes[at]),
+            (b'{' | b'[' | b'(', None) => depth += 1,
+            (b'}', None) if depth == 0 => return (bytes.get(at + 1) == Some(&b'}')).then_some(at),
+            (b'}' | b']' | b')', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(values: &[(&str, Value)]) -> Scope {
+        let mut names = NameTable::default();
+        let slots: Vec<Slot> = values.iter().map(|(name, _)| names.slot(name)).collect();
+        let scope = Scope::new(std::sync::Arc::new(names), 1);
+        for (slot, (_, value)) in slots.into_iter().zip(values) {
+            scope.set(slot, value.clone());
+        }
+        scope
+    }
+
+    fn text(source: &str, values: &[(&str, Value)]) -> String {
+        Template::compile(source).unwrap().render(&scope(values)).unwrap()
+    }
+
+    #[test]
+    fn text_without_braces_is_a_constant() {
+        assert_eq!(Template::compile("/health").unwrap().constant(), Some("/health"));
+        assert_eq!(Template::compile("").unwrap().constant(), Some(""));
+        assert_eq!(Template::compile("{{ x }}").unwrap().constant(), None);
+    }
+
+    #[test]
+    fn values_are_written_the_way_json_and_urls_expect() {
+        let values = [
+            ("yes", Value::from(true)),
+            ("n", Value::from(7)),
+            ("list", Value::from(vec![1, 2])),
+            ("s", Value::from("a\"b")),
+        ];
+        assert_eq!(text("{{ yes }} {{ n }} {{ list }} {{ s }}", &values), "true 7 [1,2] a\"b");
+        assert_eq!(text("{{ {\"a\": {\"b\": n}}.a.b + 1 }}{{ '}}' }}", &values), "8}}");
+    }
+
+    #[test]
+    fn a_single_expression_keeps_its_type() {
+        let template = Template::compile("{{ n + 1 }}").unwrap();
+        assert!(template.value(&scope(&[("n", Value::from(1))])).unwrap().is_number());
+        let template = Template::compile("{{ n }}!").unwrap();
+        assert_eq!(template.value(&scope(&[("n", Value::from(1))])).unwrap().as_str(), Some("1!"));
+    }
+
+    #[test]
+    fn null_and_undefined_are_errors_and_never_empty() {
+        let template = Template::compile("/b/{{ id }}").unwrap();
+        let null = template.render(&scope(&[("id", Value::from(()))])).unwrap_err();
+        assert_eq!(null.to_string(), "`id`: is null: nothing was captured yet");
+        let undefined = template.render(&scope(&[])).unwrap_err();
+        assert_eq!(undefined.to_string(), "`id`: undefined value");
+    }
+
+    #[test]
+    fn names_environment_and_pattern_are_known_before_anything_runs() {
+        let template = Template::compile("/b/{{ pick(builds) }}/{{ env('TOKEN') }}{{ user.id }}").unwrap();
+        assert_eq!(template.names().into_iter().collect::<Vec<_>>(), ["builds", "user"]);
+        assert_eq!(template.environment().into_iter().collect::<Vec<_>>(), ["TOKEN"]);
+        assert_eq!(template.pattern(), "/b/{}/{}{}");
+    }
+
+    #[test]
+    fn mistakes_say_where_they_are() {
+        let error = Template::compile("abc {{ 1 + }}").unwrap_err();
+        assert!(error.range.start >= 6 && error.range.end <= 13, "{error:?}");
+        assert_eq!(Template::compile("x {{ y").unwrap_err().message, "`{{` without its `}}`");
+        assert!(Template::compile("{{ nope(1) }}").unwrap_err().message.contains("unknown function `nope`"));
+        assert!(Template::compile("{{ env(name) }}").unwrap_err().message.contains("env"));
+    }
+
+    #[test]
+    fn the_same_seed_picks_the_same_values() {
+        let draw = |seed| {
+            let scope = Scope::new(std::sync::Arc::new(NameTable::default()), seed);
+            let template =
+                Template::compile("{{ pick([1,2,3,4,5]) }} {{ rand_int(1, 1000) }} {{ uuid() }}").unwrap();
+            (0..4).map(|_| template.render(&scope).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+}

@@ -1,0 +1,148 @@
+//! The functions templates can call, and the language they are part of.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use base64::Engine;
+use minijinja::value::Rest;
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use rand::RngExt;
+use regex::Regex;
+use ring::hmac;
+
+use super::scope::{ENVIRONMENT, RANDOM, Random};
+
+/// Every function, by name.
+pub(super) const NAMES: &[&str] =
+    &["pick", "rand_int", "uuid", "now_ms", "env", "base64", "hmac", "range", "dict"];
+
+/// The most steps one expression may take: a loop in a template cannot hang the generator.
+const FUEL: u64 = 100_000;
+
+static CALL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[^\w.|\s])\s*([A-Za-z_]\w*)\s*\(").ok());
+static ENV_CALL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\benv\s*\(").ok());
+static ENV_NAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\benv\s*\(\s*(?:"([A-Za-z_]\w*)"|'([A-Za-z_]\w*)')\s*\)"#).ok());
+
+/// The language of templates: immutable, the same for every program.
+pub(super) fn language() -> &'static Environment<'static> {
+    static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut language = Environment::new();
+        language.set_undefined_behavior(UndefinedBehavior::Strict);
+        language.set_fuel(Some(FUEL));
+        language.add_function("pick", pick);
+        language.add_function("rand_int", rand_int);
+        language.add_function("uuid", uuid);
+        language.add_function("now_ms", crate::clock::now_ms);
+        language.add_function("env", env);
+        language.add_function("base64", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
+        language.add_function("hmac", sign);
+        language
+    });
+    &LANGUAGE
+}
+
+/// The first call of something that is no function, where there is one.
+pub(super) fn unknown_call(source: &str) -> Option<(String, Range<usize>)> {
+    const WORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else"];
+    let code = blank_strings(source);
+    CALL.as_ref()?
+        .captures_iter(&code)
+        .filter_map(|found| found.get(1))
+        .find(|name| !NAMES.contains(&name.as_str()) && !WORDS.contains(&name.as_str()))
+        .map(|name| (name.as_str().to_owned(), name.range()))
+}
+
+/// The first call of `env` whose argument is not one quoted name.
+pub(super) fn computed_environment(source: &str) -> Option<Range<usize>> {
+    let calls = ENV_CALL.as_ref()?.find_iter(source);
+    let literal: Vec<usize> = ENV_NAME.as_ref()?.find_iter(source).map(|found| found.start()).collect();
+    calls.map(|call| call.range()).find(|call| !literal.contains(&call.start))
+}
+
+/// The names asked of `env`.
+pub(super) fn environment(source: &str) -> BTreeSet<String> {
+    let Some(pattern) = ENV_NAME.as_ref() else { return BTreeSet::new() };
+    pattern
+        .captures_iter(source)
+        .filter_map(|found| found.get(1).or_else(|| found.get(2)))
+        .map(|name| name.as_str().to_owned())
+        .collect()
+}
+
+/// The source with the inside of its strings blanked, byte for byte.
+fn blank_strings(source: &str) -> String {
+    let mut quote = None;
+    source
+        .chars()
+        .map(|c| match quote {
+            Some(open) if c == open => {
+                quote = None;
+                c.to_string()
+            }
+            Some(_) => "_".repeat(c.len_utf8()),
+            None => {
+                if c == '"' || c == '\'' {
+                    quote = Some(c);
+                }
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+fn random<T>(state: &State<'_, '_>, draw: impl FnOnce(&Random) -> T) -> Result<T, Error> {
+    let value = state.lookup(RANDOM).ok_or_else(|| invalid("no random numbers here"))?;
+    value.downcast_object_ref::<Random>().map(draw).ok_or_else(|| invalid("no random numbers here"))
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+fn pick(state: &mut State<'_, '_>, list: Value) -> Result<Value, Error> {
+    let length = list.len().unwrap_or(0);
+    if length == 0 {
+        return Err(invalid("`pick` from an empty list"));
+    }
+    let index = random(state, |random| random.lock().random_range(0..length))?;
+    list.get_item_by_index(index)
+}
+
+fn rand_int(state: &mut State<'_, '_>, low: i64, high: i64) -> Result<i64, Error> {
+    if low > high {
+        return Err(invalid(format!(
+            "`rand_int({low}, {high})`: the first number must not be above the second"
+        )));
+    }
+    random(state, |random| random.lock().random_range(low..=high))
+}
+
+/// A version 4 UUID (RFC 9562) from the user's own random numbers, so that a seed reproduces it.
+fn uuid(state: &mut State<'_, '_>) -> Result<String, Error> {
+    let bits: u128 = random(state, |random| random.lock().random())?;
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
+fn env(state: &mut State<'_, '_>, name: &str) -> Result<Value, Error> {
+    let values = state.lookup(ENVIRONMENT).ok_or_else(|| invalid("no environment here"))?;
+    values
+        .get_attr(name)
+        .ok()
+        .filter(|value| !value.is_undefined())
+        .ok_or_else(|| invalid(format!("environment variable `{name}` is not set")))
+}
+
+/// `hmac(key, message)`: HMAC-SHA-256 (RFC 2104) in hexadecimal; `hmac(key, message, "base64")` in base64.
+fn sign(key: &str, message: &str, form: Rest<String>) -> Result<String, Error> {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), message.as_bytes());
+    match form.first().map_or("hex", String::as_str) {
+        "hex" => Ok(tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()),
+        "base64" => Ok(base64::engine::general_purpose::STANDARD.encode(tag.as_ref())),
+        other => Err(invalid(format!("`hmac` writes `hex` or `base64`, not `{other}`"))),
+    }
+}

@@ -1,0 +1,140 @@
+//! What a template can see: named values of one virtual user, its random numbers, the environment.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::Value;
+use minijinja::value::{Object, ValueKind};
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+
+/// The name under which functions find the random numbers; nobody can type it.
+pub(super) const RANDOM: &str = "@random";
+/// The name under which `env` finds its values.
+pub(super) const ENVIRONMENT: &str = "@environment";
+
+/// The place of a name in every scope made from the same table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot(usize);
+
+/// All names a scenario uses, each with its slot, and the values of `env`.
+#[derive(Debug, Default, Clone)]
+pub struct NameTable {
+    slots: HashMap<String, Slot>,
+    initial: Vec<Value>,
+    environment: Value,
+}
+
+impl NameTable {
+    /// The slot of a name; a new name gets one, and is undefined until set.
+    pub fn slot(&mut self, name: &str) -> Slot {
+        let next = Slot(self.initial.len());
+        let slot = *self.slots.entry(name.to_owned()).or_insert(next);
+        if slot == next {
+            self.initial.push(Value::UNDEFINED);
+        }
+        slot
+    }
+
+    /// The slot of a name that begins with a value in every new scope.
+    pub fn slot_with(&mut self, name: &str, initial: Value) -> Slot {
+        let slot = self.slot(name);
+        self.initial[slot.0] = initial;
+        slot
+    }
+
+    /// The slot of a name, if it has one.
+    pub fn find(&self, name: &str) -> Option<Slot> {
+        self.slots.get(name).copied()
+    }
+
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.slots.keys().map(String::as_str)
+    }
+
+    /// What `env("NAME")` answers.
+    pub fn set_environment(&mut self, values: BTreeMap<String, String>) {
+        self.environment = Value::from_pairs(values);
+    }
+}
+
+/// The values one virtual user's templates see. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct Scope(Arc<Values>);
+
+#[derive(Debug)]
+struct Values {
+    table: Arc<NameTable>,
+    values: Mutex<Vec<Value>>,
+    random: Value,
+}
+
+/// A user's random numbers, reachable from the functions of the language.
+#[derive(Debug)]
+pub(super) struct Random(Mutex<Xoshiro256PlusPlus>);
+
+impl Object for Random {}
+
+impl Random {
+    /// The generator; a user is one task, so nobody ever waits here.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Xoshiro256PlusPlus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Scope {
+    /// A scope with every name at its initial value, and random numbers from `seed`.
+    pub fn new(table: Arc<NameTable>, seed: u64) -> Self {
+        let values = Mutex::new(table.initial.clone());
+        let random = Value::from_object(Random(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed))));
+        Self(Arc::new(Values { table, values, random }))
+    }
+
+    /// Sets a value.
+    pub fn set(&self, slot: Slot, value: Value) {
+        if let Some(place) = self.0.lock().get_mut(slot.0) {
+            *place = value;
+        }
+    }
+
+    /// Adds to a list.
+    pub fn append(&self, slot: Slot, value: Value) {
+        let mut values = self.0.lock();
+        let Some(place) = values.get_mut(slot.0) else { return };
+        let mut items: Vec<Value> = place.try_iter().map(Iterator::collect).unwrap_or_default();
+        items.push(value);
+        *place = Value::from(items);
+    }
+
+    /// The value of a name, if it has one.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let slot = self.0.table.find(name)?;
+        self.0.lock().get(slot.0).filter(|value| value.kind() != ValueKind::Undefined).cloned()
+    }
+
+    /// The scope as the language sees it.
+    pub(super) fn context(&self) -> Value {
+        Value::from_dyn_object(self.0.clone())
+    }
+}
+
+impl Values {
+    fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Object for Values {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            RANDOM => Some(self.random.clone()),
+            ENVIRONMENT => Some(self.table.environment.clone()),
+            _ => Scope(self.clone()).get(key),
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod script;
 mod server;
 mod service;
 mod settings;
+mod timer;
 mod view;
 mod websocket;
 

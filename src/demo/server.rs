@@ -10,7 +10,7 @@ use std::{
 
 use axum::serve::ListenerExt;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{sync::watch, time::sleep};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{Settings, routes::router, service::Service};
 
@@ -47,7 +47,10 @@ pub async fn serve(
     });
     let (stop, stopping) = watch::channel(());
     let stop = Arc::new(stop);
-    let service = Arc::new(Service::new(settings, stopping.clone()));
+    let service = Arc::new(Service::new(settings, stopping.clone())?);
+    let mut alarm = JoinSet::new();
+    let timer = Arc::clone(&service.timer);
+    alarm.spawn(async move { timer.run().await });
     let signal = Arc::clone(&stop);
     let serving = axum::serve(listener, router(service)).with_graceful_shutdown(async move {
         shutdown.await;
@@ -61,6 +64,7 @@ pub async fn serve(
             Ok(())
         } => ended,
         () = overdue(stopping) => Ok(()),
+        Some(failed) = alarm.join_next() => failed.map_err(io::Error::other)?,
     }
 }
 

@@ -2,12 +2,13 @@
 //! latency, freeze, fate, answer.
 
 use std::{
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use axum::response::Response;
-use tokio::{sync::watch, time::sleep_until};
+use tokio::sync::watch;
 
 use super::{
     Endpoint, Freeze, Settings,
@@ -16,6 +17,7 @@ use super::{
     builds::{Build, Builds},
     capacity::Queue,
     script::{Outcome, Script},
+    timer::Timer,
 };
 use crate::clock;
 
@@ -31,6 +33,8 @@ pub(super) struct Service {
     freeze: Option<Freeze>,
     builds: Mutex<Builds>,
     pub(super) keyring: Keyring,
+    /// Wakes requests and sockets; someone must run it.
+    pub(super) timer: Arc<Timer>,
     /// Changes when the service shuts down.
     pub(super) stopping: watch::Receiver<()>,
 }
@@ -40,16 +44,17 @@ pub(super) type Shared = Arc<Service>;
 
 impl Service {
     /// A service whose uptime begins now.
-    pub(super) fn new(settings: &Settings, stopping: watch::Receiver<()>) -> Self {
-        Self {
+    pub(super) fn new(settings: &Settings, stopping: watch::Receiver<()>) -> io::Result<Self> {
+        Ok(Self {
             started: clock::now(),
             script: Script::new(settings),
             queue: Queue::new(settings.capacity),
             freeze: settings.freeze,
             builds: Mutex::new(Builds::new(settings.seed, BUILDS_KEPT)),
             keyring: Keyring::new(),
+            timer: Arc::new(Timer::new()?),
             stopping,
-        }
+        })
     }
 
     /// Time since the service started.
@@ -94,7 +99,7 @@ impl Service {
     pub(super) async fn wait_until(&self, uptime: Duration) {
         let due = self.freeze.map_or(uptime, |freeze| freeze.answer_at(uptime));
         if due > self.uptime() {
-            sleep_until((self.started + due).into()).await;
+            self.timer.sleep_until(self.started + due).await;
         }
     }
 }
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     fn service(freeze: Option<Freeze>) -> Service {
-        Service::new(&Settings { freeze, ..Settings::default() }, watch::channel(()).1)
+        Service::new(&Settings { freeze, ..Settings::default() }, watch::channel(()).1).unwrap()
     }
 
     #[tokio::test]

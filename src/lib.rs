@@ -5,6 +5,7 @@
 //! binary, its tests, benches and fuzz targets; it is not a public API.
 
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod load;

@@ -1,5 +1,6 @@
 //! What the user wrote: a spanned tree, checked for shape; all problems collected with their places.
 
+pub mod data;
 pub mod node;
 pub mod problem;
 pub mod source;

@@ -2,7 +2,9 @@
 
 pub mod node;
 pub mod problem;
+pub mod render;
 pub mod source;
+pub mod yaml;
 
 use node::Node;
 use source::Sources;

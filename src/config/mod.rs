@@ -3,7 +3,9 @@
 pub mod data;
 pub mod node;
 pub mod problem;
+pub mod render;
 pub mod source;
+pub mod yaml;
 
 use node::Node;
 use source::Sources;

@@ -59,7 +59,7 @@ impl VirtualUser {
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
         let opened = worker
             .timer
-            .timeout(limit, self.open(step, &mut phases))
+            .timeout(limit, self.open(step, &mut line, &mut phases))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();

@@ -14,11 +14,13 @@ mod request;
 mod session;
 mod socket_step;
 mod timer;
+mod trace;
 mod virtual_user;
 mod worker;
 
 pub use generate::{Observer, Wish, generate};
 pub use session::Session;
+pub use trace::{Event, Traced, trace};
 
 use thiserror::Error;
 

@@ -7,8 +7,13 @@
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod gate;
 pub mod load;
 pub mod metric;
 pub mod plan;
+pub mod report;
+pub mod result;
+pub mod runner;
+pub mod stats;
 pub mod template;
 pub mod units;

@@ -3,3 +3,4 @@
 
 pub mod outcome;
 pub mod recording;
+pub mod run;

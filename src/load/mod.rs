@@ -12,8 +12,11 @@ mod perform;
 pub mod protocol;
 mod request;
 mod session;
+pub mod shutdown;
 mod socket_step;
+pub mod target;
 mod timer;
+pub mod tls;
 mod virtual_user;
 mod worker;
 

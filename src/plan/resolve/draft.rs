@@ -11,6 +11,7 @@ use crate::plan::load::Load;
 use crate::plan::rules::Rules;
 use crate::plan::user::DataSet;
 use crate::plan::{Limits, Plan};
+use crate::units::ByteSize;
 
 use super::catalogue::Catalogue;
 use super::class::Users;
@@ -107,7 +108,7 @@ impl<'a> Draft<'a> {
     fn limits(&self) -> Limits {
         Limits {
             timeout: unit::duration(self.layers.get("timeout")).unwrap_or(TIMEOUT),
-            max_body: unit::parsed(self.layers.get("max_body")).unwrap_or(MAX_BODY),
+            max_body: unit::parsed(self.layers.get("max_body")).unwrap_or(ByteSize(MAX_BODY)).0,
         }
     }
 

@@ -1,11 +1,11 @@
-//! Everything compiled and checked, before the environment is asked for anything.
+//! Everything compiled and checked, with all problems at once; then the plan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::config::node::{Key, Node};
+use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
 use crate::plan::load::Load;
 use crate::plan::rules::Rules;
@@ -37,7 +37,11 @@ pub(super) struct Draft<'a> {
     load: Load,
     target: target::Draft,
     rules: Rules,
+    values: BTreeMap<String, String>,
 }
+
+/// What answers `env("NAME")`.
+pub(super) type Lookup<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// A scenario, compiled.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ struct Compiled<'a> {
 
 impl<'a> Draft<'a> {
     /// Compiles all scenarios, checks all layers, and chooses; all problems at once.
-    pub fn new(config: &'a Config, selection: &Selection) -> Result<Self, Vec<Problem>> {
+    pub fn new(config: &'a Config, selection: &Selection, lookup: Lookup) -> Result<Self, Vec<Problem>> {
         let mut problems = selection::defaults(config);
         let scenario = kept(&mut problems, selection::scenario(config, selection.scenario.as_deref()));
         let environment =
@@ -65,22 +69,26 @@ impl<'a> Draft<'a> {
         let load = kept_all(&mut problems, load::resolve(&layers, key.map(|key| key.span)));
         let target = kept_all(&mut problems, target::draft(&config.sources, &layers, key));
         let rules = kept_all(&mut problems, rules_of(config, &catalogue, &layers));
+        let asked = scenario.compilation.environment.iter();
+        let asked = asked.chain(target.as_ref().map_or(&[][..], target::Draft::environment));
+        let values = kept_all(&mut problems, values(asked, lookup)).unwrap_or_default();
         match (load, target, rules) {
             (Some(load), Some(target), Some(rules)) if problems.is_empty() => {
-                Ok(Self { config, environment, scenario, layers, load, target, rules })
+                Ok(Self { config, environment, scenario, layers, load, target, rules, values })
             }
             _ => Err(problems),
         }
     }
 
-    /// The plan, with the values of environment variables.
-    pub fn plan(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Vec<Problem>> {
-        let values = self.values(environment)?;
+    /// The plan.
+    pub fn plan(self) -> Plan {
         let limits = self.limits();
-        let Self { config, scenario: Compiled { name, mut compilation, users, data }, layers, .. } = self;
+        let Self {
+            config, scenario: Compiled { name, mut compilation, users, data }, layers, values, ..
+        } = self;
         let digest = digest::of(&compilation, &self.load, &limits);
         compilation.names.table.set_environment(values.clone());
-        Ok(Plan {
+        Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
             scenario: name.to_owned(),
             environment: self.environment.name.to_owned(),
@@ -102,7 +110,7 @@ impl<'a> Draft<'a> {
             inactive: reporting::inactive(&layers, &self.rules),
             rules: self.rules,
             secrets: values.into_values().collect(),
-        })
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -111,26 +119,25 @@ impl<'a> Draft<'a> {
             max_body: unit::parsed(self.layers.get("max_body")).unwrap_or(ByteSize(MAX_BODY)).0,
         }
     }
+}
 
-    /// The environment variables that the scenario and the target ask for.
-    fn values(
-        &self,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
-        let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
-        for (name, span) in self.scenario.compilation.environment.iter().chain(self.target.environment()) {
-            match environment(name).filter(|value| !value.is_empty()) {
-                Some(value) => {
-                    values.insert(name.clone(), value);
-                }
-                None => problems.push(
-                    Problem::at(*span, format!("the environment variable `{name}` is not set or empty"))
-                        .hint("set it before the run; in a workflow, under `env:` of the step"),
-                ),
-            }
+/// The values of the environment variables that are asked for.
+fn values<'u>(
+    uses: impl Iterator<Item = &'u (String, Span)>,
+    environment: Lookup,
+) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
+    for (name, span) in uses {
+        let missing = || {
+            Problem::at(*span, format!("the environment variable `{name}` is not set or empty"))
+                .hint("set it before the run; in a workflow, under `env:` of the step")
+        };
+        match environment(name).filter(|value| !value.is_empty()) {
+            Some(value) => drop(values.insert(name.clone(), value)),
+            None => problems.push(missing()),
         }
-        if problems.is_empty() { Ok(values) } else { Err(problems) }
     }
+    if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
 /// The rules alone: nothing is read, and only what concerns rules is a problem.

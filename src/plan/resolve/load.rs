@@ -60,7 +60,12 @@ pub(super) fn check(layer: Layer) -> Vec<Problem> {
         Ok(parts) => parts,
         Err(problem) => return vec![problem],
     };
-    parts.contradictions().into_iter().chain(parts.zeros()).collect()
+    let leveled = [
+        parts.get("stages").map(|it| profile::stages(Some(it))),
+        parts.get("staircase").map(|it| profile::staircase(Some(it))),
+    ];
+    let senseless = leveled.into_iter().flatten().filter_map(Result::err);
+    parts.contradictions().into_iter().chain(parts.zeros()).chain(senseless).collect()
 }
 
 /// The load of a run. `place` is what to point at where nothing is said at all.
@@ -76,15 +81,16 @@ pub(super) fn resolve(layers: &Layers, place: Option<Span>) -> Result<Load, Vec<
     parts.load(place).map_err(|problem| vec![problem])
 }
 
-/// What a layer says about load: `load`, or the short form beside it. Flags may complete `load`.
+/// What a layer says about load: `load`, or the short form beside it, which a scenario does not have: its
+/// `users` are classes. Flags may complete `load`.
 fn layer_parts<'a>(layer: Layer<'a>) -> Result<Parts<'a>, Problem> {
-    let has_short = matches!(layer.level, Level::Environment | Level::Overrides);
+    let has_short = layer.level != Level::Scenario;
     let short =
         layer.node.entries().iter().filter(|(key, _)| has_short && SHORT.contains(&key.name.as_str()));
     let mut parts = Parts(short.map(|(key, node)| (key, node)).collect());
     let load = layer.node.entry("load").filter(|_| layer.node.get("load").is_some());
     if let (Some((key, load)), Some((short, _))) = (load, parts.0.first())
-        && layer.level == Level::Environment
+        && layer.level != Level::Overrides
         && !load.entries().is_empty()
     {
         return Err(Problem::at(

@@ -48,7 +48,7 @@ impl Plan {
         selection: &Selection,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Problem>> {
-        Draft::new(config, selection).and_then(|draft| draft.plan(environment)).map_err(in_order)
+        Draft::new(config, selection, environment).map(Draft::plan).map_err(in_order)
     }
 }
 

@@ -8,6 +8,7 @@ use super::rules::{Applies, Objective, Scope, Severity};
 use super::user::{DataOrder, UserClass, Wait, split_by_weight};
 use super::{Plan, Protection, Target};
 use crate::metric::{Better, Unit};
+use crate::template::Template;
 use crate::units::ByteSize;
 
 /// The resolved plan, readable; ends with a line break.
@@ -42,7 +43,7 @@ fn target(target: &Target) -> String {
     match target {
         Target::Host(url) => url.to_string(),
         Target::Command(command) => {
-            let words: Vec<&str> = command.arguments.iter().map(|argument| argument.source()).collect();
+            let words: Vec<&str> = command.arguments.iter().map(Template::source).collect();
             let (ready, within) = (&command.ready, spoken(command.ready_timeout));
             format!("started with `{}`, ready when {ready} answers, within {within}", words.join(" "))
         }
@@ -164,7 +165,8 @@ fn spoken(duration: Duration) -> String {
         return if seconds == 0 && ms > 0.0 { format!("{ms}ms") } else { format!("{}s", ms / 1e3) };
     }
     let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
-    parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect()
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(super) fn resolve(layers: &Layers, place: Option<Span>) -> Result<Load, Vec<
 
 /// What a layer says about load: `load`, or the short form beside it, which a scenario does not have: its
 /// `users` are classes. Flags may complete `load`.
-fn layer_parts<'a>(layer: Layer<'a>) -> Result<Parts<'a>, Problem> {
+fn layer_parts(layer: Layer<'_>) -> Result<Parts<'_>, Problem> {
     let has_short = layer.level != Level::Scenario;
     let short =
         layer.node.entries().iter().filter(|(key, _)| has_short && SHORT.contains(&key.name.as_str()));

@@ -19,7 +19,7 @@ use super::{text, unit};
 /// The path that is asked whether a service is ready, where nothing is said.
 const READY: &str = "/";
 /// How long a service may take to be ready, where nothing is said.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// The names that the templates of a command know.
 const KNOWN: [&str; 2] = ["address", "port"];
 

@@ -95,7 +95,7 @@ fn step(tree: &mut Tree, event: Event, place: Place) -> std::ops::ControlFlow<()
     }
     match event {
         Event::DocumentStart(..) => return tree.open_document(place),
-        Event::Scalar(text, style, anchor, _) => return tree.scalar(&text, style, anchor, place),
+        Event::Scalar(text, style, anchor, _) => return tree.scalar(&text, (style, anchor), place),
         Event::SequenceStart(style, anchor, _) => return tree.open_list(style, anchor, place),
         Event::MappingStart(style, anchor, _) => return tree.open_map(style, anchor, place),
         Event::SequenceEnd | Event::MappingEnd => return tree.close(place),

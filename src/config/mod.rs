@@ -7,6 +7,7 @@ pub mod overrides;
 pub mod problem;
 pub mod render;
 pub mod schema;
+pub mod shape;
 pub mod source;
 pub mod yaml;
 

@@ -3,10 +3,12 @@
 use super::user::WAIT;
 use super::{Choice, Key, Kind, Rule, Shape, Variant, key, required};
 
+/// One step.
+pub(super) static ONE_STEP: Kind = Kind::Choice(&STEP);
 /// The steps of a task.
-pub(super) const STEPS: Kind = Kind::List(&Kind::Choice(&STEP));
-/// The steps on an open WebSocket.
-const SOCKET_STEPS: Kind = Kind::List(&Kind::Choice(&SOCKET_STEP));
+pub(super) static STEPS: Kind = Kind::List(&ONE_STEP);
+/// One step on an open WebSocket.
+static ONE_SOCKET_STEP: Kind = Kind::Choice(&SOCKET_STEP);
 /// Headers; null removes one.
 pub(super) const HEADERS: Kind = Kind::Map(&Kind::Either(&[Kind::Template, Kind::Nothing]));
 
@@ -162,7 +164,7 @@ static WEBSOCKET: Shape = Shape {
             key("query", Kind::Map(&Kind::Template), "Parameters that are added to the path, escaped."),
             key("timeout", Kind::Duration, "How long the handshake may take."),
             key("record", Kind::Text, RECORD),
-            key("steps", SOCKET_STEPS, "What happens on the open socket."),
+            key("steps", Kind::List(&ONE_SOCKET_STEP), "What happens on the open socket."),
         ],
         &COMMON,
     ],
@@ -176,28 +178,28 @@ const STEPS_DOC: &str = "The steps.";
 static REPEAT: Shape = Shape {
     name: "repeat",
     doc: "Repeats steps.",
-    keys: &[&[TIMES, required("steps", STEPS, STEPS_DOC)], &COMMON],
+    keys: &[&[TIMES, required("steps", Kind::List(&ONE_STEP), STEPS_DOC)], &COMMON],
     rules: &[],
 };
 
 static SOCKET_REPEAT: Shape = Shape {
     name: "websocket_repeat",
     doc: "Repeats steps on an open WebSocket.",
-    keys: &[&[TIMES, required("steps", SOCKET_STEPS, STEPS_DOC)], &COMMON],
+    keys: &[&[TIMES, required("steps", Kind::List(&ONE_SOCKET_STEP), STEPS_DOC)], &COMMON],
     rules: &[],
 };
 
 static GROUP: Shape = Shape {
     name: "group",
     doc: "Steps that are timed as one.",
-    keys: &[&[GROUP_NAME, required("steps", STEPS, STEPS_DOC)], &COMMON],
+    keys: &[&[GROUP_NAME, required("steps", Kind::List(&ONE_STEP), STEPS_DOC)], &COMMON],
     rules: &[],
 };
 
 static SOCKET_GROUP: Shape = Shape {
     name: "websocket_group",
     doc: "Steps on an open WebSocket that are timed as one.",
-    keys: &[&[GROUP_NAME, required("steps", SOCKET_STEPS, STEPS_DOC)], &COMMON],
+    keys: &[&[GROUP_NAME, required("steps", Kind::List(&ONE_SOCKET_STEP), STEPS_DOC)], &COMMON],
     rules: &[],
 };
 

@@ -1,6 +1,6 @@
 //! Who works: classes of users, their waits, and the data they use.
 
-use super::step::{HEADERS, STEPS};
+use super::step::{HEADERS, ONE_STEP};
 use super::{Key, Kind, Rule, Shape, key, required};
 
 /// A class of users.
@@ -13,7 +13,7 @@ pub(super) static USER: Shape = Shape {
         key("headers", HEADERS, "Headers of all its requests, except those of `on_start`."),
         key("on_start", Kind::Text, "A task that each user does once, first."),
         key("tasks", Kind::Map(&Kind::COUNT), "The tasks and how often each is drawn."),
-        key("steps", STEPS, "The steps of its only task, in place of `tasks`."),
+        key("steps", Kind::List(&ONE_STEP), "The steps of its only task, in place of `tasks`."),
     ]],
     rules: &[Rule::ExactlyOne(&["tasks", "steps"])],
 };

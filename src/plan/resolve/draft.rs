@@ -59,15 +59,15 @@ impl<'a> Draft<'a> {
         let scenario = kept(&mut problems, selection::scenario(config, selection.scenario.as_deref()));
         let environment =
             kept(&mut problems, selection::environment(config, selection.environment.as_deref()));
-        let (here, others) = compile_all(config, scenario.map(|chosen| chosen.name), Files::Read);
+        let (here, others) =
+            compile_all(config, scenario.map(|chosen| chosen.key.name.as_str()), Files::Read);
         let (catalogue, found) = (catalogue(here.as_ref(), &others), problems_of(here.as_ref(), &others));
         problems.extend(found);
         problems.extend(check_layers(config, &catalogue));
         let (Some(scenario), Some(environment)) = (here, environment) else { return Err(problems) };
-        let layers = Layers::new(config, environment.node, Some(scenario.compilation.scenario));
-        let key = entry(config, "environments", environment.name).map(|(key, _)| key);
-        let load = kept_all(&mut problems, load::resolve(&layers, key.map(|key| key.span)));
-        let target = kept_all(&mut problems, target::draft(&config.sources, &layers, key));
+        let layers = Layers::new(config, environment.node, scenario.compilation.scenario);
+        let load = kept_all(&mut problems, load::resolve(&layers, environment.key.span));
+        let target = kept_all(&mut problems, target::draft(&config.sources, &layers, environment.key));
         let rules = kept_all(&mut problems, rules_of(config, &catalogue, &layers));
         let asked = scenario.compilation.environment.iter();
         let asked = asked.chain(target.as_ref().map_or(&[][..], target::Draft::environment));
@@ -91,7 +91,7 @@ impl<'a> Draft<'a> {
         Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
             scenario: name.to_owned(),
-            environment: self.environment.name.to_owned(),
+            environment: self.environment.key.name.clone(),
             protection: target::protection(&layers),
             target: self.target.target(&config.folder, values.clone()),
             load: self.load,
@@ -144,15 +144,11 @@ fn values<'u>(
 pub(super) fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
     let scenario = kept(&mut problems, selection::scenario(config, Some(scenario)));
-    let environment = match config.root.get("environments") {
-        Some(_) => {
-            kept(&mut problems, selection::environment(config, Some(environment))).and_then(|it| it.node)
-        }
-        None => None,
-    };
-    let Some(scenario) = scenario.filter(|_| problems.is_empty()) else { return Err(problems) };
-    let (here, others) = compile_all(config, Some(scenario.name), Files::Skip);
-    rules_of(config, &catalogue(here.as_ref(), &others), &Layers::new(config, environment, scenario.node))
+    let environment = kept(&mut problems, selection::environment(config, Some(environment)));
+    let (Some(scenario), Some(environment)) = (scenario, environment) else { return Err(problems) };
+    let (here, others) = compile_all(config, Some(&scenario.key.name), Files::Skip);
+    let layers = Layers::new(config, environment.node, scenario.node);
+    rules_of(config, &catalogue(here.as_ref(), &others), &layers)
 }
 
 fn rules_of(config: &Config, catalogue: &Catalogue, layers: &Layers) -> Result<Rules, Vec<Problem>> {
@@ -208,13 +204,9 @@ fn check_layers(config: &Config, catalogue: &Catalogue) -> Vec<Problem> {
     }
     for (key, node) in of("environments") {
         let alone = Layers::alone(Layer { level: Level::Environment, node });
-        problems.extend(target::draft(&config.sources, &alone, Some(key)).err().unwrap_or_default());
+        problems.extend(target::draft(&config.sources, &alone, key).err().unwrap_or_default());
     }
     problems
-}
-
-fn entry<'a>(config: &'a Config, list: &str, name: &str) -> Option<&'a (Key, Node)> {
-    config.root.get(list)?.entry(name)
 }
 
 fn kept<T>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> Option<T> {

@@ -170,7 +170,7 @@ fn rows_of_a_file_have_its_columns_and_no_others() {
 
 #[test]
 fn headers_of_the_class_are_in_its_tasks_and_not_in_its_start() {
-    let text = "
+    let text = "version: 1
 environments: {here: {host: 'http://a', users: 1}}
 scenarios:
   main:
@@ -197,6 +197,7 @@ scenarios:
 #[test]
 fn the_digest_knows_what_shapes_the_numbers_and_nothing_else() {
     let text = "
+version: 1
 name: x
 environments: {here: {host: 'http://a', users: 2}}
 scenarios:

@@ -276,7 +276,7 @@ fn an_empty_text_is_a_problem() {
 #[test]
 fn a_large_text_an_alias_bomb_and_deep_nesting_are_refused() {
     insta::assert_snapshot!(shown(&format!("a: {}", "x".repeat(2_100_000))), @r"
-    error: this is 2.0 MiB; at most 1 MiB
+    error: the text is 2.0 MiB; at most 1 MiB
      --> config.yaml:1:1
       |
     1 | a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...

@@ -82,13 +82,12 @@ fn unquoted_template(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     for (at, c) in text[line.clone()].char_indices() {
         match (quote, c) {
             (Some(open), _) if open == c && previous != '\\' => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') if !previous.is_alphanumeric() => quote = Some(c),
             (None, '#') if previous.is_whitespace() => return None,
             (None, '{') if text[line.start + at..].starts_with("{{") => {
                 return template_at(text, line.start + at);
             }
-            (None, _) => {}
+            _ => {}
         }
         previous = c;
     }

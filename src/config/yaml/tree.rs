@@ -119,8 +119,7 @@ impl<'a> Tree<'a> {
     pub(super) fn scalar(
         &mut self,
         text: &str,
-        style: ScalarStyle,
-        anchor: usize,
+        (style, anchor): (ScalarStyle, usize),
         place: Place,
     ) -> ControlFlow<()> {
         let value = match (style, self.plain_is_missing(place)) {
@@ -252,7 +251,7 @@ impl<'a> Tree<'a> {
 
     fn add(&mut self, node: Node) -> ControlFlow<()> {
         if self.at_key() {
-            let next = self.key(node);
+            let next = self.key(&node);
             self.expect(next);
             return Continue(());
         }
@@ -269,7 +268,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Takes a node as a key, or says why it cannot be one.
-    fn key(&mut self, node: Node) -> Pending {
+    fn key(&mut self, node: &Node) -> Pending {
         let problem = match (&node.value, node.scalar()) {
             (Value::Map(_) | Value::List(_), _) => trap::odd_key(self.text, node.span),
             (_, None) => Problem::at(node.span, "a key is missing").hint("write `key: value`"),

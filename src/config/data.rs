@@ -60,21 +60,25 @@ impl DataError {
 
 /// Reads a `.csv` file (each row a mapping of column to text) or a `.json` file (a list of anything).
 /// At least one row.
-pub fn load(folder: &Path, file: &str) -> Result<Vec<Value>, DataError> {
-    let path = folder.join(file);
-    let unreadable = |source| DataError::Unreadable { path: path.clone(), source };
-    let length = std::fs::metadata(&path).map_err(unreadable)?.len();
-    if length > LONGEST {
-        return Err(DataError::TooLong { path, length });
-    }
-    let bytes = std::fs::read(&path).map_err(unreadable)?;
+pub fn load(path: &Path) -> Result<Vec<Value>, DataError> {
+    let bytes = bytes(path)?;
     let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let rows = if json { json_rows(&bytes) } else { csv_rows(&bytes) };
     match rows {
-        Ok(rows) if rows.is_empty() => Err(DataError::Empty { path }),
+        Ok(rows) if rows.is_empty() => Err(DataError::Empty { path: path.into() }),
         Ok(rows) => Ok(rows),
-        Err(message) => Err(DataError::Malformed { path, message }),
+        Err(message) => Err(DataError::Malformed { path: path.into(), message }),
     }
+}
+
+/// Reads a file that is kept in memory whole.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let unreadable = |source| DataError::Unreadable { path: path.into(), source };
+    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    if length > LONGEST {
+        return Err(DataError::TooLong { path: path.into(), length });
+    }
+    std::fs::read(path).map_err(unreadable)
 }
 
 fn json_rows(bytes: &[u8]) -> Result<Vec<Value>, String> {
@@ -106,7 +110,7 @@ mod tests {
     fn loaded(name: &str, text: &str) -> Result<Vec<Value>, DataError> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), text).unwrap();
-        load(folder.path(), name)
+        load(&folder.path().join(name))
     }
 
     #[test]
@@ -128,6 +132,6 @@ mod tests {
         assert!(message("a.csv", "a,b\n").contains("no rows"));
         assert!(message("a.json", "{}").contains("no list"));
         assert!(message("a.json", "[1,").contains("line 1"));
-        assert!(load(Path::new("/"), "nowhere.csv").unwrap_err().to_string().contains("/nowhere.csv"));
+        assert!(load(Path::new("/nowhere.csv")).unwrap_err().to_string().contains("/nowhere.csv"));
     }
 }

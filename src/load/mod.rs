@@ -12,13 +12,18 @@ mod perform;
 pub mod protocol;
 mod request;
 mod session;
+pub mod shutdown;
 mod socket_step;
+pub mod target;
 mod timer;
+pub mod tls;
+mod trace;
 mod virtual_user;
 mod worker;
 
 pub use generate::{Observer, Wish, generate};
 pub use session::Session;
+pub use trace::{Event, Traced, trace};
 
 use thiserror::Error;
 

@@ -13,6 +13,7 @@ use super::measure::recorder::Iteration;
 use super::pacing::{self, Start};
 use super::perform::{End, SocketInUse};
 use super::protocol::http::Connection;
+use super::trace::Event;
 use super::worker::Worker;
 use crate::clock;
 use crate::plan::user::{DataOrder, TaskId};
@@ -103,6 +104,19 @@ impl VirtualUser {
         }
     }
 
+    /// Every task of its class once, in order, for a trace.
+    pub(super) async fn trace(mut self, until: Instant) {
+        let worker = self.worker.clone();
+        self.turn = Turn { generation: worker.control.current().generation, until };
+        let class = &worker.plan.classes[self.class];
+        for task in class.on_start.into_iter().chain(class.tasks.iter().map(|(task, _)| *task)) {
+            self.turn_rows();
+            worker.journal.note(|| Event::Task(task));
+            let ended = self.run(task).await;
+            worker.journal.note(|| Event::Ended(ended));
+        }
+    }
+
     /// Whether the load still wants this user.
     pub(super) fn wanted(&mut self) -> bool {
         let assignment = self.worker.control.current();
@@ -146,10 +160,11 @@ impl VirtualUser {
         let worker = self.worker.clone();
         let wait = &worker.plan.classes[self.class].wait;
         let mut start = pacing::first_start(wait, clock::now(), &mut self.random);
-        let mut ended = start.at;
+        let mut ended = clock::now();
         while self.sleep_until(start.at).await {
-            let free = start.at.max(ended);
-            worker.recorder.borrow_mut().started(clock::now().saturating_duration_since(free));
+            let waited = start.at > ended;
+            let lag = waited.then(|| clock::now().saturating_duration_since(start.at));
+            worker.recorder.borrow_mut().started(lag);
             self.iterate(start).await;
             ended = clock::now();
             start = pacing::next_start(wait, start, ended, &mut self.random);

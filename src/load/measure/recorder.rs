@@ -88,11 +88,13 @@ impl Recorder {
         }
     }
 
-    /// Counts a scheduled iteration that began so late although a user was free.
-    pub fn started(&mut self, lag: Duration) {
+    /// Counts an iteration; one that was to begin at a moment, and had a free user, was so late.
+    pub fn started(&mut self, lag: Option<Duration>) {
         self.recording.health.due += 1;
         self.recording.health.started += 1;
-        self.recording.health.lag.record(lag);
+        if let Some(lag) = lag {
+            self.recording.health.lag.record(lag);
+        }
     }
 
     /// Counts iterations that were due, had a user, and never began.
@@ -110,9 +112,9 @@ impl Recorder {
         self.recording.health.exhausted += 1;
     }
 
-    /// Sets how many users there are.
+    /// There are so many users now; a window keeps the most it has seen.
     pub fn users(&mut self, users: u64) {
-        self.recording.users = users;
+        self.recording.users = self.recording.users.max(users);
     }
 
     fn phase(&self, at: Instant) -> Phase {

@@ -139,7 +139,7 @@ pub struct Recording {
     pub health: HealthTally,
     /// Cut off at the end of the drain: neither ok nor failed.
     pub unfinished: u64,
-    /// Virtual users at the end of the window.
+    /// The most virtual users at once in the window.
     pub users: u64,
     /// A few messages, by endpoint and kind.
     pub samples: BTreeMap<(usize, FailureKind), Vec<String>>,

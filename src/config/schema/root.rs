@@ -40,7 +40,7 @@ pub static ROOT: Shape = Shape {
 pub static OVERRIDES: Shape = Shape {
     name: "overrides",
     doc: "Keys that flags and environment variables set.",
-    keys: &[&[HOST], &SHARED, &[AB_KEY], &SHORT],
+    keys: &[&[HOST, TARGET_KEY], &SHARED, &[AB_KEY], &SHORT],
     rules: &[Rule::AtMostOne(&["users", "arrivals"])],
 };
 
@@ -56,6 +56,7 @@ static SHARED: [Key; 6] = [
 
 const AB_KEY: Key = key("ab", Kind::Object(&AB), "Comparison of two versions on one machine.");
 const HOST: Key = key("host", Kind::Template, "The address of a service that runs already.");
+const TARGET_KEY: Key = key("target", Kind::Object(&TARGET), "A service that is started for the run.");
 
 static DEFAULTS: Shape = Shape {
     name: "defaults",
@@ -74,7 +75,7 @@ static ENVIRONMENT: Shape = Shape {
         &[
             key("description", Kind::Text, "What it is."),
             HOST,
-            key("target", Kind::Object(&TARGET), "A service that is started for the run."),
+            TARGET_KEY,
             key("protected", Kind::Bool, "Refuse to start without --allow-protected."),
         ],
         &SHARED,

@@ -54,9 +54,9 @@ impl Definitions {
     fn choice(&mut self, choice: &'static Choice) -> Value {
         let mut variants = Vec::new();
         for variant in choice.variants {
-            let shape = self.reference(variant.shape.name, |definitions| definitions.shape(variant.shape));
+            let part = self.reference(variant.shape.name, |definitions| definitions.shape(variant.shape));
             let by: Vec<_> = variant.by.iter().map(|name| json!({"required": [name]})).collect();
-            variants.push(json!({"allOf": [shape, {"oneOf": by}]}));
+            variants.push(json!({"allOf": [part, {"oneOf": by}]}));
         }
         json!({"description": choice.doc, "oneOf": variants})
     }
@@ -64,8 +64,8 @@ impl Definitions {
     fn reference(&mut self, name: &str, make: impl FnOnce(&mut Self) -> Value) -> Value {
         if !self.done.contains_key(name) {
             self.done.insert(name.to_owned(), Value::Null);
-            let made = make(self);
-            self.done.insert(name.to_owned(), made);
+            let schema = make(self);
+            self.done.insert(name.to_owned(), schema);
         }
         json!({"$ref": format!("#/definitions/{name}")})
     }

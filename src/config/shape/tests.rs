@@ -81,7 +81,7 @@ scenarios:
       |
     4 | thresholds: {p95th: 2s, error_rate: lots}
       |              ^^^^^
-    hint: known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes, endpoints, metrics
+    hint: did you mean `p95`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes, endpoints, metrics
 
     error: `lots` is not a ratio
      --> config.yaml:4:37
@@ -233,7 +233,7 @@ fn steps_are_refused_for_what_they_are() {
         ("{wait: 3s..1s}", "the range `3s..1s` runs backwards"),
         ("{wait: {normal: {mean: 1s}}}", "`sd` is missing"),
         ("{websocket: /, steps: [{send: {}}]}", "one of `json`, `text`, `binary` is missing"),
-        ("{websocket: /, steps: [{close: false}]}", "expected `true` or a mapping, found `false`"),
+        ("{websocket: /, steps: [{close: false}]}", "`false` is not `true`"),
         ("{repeat: 2}", "`steps` is missing"),
         ("get", "expected a mapping, found the text `get`"),
         ("", "expected a mapping, found nothing"),

@@ -34,13 +34,10 @@ pub(super) fn explain(source: u32, text: &str, error: &ScanError) -> Problem {
     }
 }
 
-/// A list or mapping in the place of a key: most often a template without quotes.
-pub(super) fn odd_key(text: &str, place: Span) -> Problem {
-    let start = (place.start as usize).saturating_sub(1);
-    match template_at(text, start) {
-        Some(template) => template_problem(place.source, text, template),
-        None => Problem::at(place, "a list or mapping cannot be a key").hint("quote it to make it text"),
-    }
+/// The problem of a mapping in the place of a key, where it is a template without quotes.
+pub(super) fn unquoted(text: &str, place: Span) -> Option<Problem> {
+    let template = template_at(text, (place.start as usize).checked_sub(1)?)?;
+    Some(template_problem(place.source, text, template))
 }
 
 /// A span of ours; offsets inside of a character move outwards.

@@ -85,6 +85,11 @@ impl Template {
         self.expressions().flat_map(Expression::names).collect()
     }
 
+    /// The names it reads, each with the attributes read of it: `accounts.email`.
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.expressions().flat_map(Expression::paths).collect()
+    }
+
     /// The environment variables it asks for with `env("NAME")`.
     pub fn environment(&self) -> BTreeSet<String> {
         self.expressions().flat_map(Expression::environment).collect()
@@ -126,6 +131,11 @@ impl Template {
             .iter()
             .filter_map(|part| if let Part::Expression(expression) = part { Some(expression) } else { None })
     }
+}
+
+/// Whether a name is one of the functions templates can call.
+pub fn is_function(name: &str) -> bool {
+    function::NAMES.contains(&name)
 }
 
 /// Writes a value as people and URLs expect it: text bare, everything else as JSON.

@@ -1,8 +1,11 @@
 //! What the user wrote: a spanned tree, checked for shape; all problems collected with their places.
 
+pub mod data;
 pub mod node;
 pub mod problem;
+pub mod render;
 pub mod source;
+pub mod yaml;
 
 use node::Node;
 use source::Sources;

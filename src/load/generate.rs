@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::LoadError;
 use super::health::Watch;
 use super::measure::recording::Recording;
-use super::measure::run::{Interruption, RunData, Window};
+use super::measure::run::{Health, Interruption, RunData, Series, Window, WindowSummary};
 use super::session::Session;
 use crate::clock;
 use crate::plan::Plan;
-use crate::plan::load::Load;
+use crate::plan::load::{Load, Phase};
 
 /// The length of a window.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -44,19 +44,19 @@ pub async fn generate(
     let mut run = Run::begin(plan);
     tokio::pin!(interrupted);
     let interruption = loop {
-        let Some(length) = run.next_length() else { break None };
+        let Some(length) = run.next_length() else { break Interruption::None };
         tokio::select! {
             biased;
-            interruption = &mut interrupted => break Some(interruption),
+            interruption = &mut interrupted => break interruption,
             recording = session.window(length) => {
                 if run.add(&recording?, length, observer) == Wish::Stop {
-                    break None;
+                    break Interruption::None;
                 }
             }
         }
     };
     run.cut_at(session.origin().elapsed());
-    let drain = if interruption.is_some() { Duration::ZERO } else { plan.load.drain };
+    let drain = if interruption == Interruption::None { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;
     let health = |total: &Recording| watch.end(total, cores);
     Ok(run.end(&rest, interruption, health))
@@ -72,7 +72,7 @@ struct Run<'a> {
     load: &'a Load,
     started_at: jiff::Timestamp,
     total: Recording,
-    windows: Vec<Window>,
+    series: Series,
     at: Duration,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
             load: &plan.load,
             started_at: clock::now_utc(),
             total,
-            windows: Vec::new(),
+            series: Series::default(),
             at: Duration::ZERO,
         }
     }
@@ -95,9 +95,9 @@ impl<'a> Run<'a> {
     }
 
     fn add(&mut self, recording: &Recording, length: Duration, observer: &mut dyn Observer) -> Wish {
-        let window = Window::of(recording, self.at, self.load.phase(self.at + length / 2));
+        let window = self.window(recording, length, self.load.phase(self.at + length / 2));
         let wish = observer.window(&window);
-        self.windows.push(window);
+        self.series.push(&window, recording);
         self.total.merge(recording);
         self.at += length;
         wish
@@ -111,14 +111,14 @@ impl<'a> Run<'a> {
     fn end(
         mut self,
         rest: &Recording,
-        interruption: Option<Interruption>,
-        health: impl Fn(&Recording) -> super::measure::run::Health,
+        interrupted: Interruption,
+        health: impl Fn(&Recording) -> Health,
     ) -> RunData {
         self.total.merge(rest);
         let counted = rest.endpoints.iter().any(|split| split.steady.total() + split.rest.total() > 0);
         if counted {
-            let phase = self.load.phase(self.at);
-            self.windows.push(Window::of(rest, self.at, phase));
+            let window = self.window(rest, WINDOW, Phase::Drain);
+            self.series.push(&window, rest);
         }
         let steady =
             self.load.steady().into_iter().map(|span| span.end.min(self.at).saturating_sub(span.start)).sum();
@@ -126,10 +126,15 @@ impl<'a> Run<'a> {
             started_at: self.started_at,
             health: health(&self.total),
             total: self.total,
-            windows: self.windows,
+            windows: self.series.finish(),
             steady,
             duration: self.at,
-            interruption,
+            interrupted,
         }
+    }
+
+    fn window(&self, recording: &Recording, length: Duration, phase: Phase) -> Window {
+        let recording_summary = WindowSummary::of(recording);
+        Window { at: self.at, length, phase, users: recording.users, recording_summary }
     }
 }

@@ -17,11 +17,13 @@ mod socket_step;
 pub mod target;
 mod timer;
 pub mod tls;
+mod trace;
 mod virtual_user;
 mod worker;
 
 pub use generate::{Observer, Wish, generate};
 pub use session::Session;
+pub use trace::{Event, Traced, trace};
 
 use thiserror::Error;
 

@@ -11,6 +11,7 @@ use super::measure::outcome::{Failure, FailureKind};
 use super::measure::recorder::Recorder;
 use super::pacing;
 use super::protocol::websocket::Socket;
+use super::trace::Event;
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
 use crate::clock;
@@ -70,6 +71,7 @@ impl VirtualUser {
 
     /// Counts a failure that is no request's own: of the innermost socket, else of an endpoint.
     pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
+        self.worker.journal.note(|| Event::Failure(failure.clone()));
         if let Some(endpoint) = self.sockets.last().map(|open| open.endpoint).or(endpoint) {
             self.worker.recorder.borrow_mut().failure(endpoint, failure, clock::now());
         }

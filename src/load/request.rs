@@ -16,6 +16,7 @@ use super::perform::{End, InFlight, unrendered};
 use super::protocol::http::{self, Connection, Keep, Unsent};
 use super::protocol::origin::Origin;
 use super::protocol::response::Response;
+use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
 use crate::plan::step::{Body, Expectation, Extract, HeaderValue, Poll, Request};
@@ -31,6 +32,14 @@ struct Exchange {
     phases: Phases,
     traffic: Traffic,
     response: Result<Response, Failure>,
+    sent: Sent,
+}
+
+/// What a trace shows of a request; empty where nobody looks.
+#[derive(Default)]
+struct Sent {
+    line: String,
+    body: Bytes,
 }
 
 impl VirtualUser {
@@ -91,6 +100,7 @@ impl VirtualUser {
             phases: std::mem::take(&mut exchange.phases),
             traffic: exchange.traffic,
         };
+        self.worker.journal.note(|| traced(&exchange, &sample));
         in_flight.end(|recorder| recorder.sample(&sample));
         ended
     }
@@ -100,17 +110,19 @@ impl VirtualUser {
         let started = clock::now();
         let mut phases = Phases::default();
         let mut traffic = Traffic::default();
-        let response = match self.build(request) {
+        let mut sent = Sent::default();
+        let response = match self.build(request, &mut sent) {
             Err(failure) => Err(failure),
             Ok((origin, outgoing)) => {
                 let worker = self.worker.clone();
                 let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
-                let sent = self.send_and_read((origin, outgoing), keep(request), (&mut phases, &mut traffic));
-                worker.timer.timeout(limit, sent).await.unwrap_or_else(|_| Err(timed_out(limit)))
+                let keep = if worker.journal.is_kept() { Keep::Whole } else { keep(request) };
+                let answer = self.send_and_read((origin, outgoing), keep, (&mut phases, &mut traffic));
+                worker.timer.timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out(limit)))
             }
         };
         let finished = clock::now();
-        Exchange { scheduled: due.unwrap_or(started), started, finished, phases, traffic, response }
+        Exchange { scheduled: due.unwrap_or(started), started, finished, phases, traffic, response, sent }
     }
 
     /// Sends on a kept connection, or on a new one. Whatever goes wrong, the connection is not used again.
@@ -164,9 +176,14 @@ impl VirtualUser {
         request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))
     }
 
-    fn build(&self, request: &Request) -> Result<(Rc<Origin>, Outgoing), Failure> {
+    fn build(&self, request: &Request, sent: &mut Sent) -> Result<(Rc<Origin>, Outgoing), Failure> {
         let (origin, path) = self.locate(&request.url, &request.query)?;
-        let mut outgoing = HttpRequest::new(Full::new(render_body(&request.body, &self.scope)?));
+        let body = render_body(&request.body, &self.scope)?;
+        if self.worker.journal.is_kept() {
+            *sent =
+                Sent { line: format!("{} {}{path}", request.method, origin.authority()), body: body.clone() };
+        }
+        let mut outgoing = HttpRequest::new(Full::new(body));
         *outgoing.method_mut() = request.method.clone();
         *outgoing.uri_mut() =
             path.parse().map_err(|error| invalid(format!("`{path}` is no path: {error}")))?;
@@ -192,6 +209,23 @@ impl VirtualUser {
         let clean = path.bytes().all(|byte| byte.is_ascii_graphic());
         Ok((origin, if clean { path } else { encode(&path) }))
     }
+}
+
+fn traced(exchange: &Exchange, sample: &Sample) -> Event {
+    let response = exchange.response.as_ref().ok();
+    Event::Exchange(Box::new(Traced {
+        line: exchange.sent.line.clone(),
+        sent: excerpt(&exchange.sent.body),
+        status: response.map(|response| response.status),
+        received: response.map(|response| excerpt(&response.body)).unwrap_or_default(),
+        time: sample.service_time(),
+        failure: sample.outcome.as_ref().err().cloned(),
+    }))
+}
+
+/// The beginning of a body, as text, for a trace.
+fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned()
 }
 
 /// Whether the step itself looks at `response`.

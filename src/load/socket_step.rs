@@ -20,6 +20,7 @@ use super::perform::{End, InFlight, SocketInUse, unrendered};
 use super::protocol::response::Response;
 use super::protocol::websocket::{Arrived, Socket};
 use super::request::{header, render_headers, timed_out};
+use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
 use crate::plan::step::{Message, Receive, Since, WebSocket};
@@ -53,12 +54,12 @@ impl VirtualUser {
         let in_flight = InFlight::begin(&self.worker);
         let due = self.due.take();
         let started = clock::now();
-        let mut phases = Phases::default();
+        let (mut phases, mut line) = (Phases::default(), String::new());
         let worker = self.worker.clone();
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
         let opened = worker
             .timer
-            .timeout(limit, self.open(step, &mut phases))
+            .timeout(limit, self.open(step, &mut line, &mut phases))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
@@ -70,6 +71,16 @@ impl VirtualUser {
         let scheduled = due.unwrap_or(started);
         let sample =
             Sample { endpoint: step.endpoint, scheduled, started, finished, outcome, phases, traffic };
+        worker.journal.note(|| {
+            Event::Exchange(Box::new(Traced {
+                line,
+                sent: String::new(),
+                status: sample.outcome.is_ok().then_some(101),
+                received: String::new(),
+                time: sample.service_time(),
+                failure: sample.outcome.as_ref().err().cloned(),
+            }))
+        });
         in_flight.end(|recorder| recorder.sample(&sample));
         if socket.is_ok() {
             self.record(step.record, scheduled, sample.response_time());
@@ -77,8 +88,14 @@ impl VirtualUser {
         socket
     }
 
-    async fn open(&mut self, step: &WebSocket, phases: &mut Phases) -> Result<Socket, Failure> {
+    async fn open(
+        &mut self,
+        step: &WebSocket,
+        line: &mut String,
+        phases: &mut Phases,
+    ) -> Result<Socket, Failure> {
         let (origin, path) = self.locate(&step.url, &step.query)?;
+        *line = format!("WS {}{path}", origin.authority());
         let mut request = HttpRequest::new(());
         // The handshake writes path and query; scheme and host only have to be there.
         *request.uri_mut() = format!("ws://{}{path}", origin.authority())
@@ -208,6 +225,7 @@ impl VirtualUser {
             _ => {}
         }
         recorder.failure(endpoint, &failure, now);
+        self.worker.journal.note(|| Event::Failure(failure));
         Err(End::Failed)
     }
 }

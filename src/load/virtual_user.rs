@@ -13,6 +13,7 @@ use super::measure::recorder::Iteration;
 use super::pacing::{self, Start};
 use super::perform::{End, SocketInUse};
 use super::protocol::http::Connection;
+use super::trace::Event;
 use super::worker::Worker;
 use crate::clock;
 use crate::plan::user::{DataOrder, TaskId};
@@ -100,6 +101,19 @@ impl VirtualUser {
         if self.get_ready().await {
             let scheduled = self.due.take();
             self.iterate(Start { at, scheduled }).await;
+        }
+    }
+
+    /// Every task of its class once, in order, for a trace.
+    pub(super) async fn trace(mut self, until: Instant) {
+        let worker = self.worker.clone();
+        self.turn = Turn { generation: worker.control.current().generation, until };
+        let class = &worker.plan.classes[self.class];
+        for task in class.on_start.into_iter().chain(class.tasks.iter().map(|(task, _)| *task)) {
+            self.turn_rows();
+            worker.journal.note(|| Event::Task(task));
+            let ended = self.run(task).await;
+            worker.journal.note(|| Event::Ended(ended));
         }
     }
 

@@ -18,6 +18,7 @@ use super::measure::recording::Recording;
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
 use super::timer::Timer;
+use super::trace::Journal;
 use super::virtual_user::VirtualUser;
 use crate::clock;
 use crate::plan::Plan;
@@ -67,6 +68,8 @@ pub struct Worker {
     pub control: Control,
     /// Which worker it is.
     pub share: Share,
+    /// What happens, for a trace.
+    pub journal: Journal,
     tasks: RefCell<Vec<Deck>>,
     rows: RefCell<Vec<u64>>,
     present: Cell<u64>,
@@ -75,7 +78,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn new(setup: Setup) -> Result<Self, LoadError> {
+    /// Makes what a worker needs. Must be called inside a [`tokio::task::LocalSet`].
+    pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
         let Setup { plan, target, share, assignment } = setup;
         let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
             let weights: Vec<u32> = users.tasks.iter().map(|(_, weight)| *weight).collect();
@@ -94,6 +98,7 @@ impl Worker {
             idle: Notify::new(),
             plan,
             share,
+            journal,
         })
     }
 
@@ -157,7 +162,7 @@ pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadEr
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let worker = Rc::new(Worker::new(setup)?);
+        let worker = Rc::new(Worker::new(setup, Journal::default())?);
         obey(&worker, commands).await;
         Ok(())
     })

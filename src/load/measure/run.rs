@@ -1,78 +1,106 @@
-//! A whole run as load hands it over: everything counted, second by second and in all.
+//! A whole run as it was measured: everything counted, and one short line a window. Only totals keep
+//! their histograms; a window keeps a few numbers, so a long run stays small.
 
 use std::time::Duration;
 
-use super::recording::{Recording, Tally};
+use jiff::Timestamp;
+
+use super::recording::{Recording, Split, Tally};
 use super::times::Times;
 use crate::plan::load::Phase;
 
-/// Everything that was measured.
+/// Everything known at the end of a run. Indexes are those of the plan.
 #[derive(Debug, Clone)]
 pub struct RunData {
     /// When the load began, by the wall clock.
-    pub started_at: jiff::Timestamp,
+    pub started_at: Timestamp,
     /// All windows merged.
     pub total: Recording,
-    /// One a second, in order.
+    /// One line a window, in order of time.
     pub windows: Vec<Window>,
-    /// How long the load was steady, cut short where the run was.
+    /// How much of the run is judged.
     pub steady: Duration,
-    /// How long the load lasted, without the drain.
+    /// From the start of the load to its end, or to the moment it was cut off.
     pub duration: Duration,
-    /// Whether a signal ended it.
-    pub interruption: Option<Interruption>,
-    /// What the generator noticed of itself.
+    /// Whether somebody stopped it.
+    pub interrupted: Interruption,
+    /// How the generator was.
     pub health: Health,
 }
 
-/// The signal that ended a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a run was stopped from outside, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Interruption {
-    /// Ctrl-C, or the runner's first signal.
+    /// It ended by itself.
+    #[default]
+    None,
+    /// Ctrl-C.
     Sigint,
-    /// The runner's second signal.
+    /// What a cancelled job sends.
     Sigterm,
 }
 
-impl Interruption {
-    /// The exit status that shells give to a process that the signal ended.
-    pub fn exit_status(self) -> u8 {
-        match self {
-            Self::Sigint => 130,
-            Self::Sigterm => 143,
-        }
-    }
+/// The generator over the whole run: could it do what it was asked for?
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Health {
+    /// Microseconds of CPU, user and system, per request.
+    pub cpu_us_per_request: f64,
+    /// Share of its cores that was busy, 0 to 1.
+    pub cpu_utilisation: f64,
+    /// How late scheduled iterations began that had a free user; none where nothing is scheduled.
+    pub schedule_lag_p99: Option<Duration>,
+    /// Iterations started ÷ iterations due that had a user; 1 where nothing is scheduled.
+    pub achieved_ratio: f64,
+    /// Share of the machine's time that a hypervisor took away, 0 to 1.
+    pub steal: f64,
+    /// Resident memory at its highest, in megabytes.
+    pub rss_mb: f64,
+    /// Times that file descriptors or ports ran out.
+    pub exhausted: u64,
 }
 
-/// One second of a run.
+/// A stretch of the run, a second as a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     /// Its start, since the start of the load.
     pub at: Duration,
-    /// What most of it belongs to.
+    /// How long it lasted.
+    pub length: Duration,
+    /// What it belongs to.
     pub phase: Phase,
-    /// The most virtual users at once in it.
+    /// Virtual users at its end.
     pub users: u64,
-    /// All requests and WebSocket connects of it.
-    pub all: Slice,
-    /// By endpoint, in the order of the plan.
-    pub endpoints: Vec<Slice>,
+    /// What was counted in it.
+    pub recording_summary: WindowSummary,
 }
 
-/// Counts and percentiles of one window.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Slice {
+/// A recording in a few numbers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WindowSummary {
+    /// Successes of all endpoints.
+    pub ok: u64,
+    /// Failures of all endpoints.
+    pub failed: u64,
+    /// Response times of all endpoints; none without a sample.
+    pub times: Option<TimesSummary>,
+    /// The same by endpoint.
+    pub endpoints: Vec<EndpointWindow>,
+}
+
+/// One endpoint in one window.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EndpointWindow {
     /// Successes.
     pub ok: u64,
     /// Failures.
     pub failed: u64,
-    /// Percentiles of the response time, where there is any.
-    pub times: Option<SliceTimes>,
+    /// Response times; none without a sample.
+    pub times: Option<TimesSummary>,
 }
 
-/// Percentiles of one window, in milliseconds.
+/// Percentiles of the response times in a window, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SliceTimes {
+pub struct TimesSummary {
     /// The median.
     pub p50_ms: f64,
     /// 95 %.
@@ -81,56 +109,166 @@ pub struct SliceTimes {
     pub p99_ms: f64,
 }
 
-/// What the generator noticed of itself, over the whole run.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Health {
-    /// CPU time of this process per request, in microseconds.
-    pub cpu_us_per_request: f64,
-    /// CPU time of this process as a share of its cores, from 0 to 1.
-    pub cpu_utilisation: f64,
-    /// How late scheduled iterations began.
-    pub schedule_lag_p99: Option<Duration>,
-    /// Iterations started of those due that had a user, from 0 to 1.
-    pub achieved_ratio: f64,
-    /// CPU time taken by other machines on the same host, as a share, from 0 to 1.
-    pub steal: f64,
-    /// Resident memory at its highest, in MB.
-    pub rss_mb: f64,
-    /// Times that descriptors or ports ran out.
-    pub exhausted: u64,
-}
-
-impl Window {
-    /// Reduces what one window counted.
-    pub fn of(recording: &Recording, at: Duration, phase: Phase) -> Self {
-        let merged: Vec<Tally> = recording
-            .endpoints
-            .iter()
-            .map(|split| {
-                let mut tally = split.steady.clone();
-                tally.merge(&split.rest);
-                tally
-            })
-            .collect();
-        let mut all = Tally::default();
-        for tally in &merged {
-            all.merge(tally);
-        }
-        let endpoints = merged.iter().map(Slice::of).collect();
-        Self { at, phase, users: recording.users, all: Slice::of(&all), endpoints }
-    }
-}
-
-impl Slice {
-    fn of(tally: &Tally) -> Self {
-        Self { ok: tally.ok, failed: tally.failures(), times: SliceTimes::of(&tally.response) }
-    }
-}
-
-impl SliceTimes {
-    fn of(times: &Times) -> Option<Self> {
+impl TimesSummary {
+    /// The percentiles of merged histograms; none where there is no sample.
+    pub fn of(times: &Times) -> Option<Self> {
         let histogram = times.histogram()?;
-        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Some(Self { p50_ms: at(0.5), p95_ms: at(0.95), p99_ms: at(0.99) })
+        let ms = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        Some(Self { p50_ms: ms(0.5), p95_ms: ms(0.95), p99_ms: ms(0.99) })
+    }
+}
+
+impl WindowSummary {
+    /// The numbers of a recording: HTTP requests and WebSocket connects, whatever the phase.
+    pub fn of(recording: &Recording) -> Self {
+        let mut all = Times::default();
+        let endpoints: Vec<_> =
+            recording.endpoints.iter().map(|split| endpoint_window(split, &mut all)).collect();
+        Self {
+            ok: endpoints.iter().map(|endpoint| endpoint.ok).sum(),
+            failed: endpoints.iter().map(|endpoint| endpoint.failed).sum(),
+            times: TimesSummary::of(&all),
+            endpoints,
+        }
+    }
+}
+
+fn endpoint_window(split: &Split<Tally>, all: &mut Times) -> EndpointWindow {
+    let Split { steady, rest } = split;
+    all.merge(&steady.response);
+    all.merge(&rest.response);
+    EndpointWindow {
+        ok: steady.ok + rest.ok,
+        failed: steady.failures() + rest.failures(),
+        times: both(&steady.response, &rest.response),
+    }
+}
+
+/// Samples of both halves; copies a histogram only where neither half is empty.
+fn both(steady: &Times, rest: &Times) -> Option<TimesSummary> {
+    match (steady.histogram(), rest.histogram()) {
+        (_, None) => TimesSummary::of(steady),
+        (None, _) => TimesSummary::of(rest),
+        _ => {
+            let mut merged = steady.clone();
+            merged.merge(rest);
+            TimesSummary::of(&merged)
+        }
+    }
+}
+
+/// After so many windows, later ones are twice as long: memory grows with the logarithm of the run.
+pub const FINE_WINDOWS: usize = 3_600;
+
+/// Collects the windows of a run. The first hour keeps every second; after that windows are merged
+/// before they are summarised, never their percentiles.
+#[derive(Debug, Default)]
+pub struct Series {
+    windows: Vec<Window>,
+    pending: Option<(Window, Recording)>,
+}
+
+impl Series {
+    /// Adds what was counted in the stretch that `window` describes.
+    pub fn push(&mut self, window: &Window, recording: &Recording) {
+        if self.pending.as_ref().is_some_and(|(last, _)| last.phase != window.phase) {
+            self.flush();
+        }
+        let merge = self.merged();
+        if self.pending.is_none() && merge == 1 {
+            self.windows.push(window.clone());
+            return;
+        }
+        let (last, merged) = self.pending.get_or_insert_with(|| {
+            (Window { length: Duration::ZERO, ..window.clone() }, empty_like(recording))
+        });
+        merged.merge(recording);
+        last.length += window.length;
+        last.users = window.users;
+        if last.length >= window.length * merge {
+            self.flush();
+        }
+    }
+
+    /// The windows, in order of time.
+    pub fn finish(mut self) -> Vec<Window> {
+        self.flush();
+        self.windows
+    }
+
+    /// How many windows now make one: 1, then 2, 4, …
+    fn merged(&self) -> u32 {
+        1 << (self.windows.len() / FINE_WINDOWS).min(16)
+    }
+
+    fn flush(&mut self) {
+        if let Some((mut window, recording)) = self.pending.take() {
+            window.recording_summary = WindowSummary::of(&recording);
+            self.windows.push(window);
+        }
+    }
+}
+
+fn empty_like(recording: &Recording) -> Recording {
+    Recording::new(recording.endpoints.len(), recording.metrics.len(), recording.tasks.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::measure::outcome::FailureKind;
+
+    fn recording(times_ms: &[u64]) -> Recording {
+        let mut recording = Recording::new(2, 0, 0);
+        for (index, time) in times_ms.iter().enumerate() {
+            let tally = &mut recording.endpoints[index % 2];
+            let half = if index < 2 { &mut tally.rest } else { &mut tally.steady };
+            half.ok += 1;
+            half.response.record(Duration::from_millis(*time));
+        }
+        recording
+    }
+
+    fn window(second: u64, phase: Phase, recording: &Recording) -> Window {
+        Window {
+            at: Duration::from_secs(second),
+            length: Duration::from_secs(1),
+            phase,
+            users: second,
+            recording_summary: WindowSummary::of(recording),
+        }
+    }
+
+    #[test]
+    fn percentiles_of_all_endpoints_come_from_merged_histograms() {
+        // 1 3 5 and 2 4: the median of all five is 3, the mean of the two medians would be 2.5
+        let mut recording = recording(&[1, 2, 3, 4, 5]);
+        recording.endpoints[0].steady.failed[FailureKind::Status.index()] = 2;
+        let summary = WindowSummary::of(&recording);
+        assert_eq!((summary.ok, summary.failed), (5, 2));
+        assert_eq!(summary.times.map(|times| times.p50_ms.round() as u64), Some(3));
+        assert_eq!(summary.endpoints[1].times.map(|times| times.p99_ms.round() as u64), Some(4));
+    }
+
+    #[test]
+    fn a_window_without_samples_has_no_percentiles() {
+        assert_eq!(WindowSummary::of(&Recording::new(1, 0, 0)).times, None);
+    }
+
+    #[test]
+    fn a_long_run_keeps_ever_longer_windows_and_loses_no_count() {
+        let recording = recording(&[1, 2, 3]);
+        let mut series = Series::default();
+        for second in 0..20_000 {
+            series.push(&window(second, Phase::Steady, &recording), &recording);
+        }
+        series.push(&window(20_000, Phase::Drain, &recording), &recording);
+        let windows = series.finish();
+        // 3,600 of 1 s, 3,600 of 2 s, 9,200 s left in 4 s: 2,300; and the drain
+        assert_eq!(windows.len(), 3_600 + 3_600 + 2_300 + 1);
+        assert_eq!(windows.iter().map(|window| window.recording_summary.ok).sum::<u64>(), 20_001 * 3);
+        assert_eq!(windows.last().map(|window| window.at), Some(Duration::from_secs(20_000)));
+        let length: Duration = windows.iter().map(|window| window.length).sum();
+        assert_eq!(length, Duration::from_secs(20_001));
     }
 }

@@ -1,0 +1,333 @@
+//! Every status, every reason, every precedence; and that no data is never a pass.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::judge;
+use crate::load::measure::outcome::FailureKind;
+use crate::load::measure::recording::Recording;
+use crate::metric::{Metric, Percentile};
+use crate::plan::rules::{Applies, BaselineRules, Confirmation, Objective, Policy, Rules, Scope, Severity};
+use crate::result::fixture::{context, fail, of_requests, plan, rich, run, small, succeed};
+use crate::result::schema::{RunResult, Signal};
+use crate::result::summary::summarise;
+use crate::result::verdict::{Because, CheckStatus, Finding, Reason, Status};
+use crate::units::Ratio;
+
+const P95: Metric = Metric::Response(Percentile::P95);
+
+fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
+    Objective {
+        scope,
+        metric,
+        limit,
+        severity: Severity::Fail,
+        window: None,
+        abort_after: None,
+        message: None,
+        applies: Applies::Here,
+        line: Some(41),
+    }
+}
+
+fn total(metric: Metric, limit: f64) -> Objective {
+    objective(Scope::Total, metric, limit)
+}
+
+fn of(name: &str, metric: Metric, limit: f64) -> Objective {
+    objective(Scope::Endpoint(name.into()), metric, limit)
+}
+
+fn rules(objectives: Vec<Objective>) -> Rules {
+    Rules { objectives, baseline: None }
+}
+
+fn check(objective: Objective, result: &RunResult) -> (CheckStatus, Option<Because>) {
+    let check = judge(&rules(vec![objective]), result).checks.remove(0);
+    (check.status, check.because)
+}
+
+fn baseline(on_inconclusive: Policy) -> BaselineRules {
+    BaselineRules {
+        dir: PathBuf::from("baselines"),
+        gate_on: Vec::new(),
+        budget: Vec::new(),
+        catch: Ratio(0.3),
+        min_change: Duration::from_micros(200),
+        confidence: Ratio(0.95),
+        confirmation: Confirmation::Off,
+        keep_runs: 20,
+        on_inconclusive,
+        on_missing: Policy::Pass,
+    }
+}
+
+/// `slow` requests of 1 s among `n`, the others of 10 ms.
+fn with_slow(n: u64, slow: u64) -> RunResult {
+    let mut recording = Recording::new(1, 1, 1);
+    succeed(&mut recording.endpoints[0].steady, n - slow, 10.0, 10.0);
+    succeed(&mut recording.endpoints[0].steady, slow, 1_000.0, 1_000.0);
+    summarise(&plan(&["GET /health"]), &run(recording), context())
+}
+
+#[test]
+fn every_metric_is_judged_on_what_it_is_about() {
+    use CheckStatus::{Fail, Pass};
+    let run = rich();
+    let builds = "POST /api/v1/builds";
+    let socket = "WS /ws/builds/{id}";
+    let done = || Scope::Metric("build_created".into());
+    for (objective, expected) in [
+        (total(P95, 4_000.0), Pass),
+        (of(builds, P95, 3_000.0), Fail),
+        (of(builds, P95, 3_500.0), Pass),
+        (of(builds, Metric::Max, 3_500.0), Fail),
+        (of(builds, Metric::Mean, 3_000.0), Pass),
+        // 23 timeouts and 11 refusals of 2,334
+        (of(builds, Metric::ErrorRate, 0.014), Fail),
+        (of(builds, Metric::ErrorRate, 0.015), Pass),
+        (total(Metric::ErrorRate, 0.01), Pass),
+        // 2,300 in 28 s = 82.1/s
+        (of(builds, Metric::Throughput, 82.0), Pass),
+        (of(builds, Metric::Throughput, 83.0), Fail),
+        (of(socket, Metric::Connect(Percentile::P95), 10.0), Pass),
+        (total(Metric::Connect(Percentile::P95), 5.0), Fail),
+        (of(socket, Metric::MissingMessages, 1.0), Fail),
+        (of(socket, Metric::MissingMessages, 2.0), Pass),
+        (total(Metric::UnexpectedCloses, 0.0), Pass),
+        (objective(done(), P95, 3_200.0), Pass),
+        (objective(done(), P95, 2_000.0), Fail),
+        (objective(done(), Metric::Throughput, 82.0), Pass),
+    ] {
+        let said = format!("{objective:?}");
+        assert_eq!(check(objective, &run), (expected, None), "{said}");
+    }
+}
+
+#[test]
+fn no_data_is_never_a_pass() {
+    use CheckStatus::Invalid;
+    let run = rich();
+    let unhit = "DELETE /api/v1/builds/{id}";
+    let ramp_only = "POST /api/v1/auth/test-token";
+    let http = "GET /api/v1/users/me/stats";
+    for (objective, because) in [
+        (of(unhit, P95, 1e9), Because::NeverHit),
+        (of(unhit, Metric::ErrorRate, 1.0), Because::NeverHit),
+        (of(unhit, Metric::Throughput, 0.0), Because::NeverHit),
+        (of("GET /no/such", P95, 1e9), Because::NeverHit),
+        (of(ramp_only, P95, 1e9), Because::NoSample),
+        (of(ramp_only, Metric::Max, 1e9), Because::NoSample),
+        (of(http, Metric::MissingMessages, 0.0), Because::NoSample),
+        (of(http, Metric::Connect(Percentile::P50), 1e9), Because::NoSample),
+        (objective(Scope::Metric("no such".into()), P95, 1e9), Because::NoSample),
+        (objective(Scope::Metric("build_created".into()), Metric::ErrorRate, 1.0), Because::NotMeasured),
+    ] {
+        let said = format!("{objective:?}");
+        assert_eq!(check(objective.clone(), &run), (Invalid, Some(because)), "{said}");
+        let verdict = judge(&rules(vec![objective]), &run);
+        assert_eq!((verdict.status, verdict.exit_status), (Status::Invalid, 6), "{said}");
+    }
+    let empty = summarise(&plan(&["GET /a"]), &self::run(Recording::new(1, 1, 1)), context());
+    for metric in Metric::ALL {
+        assert_eq!(check(total(metric, 0.0), &empty).0, Invalid, "{metric:?}");
+    }
+    for rules in [Rules::default(), rules(vec![total(P95, 1e9)])] {
+        let verdict = judge(&rules, &empty);
+        assert_eq!((verdict.status, verdict.exit_status), (Status::Invalid, 6));
+        assert_eq!(verdict.reasons.first(), Some(&Reason::InvalidRun));
+    }
+}
+
+#[test]
+fn failures_alone_give_no_percentile_to_pass() {
+    let mut recording = Recording::new(1, 1, 1);
+    fail(&mut recording.endpoints[0].steady, FailureKind::Status, 500, 1);
+    let result = summarise(&plan(&["GET /a"]), &run(recording), context());
+    assert_eq!(check(total(P95, 1e9), &result), (CheckStatus::Invalid, Some(Because::NoSample)));
+    assert_eq!(check(total(Metric::ErrorRate, 0.01), &result).0, CheckStatus::Fail);
+}
+
+#[test]
+fn an_objective_of_another_scenario_does_not_apply() {
+    let elsewhere = Objective { applies: Applies::Elsewhere, ..of("GET /other", P95, 1.0) };
+    let verdict = judge(&rules(vec![elsewhere, total(P95, 1_000.0)]), &small());
+    assert_eq!(verdict.checks[0].status, CheckStatus::NotApplicable);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Passed, 0));
+}
+
+#[test]
+fn a_percentile_of_few_requests_fails_only_on_proof() {
+    use CheckStatus::{Fail, Pass, Undecided};
+    let few = Some(Because::TooFew { needed: 200 });
+    // p95 below 100 ms, with `slow` of `n` above it. Of 20: P(X ≥ 3) = .075, P(X ≥ 4) = .016.
+    for (n, slow, expected) in [
+        (199, 0, (Undecided, few)),
+        (200, 0, (Pass, None)),
+        (20, 3, (Undecided, few)),
+        (20, 4, (Fail, None)),
+        (1, 1, (Fail, None)),
+        (200, 11, (Fail, None)),
+        (200, 10, (Pass, None)),
+    ] {
+        assert_eq!(check(total(P95, 100.0), &with_slow(n, slow)), expected, "{slow} of {n}");
+    }
+}
+
+#[test]
+fn too_many_unfinished_requests_leave_percentiles_open() {
+    let mut result = small();
+    result.whole_run.unfinished = 20;
+    let ratio = 20.0 / 1_020.0;
+    let open = (CheckStatus::Undecided, Some(Because::Unfinished { ratio }));
+    assert_eq!(check(total(P95, 1_000.0), &result), open);
+    assert_eq!(check(total(P95, 50.0), &result).0, CheckStatus::Fail, "6 in 10 are slower: proven anyway");
+    assert_eq!(check(total(Metric::ErrorRate, 0.01), &result).0, CheckStatus::Pass);
+    let verdict = judge(&rules(vec![total(P95, 1_000.0)]), &result);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Inconclusive, 0));
+    result.whole_run.unfinished = 10;
+    assert_eq!(check(total(P95, 1_000.0), &result), (CheckStatus::Pass, None), "10 of 1,010 is below 1 %");
+}
+
+#[test]
+fn a_generator_that_was_the_limit_makes_the_run_invalid() {
+    let spoil: [(fn(&mut RunResult), Option<Finding>); 7] = [
+        (|_| (), None),
+        (|run| run.generator.cpu_utilisation = 0.9, None),
+        (
+            |run| run.generator.cpu_utilisation = 0.91,
+            Some(Finding::GeneratorCpu { utilisation: 0.91, limit: 0.9 }),
+        ),
+        (|run| run.generator.achieved_ratio = 0.98, None),
+        (
+            |run| run.generator.achieved_ratio = 0.97,
+            Some(Finding::BehindPlan { achieved_ratio: 0.97, limit: 0.98 }),
+        ),
+        (|run| run.generator.exhausted = 3, Some(Finding::Exhausted { count: 3 })),
+        (|run| run.totals.ok = 0, Some(Finding::NoSteadyRequest { steady_s: 28.0 })),
+    ];
+    for (spoil, finding) in spoil {
+        let mut result = small();
+        spoil(&mut result);
+        let verdict = judge(&rules(vec![total(P95, 1_000.0)]), &result);
+        assert_eq!(verdict.findings.first().copied(), finding);
+        let expected = if finding.is_some() { (Status::Invalid, 6) } else { (Status::Passed, 0) };
+        assert_eq!((verdict.status, verdict.exit_status), expected);
+        assert_eq!(verdict.checks.len(), 1, "checks are evaluated all the same");
+    }
+}
+
+#[test]
+fn a_late_or_stolen_generator_excuses_only_broken_times() {
+    use CheckStatus::{Fail, Invalid, Pass};
+    let mut late = small();
+    // p99 is 109 ms: the limit is 10.9 ms
+    late.generator.schedule_lag_p99_ms = Some(11.0);
+    let (status, because) = check(total(P95, 50.0), &late);
+    assert!(matches!((status, because), (Invalid, Some(Because::GeneratorLate { lag_ms: 11.0, .. }))));
+    assert_eq!(check(total(P95, 1_000.0), &late), (Pass, None));
+    late.generator.schedule_lag_p99_ms = Some(10.8);
+    assert_eq!(check(total(P95, 50.0), &late), (Fail, None));
+
+    let mut stolen = small();
+    stolen.generator.steal = 0.06;
+    let excuse = Some(Because::Steal { ratio: 0.06, limit: 0.05 });
+    for metric in [P95, Metric::Max, Metric::Mean] {
+        assert_eq!(check(total(metric, 5.0), &stolen), (Invalid, excuse), "{metric:?}");
+    }
+    assert_eq!(check(total(Metric::Throughput, 1e6), &stolen), (Fail, None));
+    stolen.generator.steal = 0.05;
+    assert_eq!(check(total(P95, 50.0), &stolen), (Fail, None));
+}
+
+#[test]
+fn a_warning_never_decides() {
+    let warn = |objective| Objective { severity: Severity::Warn, ..objective };
+    let verdict = judge(
+        &rules(vec![
+            warn(total(P95, 1.0)),
+            warn(of("GET /no/such", P95, 1.0)),
+            warn(total(Metric::Response(Percentile::P999), 1e6)),
+        ]),
+        &small(),
+    );
+    let statuses: Vec<_> = verdict.checks.iter().map(|check| check.status).collect();
+    assert_eq!(statuses, [CheckStatus::Fail, CheckStatus::Invalid, CheckStatus::Undecided]);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Passed, 0));
+}
+
+#[test]
+fn the_heaviest_reason_is_the_headline() {
+    use Reason::{Interrupted, InvalidCheck, InvalidRun, Sla, Undecided};
+    let sla = || total(P95, 1.0);
+    let invalid = || of("GET /no/such", P95, 1.0);
+    let undecided = || total(Metric::Response(Percentile::P999), 1e6);
+    let good = || total(P95, 1e6);
+    let stopped = |signal| RunResult { interrupted: true, signal, ..small() };
+    let overloaded = |mut result: RunResult| {
+        result.generator.cpu_utilisation = 1.0;
+        result
+    };
+    let all = || vec![sla(), invalid(), undecided(), good()];
+    for (objectives, result, status, exit, reasons) in [
+        (
+            all(),
+            overloaded(stopped(Some(Signal::Sigint))),
+            Status::Interrupted,
+            130,
+            vec![Interrupted, InvalidRun, Sla, InvalidCheck, Undecided],
+        ),
+        (vec![good()], stopped(Some(Signal::Sigterm)), Status::Interrupted, 143, vec![Interrupted]),
+        (vec![good()], stopped(None), Status::Interrupted, 130, vec![Interrupted]),
+        (all(), overloaded(small()), Status::Invalid, 6, vec![InvalidRun, Sla, InvalidCheck, Undecided]),
+        (all(), small(), Status::Failed, 3, vec![Sla, InvalidCheck, Undecided]),
+        (vec![invalid(), undecided(), good()], small(), Status::Invalid, 6, vec![InvalidCheck, Undecided]),
+        (vec![undecided(), good()], small(), Status::Inconclusive, 0, vec![Undecided]),
+        (vec![good()], small(), Status::Passed, 0, vec![]),
+        (vec![], small(), Status::Passed, 0, vec![]),
+    ] {
+        let verdict = judge(&rules(objectives), &result);
+        assert_eq!((verdict.status, verdict.exit_status, verdict.reasons), (status, exit, reasons));
+    }
+}
+
+#[test]
+fn a_policy_changes_the_exit_status_and_not_the_state() {
+    for (policy, exit) in [(Policy::Pass, 0), (Policy::Fail, 5)] {
+        let undecided = vec![total(Metric::Response(Percentile::P999), 1e6)];
+        let rules = Rules { objectives: undecided, baseline: Some(baseline(policy)) };
+        let verdict = judge(&rules, &small());
+        assert_eq!((verdict.status, verdict.exit_status), (Status::Inconclusive, exit));
+    }
+}
+
+#[test]
+fn without_objectives_traffic_passes_with_a_note() {
+    let verdict = judge(&Rules::default(), &small());
+    assert_eq!((verdict.status, verdict.findings), (Status::Passed, vec![Finding::NoObjective]));
+}
+
+#[test]
+fn a_damaged_histogram_proves_nothing() {
+    let mut result = with_slow(20, 20);
+    assert_eq!(check(total(P95, 100.0), &result).0, CheckStatus::Fail);
+    for text in [None, Some("hostile".to_owned())] {
+        result.totals.response_time.as_mut().unwrap().histogram = text;
+        assert_eq!(check(total(P95, 100.0), &result).0, CheckStatus::Undecided);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_stricter_limit_never_turns_a_failure_into_a_pass(n in 1_u64..600, limit in 0.0..150.0_f64, less in 0.0..1.0_f64) {
+        let result = of_requests(n);
+        let loose = check(total(P95, limit), &result).0;
+        let strict = check(total(P95, limit * less), &result).0;
+        prop_assert!(!(loose == CheckStatus::Fail && strict == CheckStatus::Pass));
+        prop_assert!(n >= 200 || strict != CheckStatus::Pass);
+    }
+}

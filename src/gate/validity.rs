@@ -1,0 +1,61 @@
+//! Whether the numbers of a run can be trusted at all: was there anything to judge, and was it the
+//! service or the generator that set the pace?
+
+use crate::result::endpoint::ended;
+use crate::result::schema::RunResult;
+use crate::result::verdict::{Because, Finding};
+
+/// The most of its cores that a generator may need.
+pub const MOST_CPU: f64 = 0.9;
+/// The least of the due iterations that must have been started.
+pub const LEAST_ACHIEVED: f64 = 0.98;
+/// The most that a hypervisor may take, in failing checks of times.
+pub const MOST_STEAL: f64 = 0.05;
+/// The most that may be cut off at the end.
+pub const MOST_UNFINISHED: f64 = 0.01;
+/// A schedule lag below this never matters.
+const LAG_FLOOR_MS: f64 = 5.0;
+/// Nor one below this share of the judged p99.
+const LAG_SHARE: f64 = 0.1;
+
+/// What is to be said about the run as a whole.
+pub fn findings(result: &RunResult) -> Vec<Finding> {
+    let generator = &result.generator;
+    let steady = ended(result.totals.ok, &result.totals.failed);
+    [
+        (steady == 0, Finding::NoSteadyRequest { steady_s: result.steady_s }),
+        (
+            generator.cpu_utilisation > MOST_CPU,
+            Finding::GeneratorCpu { utilisation: generator.cpu_utilisation, limit: MOST_CPU },
+        ),
+        (
+            generator.achieved_ratio < LEAST_ACHIEVED,
+            Finding::BehindPlan { achieved_ratio: generator.achieved_ratio, limit: LEAST_ACHIEVED },
+        ),
+        (generator.exhausted > 0, Finding::Exhausted { count: generator.exhausted }),
+        (
+            unfinished_ratio(result) > MOST_UNFINISHED,
+            Finding::Unfinished { ratio: unfinished_ratio(result), limit: MOST_UNFINISHED },
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(found, finding)| found.then_some(finding))
+    .collect()
+}
+
+/// Unfinished requests as a share of all.
+pub fn unfinished_ratio(result: &RunResult) -> f64 {
+    let unfinished = result.whole_run.unfinished;
+    let all = ended(result.whole_run.ok, &result.whole_run.failed).saturating_add(unfinished);
+    if all == 0 { 0.0 } else { unfinished as f64 / all as f64 }
+}
+
+/// Why a broken limit of times may be the generator's own doing. A late schedule and a stolen CPU
+/// only ever make times longer, so a passing check needs no such excuse.
+pub fn excuse(result: &RunResult, judged_p99_ms: f64) -> Option<Because> {
+    let limit_ms = LAG_FLOOR_MS.max(LAG_SHARE * judged_p99_ms);
+    let lag = result.generator.schedule_lag_p99_ms.filter(|lag| *lag > limit_ms);
+    let steal = result.generator.steal;
+    lag.map(|lag_ms| Because::GeneratorLate { lag_ms, limit_ms })
+        .or_else(|| (steal > MOST_STEAL).then_some(Because::Steal { ratio: steal, limit: MOST_STEAL }))
+}

@@ -1,0 +1,1 @@
+//! How a result is told. Renderers are pure: a result in, a text out.

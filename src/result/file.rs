@@ -1,0 +1,365 @@
+//! `result.json` on disk, and the folder a run writes into. Files are replaced whole or not at all;
+//! a file that comes from elsewhere is read within limits.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::schema::{RunResult, SCHEMA};
+use crate::clock::file_stamp;
+
+/// The name of the result in its folder.
+pub const RESULT_FILE: &str = "result.json";
+
+const LARGEST: u64 = 64 << 20;
+const PROBE_BYTES: usize = 1 << 20;
+const MOST_COLLISIONS: u32 = 1_000;
+
+/// Why a result could not be read or a folder not be written.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error("cannot {doing} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// More than a result can be.
+    #[error("`{}` is larger than {} MiB", path.display(), LARGEST >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Ends too early.
+    #[error("`{}` is cut off: it ends in the middle of the document", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something else altogether.
+    #[error("`{}` is not JSON", path.display())]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where it is not.
+        source: serde_json::Error,
+    },
+    /// JSON without a version.
+    #[error("`{}` is not a result: it has no number `schema`", path.display())]
+    NoSchema {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Written by another version of the program.
+    #[error("`{}` has schema {found}, this version reads schema {SCHEMA}", path.display())]
+    UnknownSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// The right version with the wrong fields.
+    #[error("`{}` does not follow schema {SCHEMA}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where it does not.
+        source: serde_json::Error,
+    },
+    /// The document could not be made.
+    #[error("cannot write a result as JSON")]
+    Serialise(#[source] serde_json::Error),
+}
+
+impl FileError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("free some space, or choose another disk with `--output-dir`")
+                }
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    Some("choose a folder that can be written with `--output-dir`")
+                }
+                io::ErrorKind::NotFound => Some("pass a result.json, or the folder of a run"),
+                _ => None,
+            },
+            Self::Truncated { .. } => Some("download it again; the run that wrote it may have been killed"),
+            Self::UnknownSchema { .. } => Some("use the version of loadgate that wrote it"),
+            Self::TooLarge { .. } | Self::NotJson { .. } | Self::NoSchema { .. } | Self::Damaged { .. } => {
+                Some("pass the result.json that a run wrote")
+            }
+            Self::Serialise(_) => None,
+        }
+    }
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    output_dir: PathBuf,
+    path: PathBuf,
+}
+
+/// What a run folder is named after.
+#[derive(Debug, Clone, Copy)]
+pub struct RunName<'a> {
+    /// The scenario.
+    pub scenario: &'a str,
+    /// The environment.
+    pub environment: &'a str,
+    /// When the run began.
+    pub at: Timestamp,
+}
+
+impl RunFolder {
+    /// Makes the folder, and proves by writing that a report will fit. To be called before any traffic.
+    pub fn open(output_dir: &Path, name: RunName) -> Result<Self, FileError> {
+        fs::create_dir_all(output_dir).map_err(io_error("create", output_dir))?;
+        let path = create_unique(output_dir, &folder_name(name))?;
+        let folder = Self { output_dir: output_dir.to_owned(), path };
+        folder.probe().inspect_err(|_| {
+            // Best effort: the error that matters is the first one.
+            let _ = fs::remove_dir_all(&folder.path);
+        })?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes one file of the run, whole or not at all.
+    pub fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
+        let path = self.path.join(file);
+        write_atomic(&path, bytes)?;
+        Ok(path)
+    }
+
+    /// Writes `result.json`.
+    pub fn write_result(&self, result: &RunResult) -> Result<PathBuf, FileError> {
+        self.write(RESULT_FILE, to_json(result)?.as_bytes())
+    }
+
+    /// Points `latest` beside the folder at it.
+    pub fn point_latest(&self) -> Result<(), FileError> {
+        let latest = self.output_dir.join("latest");
+        let fresh = self.output_dir.join(format!(".latest-{}", std::process::id()));
+        let name = self.path.file_name().map(PathBuf::from).unwrap_or_default();
+        symlink(name, &fresh).map_err(io_error("create", &fresh))?;
+        fs::rename(&fresh, &latest).map_err(|source| {
+            // Best effort: the error that matters is the first one.
+            let _ = fs::remove_file(&fresh);
+            io_error("replace", &latest)(source)
+        })
+    }
+
+    fn probe(&self) -> Result<(), FileError> {
+        let path = self.path.join(".probe");
+        write_synced(&path, &vec![0x5a; PROBE_BYTES]).map_err(io_error("write", &path))?;
+        fs::remove_file(&path).map_err(io_error("remove", &path))
+    }
+}
+
+/// The document as text, with a line break at its end.
+pub fn to_json(result: &RunResult) -> Result<String, FileError> {
+    let mut text = serde_json::to_string_pretty(result).map_err(FileError::Serialise)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Reads a result; `path` is the file or the folder of a run.
+pub fn read(path: &Path) -> Result<RunResult, FileError> {
+    let path = if path.is_dir() { path.join(RESULT_FILE) } else { path.to_owned() };
+    let mut bytes = Vec::new();
+    File::open(&path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(io_error("read", &path))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(FileError::TooLarge { path });
+    }
+    parse(&bytes, &path)
+}
+
+/// Reads a result from bytes; `path` is for messages.
+pub fn parse(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
+    let wrong = |source: serde_json::Error| syntax_error(source, path);
+    let head: Head = serde_json::from_slice(bytes).map_err(wrong)?;
+    match head.schema.as_ref().and_then(serde_json::Value::as_u64) {
+        None => Err(FileError::NoSchema { path: path.to_owned() }),
+        Some(found) if found != u64::from(SCHEMA) => {
+            Err(FileError::UnknownSchema { path: path.to_owned(), found })
+        }
+        Some(_) => serde_json::from_slice(bytes).map_err(wrong),
+    }
+}
+
+/// The one field that every version has.
+#[derive(Deserialize)]
+struct Head {
+    schema: Option<serde_json::Value>,
+}
+
+fn syntax_error(source: serde_json::Error, path: &Path) -> FileError {
+    use serde_json::error::Category;
+    let path = path.to_owned();
+    match source.classify() {
+        Category::Eof => FileError::Truncated { path },
+        Category::Data => FileError::Damaged { path, source },
+        Category::Syntax | Category::Io => FileError::NotJson { path, source },
+    }
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError::Io { doing, path, source }
+}
+
+fn folder_name(name: RunName) -> String {
+    let safe = |text: &str| -> String {
+        text.chars()
+            .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+            .take(80)
+            .collect()
+    };
+    let names = format!("{}-{}", safe(name.scenario), safe(name.environment));
+    // A leading dot would hide the folder.
+    format!("{}-{}", names.trim_start_matches('.'), file_stamp(name.at))
+}
+
+fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, FileError> {
+    let mut path = parent.join(name);
+    for number in 2..=MOST_COLLISIONS {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                path = parent.join(format!("{name}-{number}"));
+            }
+            outcome => return outcome.map(|()| path.clone()).map_err(io_error("create", &path)),
+        }
+    }
+    fs::create_dir(&path).map(|()| path.clone()).map_err(io_error("create", &path))
+}
+
+/// Beside its place first, then renamed: a reader sees the old file or the new one.
+fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = path.with_file_name(format!(".{name}.tmp"));
+    write_synced(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).map_err(|source| {
+        // Best effort: the error that matters is the first one.
+        let _ = fs::remove_file(&fresh);
+        io_error("write", path)(source)
+    })
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture;
+
+    fn name() -> RunName<'static> {
+        let at: Timestamp = "2026-11-24T10:15:00Z".parse().unwrap();
+        RunName { scenario: "build_flow", environment: "demo", at }
+    }
+
+    fn read_text(text: &str) -> FileError {
+        parse(text.as_bytes(), Path::new("r.json")).unwrap_err()
+    }
+
+    #[test]
+    fn a_result_is_read_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(dir.path(), name()).unwrap();
+        let written = fixture::rich();
+        let path = folder.write_result(&written).unwrap();
+        folder.point_latest().unwrap();
+        assert_eq!(read(&path).unwrap(), written);
+        assert_eq!(read(&dir.path().join("latest")).unwrap(), written);
+        let files: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["result.json"], "nothing temporary is left");
+    }
+
+    #[test]
+    fn folders_of_one_second_get_numbers_and_latest_moves_on() {
+        let dir = tempfile::tempdir().unwrap();
+        for expected in ["", "-2", "-3"] {
+            let folder = RunFolder::open(dir.path(), name()).unwrap();
+            folder.point_latest().unwrap();
+            let file = format!("build_flow-demo-20261124T101500Z{expected}");
+            assert_eq!(folder.path(), dir.path().join(&file));
+            assert_eq!(fs::read_link(dir.path().join("latest")).unwrap(), Path::new(&file));
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_leave_the_output_folder() {
+        let hostile = RunName { scenario: "../../etc", environment: "a/b c", ..name() };
+        assert_eq!(folder_name(hostile), "-..-etc-a-b-c-20261124T101500Z");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_told_before_the_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("taken");
+        fs::write(&file, "").unwrap();
+        let error = RunFolder::open(&file, name()).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot create `{}`", file.display()));
+    }
+
+    #[test]
+    fn a_full_disk_has_a_hint() {
+        let error = io_error("write", Path::new("reports/x"))(io::ErrorKind::StorageFull.into());
+        assert!(error.hint().is_some_and(|hint| hint.contains("--output-dir")));
+    }
+
+    #[test]
+    fn what_is_no_result_says_why() {
+        let whole = to_json(&fixture::small()).unwrap();
+        let without = whole.replacen("\"scenario\"", "\"szenario\"", 1);
+        for (text, message) in [
+            ("", "`r.json` is cut off: it ends in the middle of the document"),
+            (&whole[..whole.len() / 2], "`r.json` is cut off: it ends in the middle of the document"),
+            ("<html>", "`r.json` is not JSON"),
+            ("{}", "`r.json` is not a result: it has no number `schema`"),
+            (r#"{"schema": "1"}"#, "`r.json` is not a result: it has no number `schema`"),
+            (r#"{"schema": 2, "future": []}"#, "`r.json` has schema 2, this version reads schema 1"),
+            (&without, "`r.json` does not follow schema 1"),
+            (r#"{"schema": 1, "seed": 1e999}"#, "`r.json` is not JSON"),
+        ] {
+            let error = read_text(text);
+            assert_eq!(error.to_string(), message, "{text:.40}");
+            assert!(error.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn a_field_of_a_later_version_is_ignored() {
+        let text = to_json(&fixture::small()).unwrap().replacen('{', "{\"new\": 1,", 1);
+        assert!(parse(text.as_bytes(), Path::new("r.json")).is_ok());
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("big.json");
+        File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
+        assert!(matches!(read(&path), Err(FileError::TooLarge { .. })));
+    }
+}

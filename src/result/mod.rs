@@ -1,0 +1,13 @@
+//! What happened, as one document: everything that judges or reports reads it, and nothing else.
+
+pub mod endpoint;
+pub mod file;
+mod redact;
+pub mod schema;
+pub mod summary;
+pub mod verdict;
+
+#[cfg(test)]
+pub mod fixture;
+#[cfg(test)]
+mod tests;

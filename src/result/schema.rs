@@ -1,0 +1,307 @@
+//! `result.json`, schema 1: the versioned document, never an internal type. Names, units and nulls
+//! here are an interface; fields are added, never renamed. Every number is finite. Where nothing was
+//! recorded, a block of times is null.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
+use super::verdict::Verdict;
+
+/// The version of the document that this program writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// Everything known about one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What wrote it.
+    pub tool: Tool,
+    /// What kind of run it was.
+    pub mode: Mode,
+    /// The project.
+    pub name: String,
+    /// The scenario.
+    pub scenario: String,
+    /// The environment.
+    pub environment: String,
+    /// What the load was put on, for people.
+    #[serde(default)]
+    pub target: String,
+    /// SHA-256 of what shapes the numbers.
+    pub plan_digest: String,
+    /// What every random choice derived from.
+    pub seed: u64,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// From the start of the load to its end.
+    pub duration_s: f64,
+    /// How much of it is judged.
+    pub steady_s: f64,
+    /// Whether it was stopped from outside; then `signal` says by what.
+    pub interrupted: bool,
+    /// What stopped it.
+    #[serde(default)]
+    pub signal: Option<Signal>,
+    /// The commit.
+    pub git: Git,
+    /// The machine.
+    pub runner: Runner,
+    /// The load that was planned.
+    pub load: Load,
+    /// Counts of the whole run, ramps and drain included.
+    pub whole_run: WholeRun,
+    /// All endpoints together, in the steady phase.
+    pub totals: Endpoint,
+    /// Each endpoint in the steady phase.
+    pub endpoints: Vec<Endpoint>,
+    /// Custom metrics in the steady phase.
+    pub metrics: Vec<CustomMetric>,
+    /// Tasks over the whole run.
+    pub tasks: Vec<Task>,
+    /// What failed, over the whole run.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
+    /// The run over time.
+    pub series: Vec<Point>,
+    /// The generator of the load.
+    pub generator: Generator,
+    /// Told to the user before or during the run.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Configured, understood, and not done by this version.
+    #[serde(default)]
+    pub inactive: Vec<String>,
+    /// How it was judged; null until it was.
+    pub verdict: Option<Verdict>,
+    /// Filled by a comparison of two versions.
+    pub ab: Option<serde_json::Value>,
+    /// Filled by a search for the knee.
+    pub capacity: Option<serde_json::Value>,
+}
+
+/// The program that wrote a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What kind of run a result is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// One version, one load.
+    Run,
+    /// Two versions, interleaved.
+    Ab,
+    /// A staircase.
+    Capacity,
+}
+
+/// What stopped a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// Ctrl-C.
+    Sigint,
+    /// What a cancelled job sends.
+    Sigterm,
+}
+
+/// The commit that was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Git {
+    /// Its hash.
+    pub sha: Option<String>,
+    /// The branch or tag.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+}
+
+/// The machine that made the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runner {
+    /// The processor.
+    pub cpu_model: String,
+    /// Logical CPUs.
+    pub cpus: usize,
+    /// Architecture.
+    pub arch: String,
+    /// Operating system.
+    pub os: String,
+    /// Runner image.
+    pub image: Option<String>,
+    /// Machines of one class may be compared.
+    pub cpu_class: String,
+}
+
+/// The load that was planned. What a model does not have is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Who decides when the next iteration starts.
+    pub model: LoadModel,
+    /// Closed: users, at the highest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<f64>,
+    /// Closed: how fast users are added; absent where all start at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawn_rate_per_s: Option<f64>,
+    /// Open: iterations started per second, at the highest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals_per_s: Option<f64>,
+    /// Open: how they are spaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+    /// Open: users there may be at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_users: Option<usize>,
+    /// The level over time, where it is more than one ramp and one plateau.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
+    /// Of the whole plan.
+    #[serde(default)]
+    pub run_time_s: f64,
+    /// Not judged, after the first ramp.
+    #[serde(default)]
+    pub warmup_s: f64,
+}
+
+/// Who decides when the next iteration starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadModel {
+    /// The user, after its last one.
+    Closed,
+    /// A schedule.
+    Open,
+}
+
+/// How arrivals are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Evenly.
+    Even,
+    /// Independently of each other.
+    Poisson,
+}
+
+/// A straight line from one level to another.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Level at its start.
+    pub from: f64,
+    /// Level at its end.
+    pub to: f64,
+    /// How long.
+    pub over_s: f64,
+}
+
+/// Counts of the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WholeRun {
+    /// Successes.
+    pub ok: u64,
+    /// Failures.
+    pub failed: Failed,
+    /// Cut off at the end: neither ok nor failed.
+    pub unfinished: u64,
+    /// Failed ÷ (ok + failed); null where nothing ended.
+    pub error_rate: Option<f64>,
+    /// By endpoint.
+    pub endpoints: Vec<EndpointCounts>,
+}
+
+/// A task of a user class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// The class.
+    pub user_class: String,
+    /// The task.
+    pub task: String,
+    /// Iterations that ran.
+    pub iterations: u64,
+    /// Iterations whose first condition did not hold.
+    pub skipped: u64,
+    /// Iterations that a failed step ended.
+    pub failed: u64,
+}
+
+/// One way in which one endpoint failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The kind of failure.
+    pub kind: String,
+    /// How often, in the whole run.
+    pub count: u64,
+    /// A few messages about it.
+    pub samples: Vec<String>,
+}
+
+/// A moment of the run: a second as a rule, longer late in a long run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Its start, since the start of the load.
+    pub t_s: f64,
+    /// How long it lasted.
+    #[serde(default)]
+    pub length_s: f64,
+    /// `ramp`, `warmup`, `steady` or `drain`.
+    pub phase: String,
+    /// Users at its end.
+    pub users: u64,
+    /// Successes.
+    pub ok: u64,
+    /// Failures.
+    pub failed: u64,
+    /// Response time.
+    pub p50_ms: Option<f64>,
+    /// Response time.
+    pub p95_ms: Option<f64>,
+    /// Response time.
+    pub p99_ms: Option<f64>,
+    /// The same by endpoint, of those that had something.
+    pub endpoints: BTreeMap<String, EndpointPoint>,
+}
+
+/// One endpoint at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointPoint {
+    /// Successes.
+    pub ok: u64,
+    /// Failures.
+    pub failed: u64,
+    /// Response time.
+    pub p50_ms: Option<f64>,
+    /// Response time.
+    pub p95_ms: Option<f64>,
+    /// Response time.
+    pub p99_ms: Option<f64>,
+}
+
+/// The generator: could it do what it was asked for?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Generator {
+    /// Microseconds of CPU per request.
+    pub cpu_us_per_request: f64,
+    /// Share of its cores that was busy.
+    pub cpu_utilisation: f64,
+    /// How late scheduled iterations began; null where nothing is scheduled.
+    pub schedule_lag_p99_ms: Option<f64>,
+    /// Iterations started ÷ iterations due that had a user.
+    pub achieved_ratio: f64,
+    /// Share of the machine's time that a hypervisor took away.
+    pub steal: f64,
+    /// Resident memory at its highest.
+    pub rss_mb: f64,
+    /// Times that file descriptors or ports ran out.
+    #[serde(default)]
+    pub exhausted: u64,
+}

@@ -1,0 +1,337 @@
+//! From what was counted to the document. Pure: no clock, no files. Percentiles come from merged
+//! histograms; where nothing was counted there is a null, never a zero and never a NaN.
+
+use crate::load::measure::outcome::FailureKind;
+use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
+use crate::load::measure::run::{Health, Interruption, RunData, TimesSummary, Window};
+use crate::load::measure::times::Times as Recorded;
+use crate::plan::load as planned;
+use crate::plan::{EndpointKind, Plan};
+
+use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
+use super::redact::Redactor;
+use super::schema::{
+    Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult, Runner,
+    SCHEMA, Signal, Stage, Task, Tool, WholeRun,
+};
+
+/// The name of all requests together.
+pub const TOTAL: &str = "total";
+
+/// What the plan and the measurement do not know.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The program's version.
+    pub tool_version: String,
+    /// What kind of run it was.
+    pub mode: Mode,
+    /// What the load was put on, for people: a host or a command.
+    pub target: String,
+    /// The commit.
+    pub git: Git,
+    /// The machine.
+    pub runner: Runner,
+    /// Told to the user before or during the run.
+    pub warnings: Vec<String>,
+}
+
+/// Everything known about a run, not judged yet.
+pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
+    let redactor = Redactor::new(&plan.secrets);
+    let steady_s = run.steady.as_secs_f64();
+    let (totals, endpoints) = steady_phase(plan, &run.total, steady_s);
+    RunResult {
+        schema: SCHEMA,
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: context.tool_version },
+        mode: context.mode,
+        name: plan.name.clone(),
+        scenario: plan.scenario.clone(),
+        environment: plan.environment.clone(),
+        target: redactor.clean(&context.target),
+        plan_digest: plan.digest.clone(),
+        seed: plan.seed,
+        started_at: run.started_at.to_string(),
+        duration_s: run.duration.as_secs_f64(),
+        steady_s,
+        interrupted: run.interrupted != Interruption::None,
+        signal: signal(run.interrupted),
+        git: context.git,
+        runner: context.runner,
+        load: load(&plan.load),
+        whole_run: whole_run(plan, &run.total),
+        totals,
+        endpoints,
+        metrics: plan.metrics.iter().zip(&run.total.metrics).map(custom_metric).collect(),
+        tasks: tasks(plan, &run.total),
+        failures: failures(plan, &run.total, &redactor),
+        series: run.windows.iter().map(|window| point(plan, window)).collect(),
+        generator: generator(&run.health),
+        warnings: context.warnings.iter().map(|warning| redactor.clean(warning)).collect(),
+        inactive: plan.inactive.clone(),
+        verdict: None,
+        ab: None,
+        capacity: None,
+    }
+}
+
+fn signal(interruption: Interruption) -> Option<Signal> {
+    match interruption {
+        Interruption::None => None,
+        Interruption::Sigint => Some(Signal::Sigint),
+        Interruption::Sigterm => Some(Signal::Sigterm),
+    }
+}
+
+/// A quotient; none where there is nothing to divide by.
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole).filter(|value| value.is_finite())
+}
+
+/// A number that JSON can hold.
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value } else { 0.0 }
+}
+
+fn kind(kind: EndpointKind) -> Kind {
+    match kind {
+        EndpointKind::Http => Kind::Http,
+        EndpointKind::WebSocket => Kind::Websocket,
+    }
+}
+
+/// All endpoints together, and each.
+fn steady_phase(plan: &Plan, recording: &Recording, steady_s: f64) -> (Endpoint, Vec<Endpoint>) {
+    let mut all = Tally::default();
+    let mut endpoints = Vec::with_capacity(plan.endpoints.len());
+    for (planned, split) in plan.endpoints.iter().zip(&recording.endpoints) {
+        all.merge(&split.steady);
+        endpoints.push(endpoint(&planned.name, kind(planned.kind), &split.steady, steady_s));
+    }
+    (endpoint(TOTAL, Kind::All, &all, steady_s), endpoints)
+}
+
+fn endpoint(name: &str, kind: Kind, tally: &Tally, steady_s: f64) -> Endpoint {
+    Endpoint {
+        name: name.to_owned(),
+        kind,
+        ok: tally.ok,
+        failed: failed(&tally.failed),
+        requests_per_second: ratio(tally.ok as f64, steady_s).unwrap_or(0.0),
+        error_rate: ratio(tally.failures() as f64, tally.total() as f64),
+        bytes_in: tally.bytes_in,
+        bytes_out: tally.bytes_out,
+        response_time: with_histogram(&tally.response),
+        service_time: with_histogram(&tally.service),
+        failed_response_time: times(&tally.failed_response),
+        phases: Phases {
+            dns_ms: times(&tally.dns),
+            connect_ms: times(&tally.connect),
+            tls_ms: times(&tally.tls),
+            first_byte_ms: times(&tally.first_byte),
+        },
+        websocket: (kind == Kind::Websocket).then(|| websocket(tally)),
+    }
+}
+
+fn websocket(tally: &Tally) -> WebSocketCounts {
+    WebSocketCounts {
+        messages_in: tally.messages_in,
+        messages_out: tally.messages_out,
+        missing_messages: tally.missing_messages,
+        unexpected_closes: tally.unexpected_closes,
+    }
+}
+
+fn failed(counts: &[u64; FailureKind::ALL.len()]) -> Failed {
+    FailureKind::ALL
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), counts[kind.index()]))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+fn times(recorded: &Recorded) -> Option<Times> {
+    recorded.histogram().and_then(|histogram| Times::of(&histogram))
+}
+
+fn with_histogram(recorded: &Recorded) -> Option<Times> {
+    recorded.histogram().and_then(|histogram| Times::complete(&histogram))
+}
+
+fn custom_metric((name, split): (&String, &Split<MetricTally>)) -> CustomMetric {
+    CustomMetric {
+        name: name.clone(),
+        ok: split.steady.ok,
+        response_time: with_histogram(&split.steady.response),
+    }
+}
+
+/// Counts of both halves; no histogram is copied.
+fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
+    let endpoints: Vec<_> = plan
+        .endpoints
+        .iter()
+        .zip(&recording.endpoints)
+        .map(|(planned, split)| endpoint_counts(&planned.name, kind(planned.kind), split))
+        .collect();
+    let mut counts = [0; FailureKind::ALL.len()];
+    for split in &recording.endpoints {
+        for (sum, count) in counts.iter_mut().zip(both_failed(split)) {
+            *sum += count;
+        }
+    }
+    let ok: u64 = endpoints.iter().map(|endpoint| endpoint.ok).sum();
+    let broken: u64 = counts.iter().sum();
+    WholeRun {
+        ok,
+        failed: failed(&counts),
+        unfinished: recording.unfinished,
+        error_rate: ratio(broken as f64, (ok + broken) as f64),
+        endpoints,
+    }
+}
+
+fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCounts {
+    let Split { steady, rest } = split;
+    let broken = steady.failures() + rest.failures();
+    EndpointCounts {
+        name: name.to_owned(),
+        ok: steady.ok + rest.ok,
+        failed: failed(&both_failed(split)),
+        error_rate: ratio(broken as f64, (steady.total() + rest.total()) as f64),
+        websocket: (kind == Kind::Websocket).then(|| WebSocketCounts {
+            messages_in: steady.messages_in + rest.messages_in,
+            messages_out: steady.messages_out + rest.messages_out,
+            missing_messages: steady.missing_messages + rest.missing_messages,
+            unexpected_closes: steady.unexpected_closes + rest.unexpected_closes,
+        }),
+    }
+}
+
+fn both_failed(split: &Split<Tally>) -> [u64; FailureKind::ALL.len()] {
+    std::array::from_fn(|index| split.steady.failed[index] + split.rest.failed[index])
+}
+
+fn tasks(plan: &Plan, recording: &Recording) -> Vec<Task> {
+    let counted = plan.tasks.iter().zip(&recording.tasks);
+    counted
+        .map(|(task, tally)| Task {
+            user_class: task.class.clone(),
+            task: task.name.clone(),
+            iterations: tally.iterations,
+            skipped: tally.skipped,
+            failed: tally.failed,
+        })
+        .collect()
+}
+
+/// Every way in which an endpoint failed, the most frequent first.
+fn failures(plan: &Plan, recording: &Recording, redactor: &Redactor) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for (index, (endpoint, split)) in plan.endpoints.iter().zip(&recording.endpoints).enumerate() {
+        for (kind, count) in FailureKind::ALL.into_iter().zip(both_failed(split)).filter(|(_, n)| *n > 0) {
+            let messages = recording.samples.get(&(index, kind)).into_iter().flatten();
+            let mut samples: Vec<_> = messages.map(|message| redactor.clean(message)).collect();
+            samples.sort();
+            samples.dedup();
+            failures.push(Failure {
+                endpoint: endpoint.name.clone(),
+                kind: kind.name().to_owned(),
+                count,
+                samples,
+            });
+        }
+    }
+    failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+    failures
+}
+
+fn point(plan: &Plan, window: &Window) -> Point {
+    let summary = &window.recording_summary;
+    let [p50_ms, p95_ms, p99_ms] = percentiles(summary.times);
+    let endpoints = plan
+        .endpoints
+        .iter()
+        .zip(&summary.endpoints)
+        .filter(|(_, counted)| counted.ok + counted.failed > 0)
+        .map(|(planned, counted)| {
+            let [p50_ms, p95_ms, p99_ms] = percentiles(counted.times);
+            let point = EndpointPoint { ok: counted.ok, failed: counted.failed, p50_ms, p95_ms, p99_ms };
+            (planned.name.clone(), point)
+        })
+        .collect();
+    Point {
+        t_s: window.at.as_secs_f64(),
+        length_s: window.length.as_secs_f64(),
+        phase: window.phase.name().to_owned(),
+        users: window.users,
+        ok: summary.ok,
+        failed: summary.failed,
+        p50_ms,
+        p95_ms,
+        p99_ms,
+        endpoints,
+    }
+}
+
+fn percentiles(times: Option<TimesSummary>) -> [Option<f64>; 3] {
+    times.map_or([None; 3], |times| [Some(times.p50_ms), Some(times.p95_ms), Some(times.p99_ms)])
+}
+
+fn generator(health: &Health) -> Generator {
+    Generator {
+        cpu_us_per_request: finite(health.cpu_us_per_request),
+        cpu_utilisation: finite(health.cpu_utilisation),
+        schedule_lag_p99_ms: health.schedule_lag_p99.map(|lag| lag.as_secs_f64() * 1e3),
+        achieved_ratio: finite(health.achieved_ratio),
+        steal: finite(health.steal),
+        rss_mb: finite(health.rss_mb),
+        exhausted: health.exhausted,
+    }
+}
+
+fn load(planned: &planned::Load) -> Load {
+    let (spawn_rate, stages) = shape(&planned.shape);
+    let base = Load {
+        model: LoadModel::Closed,
+        users: None,
+        spawn_rate_per_s: None,
+        arrivals_per_s: None,
+        distribution: None,
+        max_users: None,
+        stages,
+        run_time_s: planned.shape.duration().as_secs_f64(),
+        warmup_s: planned.warmup.as_secs_f64(),
+    };
+    let peak = Some(finite(planned.shape.peak()));
+    match planned.model {
+        planned::Model::Closed => Load { users: peak, spawn_rate_per_s: spawn_rate, ..base },
+        planned::Model::Open { distribution, max_users } => Load {
+            model: LoadModel::Open,
+            arrivals_per_s: peak,
+            distribution: Some(match distribution {
+                planned::Distribution::Even => Distribution::Even,
+                planned::Distribution::Poisson => Distribution::Poisson,
+            }),
+            max_users: Some(max_users),
+            ..base
+        },
+    }
+}
+
+/// One ramp and one plateau are told as a rate; everything else as its stages.
+#[expect(clippy::float_cmp, reason = "a level is constant only where it was written as the same number")]
+fn shape(shape: &planned::Shape) -> (Option<f64>, Vec<Stage>) {
+    match shape.0.as_slice() {
+        [] => (None, Vec::new()),
+        [hold] if hold.from == hold.to => (None, Vec::new()),
+        [ramp, hold] if ramp.from == 0.0 && ramp.to == hold.from && hold.from == hold.to => {
+            (ratio(ramp.to, ramp.over.as_secs_f64()), Vec::new())
+        }
+        segments => (None, segments.iter().map(stage).collect()),
+    }
+}
+
+fn stage(segment: &planned::Segment) -> Stage {
+    Stage { from: finite(segment.from), to: finite(segment.to), over_s: segment.over.as_secs_f64() }
+}

@@ -1,0 +1,289 @@
+//! The verdict as data: made by the gate, told by reports. Reasons are values; their text is made
+//! where they are shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::{Metric, Unit};
+
+/// How a run was judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The true state.
+    pub status: Status,
+    /// Everything that speaks against a pass, the heaviest first.
+    pub reasons: Vec<Reason>,
+    /// What the process returns: the state under the configured policies.
+    pub exit_status: u8,
+    /// What was found about the run as a whole.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Every objective, in the order written.
+    pub checks: Vec<Check>,
+    /// Every comparison with the past.
+    pub deltas: Vec<Delta>,
+}
+
+/// The headline of a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Every objective holds.
+    Passed,
+    /// An objective is broken, or something got slower.
+    Failed,
+    /// Too little to decide.
+    Inconclusive,
+    /// The numbers cannot be trusted.
+    Invalid,
+    /// Stopped from outside.
+    Interrupted,
+}
+
+/// One thing that speaks against a pass, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The run was stopped from outside.
+    Interrupted,
+    /// The run as a whole says nothing.
+    InvalidRun,
+    /// An objective is broken.
+    Sla,
+    /// Something got slower.
+    Regression,
+    /// A check has no numbers to trust.
+    InvalidCheck,
+    /// A check has too few.
+    Undecided,
+}
+
+/// Something about the run as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// Invalid: nothing ended in the steady phase.
+    NoSteadyRequest {
+        /// How long that phase was.
+        steady_s: f64,
+    },
+    /// Invalid: the generator had no CPU left.
+    GeneratorCpu {
+        /// Share of its cores that was busy.
+        utilisation: f64,
+        /// The most that is trusted.
+        limit: f64,
+    },
+    /// Invalid: the generator started too little of what was due.
+    BehindPlan {
+        /// Share that was started.
+        achieved_ratio: f64,
+        /// The least that is trusted.
+        limit: f64,
+    },
+    /// Invalid: the generator had no file descriptors or ports left.
+    Exhausted {
+        /// How often.
+        count: u64,
+    },
+    /// Percentiles are undecided: too much was cut off at the end.
+    Unfinished {
+        /// Share of all requests.
+        ratio: f64,
+        /// The most that is trusted.
+        limit: f64,
+    },
+    /// A note: there was nothing to judge by.
+    NoObjective,
+}
+
+impl Finding {
+    /// Whether the run is invalid because of it.
+    pub fn invalidates(self) -> bool {
+        !matches!(self, Self::Unfinished { .. } | Self::NoObjective)
+    }
+}
+
+/// One objective, evaluated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What it is about.
+    pub scope: CheckScope,
+    /// The name of the endpoint or custom metric; null for all requests.
+    pub endpoint: Option<String>,
+    /// The judged number.
+    pub metric: String,
+    /// The unit of limit and value.
+    pub unit: CheckUnit,
+    /// Good up to and including it; for a throughput, from it on.
+    pub limit: f64,
+    /// What was measured; null without a sample.
+    pub value: Option<f64>,
+    /// How many samples that is of.
+    pub n: u64,
+    /// What a breach does.
+    pub severity: CheckSeverity,
+    /// How it came out.
+    pub status: CheckStatus,
+    /// Why it is neither a pass nor a fail.
+    #[serde(default)]
+    pub because: Option<Because>,
+    /// The user's words for a breach.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// Line in the configuration.
+    pub line: Option<usize>,
+}
+
+/// What a check is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckScope {
+    /// All requests.
+    Total,
+    /// One endpoint.
+    Endpoint,
+    /// A custom metric.
+    Metric,
+}
+
+/// The unit of a check's limit and value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckUnit {
+    /// Milliseconds.
+    Ms,
+    /// A share from 0 to 1.
+    Ratio,
+    /// Events per second.
+    PerSecond,
+    /// A plain count.
+    Count,
+}
+
+impl From<Metric> for CheckUnit {
+    fn from(metric: Metric) -> Self {
+        match metric.unit() {
+            Unit::Milliseconds => Self::Ms,
+            Unit::Ratio => Self::Ratio,
+            Unit::PerSecond => Self::PerSecond,
+            Unit::Count => Self::Count,
+        }
+    }
+}
+
+/// What a broken check does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckSeverity {
+    /// Fails the run.
+    Fail,
+    /// Is shown.
+    Warn,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStatus {
+    /// The objective holds.
+    Pass,
+    /// It is broken.
+    Fail,
+    /// Too little to say.
+    Undecided,
+    /// Nothing to say, or nothing to trust.
+    Invalid,
+    /// This scenario does not make it.
+    NotApplicable,
+}
+
+/// Why a check neither passed nor failed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Because {
+    /// Undecided: this percentile needs more requests.
+    TooFew {
+        /// The fewest that say anything.
+        needed: u64,
+    },
+    /// Undecided: too much was cut off at the end.
+    Unfinished {
+        /// Share of all requests.
+        ratio: f64,
+    },
+    /// Invalid: never requested in the whole run.
+    NeverHit,
+    /// Invalid: nothing was recorded in the steady phase.
+    NoSample,
+    /// Invalid: this is not measured of its scope.
+    NotMeasured,
+    /// Invalid breach: the generator itself was late.
+    GeneratorLate {
+        /// How late, p99.
+        lag_ms: f64,
+        /// The most that is trusted here.
+        limit_ms: f64,
+    },
+    /// Invalid breach: a hypervisor took the machine away.
+    Steal {
+        /// Share of its time.
+        ratio: f64,
+        /// The most that is trusted.
+        limit: f64,
+    },
+    /// Not applicable: another scenario makes it.
+    OtherScenario,
+}
+
+/// One comparison with the past.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delta {
+    /// What it is about.
+    pub scope: CheckScope,
+    /// The endpoint; null for all requests.
+    pub endpoint: Option<String>,
+    /// The compared number.
+    pub metric: String,
+    /// The baseline's.
+    pub base: Option<f64>,
+    /// This run's.
+    pub head: Option<f64>,
+    /// Head ÷ base − 1.
+    pub change: Option<f64>,
+    /// Lower end of its interval.
+    pub low: Option<f64>,
+    /// Upper end of its interval.
+    pub high: Option<f64>,
+    /// The change that is tolerated.
+    pub budget: Option<f64>,
+    /// The smallest change that would have been found.
+    pub min_detectable: Option<f64>,
+    /// Runs in the baseline.
+    pub n: u64,
+    /// Whether it can fail the job.
+    pub gated: bool,
+    /// Whether another machine saw it again; null where none looked.
+    pub confirmed: Option<bool>,
+    /// How it came out.
+    pub status: DeltaStatus,
+}
+
+/// How a comparison came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeltaStatus {
+    /// Nothing to trust.
+    Invalid,
+    /// No relevant change.
+    Pass,
+    /// Worse.
+    Regression,
+    /// Better.
+    Improved,
+    /// Too noisy to say.
+    Inconclusive,
+    /// Another plan, or another class of machine.
+    NotComparable,
+    /// Too few runs yet.
+    Building,
+}

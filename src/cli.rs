@@ -1,5 +1,8 @@
 //! What can be typed: the commands and their flags. Doc comments here are the help.
 
+mod set;
+pub mod variables;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};

@@ -1,4 +1,7 @@
-//! One file per command.
+//! The commands, one file each.
 
+pub mod check;
 pub mod demo_api;
+pub mod plan;
+pub mod run;
 pub mod target_guard;

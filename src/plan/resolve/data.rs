@@ -4,7 +4,7 @@ use minijinja::Value as Row;
 use minijinja::value::Serde;
 use serde_json::Value as Json;
 
-use crate::config::data;
+use crate::config::data::{self, DataError};
 use crate::config::node::{Key, Node, Value};
 use crate::config::problem::Problem;
 use crate::plan::user::{DataOrder, DataSet};
@@ -26,7 +26,7 @@ impl Compilation<'_> {
             return Some(bytes::Bytes::new());
         }
         let path = node.scalar()?;
-        let read = data::bytes(&self.folder.join(path)).map_err(|problem| at(node, problem));
+        let read = data::bytes(&self.folder.join(path)).map_err(|error| at(node, &error));
         let bytes = self.keep(read)?;
         self.contents.insert(path.to_owned(), sha256(&bytes));
         Some(bytes.into())
@@ -59,20 +59,16 @@ impl Compilation<'_> {
 
     fn rows(&mut self, file: &Node) -> Option<Vec<Json>> {
         let path = file.scalar()?;
-        let read = data::load(&self.folder.join(path)).map_err(|problem| at(file, problem));
+        let read = data::load(&self.folder.join(path)).map_err(|error| at(file, &error));
         let rows = self.keep(read)?;
-        if rows.is_empty() {
-            let problem = Problem::at(file.span, format!("`{path}` has no rows"));
-            self.problems.push(problem.hint("a CSV file has a line of names, then at least one row"));
-        }
         self.contents.insert(path.to_owned(), sha256(Json::from(rows.clone()).to_string().as_bytes()));
         Some(rows)
     }
 }
 
 /// The problem of a file, at the place that names it.
-fn at(node: &Node, problem: Problem) -> Problem {
-    Problem { span: problem.span.or(Some(node.span)), ..problem }
+fn at(node: &Node, error: &DataError) -> Problem {
+    Problem::at(node.span, error.to_string()).hint(error.hint())
 }
 
 /// The columns that rows have, where each is an object.

@@ -1,0 +1,19 @@
+//! Environment variables: the one place they are read.
+
+use crate::result::schema::Git;
+use crate::runner::Image;
+
+/// The value of a variable, if it is set and is text.
+pub fn lookup(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The image of a hosted runner.
+pub fn image() -> Image {
+    Image { os: lookup("ImageOS"), version: lookup("ImageVersion") }
+}
+
+/// The commit a job runs on.
+pub fn git() -> Git {
+    Git { sha: lookup("GITHUB_SHA"), reference: lookup("GITHUB_REF") }
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-use crate::commands::demo_api;
+use crate::commands::{demo_api, target_guard};
 
 /// Performance checks in CI: puts load on a service, judges the run, fails the job when it must.
 #[derive(Debug, Parser)]
@@ -27,8 +27,6 @@ pub enum Command {
     Check(CheckArgs),
     /// Serve the demo API that the examples put load on
     DemoApi(demo_api::Args),
-    /// Print the JSON Schema of config.yaml
-    Schema,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -36,11 +34,7 @@ pub enum Command {
     },
     /// Hold a target command and end it with loadgate
     #[command(hide = true)]
-    TargetGuard {
-        /// The command and its arguments
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-        command: Vec<std::ffi::OsString>,
-    },
+    TargetGuard(target_guard::Args),
 }
 
 /// Which plan, and what is different this time. Flags beat variables, variables beat the file.

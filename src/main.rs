@@ -1,27 +1,42 @@
 //! The binary: parses, runs, prints the error, returns the exit status.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-use loadgate::commands::{demo_api, target_guard};
+use clap::{CommandFactory, Parser};
+use loadgate::cli::{Cli, Command};
+use loadgate::commands::{check, demo_api, run, target_guard};
+use loadgate::config::render::Color;
+use loadgate::error::Error;
+use loadgate::report::write;
 
-/// Puts load on a service and judges the run
-#[derive(Parser)]
-#[command(version)]
-enum Cli {
-    DemoApi(demo_api::Args),
-    #[command(hide = true)]
-    TargetGuard(target_guard::Args),
-}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Cli::parse() {
-        Cli::DemoApi(args) => demo_api::run(args, announce).map(|()| ExitCode::SUCCESS).map_err(Into::into),
-        Cli::TargetGuard(args) => Ok(target_guard::run(&args)),
+fn main() -> ExitCode {
+    match obey(Cli::parse().command) {
+        Ok(status) => status,
+        Err(error) => {
+            let color =
+                std::io::stderr().is_terminal() && loadgate::cli::variables::lookup("NO_COLOR").is_none();
+            write::note(&error.report(if color { Color::Always } else { Color::Never }));
+            ExitCode::from(error.exit_status())
+        }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the binary is where text is printed")]
-fn announce(line: &str) {
-    println!("{line}");
+fn obey(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Run(args) => run::run(&args).map(ExitCode::from),
+        Command::Check(args) => check::run(&args).map(ExitCode::from),
+        Command::DemoApi(args) => {
+            demo_api::run(args, write::note)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "loadgate", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::TargetGuard(args) => Ok(target_guard::run(&args)),
+    }
 }

@@ -22,7 +22,9 @@ impl PlanArgs {
             ("output-dir", &["reporting", "output_dir"], folder.as_deref()),
             ("formats", &["reporting", "formats"], formats.as_deref()),
         ];
-        let named = flags.into_iter().filter_map(|(flag, path, value)| Some(Override::new(&origin(flag, value?), path, value?)));
+        let named = flags
+            .into_iter()
+            .filter_map(|(flag, path, value)| Some(Override::new(&origin(flag, value?), path, value?)));
         let set = self.set.iter().map(|text| parse_set(text));
         named.map(Ok).chain(set).collect()
     }
@@ -31,7 +33,11 @@ impl PlanArgs {
 /// What set a flag: the flag itself, or the variable of the same name.
 fn origin(flag: &str, value: &str) -> String {
     let variable = format!("LOADGATE_{}", flag.replace('-', "_").to_uppercase());
-    if variables::lookup(&variable).is_some_and(|found| found == value) { variable } else { format!("--{flag}") }
+    if variables::lookup(&variable).is_some_and(|found| found == value) {
+        variable
+    } else {
+        format!("--{flag}")
+    }
 }
 
 /// Flags are relative to the working folder, the file to itself. Quoted, so that it is text to YAML.

@@ -1,1 +1,5 @@
 //! How a result is told. Renderers are pure: a result in, a text out.
+
+pub mod number;
+pub mod progress;
+pub mod write;

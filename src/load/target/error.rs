@@ -15,6 +15,8 @@ use super::tail::LastLines;
 pub enum TargetError {
     #[error("the target command is empty")]
     EmptyCommand,
+    #[error("the target command cannot be rendered: {message}")]
+    Unrendered { message: String },
     #[error("the folder `{}` of the target command does not exist", path.display())]
     NoFolder { path: PathBuf },
     #[error("cannot write the log of the target command `{}`", path.display())]
@@ -51,6 +53,7 @@ impl TargetError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Unrendered { .. } => "a target command can use `{{ address }}`, `{{ port }}` and `env(\"NAME\")`".into(),
             Self::EmptyCommand => "write the program and its arguments as a list: `command: [./server, --port, \"{{ port }}\"]`".into(),
             Self::Start { .. } => "the program must be on the PATH, or be written as a path from the folder of the configuration".into(),
             Self::Ended { lines, .. } => format!("everything it wrote is in {}", lines.path.display()),

@@ -1,6 +1,8 @@
 //! How late arrivals begin, and what a request costs: 2,000 arrivals a second for 10 s on the demo
 //! service's `/health`, in a process of its own. Run it on an idle machine: `cargo bench --bench schedule_lag`.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -64,7 +66,7 @@ fn start() -> (Service, String) {
 
 fn plan(address: &str) -> Arc<Plan> {
     let text = CONFIG.replace("ADDRESS", address);
-    let config = file::parse("bench", text, Path::new(".")).expect("YAML");
+    let config = file::parse("bench", &text, Path::new(".")).expect("YAML");
     let selection = Selection { environment: None, scenario: None };
     Arc::new(Plan::resolve(&config, &selection, &|_| None).expect("a plan"))
 }
@@ -73,9 +75,11 @@ fn report(run: &RunData) {
     let tally = &run.total.endpoints[0].steady;
     println!("requests          {} ok, {} failed", tally.ok, tally.failures());
     println!("CPU per request   {:.1} µs (user and system, whole process)", run.health.cpu_us_per_request);
-    for (name, times) in
-        [("schedule lag", &run.total.health.lag), ("response time", &tally.response), ("service time", &tally.service)]
-    {
+    for (name, times) in [
+        ("schedule lag", &run.total.health.lag),
+        ("response time", &tally.response),
+        ("service time", &tally.service),
+    ] {
         let histogram = times.histogram().expect("samples");
         let [median, high, most] = [0.5, 0.99, 1.0].map(|quantile| milliseconds(&histogram, quantile));
         println!("{name:<17} p50 {median:.3} ms · p99 {high:.3} ms · max {most:.3} ms");

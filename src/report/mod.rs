@@ -2,4 +2,5 @@
 
 pub mod number;
 pub mod progress;
+pub mod trace;
 pub mod write;

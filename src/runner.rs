@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn the_model_is_found_on_both_architectures() {
-        assert_eq!(Fingerprint::parse(EPYC, 4, &Image::default()).cpu_model, "AMD EPYC 7763 64-Core Processor");
+        assert_eq!(
+            Fingerprint::parse(EPYC, 4, &Image::default()).cpu_model,
+            "AMD EPYC 7763 64-Core Processor"
+        );
         assert_eq!(Fingerprint::parse(ARM, 4, &Image::default()).cpu_model, "cpu 0x41 0xd0c");
         assert_eq!(Fingerprint::parse("", 4, &Image::default()).cpu_model, "unknown");
     }

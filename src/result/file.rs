@@ -228,7 +228,10 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileE
 
 fn folder_name(name: RunName) -> String {
     let safe = |text: &str| -> String {
-        text.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).take(80).collect()
+        text.chars()
+            .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+            .take(80)
+            .collect()
     };
     let names = format!("{}-{}", safe(name.scenario), safe(name.environment));
     // A leading dot would hide the folder.
@@ -288,7 +291,8 @@ mod tests {
         folder.point_latest().unwrap();
         assert_eq!(read(&path).unwrap(), written);
         assert_eq!(read(&dir.path().join("latest")).unwrap(), written);
-        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let files: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(files, ["result.json"], "nothing temporary is left");
     }
 

@@ -1,14 +1,15 @@
 //! From what was counted to the document. Pure: no clock, no files. Percentiles come from merged
 //! histograms; where nothing was counted there is a null, never a zero and never a NaN.
 
+use crate::clock::micros;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::{MetricTally, Recording, Split, Tally, Times as Recorded};
 use crate::load::measure::run::{Health, Interruption, RunData, TimesSummary, Window};
 use crate::plan::load as planned;
 use crate::plan::{EndpointKind, Plan};
 
-use super::redact::Redactor;
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
+use super::redact::Redactor;
 use super::schema::{
     Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult, Runner,
     SCHEMA, Signal, Stage, Task, Tool, WholeRun,
@@ -24,7 +25,7 @@ pub struct Context {
     pub tool_version: String,
     /// What kind of run it was.
     pub mode: Mode,
-    /// What the load was put on, for people: a host or a command.
+    /// What the load was put on, as [`describe`](super::target::describe) says it.
     pub target: String,
     /// The commit.
     pub git: Git,
@@ -281,7 +282,7 @@ fn generator(health: &Health) -> Generator {
     Generator {
         cpu_us_per_request: finite(health.cpu_us_per_request),
         cpu_utilisation: finite(health.cpu_utilisation),
-        schedule_lag_p99_ms: health.schedule_lag_p99.map(|lag| lag.as_secs_f64() * 1e3),
+        schedule_lag_p99_ms: health.schedule_lag_p99.map(|lag| micros(lag) as f64 / 1e3),
         achieved_ratio: finite(health.achieved_ratio),
         steal: finite(health.steal),
         rss_mb: finite(health.rss_mb),
@@ -332,9 +333,5 @@ fn shape(shape: &planned::Shape) -> (Option<f64>, Vec<Stage>) {
 }
 
 fn stage(segment: &planned::Segment) -> Stage {
-    Stage {
-        from: finite(segment.from),
-        to: finite(segment.to),
-        over_s: segment.over.as_secs_f64(),
-    }
+    Stage { from: finite(segment.from), to: finite(segment.to), over_s: segment.over.as_secs_f64() }
 }

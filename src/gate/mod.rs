@@ -25,9 +25,8 @@ pub fn judge(rules: &Rules, result: &RunResult) -> Verdict {
 
 /// Everything that speaks against a pass, the heaviest first.
 fn reasons(result: &RunResult, findings: &[Finding], checks: &[Check]) -> Vec<Reason> {
-    let broken = |status| {
-        checks.iter().any(|check| check.severity == CheckSeverity::Fail && check.status == status)
-    };
+    let broken =
+        |status| checks.iter().any(|check| check.severity == CheckSeverity::Fail && check.status == status);
     [
         (Reason::Interrupted, result.interrupted),
         (Reason::InvalidRun, findings.iter().any(|finding| finding.invalidates())),

@@ -103,7 +103,9 @@ fn evaluate(objective: &Objective, result: &RunResult) -> Outcome {
 /// Why there is nothing to judge at all.
 fn absent(scope: &Scope, result: &RunResult) -> Option<Because> {
     match scope {
-        Scope::Total => (ended(result.whole_run.ok, &result.whole_run.failed) == 0).then_some(Because::NeverHit),
+        Scope::Total => {
+            (ended(result.whole_run.ok, &result.whole_run.failed) == 0).then_some(Because::NeverHit)
+        }
         Scope::Endpoint(name) => {
             let hit = counts(name, result).is_some_and(|counts| ended(counts.ok, &counts.failed) > 0);
             (!hit).then_some(Because::NeverHit)

@@ -1,0 +1,138 @@
+//! The one live line of a run, on standard error: drawn in place on a terminal, else printed every ten
+//! seconds. Nothing here is measured or judged.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::load::measure::run::Window;
+use crate::plan::load::Phase;
+
+use super::number;
+
+/// Between two printed lines.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Where the line goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Drawn in place.
+    Terminal,
+    /// Printed now and then: a log.
+    Log,
+    /// Nowhere.
+    Quiet,
+}
+
+/// The live line.
+#[derive(Debug)]
+pub struct Progress {
+    place: Place,
+    bar: ProgressBar,
+    total: Duration,
+    failed: u64,
+    next: Duration,
+}
+
+impl Progress {
+    /// The line of a run that is planned to last `total`.
+    pub fn new(place: Place, total: Duration) -> Self {
+        let target = match place {
+            Place::Terminal => ProgressDrawTarget::stderr_with_hz(4),
+            Place::Log | Place::Quiet => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(Some(crate::clock::micros(total)), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:20} {msg}") {
+            bar.set_style(style.progress_chars("━━─"));
+        }
+        Self { place, bar, total, failed: 0, next: EVERY }
+    }
+
+    /// Shows the newest window.
+    pub fn window(&mut self, window: &Window) {
+        self.failed += window.recording_summary.failed;
+        let now = window.at + window.length;
+        match self.place {
+            Place::Terminal => {
+                self.bar.set_position(crate::clock::micros(now.min(self.total)));
+                self.bar.set_message(line(window, self.failed, self.total));
+            }
+            Place::Log if now >= self.next => {
+                while self.next <= now {
+                    self.next += EVERY;
+                }
+                super::write::stderr(&format!("{}\n", line(window, self.failed, self.total)));
+            }
+            Place::Log | Place::Quiet => {}
+        }
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Users, rate, p95 of the window, failures so far, time left.
+fn line(window: &Window, failed: u64, total: Duration) -> String {
+    let summary = &window.recording_summary;
+    let seconds = window.length.as_secs_f64();
+    let rate = if seconds > 0.0 { (summary.ok + summary.failed) as f64 / seconds } else { 0.0 };
+    let p95 = summary.times.map_or_else(|| number::NOTHING.to_owned(), |times| number::ms(times.p95_ms));
+    let left = total.saturating_sub(window.at + window.length);
+    let phase = match window.phase {
+        Phase::Ramp => "ramp, ",
+        Phase::Warmup => "warm-up, ",
+        Phase::Steady => "",
+        Phase::Drain => "ending, ",
+    };
+    format!(
+        "{phase}{} users, {}, p95 {p95}, {} failed, {} left",
+        number::count(window.users),
+        number::rate(rate),
+        number::count(failed),
+        number::seconds(left.as_secs_f64().round()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::measure::run::{TimesSummary, WindowSummary};
+
+    fn window(second: u64, phase: Phase) -> Window {
+        let times = Some(TimesSummary { p50_ms: 10.0, p95_ms: 41.23, p99_ms: 50.0 });
+        Window {
+            at: Duration::from_secs(second),
+            length: Duration::from_secs(1),
+            phase,
+            users: 1_000,
+            recording_summary: WindowSummary { ok: 1_230, failed: 4, times, endpoints: Vec::new() },
+        }
+    }
+
+    #[test]
+    fn the_line_says_what_is_going_on() {
+        let total = Duration::from_secs(90);
+        let steady = line(&window(11, Phase::Steady), 12, total);
+        assert_eq!(steady, "1,000 users, 1,234/s, p95 41.2 ms, 12 failed, 1 min 18 s left");
+        let ramp = Window { recording_summary: WindowSummary::default(), ..window(0, Phase::Ramp) };
+        assert_eq!(line(&ramp, 0, total), "ramp, 1,000 users, 0.00/s, p95 –, 0 failed, 1 min 29 s left");
+        assert!(line(&window(93, Phase::Drain), 0, total).ends_with("0 s left"));
+    }
+
+    #[test]
+    fn a_log_gets_a_line_every_ten_seconds() {
+        let mut progress = Progress::new(Place::Log, Duration::from_mins(1));
+        let mut printed = Vec::new();
+        for second in 0..35 {
+            let before = progress.next;
+            progress.window(&window(second, Phase::Steady));
+            if progress.next != before {
+                printed.push(second + 1);
+            }
+        }
+        assert_eq!(printed, [10, 20, 30]);
+        assert_eq!(progress.failed, 35 * 4);
+    }
+}

@@ -31,9 +31,10 @@ fn exchange_lines(exchange: &Traced) -> String {
     let mark = if exchange.failure.is_some() { '✗' } else { '✓' };
     let status = exchange.status.map_or("no response".into(), |status| status.to_string());
     let time = milliseconds(exchange.time.as_secs_f64() * 1e3);
-    let bodies = [("→", &exchange.sent), ("←", &exchange.received)];
-    let shown = bodies.iter().filter(|(_, body)| !body.is_empty());
-    let bodies: String = shown.map(|(arrow, body)| format!("      {arrow} {}\n", plain(body))).collect();
+    let body = |arrow: &str, body: &str| {
+        if body.is_empty() { String::new() } else { format!("      {arrow} {}\n", plain(body)) }
+    };
+    let bodies = body("→", &exchange.sent) + &body("←", &exchange.received);
     let failure = exchange.failure.as_ref();
     let failure =
         failure.map(|failure| format!("      {}: {}\n", failure.kind.name(), plain(&failure.message)));

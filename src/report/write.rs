@@ -1,19 +1,29 @@
-//! The only place of this room that prints: stdout is data, stderr is conversation.
+//! Where texts leave the process: standard output is data, standard error is conversation.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use crate::config::render::Color;
 use crate::result::schema::RunResult;
+
+use super::terminal::{self, Screen};
+use super::text;
+
+/// Where nobody says how wide the screen is: in a log.
+const LOG_WIDTH: usize = 100;
+/// Wider lines are hard to read, narrower screens wrap by themselves.
+const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
 
 /// A line to the user.
 pub fn note(line: &str) {
     // A closed stderr is nobody listening, no reason to stop.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Data for whoever reads stdout.
 pub fn data(text: &str) {
-    let _ = write!(std::io::stdout(), "{text}");
+    // A reader that has seen enough is no reason to stop.
+    let _ = write!(io::stdout(), "{text}");
 }
 
 /// What is configured and not done by this version, once.
@@ -23,18 +33,20 @@ pub fn inactive(names: &[String]) {
     }
 }
 
-/// The summary of a run.
-pub fn summary(result: &RunResult, folder: &Path) {
-    data(&format!(
-        "{} {} {:?}\n",
-        result.scenario,
-        folder.display(),
-        result.verdict.as_ref().map(|v| (v.status, &v.reasons))
-    ));
-    let _ = std::io::stdout().is_terminal();
+/// The report of a run, as wide as the terminal.
+pub fn summary(result: &RunResult, folder: &Path, color: Color) {
+    let screen = Screen { width: width(), color, folder: Some(folder.display().to_string()) };
+    data(&terminal::render(result, &screen));
 }
 
 /// Text from outside, on one line and without anything a terminal would obey.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text::printable(text)
+}
+
+fn width() -> usize {
+    let out = io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten();
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    columns.map_or(LOG_WIDTH, |columns| columns.clamp(*WIDTHS.start(), *WIDTHS.end()))
 }

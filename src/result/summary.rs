@@ -1,6 +1,7 @@
 //! From what was counted to the document. Pure: no clock, no files. Percentiles come from merged
 //! histograms; where nothing was counted there is a null, never a zero and never a NaN.
 
+use crate::clock::micros;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
 use crate::load::measure::run::{Health, Interruption, RunData, TimesSummary, Window};
@@ -25,7 +26,7 @@ pub struct Context {
     pub tool_version: String,
     /// What kind of run it was.
     pub mode: Mode,
-    /// What the load was put on, for people: a host or a command.
+    /// What the load was put on, for people, without credentials: a host or a command.
     pub target: String,
     /// The commit.
     pub git: Git,
@@ -47,7 +48,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         name: plan.name.clone(),
         scenario: plan.scenario.clone(),
         environment: plan.environment.clone(),
-        target: redactor.clean(&context.target),
+        target: without_credentials(&redactor.clean(&context.target)),
         plan_digest: plan.digest.clone(),
         seed: plan.seed,
         started_at: run.started_at.to_string(),
@@ -71,6 +72,19 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         verdict: None,
         ab: None,
         capacity: None,
+    }
+}
+
+/// An address keeps no user and no password; a command is no address.
+fn without_credentials(target: &str) -> String {
+    match url::Url::parse(target) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // An address that cannot have credentials has none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.to_string()
+        }
+        _ => target.to_owned(),
     }
 }
 
@@ -282,7 +296,7 @@ fn generator(health: &Health) -> Generator {
     Generator {
         cpu_us_per_request: finite(health.cpu_us_per_request),
         cpu_utilisation: finite(health.cpu_utilisation),
-        schedule_lag_p99_ms: health.schedule_lag_p99.map(|lag| lag.as_secs_f64() * 1e3),
+        schedule_lag_p99_ms: health.schedule_lag_p99.map(|lag| micros(lag) as f64 / 1e3),
         achieved_ratio: finite(health.achieved_ratio),
         steal: finite(health.steal),
         rss_mb: finite(health.rss_mb),

@@ -86,6 +86,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn what_is_written_is_read_back(values in proptest::collection::vec(1..LONGEST, 0..50)) {
             let written = histogram(&values);

@@ -257,7 +257,8 @@ mod tests {
 
     #[test]
     fn a_long_run_keeps_ever_longer_windows_and_loses_no_count() {
-        let recording = recording(&[1, 2, 3]);
+        let mut recording = Recording::new(1, 0, 0);
+        recording.endpoints[0].steady.ok = 3;
         let mut series = Series::default();
         for second in 0..20_000 {
             series.push(&window(second, Phase::Steady, &recording), &recording);

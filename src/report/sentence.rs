@@ -1,0 +1,251 @@
+//! Reasons as sentences: what was found, and what to do about it. Every output says it in these words.
+
+use crate::result::schema::{RunResult, Signal};
+use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
+
+use super::{model, number};
+
+/// The verdict in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    /// One or two words in capitals.
+    pub word: &'static str,
+    /// What decided it.
+    pub sentence: String,
+    /// What to do now.
+    pub next: Option<String>,
+}
+
+/// The headline of a result.
+pub fn headline(result: &RunResult) -> Headline {
+    let Some(verdict) = &result.verdict else {
+        return Headline {
+            word: "NOT JUDGED",
+            sentence: "the result holds no verdict".to_owned(),
+            next: None,
+        };
+    };
+    let (sentence, next) = match verdict.reasons.first() {
+        None => passed(verdict),
+        Some(Reason::Interrupted) => interrupted(result),
+        Some(Reason::InvalidRun) => invalid_run(verdict),
+        Some(Reason::Sla) => decided_by(result, CheckStatus::Fail),
+        Some(Reason::Regression) => ("something got slower than the baseline".to_owned(), None),
+        Some(Reason::InvalidCheck) => decided_by(result, CheckStatus::Invalid),
+        Some(Reason::Undecided) => decided_by(result, CheckStatus::Undecided),
+    };
+    Headline { word: word(verdict.status), sentence, next }
+}
+
+/// The word of a status.
+pub fn word(status: Status) -> &'static str {
+    match status {
+        Status::Passed => "PASSED",
+        Status::Failed => "FAILED",
+        Status::Inconclusive => "INCONCLUSIVE",
+        Status::Invalid => "INVALID",
+        Status::Interrupted => "INTERRUPTED",
+    }
+}
+
+/// `p95 of POST /x`, `error_rate of all requests`.
+pub fn subject(check: &Check) -> String {
+    format!("{} of {}", check.metric, scope(check))
+}
+
+/// What a check is about.
+pub fn scope(check: &Check) -> &str {
+    match (check.scope, check.endpoint.as_deref()) {
+        (CheckScope::Total, _) | (_, None) => "all requests",
+        (_, Some(name)) => name,
+    }
+}
+
+/// What a finding says, and what to do about it.
+pub fn finding(finding: Finding) -> (String, &'static str) {
+    match finding {
+        Finding::NoSteadyRequest { steady_s } => (
+            format!("no request ended in the {} of constant load", number::seconds(steady_s)),
+            "let the run last longer than its ramp and warm-up, and look at the failures",
+        ),
+        Finding::GeneratorCpu { utilisation, limit } => (
+            format!(
+                "the generator used {} of its cores, above {}: it was the limit, not the service",
+                number::ratio(utilisation),
+                number::ratio(limit)
+            ),
+            "use a larger runner, or less load",
+        ),
+        Finding::BehindPlan { achieved_ratio, limit } => (
+            format!(
+                "the generator started {} of what was due, below {}",
+                number::ratio(achieved_ratio),
+                number::ratio(limit)
+            ),
+            "use a larger runner, or a lower rate",
+        ),
+        Finding::Exhausted { count } => (
+            format!("the generator ran out of file descriptors or ports {} times", number::count(count)),
+            "raise `ulimit -n`, or use fewer users or connections",
+        ),
+        Finding::Unfinished { ratio, limit } => (
+            format!(
+                "{} of all requests were cut off at the end, above {}: percentiles are open",
+                number::ratio(ratio),
+                number::ratio(limit)
+            ),
+            "raise `load.drain`, or look for requests that hang",
+        ),
+        Finding::NoObjective => {
+            ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration")
+        }
+    }
+}
+
+/// Why a check neither passed nor failed, and what to do about it.
+pub fn because(check: &Check, because: Because) -> (String, &'static str) {
+    match because {
+        Because::TooFew { needed } => (
+            format!(
+                "{} requests, and {} needs {}",
+                number::count(check.n),
+                check.metric,
+                number::count(needed)
+            ),
+            "run longer, or with more load",
+        ),
+        Because::Unfinished { ratio } => (
+            format!("{} of all requests were cut off at the end", number::ratio(ratio)),
+            "raise `load.drain`, or look for requests that hang",
+        ),
+        Because::NeverHit => {
+            ("it was never requested".to_owned(), "let the scenario reach it, or take the objective out")
+        }
+        Because::NoSample => (
+            "nothing was recorded for it in the steady phase".to_owned(),
+            "look at the failures, or let the run last longer",
+        ),
+        Because::NotMeasured => ("this number is not measured there".to_owned(), "take the objective out"),
+        Because::GeneratorLate { lag_ms, limit_ms } => (
+            format!(
+                "the generator itself was {} late (p99, at most {} here)",
+                number::milliseconds(lag_ms),
+                number::milliseconds(limit_ms)
+            ),
+            "use a larger runner, or less load",
+        ),
+        Because::Steal { ratio, limit } => (
+            format!(
+                "the machine was taken away {} of the time (at most {})",
+                number::ratio(ratio),
+                number::ratio(limit)
+            ),
+            "run it again, or on a runner that is not shared",
+        ),
+        Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
+    }
+}
+
+/// What a check found, as one sentence.
+pub fn outcome(check: &Check) -> String {
+    let subject = subject(check);
+    match (check.because, check.value) {
+        (Some(reason), _) => format!("{subject}: {}", because(check, reason).0),
+        (None, Some(value)) => format!(
+            "{subject} is {}, {} {}",
+            number::value(check.unit, value),
+            limit_word(check),
+            number::limit(check.unit, check.limit)
+        ),
+        (None, None) => format!("{subject} has no value"),
+    }
+}
+
+fn limit_word(check: &Check) -> &'static str {
+    match model::bound(check) {
+        model::Bound::AtMost => "limit",
+        model::Bound::AtLeast => "at least",
+    }
+}
+
+fn passed(verdict: &Verdict) -> (String, Option<String>) {
+    if verdict.findings.contains(&Finding::NoObjective) {
+        let (text, remedy) = finding(Finding::NoObjective);
+        return (format!("the service was measured, and {text}"), Some(remedy.to_owned()));
+    }
+    let applies = verdict.checks.iter().filter(|check| model::decides(check)).count();
+    let sentence = match applies {
+        0 => "no objective applies here".to_owned(),
+        1 => "the objective holds".to_owned(),
+        n => format!("all {n} objectives hold"),
+    };
+    (sentence, None)
+}
+
+fn interrupted(result: &RunResult) -> (String, Option<String>) {
+    let by = match result.signal {
+        Some(Signal::Sigterm) => "a request to terminate",
+        Some(Signal::Sigint) | None => "Ctrl-C",
+    };
+    let sentence = format!(
+        "stopped by {by} after {}; the numbers are partial and compared with nothing",
+        number::seconds(result.duration_s)
+    );
+    (sentence, Some("run it again to the end".to_owned()))
+}
+
+fn invalid_run(verdict: &Verdict) -> (String, Option<String>) {
+    let worst = verdict.findings.iter().copied().find(|finding| finding.invalidates());
+    worst.map_or_else(
+        || ("the numbers cannot be trusted".to_owned(), None),
+        |worst| {
+            let (text, remedy) = finding(worst);
+            (text, Some(remedy.to_owned()))
+        },
+    )
+}
+
+/// The first of the checks with the status that decided, and how many there are.
+fn decided_by(result: &RunResult, status: CheckStatus) -> (String, Option<String>) {
+    let checks = model::checks(result);
+    let decisive: Vec<_> =
+        checks.into_iter().filter(|check| check.status == status && model::decides(check)).collect();
+    let Some(first) = decisive.first() else { return ("a check did not pass".to_owned(), None) };
+    let state = match (status, decisive.len()) {
+        (CheckStatus::Fail, 1) => "1 objective is broken".to_owned(),
+        (CheckStatus::Fail, n) => format!("{n} objectives are broken, first"),
+        (CheckStatus::Undecided, 1) => "1 objective is undecided".to_owned(),
+        (CheckStatus::Undecided, n) => format!("{n} objectives are undecided, first"),
+        (_, 1) => "1 objective cannot be judged".to_owned(),
+        (_, n) => format!("{n} objectives cannot be judged, first"),
+    };
+    (format!("{state}: {}", outcome(first)), Some(next_step(result, &decisive)))
+}
+
+/// What to do about the first of these checks; how long to run, so that all of them can be decided.
+fn next_step(result: &RunResult, checks: &[&Check]) -> String {
+    let Some(first) = checks.first() else { return String::new() };
+    let longest = checks.iter().filter_map(|check| time_needed(result, check)).fold(0.0, f64::max);
+    match first.because {
+        Some(Because::TooFew { .. }) if longest > 0.0 => {
+            format!("run longer: with this load, {} of constant load", number::seconds(longest.ceil()))
+        }
+        Some(reason) => because(first, reason).1.to_owned(),
+        None => match first.line {
+            Some(line) => {
+                format!("find out what changed; the limit stands in line {line} of the configuration")
+            }
+            None => "find out what changed, or change the limit".to_owned(),
+        },
+    }
+}
+
+/// Seconds of this load that give a percentile the requests it needs.
+fn time_needed(result: &RunResult, check: &Check) -> Option<f64> {
+    match check.because {
+        Some(Because::TooFew { needed }) if check.n > 0 => {
+            Some(result.steady_s * needed as f64 / check.n as f64)
+        }
+        _ => None,
+    }
+}

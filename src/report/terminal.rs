@@ -1,0 +1,303 @@
+//! The report on a terminal. Reads well without colour, at 80 columns and at 100; the verdict is the
+//! last thing said, where the eye is. Pure.
+
+mod load;
+mod table;
+
+use std::fmt::Write;
+
+use crate::config::render::Color;
+use crate::result::endpoint::Times;
+use crate::result::schema::RunResult;
+use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding, Status};
+
+use super::text::{printable, shorten, wrap};
+use super::{model, number, sentence};
+use table::{Column, Side};
+
+/// What a report is made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Screen {
+    /// Columns.
+    pub width: usize,
+    /// Whether it shows colour.
+    pub color: Color,
+    /// Where the files of the run are.
+    pub folder: Option<String>,
+}
+
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const BOLD: &str = "1";
+const DIM: &str = "2";
+
+const INDENT: &str = "  ";
+/// The most failures listed; the rest is in the files.
+const MOST_FAILURES: usize = 10;
+
+/// The report of a result.
+pub fn render(result: &RunResult, screen: &Screen) -> String {
+    let mut page = Page { screen, text: String::new() };
+    page.title(result);
+    page.endpoints(result);
+    page.metrics(result);
+    page.failures(result);
+    page.generator(result);
+    page.notices(result);
+    page.checks(result);
+    page.verdict(result);
+    page.text
+}
+
+/// A report as it grows.
+struct Page<'a> {
+    screen: &'a Screen,
+    text: String,
+}
+
+impl Page<'_> {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text.trim_end());
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, text: &str) {
+        let heading = self.paint(BOLD, text);
+        self.line(&format!("\n{heading}"));
+    }
+
+    /// A text over several lines, the later ones under the first.
+    fn paragraph(&mut self, lead: &str, text: &str) {
+        let indent = lead.chars().count();
+        let width = self.screen.width.saturating_sub(indent).max(20);
+        for (index, line) in wrap(text, width).iter().enumerate() {
+            let lead = if index == 0 { lead.to_owned() } else { " ".repeat(indent) };
+            self.line(&format!("{lead}{line}"));
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        match self.screen.color {
+            Color::Never => text.to_owned(),
+            Color::Always => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+
+    fn title(&mut self, result: &RunResult) {
+        let [name, scenario, environment] =
+            [&result.name, &result.scenario, &result.environment].map(|text| printable(text));
+        let title = self.paint(BOLD, &format!("{name}: {scenario} on {environment}"));
+        self.line(&title);
+        self.paragraph("", &load::describe(result));
+        let target = shorten(&printable(&result.target), self.screen.width.saturating_sub(8).max(20));
+        if !target.is_empty() {
+            self.line(&format!("target: {target}"));
+        }
+    }
+
+    fn endpoints(&mut self, result: &RunResult) {
+        self.heading("Endpoints (response time, steady phase)");
+        let columns = [
+            Column::name("endpoint"),
+            Column::number("ok"),
+            Column::number("failed"),
+            Column::number("ok/s"),
+            Column::number("p50"),
+            Column::number("p95"),
+            Column::number("p99"),
+            Column::optional("max", 1),
+            Column::optional("service\np95", 2),
+        ];
+        let rows = model::endpoints(result)
+            .into_iter()
+            .map(|row| {
+                let mark = if row.rank < model::Rank::Fine { "! " } else { "" };
+                let name = format!("{mark}{}", row.name);
+                vec![name, row.ok, row.failed, row.rate, row.p50, row.p95, row.p99, row.max, row.service_p95]
+            })
+            .collect();
+        self.table(&columns, rows);
+    }
+
+    fn metrics(&mut self, result: &RunResult) {
+        if result.metrics.is_empty() {
+            return;
+        }
+        self.heading("Custom metrics");
+        let columns = [
+            Column::name("metric"),
+            Column::number("count"),
+            Column::number("p50"),
+            Column::number("p95"),
+            Column::number("p99"),
+            Column::optional("max", 1),
+        ];
+        let rows = result.metrics.iter().map(|metric| {
+            let times = metric.response_time.as_ref();
+            let time = |pick: fn(&Times) -> f64| {
+                times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(pick(times)))
+            };
+            vec![
+                printable(&metric.name),
+                number::count(metric.ok),
+                time(|times| times.p50_ms),
+                time(|times| times.p95_ms),
+                time(|times| times.p99_ms),
+                time(|times| times.max_ms),
+            ]
+        });
+        self.table(&columns, rows.collect());
+    }
+
+    fn failures(&mut self, result: &RunResult) {
+        if result.failures.is_empty() {
+            return;
+        }
+        self.heading("Failures (whole run)");
+        for failure in model::failed(result).take(MOST_FAILURES) {
+            let width = self.screen.width.saturating_sub(30).max(20);
+            let name = shorten(&printable(&failure.endpoint), width);
+            let kind = printable(&failure.kind);
+            self.line(&format!("{INDENT}{:>7} × {kind:<15} {name}", number::count(failure.count)));
+            if let Some(sample) = failure.samples.first() {
+                let sample = shorten(&printable(sample), self.screen.width.saturating_sub(12).max(20));
+                let sample = self.paint(DIM, &sample);
+                self.line(&format!("{}{sample}", " ".repeat(12)));
+            }
+        }
+        let rest = result.failures.len().saturating_sub(MOST_FAILURES);
+        if rest > 0 {
+            self.line(&format!("{INDENT}and {rest} more kinds in the files"));
+        }
+    }
+
+    fn generator(&mut self, result: &RunResult) {
+        self.heading("Generator");
+        self.paragraph(INDENT, &load::generator(&result.generator));
+    }
+
+    fn notices(&mut self, result: &RunResult) {
+        let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
+        for finding in findings.filter(|finding| **finding != Finding::NoObjective) {
+            let (text, remedy) = sentence::finding(*finding);
+            self.paragraph("warning: ", &format!("{text}. To do: {remedy}."));
+        }
+        for warning in &result.warnings {
+            self.paragraph("warning: ", &printable(warning));
+        }
+        if !result.inactive.is_empty() {
+            let names: Vec<_> = result.inactive.iter().map(|name| printable(name)).collect();
+            self.paragraph("note: ", &format!("not active yet in this version: {}", names.join(", ")));
+        }
+    }
+
+    fn checks(&mut self, result: &RunResult) {
+        let checks = model::checks(result);
+        if checks.is_empty() {
+            return;
+        }
+        self.heading("Objectives");
+        let columns = [
+            Column::text(""),
+            Column::text("metric"),
+            Column::name("of"),
+            Column::number("value"),
+            Column { side: Side::Left, ..Column::number("limit") },
+            Column::optional("n", 1),
+        ];
+        self.table(&columns, checks.iter().map(|check| check_row(check)).collect());
+        for check in checks.iter().filter(|check| model::rank(check) < model::Rank::Fine) {
+            self.check_notes(check);
+        }
+    }
+
+    /// Why a check is open, and what its author wanted to be said when it breaks.
+    fn check_notes(&mut self, check: &Check) {
+        if let Some(because) = check.because {
+            let (why, remedy) = sentence::because(check, because);
+            let subject = printable(&sentence::subject(check));
+            // How much longer to run is said once, with the verdict.
+            let remedy = match because {
+                Because::TooFew { .. } => String::new(),
+                _ => format!(". To do: {remedy}."),
+            };
+            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {why}{remedy}"));
+        }
+        if let (CheckStatus::Fail, Some(message)) = (check.status, &check.message) {
+            let subject = printable(&sentence::subject(check));
+            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {}", printable(message)));
+        }
+    }
+
+    fn verdict(&mut self, result: &RunResult) {
+        let headline = sentence::headline(result);
+        let color = match result.verdict.as_ref().map(|verdict| verdict.status) {
+            Some(Status::Passed) => GREEN,
+            Some(Status::Failed) => RED,
+            _ => YELLOW,
+        };
+        let start = self.text.len() + 1;
+        self.text.push('\n');
+        self.paragraph(&format!("{}  ", headline.word), &printable(&headline.sentence));
+        let painted = self.paint(&format!("{BOLD};{color}"), headline.word);
+        self.text.replace_range(start..start + headline.word.len(), &painted);
+        if let Some(next) = &headline.next {
+            self.paragraph("next: ", &printable(next));
+        }
+        if let Some(folder) = &self.screen.folder {
+            self.line(&format!("files: {}", printable(folder)));
+        }
+    }
+
+    /// A table, with the marks at the beginning of its lines in colour.
+    fn table(&mut self, columns: &[Column], rows: Vec<Vec<String>>) {
+        for line in table::render(columns, rows, self.screen.width) {
+            let painted = self.marked(&line);
+            self.line(&painted);
+        }
+    }
+
+    fn marked(&self, line: &str) -> String {
+        let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+        let code = match rest.chars().next() {
+            Some('✗') => RED,
+            Some('✓') => GREEN,
+            Some('?' | '!') => YELLOW,
+            Some('─') => DIM,
+            _ => return line.to_owned(),
+        };
+        let end = rest.find(' ').filter(|_| !rest.starts_with('─')).unwrap_or(rest.len());
+        let mut painted = indent.to_owned();
+        // Writing to a string cannot fail.
+        let _ = write!(painted, "{}{}", self.paint(code, &rest[..end]), &rest[end..]);
+        painted
+    }
+}
+
+fn check_row(check: &Check) -> Vec<String> {
+    let mark = match (check.status, check.severity) {
+        (CheckStatus::Pass, _) => "✓ pass",
+        (CheckStatus::Fail, CheckSeverity::Fail) => "✗ broken",
+        (CheckStatus::Fail, CheckSeverity::Warn) => "! warning",
+        (CheckStatus::Undecided, _) => "? undecided",
+        (CheckStatus::Invalid, _) => "! invalid",
+        (CheckStatus::NotApplicable, _) => "- not here",
+    };
+    let sign = match model::bound(check) {
+        model::Bound::AtMost => "≤",
+        model::Bound::AtLeast => "≥",
+    };
+    let value = check.value.map(|value| number::value(check.unit, value));
+    vec![
+        mark.to_owned(),
+        printable(&check.metric),
+        printable(sentence::scope(check)),
+        value.unwrap_or_else(|| number::NOTHING.to_owned()),
+        format!("{sign} {}", number::limit(check.unit, check.limit)),
+        number::count(check.n),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

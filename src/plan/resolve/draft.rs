@@ -23,7 +23,7 @@ use super::{comparison, digest, load, objective, reporting, target, unit};
 /// From the send to the last byte of a response, where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a response body, where nothing is said.
-const MAX_BODY: u64 = 10 * 1024 * 1024;
+const MAX_BODY: u64 = 64 * 1024 * 1024;
 /// What every random choice derives from, where nothing is said: always the same, so that runs repeat.
 const SEED: u64 = 42;
 

@@ -43,7 +43,7 @@ use draft::Draft;
 impl Plan {
     /// The plan of a run. `environment` answers `env("NAME")`; a variable that is empty counts as missing.
     /// Where a run is not fully described, defaults are: 30 s, all users from the start, 5 s of drain,
-    /// 30 s a request, 10 MiB a body, seed 42.
+    /// 30 s a request, 64 MiB a body, seed 42.
     pub fn resolve(
         config: &Config,
         selection: &Selection,

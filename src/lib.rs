@@ -4,9 +4,12 @@
 //! `config → plan → load → result → baseline → gate → report → github`. This library exists for the
 //! binary, its tests, benches and fuzz targets; it is not a public API.
 
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod error;
 pub mod gate;
 pub mod load;
 pub mod metric;

@@ -1,2 +1,42 @@
 //! The binary: parses, runs, prints the error, returns the exit status.
-fn main() {}
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use loadgate::cli::{Cli, Command};
+use loadgate::commands::{check, demo_api, run, target_guard};
+use loadgate::config::render::Color;
+use loadgate::error::Error;
+use loadgate::report::write;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match obey(Cli::parse().command) {
+        Ok(status) => status,
+        Err(error) => {
+            let color =
+                std::io::stderr().is_terminal() && loadgate::cli::variables::lookup("NO_COLOR").is_none();
+            write::note(&error.report(if color { Color::Always } else { Color::Never }));
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn obey(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Run(args) => run::run(&args).map(ExitCode::from),
+        Command::Check(args) => check::run(&args).map(ExitCode::from),
+        Command::DemoApi(args) => {
+            demo_api::run(args, write::note)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "loadgate", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::TargetGuard(args) => Ok(target_guard::run(&args)),
+    }
+}

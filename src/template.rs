@@ -85,6 +85,11 @@ impl Template {
         self.expressions().flat_map(Expression::names).collect()
     }
 
+    /// The names it reads, each with the attributes read of it: `accounts.email`.
+    pub fn paths(&self) -> BTreeSet<String> {
+        self.expressions().flat_map(Expression::paths).collect()
+    }
+
     /// The environment variables it asks for with `env("NAME")`.
     pub fn environment(&self) -> BTreeSet<String> {
         self.expressions().flat_map(Expression::environment).collect()
@@ -128,6 +133,11 @@ impl Template {
     }
 }
 
+/// Whether a name is one of the functions templates can call.
+pub fn is_function(name: &str) -> bool {
+    function::NAMES.contains(&name)
+}
+
 /// Writes a value as people and URLs expect it: text bare, everything else as JSON.
 fn write_text(value: &Value, out: &mut String) {
     match value.as_str() {
@@ -169,8 +179,7 @@ fn code_end(source: &str, start: usize) -> Option<usize> {
     while at < bytes.len() {
         match (bytes[at], quote) {
             (b'\\', Some(_)) => at += 1,
-            (byte, Some(open)) if byte == open => quote = None,
-            (_, Some(_)) => {}
+            (byte, Some(open)) => quote = quote.filter(|_| byte != open),
             (b'"' | b'\'', None) => quote = Some(bytes[at]),
             (b'{' | b'[' | b'(', None) => depth += 1,
             (b'}', None) if depth == 0 => return (bytes.get(at + 1) == Some(&b'}')).then_some(at),

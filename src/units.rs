@@ -106,6 +106,48 @@ impl std::str::FromStr for Rate {
     }
 }
 
+/// A number of bytes: `1024`, `64KiB`, `1.5MiB`, `1GiB`; `kB`, `MB` and `GB` are powers of ten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct ByteSize(pub u64);
+
+/// The units of a size, the largest of each kind first.
+const SIZES: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+impl std::str::FromStr for ByteSize {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let fail = || UnitError {
+            found: text.into(),
+            wanted: "a size",
+            example: "a size such as `64MiB` or a number of bytes",
+        };
+        let trimmed = text.trim();
+        let with_unit = SIZES.iter().find_map(|(unit, scale)| Some((trimmed.strip_suffix(unit)?, *scale)));
+        let (number, scale) = with_unit.unwrap_or((trimmed, 1));
+        let bytes = decimal(number.trim_end()).ok_or_else(fail)? * scale as f64;
+        if bytes.fract() == 0.0 && bytes < (1u64 << 53) as f64 { Ok(Self(bytes as u64)) } else { Err(fail()) }
+    }
+}
+
+impl std::fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (unit, scale) = SIZES[..3].iter().find(|(_, scale)| self.0 >= *scale).unwrap_or(&("bytes", 1));
+        if self.0.is_multiple_of(*scale) {
+            return write!(f, "{} {unit}", self.0 / scale);
+        }
+        write!(f, "{:.1} {unit}", self.0 as f64 / *scale as f64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +190,20 @@ mod tests {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
         assert!("one percent".parse::<Ratio>().is_err());
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_carry_a_unit() {
+        for (text, bytes) in
+            [("1024", 1024), ("64MiB", 64 << 20), ("1.5 KiB", 1536), ("2MB", 2_000_000), ("7B", 7)]
+        {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "MiB", "64 mib", "-1", "1.5", "9999999999GiB"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+        assert_eq!(ByteSize(1 << 20).to_string(), "1 MiB");
+        assert_eq!(ByteSize(2_100_000).to_string(), "2.0 MiB");
+        assert_eq!(ByteSize(12).to_string(), "12 bytes");
     }
 }

@@ -1,8 +1,13 @@
 //! What the user wrote: a spanned tree, checked for shape; all problems collected with their places.
 
+pub mod data;
+pub mod file;
 pub mod node;
+pub mod overrides;
 pub mod problem;
+pub mod render;
 pub mod source;
+pub mod yaml;
 
 use node::Node;
 use source::Sources;

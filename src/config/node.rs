@@ -2,7 +2,7 @@
 //! shapes and no meaning.
 
 /// A place in one of the sources: byte offsets, end exclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
     /// Index into [`Sources`](super::source::Sources).
     pub source: u32,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hdrhistogram::Histogram;
 
-use crate::load::measure::recording::LONGEST_US;
+use crate::load::measure::times::LONGEST_US;
 use crate::result::endpoint::Times;
 use crate::stats::histogram::decode;
 

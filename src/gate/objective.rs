@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::load::measure::recording::LONGEST_US;
+use crate::load::measure::times::LONGEST_US;
 use crate::metric::{Better, Metric, Percentile};
 use crate::plan::rules::{Applies, Objective, Scope, Severity};
 use crate::result::endpoint::{Endpoint, EndpointCounts, Kind, Times, WebSocketCounts, ended};

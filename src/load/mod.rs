@@ -1,3 +1,45 @@
-//! What loadgate does: virtual users put load on a target and record what happened.
+//! What loadgate does: virtual users put load on a target and record what happened. It knows nothing
+//! of objectives and reports.
 
+pub mod arrivals;
+mod control;
+mod deck;
+mod generate;
+mod health;
 pub mod measure;
+mod pacing;
+mod perform;
+pub mod protocol;
+mod request;
+mod session;
+pub mod shutdown;
+mod socket_step;
+pub mod target;
+mod timer;
+pub mod tls;
+mod trace;
+mod virtual_user;
+mod worker;
+
+pub use generate::{Observer, Wish, generate};
+pub use session::Session;
+pub use trace::{Event, Traced, trace};
+
+use thiserror::Error;
+
+/// Why load could not be made, or was not.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The target's URL cannot be used.
+    #[error("the target cannot be used: {0}")]
+    Target(String),
+    /// The machine's certificates cannot be read.
+    #[error("the trusted certificates of this machine cannot be loaded")]
+    Trust(#[from] rustls::Error),
+    /// The system refused a thread, a timer or a runtime.
+    #[error("the system refused what the generator needs")]
+    System(#[from] std::io::Error),
+    /// A worker ended by itself, which is a bug.
+    #[error("a worker ended before the run did")]
+    WorkerGone,
+}

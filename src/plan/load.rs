@@ -140,7 +140,7 @@ impl Shape {
     pub fn level(&self, at: Duration) -> f64 {
         self.timed()
             .find(|(span, _)| span.start <= at && at < span.end)
-            .map_or(0.0, |(span, segment)| segment.level(at.checked_sub(span.start).unwrap().as_secs_f64()))
+            .map_or(0.0, |(span, segment)| segment.level(at.saturating_sub(span.start).as_secs_f64()))
     }
 
     /// The stretches of one constant level above zero; neighbours of the same level are one stretch.

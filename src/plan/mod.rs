@@ -1,6 +1,8 @@
 //! What will happen, complete and validated. Data only: it sends nothing and reads nothing.
 
+mod describe;
 pub mod load;
+mod resolve;
 pub mod rules;
 pub mod step;
 pub mod user;
@@ -9,8 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::template::{NameTable, Template};
+use crate::template::{NameTable, Slot, Template};
+pub use describe::describe;
 use load::Load;
+pub use resolve::Selection;
 use rules::Rules;
 use user::{DataSet, Task, UserClass};
 
@@ -43,6 +47,8 @@ pub struct Plan {
     pub names: Arc<NameTable>,
     /// The names the engine itself sets.
     pub builtin: user::BuiltinSlots,
+    /// Whether templates outside a request's own step look at `response`.
+    pub keeps_response: bool,
     /// Limits of one request.
     pub limits: Limits,
     /// What every random choice derives from.
@@ -80,14 +86,31 @@ pub enum Target {
 /// How to start a service. Its templates know `address` (`127.0.0.1:PORT`) and `port`.
 #[derive(Debug)]
 pub struct TargetCommand {
-    /// One template an argument; a first argument of `loadgate` is this very binary.
+    /// The command; a first argument of `loadgate` is this very binary.
     pub arguments: Vec<Template>,
+    /// What the templates of `arguments` are.
+    pub form: CommandForm,
+    /// What those templates can see, `env(…)` included.
+    pub names: Arc<NameTable>,
+    /// Where `address` goes.
+    pub address: Slot,
+    /// Where `port` goes.
+    pub port: Slot,
     /// The folder it runs in: that of the configuration.
     pub folder: PathBuf,
     /// The path that answers 2xx when the service is ready.
     pub ready: String,
     /// How long to wait for that.
     pub ready_timeout: Duration,
+}
+
+/// How a command is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandForm {
+    /// One template an argument.
+    Arguments,
+    /// A single template: rendered, then split as a POSIX shell would, without a shell.
+    Line,
 }
 
 /// What a sample is counted under.

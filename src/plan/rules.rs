@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::metric::Metric;
 use crate::units::Ratio;
 
+pub use super::resolve::rules as resolve;
+
 /// Everything the gate needs beside the result.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {

@@ -89,3 +89,19 @@ pub struct BuiltinSlots {
     /// `response`: `{status, headers, json}`.
     pub response: Slot,
 }
+
+/// Splits `total` by weight exactly: the largest remainder method (Hamilton). All zero where no weight
+/// is positive.
+pub fn split_by_weight(total: usize, weights: &[u32]) -> Vec<usize> {
+    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+    if sum == 0 {
+        return vec![0; weights.len()];
+    }
+    let product = |weight: &u32| total as u64 * u64::from(*weight);
+    let mut parts: Vec<usize> = weights.iter().map(|weight| (product(weight) / sum) as usize).collect();
+    let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
+    by_remainder.sort_by_key(|index| std::cmp::Reverse(product(&weights[*index]) % sum));
+    let left = total - parts.iter().sum::<usize>();
+    by_remainder.into_iter().take(left).for_each(|index| parts[index] += 1);
+    parts
+}

@@ -85,7 +85,7 @@ pub fn endpoints(result: &RunResult) -> Vec<EndpointRow> {
 
 fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow {
     let [response, service] = [&endpoint.response_time, &endpoint.service_time].map(Option::as_ref);
-    let time = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::ms);
+    let time = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
     EndpointRow {
         name,
         rank,

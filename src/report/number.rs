@@ -19,7 +19,7 @@ pub fn count(value: u64) -> String {
 }
 
 /// A time given in milliseconds: `40 µs`, `0.84 ms`, `12.3 ms`, `1.24 s`, `2 min 5 s`.
-pub fn ms(value: f64) -> String {
+pub fn milliseconds(value: f64) -> String {
     match value {
         _ if !value.is_finite() => NOTHING.to_owned(),
         _ if value > 0.0 && value < 0.0995 => format!("{} µs", significant(value * 1e3)),
@@ -73,7 +73,7 @@ pub fn ratio(value: f64) -> String {
 /// A measured value in the unit of its check.
 pub fn value(unit: CheckUnit, value: f64) -> String {
     match unit {
-        CheckUnit::Ms => ms(value),
+        CheckUnit::Ms => milliseconds(value),
         CheckUnit::Ratio => ratio(value),
         CheckUnit::PerSecond => rate(value),
         CheckUnit::Count => count(value.max(0.0) as u64),
@@ -132,7 +132,7 @@ mod tests {
             (125_000.0, "2 min 5 s"),
             (f64::NAN, "–"),
         ] {
-            assert_eq!(ms(value), text, "{value}");
+            assert_eq!(milliseconds(value), text, "{value}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::load::measure::run::Window;
+use crate::load::{Observer, Wish};
 use crate::plan::load::Phase;
 
 use super::number;
@@ -13,21 +14,19 @@ use super::number;
 /// Between two printed lines.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Where the line goes.
+/// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Drawn in place.
-    Terminal,
-    /// Printed now and then: a log.
-    Log,
-    /// Nowhere.
-    Quiet,
+pub enum Shown {
+    /// The live line.
+    Progress,
+    /// Nothing.
+    Nothing,
 }
 
-/// The live line.
+/// Shows how the run goes.
 #[derive(Debug)]
 pub struct Progress {
-    place: Place,
+    shown: Shown,
     bar: ProgressBar,
     total: Duration,
     failed: u64,
@@ -35,41 +34,48 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The line of a run that is planned to last `total`.
-    pub fn new(place: Place, total: Duration) -> Self {
-        let target = match place {
-            Place::Terminal => ProgressDrawTarget::stderr_with_hz(4),
-            Place::Log | Place::Quiet => ProgressDrawTarget::hidden(),
+    /// A run that is planned to last so long begins.
+    pub fn begin(shown: Shown, total: Duration) -> Self {
+        let target = match shown {
+            Shown::Progress => ProgressDrawTarget::stderr_with_hz(4),
+            Shown::Nothing => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(crate::clock::micros(total)), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:20} {msg}") {
-            bar.set_style(style.progress_chars("━━─"));
+            bar.set_style(style.progress_chars("━━╌"));
         }
-        Self { place, bar, total, failed: 0, next: EVERY }
+        Self { shown, bar, total, failed: 0, next: EVERY }
     }
 
-    /// Shows the newest window.
-    pub fn window(&mut self, window: &Window) {
-        self.failed += window.recording_summary.failed;
-        let now = window.at + window.length;
-        match self.place {
-            Place::Terminal => {
-                self.bar.set_position(crate::clock::micros(now.min(self.total)));
-                self.bar.set_message(line(window, self.failed, self.total));
-            }
-            Place::Log if now >= self.next => {
-                while self.next <= now {
-                    self.next += EVERY;
-                }
-                super::write::stderr(&format!("{}\n", line(window, self.failed, self.total)));
-            }
-            Place::Log | Place::Quiet => {}
-        }
-    }
-
-    /// Takes the line away.
-    pub fn finish(&self) {
+    /// The run is over; the line makes room.
+    pub fn end(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// The line to print at this moment where there is no terminal.
+    fn due(&mut self, window: &Window) -> Option<String> {
+        let now = window.at + window.length;
+        if now < self.next {
+            return None;
+        }
+        while self.next <= now {
+            self.next += EVERY;
+        }
+        Some(line(window, self.failed, self.total))
+    }
+}
+
+impl Observer for Progress {
+    fn window(&mut self, window: &Window) -> Wish {
+        self.failed += window.recording_summary.failed;
+        if !self.bar.is_hidden() {
+            let now = window.at + window.length;
+            self.bar.set_position(crate::clock::micros(now.min(self.total)));
+            self.bar.set_message(line(window, self.failed, self.total));
+        } else if let Some(line) = self.due(window).filter(|_| self.shown == Shown::Progress) {
+            super::write::note(&line);
+        }
+        Wish::Continue
     }
 }
 
@@ -78,7 +84,8 @@ fn line(window: &Window, failed: u64, total: Duration) -> String {
     let summary = &window.recording_summary;
     let seconds = window.length.as_secs_f64();
     let rate = if seconds > 0.0 { (summary.ok + summary.failed) as f64 / seconds } else { 0.0 };
-    let p95 = summary.times.map_or_else(|| number::NOTHING.to_owned(), |times| number::ms(times.p95_ms));
+    let p95 =
+        summary.times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(times.p95_ms));
     let left = total.saturating_sub(window.at + window.length);
     let phase = match window.phase {
         Phase::Ramp => "ramp, ",
@@ -123,16 +130,9 @@ mod tests {
 
     #[test]
     fn a_log_gets_a_line_every_ten_seconds() {
-        let mut progress = Progress::new(Place::Log, Duration::from_mins(1));
-        let mut printed = Vec::new();
-        for second in 0..35 {
-            let before = progress.next;
-            progress.window(&window(second, Phase::Steady));
-            if progress.next != before {
-                printed.push(second + 1);
-            }
-        }
-        assert_eq!(printed, [10, 20, 30]);
-        assert_eq!(progress.failed, 35 * 4);
+        let mut progress = Progress::begin(Shown::Nothing, Duration::from_mins(1));
+        let printed: Vec<_> =
+            (0..35).filter(|second| progress.due(&window(*second, Phase::Steady)).is_some()).collect();
+        assert_eq!(printed, [9, 19, 29], "at the ends of these seconds");
     }
 }

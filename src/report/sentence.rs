@@ -129,8 +129,8 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
         Because::GeneratorLate { lag_ms, limit_ms } => (
             format!(
                 "the generator itself was {} late (p99, at most {} here)",
-                number::ms(lag_ms),
-                number::ms(limit_ms)
+                number::milliseconds(lag_ms),
+                number::milliseconds(limit_ms)
             ),
             "use a larger runner, or less load",
         ),
@@ -219,21 +219,33 @@ fn decided_by(result: &RunResult, status: CheckStatus) -> (String, Option<String
         (_, 1) => "1 objective cannot be judged".to_owned(),
         (_, n) => format!("{n} objectives cannot be judged, first"),
     };
-    (format!("{state}: {}", outcome(first)), Some(next_step(result, first)))
+    (format!("{state}: {}", outcome(first)), Some(next_step(result, &decisive)))
 }
 
-fn next_step(result: &RunResult, check: &Check) -> String {
-    match check.because {
-        Some(Because::TooFew { needed }) if check.n > 0 && result.steady_s > 0.0 => {
-            let seconds = result.steady_s * needed as f64 / check.n as f64;
-            format!("run longer: with this load about {} of constant load", number::seconds(seconds.ceil()))
+/// What to do about the first of these checks; how long to run, so that all of them can be decided.
+fn next_step(result: &RunResult, checks: &[&Check]) -> String {
+    let Some(first) = checks.first() else { return String::new() };
+    let longest = checks.iter().filter_map(|check| time_needed(result, check)).fold(0.0, f64::max);
+    match first.because {
+        Some(Because::TooFew { .. }) if longest > 0.0 => {
+            format!("run longer: with this load, {} of constant load", number::seconds(longest.ceil()))
         }
-        Some(reason) => because(check, reason).1.to_owned(),
-        None => match check.line {
+        Some(reason) => because(first, reason).1.to_owned(),
+        None => match first.line {
             Some(line) => {
                 format!("find out what changed; the limit stands in line {line} of the configuration")
             }
             None => "find out what changed, or change the limit".to_owned(),
         },
+    }
+}
+
+/// Seconds of this load that give a percentile the requests it needs.
+fn time_needed(result: &RunResult, check: &Check) -> Option<f64> {
+    match check.because {
+        Some(Because::TooFew { needed }) if check.n > 0 => {
+            Some(result.steady_s * needed as f64 / check.n as f64)
+        }
+        _ => None,
     }
 }

@@ -6,9 +6,10 @@ mod table;
 
 use std::fmt::Write;
 
+use crate::config::render::Color;
 use crate::result::endpoint::Times;
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Check, CheckSeverity, CheckStatus, Finding, Status};
+use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding, Status};
 
 use super::text::{printable, shorten, wrap};
 use super::{model, number, sentence};
@@ -23,15 +24,6 @@ pub struct Screen {
     pub color: Color,
     /// Where the files of the run are.
     pub folder: Option<String>,
-}
-
-/// Whether a screen shows colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Color {
-    /// It does not, or should not.
-    Plain,
-    /// By escape sequences.
-    Ansi,
 }
 
 const RED: &str = "31";
@@ -87,8 +79,8 @@ impl Page<'_> {
 
     fn paint(&self, code: &str, text: &str) -> String {
         match self.screen.color {
-            Color::Plain => text.to_owned(),
-            Color::Ansi => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            Color::Never => text.to_owned(),
+            Color::Always => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
         }
     }
 
@@ -144,7 +136,7 @@ impl Page<'_> {
         let rows = result.metrics.iter().map(|metric| {
             let times = metric.response_time.as_ref();
             let time = |pick: fn(&Times) -> f64| {
-                times.map_or_else(|| number::NOTHING.to_owned(), |times| number::ms(pick(times)))
+                times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(pick(times)))
             };
             vec![
                 printable(&metric.name),
@@ -196,10 +188,7 @@ impl Page<'_> {
         }
         if !result.inactive.is_empty() {
             let names: Vec<_> = result.inactive.iter().map(|name| printable(name)).collect();
-            self.paragraph(
-                "note: ",
-                &format!("configured, and not done by this version: {}", names.join(", ")),
-            );
+            self.paragraph("note: ", &format!("not active yet in this version: {}", names.join(", ")));
         }
     }
 
@@ -228,7 +217,12 @@ impl Page<'_> {
         if let Some(because) = check.because {
             let (why, remedy) = sentence::because(check, because);
             let subject = printable(&sentence::subject(check));
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {why}. To do: {remedy}."));
+            // How much longer to run is said once, with the verdict.
+            let remedy = match because {
+                Because::TooFew { .. } => String::new(),
+                _ => format!(". To do: {remedy}."),
+            };
+            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {why}{remedy}"));
         }
         if let (CheckStatus::Fail, Some(message)) = (check.status, &check.message) {
             let subject = printable(&sentence::subject(check));

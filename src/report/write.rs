@@ -1,30 +1,52 @@
-//! Where texts leave the process: standard output is data, standard error is conversation. And
-//! `result.json`, which is written whatever the verdict.
+//! Where texts leave the process: standard output is data, standard error is conversation.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
-use crate::result::file::{FileError, RunFolder};
+use crate::config::render::Color;
 use crate::result::schema::RunResult;
 
-/// Writes data. A reader that has seen enough is no error.
-pub fn stdout(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome,
+use super::terminal::{self, Screen};
+use super::text;
+
+/// Where nobody says how wide the screen is: in a log.
+const LOG_WIDTH: usize = 100;
+/// Wider lines are hard to read, narrower screens wrap by themselves.
+const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
+
+/// A line to the user.
+pub fn note(line: &str) {
+    // A closed stderr is nobody listening, no reason to stop.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Data for whoever reads stdout.
+pub fn data(text: &str) {
+    // A reader that has seen enough is no reason to stop.
+    let _ = write!(io::stdout(), "{text}");
+}
+
+/// What is configured and not done by this version, once.
+pub fn inactive(names: &[String]) {
+    if !names.is_empty() {
+        note(&format!("note: not active yet in this version: {}", names.join(", ")));
     }
 }
 
-/// Says something. When nobody can hear it, there is nobody to tell that.
-pub fn stderr(text: &str) {
-    let mut out = io::stderr().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// The report of a run, as wide as the terminal.
+pub fn summary(result: &RunResult, folder: &Path, color: Color) {
+    let screen = Screen { width: width(), color, folder: Some(folder.display().to_string()) };
+    data(&terminal::render(result, &screen));
 }
 
-/// Writes `result.json` into the folder of the run, and points `latest` at it.
-pub fn json(folder: &RunFolder, result: &RunResult) -> Result<PathBuf, FileError> {
-    let path = folder.write_result(result)?;
-    folder.point_latest()?;
-    Ok(path)
+/// Text from outside, on one line and without anything a terminal would obey.
+pub fn plain(text: &str) -> String {
+    text::printable(text)
+}
+
+fn width() -> usize {
+    let out = io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten();
+    let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+    columns.map_or(LOG_WIDTH, |columns| columns.clamp(*WIDTHS.start(), *WIDTHS.end()))
 }

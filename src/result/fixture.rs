@@ -45,6 +45,7 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         data: Vec::new(),
         names: Arc::new(names),
         builtin,
+        keeps_response: false,
         limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20 },
         seed: 42,
         digest: "0f1e2d".into(),

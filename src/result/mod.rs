@@ -5,7 +5,6 @@ pub mod file;
 mod redact;
 pub mod schema;
 pub mod summary;
-pub mod target;
 pub mod verdict;
 
 #[cfg(test)]

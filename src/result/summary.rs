@@ -3,8 +3,9 @@
 
 use crate::clock::micros;
 use crate::load::measure::outcome::FailureKind;
-use crate::load::measure::recording::{MetricTally, Recording, Split, Tally, Times as Recorded};
+use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
 use crate::load::measure::run::{Health, Interruption, RunData, TimesSummary, Window};
+use crate::load::measure::times::Times as Recorded;
 use crate::plan::load as planned;
 use crate::plan::{EndpointKind, Plan};
 
@@ -25,7 +26,7 @@ pub struct Context {
     pub tool_version: String,
     /// What kind of run it was.
     pub mode: Mode,
-    /// What the load was put on, as [`describe`](super::target::describe) says it.
+    /// What the load was put on, for people, without credentials: a host or a command.
     pub target: String,
     /// The commit.
     pub git: Git,
@@ -47,7 +48,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         name: plan.name.clone(),
         scenario: plan.scenario.clone(),
         environment: plan.environment.clone(),
-        target: redactor.clean(&context.target),
+        target: without_credentials(&redactor.clean(&context.target)),
         plan_digest: plan.digest.clone(),
         seed: plan.seed,
         started_at: run.started_at.to_string(),
@@ -71,6 +72,19 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         verdict: None,
         ab: None,
         capacity: None,
+    }
+}
+
+/// An address keeps no user and no password; a command is no address.
+fn without_credentials(target: &str) -> String {
+    match url::Url::parse(target) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // An address that cannot have credentials has none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.to_string()
+        }
+        _ => target.to_owned(),
     }
 }
 
@@ -151,11 +165,11 @@ fn failed(counts: &[u64; FailureKind::ALL.len()]) -> Failed {
 }
 
 fn times(recorded: &Recorded) -> Option<Times> {
-    recorded.histogram().and_then(Times::of)
+    recorded.histogram().and_then(|histogram| Times::of(&histogram))
 }
 
 fn with_histogram(recorded: &Recorded) -> Option<Times> {
-    recorded.histogram().and_then(Times::complete)
+    recorded.histogram().and_then(|histogram| Times::complete(&histogram))
 }
 
 fn custom_metric((name, split): (&String, &Split<MetricTally>)) -> CustomMetric {

@@ -126,6 +126,19 @@ fn no_secret_leaves_in_a_message() {
 }
 
 #[test]
+fn an_address_keeps_no_credentials_and_a_command_all_its_words() {
+    for (target, shown) in [
+        ("https://user:secret@api.example.org/v1", "https://api.example.org/v1"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("loadgate demo-api --listen 127.0.0.1:80", "loadgate demo-api --listen 127.0.0.1:80"),
+    ] {
+        let context = super::summary::Context { target: target.into(), ..context() };
+        let result = summarise(&plan(&[]), &run(Recording::new(0, 1, 1)), context);
+        assert_eq!(result.target, shown);
+    }
+}
+
+#[test]
 fn a_load_is_told_in_its_own_words() {
     let recording = || run(Recording::new(0, 1, 1));
     let mut plan = plan(&[]);

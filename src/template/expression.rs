@@ -63,11 +63,14 @@ impl Expression {
 
     /// The names it reads, functions left out.
     pub fn names(&self) -> BTreeSet<String> {
-        self.compiled
-            .undeclared_variables(false)
-            .into_iter()
-            .filter(|name| !function::NAMES.contains(&name.as_str()))
-            .collect()
+        let function = |name: &String| function::NAMES.contains(&name.as_str());
+        self.compiled.undeclared_variables(false).into_iter().filter(|name| !function(name)).collect()
+    }
+
+    /// The names it reads, each with the attributes read of it: `response.json.status`.
+    pub fn paths(&self) -> BTreeSet<String> {
+        let function = |path: &String| function::NAMES.contains(&path.split('.').next().unwrap_or(path));
+        self.compiled.undeclared_variables(true).into_iter().filter(|path| !function(path)).collect()
     }
 
     /// The environment variables it asks for.

@@ -66,7 +66,7 @@ pub struct Scope(Arc<Values>);
 #[derive(Debug)]
 struct Values {
     table: Arc<NameTable>,
-    values: Mutex<Vec<Value>>,
+    slots: Mutex<Vec<Value>>,
     random: Value,
 }
 
@@ -86,9 +86,9 @@ impl Random {
 impl Scope {
     /// A scope with every name at its initial value, and random numbers from `seed`.
     pub fn new(table: Arc<NameTable>, seed: u64) -> Self {
-        let values = Mutex::new(table.initial.clone());
+        let slots = Mutex::new(table.initial.clone());
         let random = Value::from_object(Random(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed))));
-        Self(Arc::new(Values { table, values, random }))
+        Self(Arc::new(Values { table, slots, random }))
     }
 
     /// Sets a value.
@@ -121,7 +121,7 @@ impl Scope {
 
 impl Values {
     fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,5 +2,8 @@
 //! merged in any order.
 
 pub mod outcome;
+pub mod recorder;
 pub mod recording;
 pub mod run;
+pub mod sample;
+pub mod times;

@@ -1,53 +1,10 @@
 //! What was counted in one window, by one worker or by all of them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use hdrhistogram::Histogram;
 
 use super::outcome::{Failure, FailureKind};
+use super::times::Times;
 use crate::plan::load::Phase;
-
-/// The longest time a histogram can hold: one hour, in microseconds.
-pub const LONGEST_US: u64 = 3_600_000_000;
-
-/// Times in microseconds, 1 µs to 1 h, 3 significant digits; made when the first is recorded.
-#[derive(Debug, Clone, Default)]
-pub struct Times(Option<Box<Histogram<u64>>>);
-
-impl Times {
-    /// Adds one time.
-    pub fn record(&mut self, time: Duration) {
-        if self.0.is_none() {
-            self.0 = Histogram::new_with_bounds(1, LONGEST_US, 3).ok().map(Box::new);
-        }
-        if let Some(histogram) = &mut self.0 {
-            histogram.saturating_record(crate::clock::micros(time).max(1));
-        }
-    }
-
-    /// Adds all of another.
-    pub fn merge(&mut self, other: &Self) {
-        match (&mut self.0, &other.0) {
-            (_, None) => {}
-            (None, Some(theirs)) => self.0 = Some(theirs.clone()),
-            (Some(ours), Some(theirs)) => {
-                let same_bounds = ours.add(theirs.as_ref());
-                debug_assert!(same_bounds.is_ok(), "all histograms have the same bounds");
-            }
-        }
-    }
-
-    /// The histogram, where anything was recorded.
-    pub fn histogram(&self) -> Option<&Histogram<u64>> {
-        self.0.as_deref().filter(|histogram| !histogram.is_empty())
-    }
-
-    /// How many times were recorded.
-    pub fn count(&self) -> u64 {
-        self.0.as_ref().map_or(0, |histogram| histogram.len())
-    }
-}
 
 /// Counts and times of one endpoint.
 #[derive(Debug, Clone, Default)]
@@ -182,7 +139,7 @@ pub struct Recording {
     pub health: HealthTally,
     /// Cut off at the end of the drain: neither ok nor failed.
     pub unfinished: u64,
-    /// Virtual users at the end of the window.
+    /// The most virtual users at once in the window.
     pub users: u64,
     /// A few messages, by endpoint and kind.
     pub samples: BTreeMap<(usize, FailureKind), Vec<String>>,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::recording::{Recording, Split, Tally, Times};
+use super::recording::{Recording, Split, Tally};
+use super::times::Times;
 use crate::plan::load::Phase;
 
 /// Everything known at the end of a run. Indexes are those of the plan.

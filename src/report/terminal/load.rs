@@ -41,7 +41,7 @@ fn level(load: &Load) -> String {
 pub fn generator(generator: &Generator) -> String {
     let lag = generator
         .schedule_lag_p99_ms
-        .map_or_else(String::new, |lag| format!(", {} late at p99", number::ms(lag)));
+        .map_or_else(String::new, |lag| format!(", {} late at p99", number::milliseconds(lag)));
     format!(
         "{} µs of CPU a request, {} of its cores busy, {} of the plan started{lag}, {} of the CPU stolen, {} MB",
         number::significant(generator.cpu_us_per_request),

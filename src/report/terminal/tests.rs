@@ -1,6 +1,7 @@
 //! The report as it looks.
 
-use super::{Color, Screen, render};
+use super::{Screen, render};
+use crate::config::render::Color;
 use crate::gate::judge;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Applies, Objective, Rules, Scope, Severity};
@@ -56,12 +57,12 @@ fn everything() -> RunResult {
 
 fn plain(result: &RunResult, width: usize) -> String {
     let folder = Some("reports/build_flow-demo-20261124T101500Z".to_owned());
-    render(result, &Screen { width, color: Color::Plain, folder })
+    render(result, &Screen { width, color: Color::Never, folder })
 }
 
 /// The last paragraph: the verdict.
 fn verdict(result: &RunResult) -> String {
-    let text = render(result, &Screen { width: 100, color: Color::Plain, folder: None });
+    let text = render(result, &Screen { width: 100, color: Color::Never, folder: None });
     text.trim_end().rsplit("\n\n").next().unwrap_or_default().to_owned()
 }
 
@@ -133,7 +134,7 @@ fn a_rich_run_at_100_columns() {
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started, 0.12 ms late at
       p99, 0 % of the CPU stolen, 20.4 MB
     warning: the port 9090 is taken: no live metrics
-    note: configured, and not done by this version: reporting.grafana
+    note: not active yet in this version: reporting.grafana
 
     Objectives
                    metric            of                              value  limit          n
@@ -150,8 +151,7 @@ fn a_rich_run_at_100_columns() {
       > p95 of POST /api/v1/builds: see runbook 7
       > p95 of DELETE /api/v1/builds/{id}: it was never requested. To do: let the scenario reach it, or
         take the objective out.
-      > p95 of GET /api/v1/builds/{id}/code: 150 requests, and p95 needs 200. To do: run longer, or with
-        more load.
+      > p95 of GET /api/v1/builds/{id}/code: 150 requests, and p95 needs 200
 
     FAILED  1 objective is broken: p95 of POST /api/v1/builds is 3.30 s, limit 3 s
     next: find out what changed; the limit stands in line 41 of the configuration
@@ -192,7 +192,7 @@ fn a_rich_run_at_80_columns() {
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started,
       0.12 ms late at p99, 0 % of the CPU stolen, 20.4 MB
     warning: the port 9090 is taken: no live metrics
-    note: configured, and not done by this version: reporting.grafana
+    note: not active yet in this version: reporting.grafana
 
     Objectives
                    metric            of                             value  limit
@@ -209,8 +209,7 @@ fn a_rich_run_at_80_columns() {
       > p95 of POST /api/v1/builds: see runbook 7
       > p95 of DELETE /api/v1/builds/{id}: it was never requested. To do: let the
         scenario reach it, or take the objective out.
-      > p95 of GET /api/v1/builds/{id}/code: 150 requests, and p95 needs 200. To do:
-        run longer, or with more load.
+      > p95 of GET /api/v1/builds/{id}/code: 150 requests, and p95 needs 200
 
     FAILED  1 objective is broken: p95 of POST /api/v1/builds is 3.30 s, limit 3 s
     next: find out what changed; the limit stands in line 41 of the configuration
@@ -230,7 +229,7 @@ fn no_line_is_wider_than_the_screen() {
 #[test]
 fn colour_adds_nothing_but_colour() {
     let folder = Some("reports/build_flow-demo-20261124T101500Z".to_owned());
-    let colored = render(&everything(), &Screen { width: 100, color: Color::Ansi, folder });
+    let colored = render(&everything(), &Screen { width: 100, color: Color::Always, folder });
     let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
     assert_eq!(codes.replace_all(&colored, ""), plain(&everything(), 100));
     assert!(colored.contains("\u{1b}[1;31mFAILED\u{1b}[0m"));
@@ -276,8 +275,8 @@ fn every_verdict_says_what_to_do_next() {
         judged(vec![p95(2_000.0)], stopped),
         small(),
     ]
-    .iter()
-    .map(verdict)
+    .into_iter()
+    .map(|result| verdict(&result))
     .collect();
     insta::assert_snapshot!(said.join("\n\n"), @r"
     PASSED  the service was measured, and there is no objective to judge by
@@ -289,7 +288,7 @@ fn every_verdict_says_what_to_do_next() {
     next: find out what changed; the limit stands in line 41 of the configuration
 
     INCONCLUSIVE  1 objective is undecided: p95 of all requests: 100 requests, and p95 needs 200
-    next: run longer: with this load about 56 s of constant load
+    next: run longer: with this load, 56 s of constant load
 
     INVALID  1 objective cannot be judged: p95 of all requests: the generator itself was 80.0 ms late
              (p99, at most 10.9 ms here)

@@ -1,0 +1,109 @@
+//! What can be typed: the commands and their flags. Doc comments here are the help.
+
+mod set;
+pub mod variables;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::commands::{demo_api, target_guard};
+
+/// Performance checks in CI: puts load on a service, judges the run, fails the job when it must.
+#[derive(Debug, Parser)]
+#[command(name = "loadgate", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scenario, judge it, write the reports
+    Run(RunArgs),
+    /// Validate the configuration and print the plan; `--trace` runs one user once
+    Check(CheckArgs),
+    /// Serve the demo API that the examples put load on
+    DemoApi(demo_api::Args),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Hold a target command and end it with loadgate
+    #[command(hide = true)]
+    TargetGuard(target_guard::Args),
+}
+
+/// Which plan, and what is different this time. Flags beat variables, variables beat the file.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// The scenario; without it, the default of the configuration
+    pub scenario: Option<String>,
+    /// The environment; without it, the default of the configuration
+    #[arg(short, long, visible_alias = "env", env = "LOADGATE_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// The configuration; without it, config.yaml here
+    #[arg(long, env = "LOADGATE_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Use the built-in configuration with the demo service
+    #[arg(long, conflicts_with = "config")]
+    pub demo: bool,
+    /// Put load on this URL instead of the configured target
+    #[arg(long, env = "LOADGATE_HOST", value_name = "URL")]
+    pub host: Option<String>,
+    /// So many virtual users
+    #[arg(long, env = "LOADGATE_USERS", value_name = "N")]
+    pub users: Option<String>,
+    /// Start them at this rate, such as `10/s`
+    #[arg(long, env = "LOADGATE_SPAWN_RATE", value_name = "RATE")]
+    pub spawn_rate: Option<String>,
+    /// Run so long, such as `5m`
+    #[arg(long, env = "LOADGATE_RUN_TIME", value_name = "DURATION")]
+    pub run_time: Option<String>,
+    /// Start iterations at this rate, whether or not earlier ones have ended
+    #[arg(long, env = "LOADGATE_ARRIVALS", value_name = "RATE")]
+    pub arrivals: Option<String>,
+    /// Reproduce the plan of this seed
+    #[arg(long, env = "LOADGATE_SEED", value_name = "N")]
+    pub seed: Option<String>,
+    /// Write run folders here
+    #[arg(long, env = "LOADGATE_OUTPUT_DIR", value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub output_dir: Option<PathBuf>,
+    /// Write these reports, such as `json,html`
+    #[arg(long, env = "LOADGATE_FORMATS", value_name = "LIST")]
+    pub formats: Option<String>,
+    /// Set any other key, such as `thresholds.p95=1s`; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Which plan
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// No progress, only the summary
+    #[arg(short, long, env = "LOADGATE_QUIET")]
+    pub quiet: bool,
+    /// Start even where the environment is protected
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED")]
+    pub allow_protected: bool,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Which plan
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Run one user of every class through every task once, and show each request
+    #[arg(long)]
+    pub trace: bool,
+    /// Start even where the environment is protected
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED")]
+    pub allow_protected: bool,
+}

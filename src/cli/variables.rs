@@ -1,0 +1,28 @@
+//! Environment variables: the one place they are read.
+
+use std::io::IsTerminal;
+
+use crate::config::render::Color;
+use crate::result::schema::Git;
+use crate::runner::Image;
+
+/// The value of a variable, if it is set and is text.
+pub fn lookup(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The image of a hosted runner.
+pub fn image() -> Image {
+    Image { os: lookup("ImageOS"), version: lookup("ImageVersion") }
+}
+
+/// The commit a job runs on.
+pub fn git() -> Git {
+    Git { sha: lookup("GITHUB_SHA"), reference: lookup("GITHUB_REF") }
+}
+
+/// Whether a stream may show colour: on a terminal, unless `NO_COLOR` says otherwise.
+pub fn color(stream: &impl IsTerminal) -> Color {
+    let wanted = lookup("NO_COLOR").is_none_or(|value| value.is_empty());
+    if stream.is_terminal() && wanted { Color::Always } else { Color::Never }
+}

@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub mod check;
+pub mod demo_api;
+pub mod plan;
+pub mod run;
+pub mod target;
+pub mod target_guard;

@@ -1,0 +1,93 @@
+//! `loadgate run`: load the configuration, resolve the plan, start the target, put load on it, judge what
+//! was measured, write the reports.
+
+use std::sync::Arc;
+
+use crate::cli::{PlanArgs, RunArgs, variables};
+use crate::clock;
+use crate::commands::plan;
+use crate::commands::target;
+use crate::error::Error;
+use crate::gate::judge;
+use crate::load::shutdown::Shutdown;
+use crate::load::{generate, tls};
+use crate::plan::{Plan, Protection};
+use crate::report::progress::{Progress, Shown};
+use crate::report::write;
+use crate::result::file::{RunFolder, RunName};
+use crate::result::schema::{Mode, RunResult, Runner};
+use crate::result::summary::{Context, summarise};
+use crate::runner::Fingerprint;
+
+/// Runs a scenario and returns the exit status of its verdict.
+pub fn run(args: &RunArgs) -> Result<u8, Error> {
+    let plan = allowed(&args.plan, args.allow_protected)?;
+    write::inactive(&plan.inactive);
+    let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
+    let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
+    let shown = if args.quiet { Shown::Nothing } else { Shown::Progress };
+    let outcome = runtime()?.block_on(measured(&plan, &folder, shown))?;
+    let result = match outcome {
+        Outcome::Measured(result) => result,
+        Outcome::Interrupted(exit_status) => return Ok(exit_status),
+    };
+    folder.write_result(&result)?;
+    folder.point_latest()?;
+    write::summary(&result, folder.path(), variables::color(&std::io::stdout()));
+    Ok(result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status))
+}
+
+/// The plan, if its environment may be used.
+pub fn allowed(args: &PlanArgs, allow_protected: bool) -> Result<Arc<Plan>, Error> {
+    let plan = plan::load(args)?;
+    if plan.protection == Protection::Protected && !allow_protected {
+        return Err(Error::Protected(plan.environment.clone()));
+    }
+    Ok(plan)
+}
+
+/// The runtime of everything that is not load.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|source| Error::System("cannot start an event loop", source))
+}
+
+/// What came of the part that talks to the target.
+enum Outcome {
+    Measured(Box<RunResult>),
+    /// A signal came before the load began: nothing to report.
+    Interrupted(u8),
+}
+
+async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<Outcome, Error> {
+    tls::install_provider();
+    // With fewer files than wanted the run still works, and what runs out is counted.
+    let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    let shutdown = Shutdown::listen().map_err(|source| Error::System("cannot listen for signals", source))?;
+    let reached = tokio::select! {
+        biased;
+        signal = shutdown.requested() => return Ok(Outcome::Interrupted(signal.exit_status())),
+        reached = target::reach(&plan.target, folder.path()) => reached?,
+    };
+    let mut progress = Progress::begin(shown, plan.load.shape.duration());
+    let run = generate(plan, &reached.url, &mut progress, async { shutdown.requested().await.into() }).await;
+    progress.end();
+    let warnings = reached.death().into_iter().collect();
+    let display = reached.display.clone();
+    reached.stop().await?;
+    let mut result = summarise(plan, &run?, context(display, warnings));
+    result.verdict = Some(judge(&plan.rules, &result));
+    Ok(Outcome::Measured(Box::new(result)))
+}
+
+fn context(target: String, warnings: Vec<String>) -> Context {
+    let Fingerprint { cpu_model, cpus, arch, os, image, cpu_class } = Fingerprint::read(&variables::image());
+    Context {
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        mode: Mode::Run,
+        target,
+        git: variables::git(),
+        runner: Runner { cpu_model, cpus, arch, os, image, cpu_class },
+        warnings,
+    }
+}

@@ -1,0 +1,91 @@
+//! From the plan's target to a URL that answers: a host that is there, or a command that is started.
+
+use std::path::Path;
+
+use url::Url;
+
+use crate::error::Error;
+use crate::load::target::{self, Running, StartCommand, TargetError, free_address, preflight};
+use crate::plan::{CommandForm, Target, TargetCommand};
+use crate::template::{RenderError, Scope};
+
+/// The file in the run folder that a target command writes to.
+const LOG: &str = "target.log";
+
+/// A target that answers.
+#[derive(Debug)]
+pub struct Reached {
+    /// Where it is.
+    pub url: Url,
+    /// What it is called in reports.
+    pub display: String,
+    running: Option<Running>,
+}
+
+/// Reaches the target: within seconds, or with an error that says why not.
+pub async fn reach(target: &Target, folder: &Path) -> Result<Reached, Error> {
+    match target {
+        Target::Host(url) => {
+            preflight(url).await?;
+            Ok(Reached { url: url.clone(), display: url.to_string(), running: None })
+        }
+        Target::Command(command) => start(command, folder).await,
+    }
+}
+
+async fn start(command: &TargetCommand, folder: &Path) -> Result<Reached, Error> {
+    let address = free_address()?;
+    let argv =
+        render(command, address).map_err(|error| TargetError::Unrendered { message: error.to_string() })?;
+    let unusable = |_| TargetError::NoHost { url: address.to_string() };
+    let url = Url::parse(&format!("http://{address}")).map_err(unusable)?;
+    let ready_url = url.join(&command.ready).map_err(unusable)?;
+    let binary =
+        std::env::current_exe().map_err(|source| Error::System("cannot find this very program", source))?;
+    let display = argv.join(" ");
+    let start = StartCommand {
+        argv,
+        folder: command.folder.clone(),
+        ready_url,
+        ready_timeout: command.ready_timeout,
+        log: folder.join(LOG),
+        binary,
+    };
+    let running = target::start(start).await?;
+    Ok(Reached { url, display, running: Some(running) })
+}
+
+/// One rendered template an argument; or one rendered line, split as a POSIX shell would.
+fn render(command: &TargetCommand, address: std::net::SocketAddr) -> Result<Vec<String>, RenderError> {
+    let scope = Scope::new(command.names.clone(), 0);
+    scope.set(command.address, address.to_string().into());
+    scope.set(command.port, address.port().into());
+    let rendered: Vec<String> =
+        command.arguments.iter().map(|argument| argument.render(&scope)).collect::<Result<_, _>>()?;
+    match command.form {
+        CommandForm::Arguments => Ok(rendered),
+        CommandForm::Line => {
+            let line = rendered.concat();
+            let unbalanced =
+                || RenderError { source_text: line.clone(), message: "a quote is not closed".into() };
+            shlex::split(&line).ok_or_else(unbalanced)
+        }
+    }
+}
+
+impl Reached {
+    /// Whether the command has ended although nobody asked it to, and how.
+    pub fn death(&self) -> Option<String> {
+        let running = self.running.as_ref()?;
+        let ended = running.has_died()?;
+        Some(format!("the target command ended with {ended} during the run{}", running.last_lines()))
+    }
+
+    /// Ends what was started.
+    pub async fn stop(self) -> Result<(), Error> {
+        match self.running {
+            Some(running) => Ok(running.stop().await?),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Everything that can keep a command from doing its work, its exit status and its remedy.
+
+use thiserror::Error;
+
+use crate::commands::demo_api;
+use crate::config::file::FileError;
+use crate::config::problem::Problem;
+use crate::config::render::{Color, render};
+use crate::config::source::Sources;
+use crate::load::LoadError;
+use crate::load::target::TargetError;
+use crate::result::file::FileError as ResultError;
+
+/// Why a command could not do its work. A run that fails its objectives is no error.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// There is no configuration.
+    #[error(transparent)]
+    File(FileError),
+    /// The configuration is wrong.
+    #[error("the configuration has {} problem(s)", problems.len())]
+    Config {
+        /// Everything wrong with it.
+        problems: Vec<Problem>,
+        /// The texts the problems point into.
+        sources: Sources,
+    },
+    /// The environment must be allowed by hand.
+    #[error("environment `{0}` is protected")]
+    Protected(String),
+    /// There is nothing to put load on.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// No load could be made.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The result cannot be written.
+    #[error(transparent)]
+    Result(#[from] ResultError),
+    /// The demo service could not run.
+    #[error(transparent)]
+    Demo(#[from] demo_api::Error),
+    /// The system refused something.
+    #[error("{0}")]
+    System(&'static str, #[source] std::io::Error),
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Malformed { problems, sources, .. } => Self::Config { problems, sources },
+            other => Self::File(other),
+        }
+    }
+}
+
+impl Error {
+    /// 2 for what the user wrote, 1 for what the world refused.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::File(_) | Self::Config { .. } | Self::Protected(_) => 2,
+            Self::Target(_) | Self::Load(_) | Self::Result(_) | Self::Demo(_) | Self::System(..) => 1,
+        }
+    }
+
+    /// The whole message: what happened, why, and what to do.
+    pub fn report(&self, color: Color) -> String {
+        if let Self::Config { problems, sources } = self {
+            return render(problems, sources, color);
+        }
+        let mut text = format!("error: {self}");
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let reason = error.to_string();
+            if !text.contains(&reason) {
+                text.push_str(": ");
+                text.push_str(&reason);
+            }
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            text.push_str("\nhint: ");
+            text.push_str(&hint);
+        }
+        text
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint().map(str::to_owned),
+            Self::Protected(_) => Some("start it with `--allow-protected` if you mean it".into()),
+            Self::Target(error) => error.hint(),
+            Self::Result(error) => error.hint().map(str::to_owned),
+            Self::Demo(error) => Some(error.hint().into()),
+            Self::Config { .. } | Self::Load(_) | Self::System(..) => None,
+        }
+    }
+}

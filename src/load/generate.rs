@@ -1,0 +1,140 @@
+//! One run from start to end: the plan's own load in windows of a second.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::LoadError;
+use super::health::Watch;
+use super::measure::recording::Recording;
+use super::measure::run::{Health, Interruption, RunData, Series, Window, WindowSummary};
+use super::session::Session;
+use crate::clock;
+use crate::plan::Plan;
+use crate::plan::load::{Load, Phase};
+
+/// The length of a window.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Is handed every window while the load runs, and may stop it. Load knows nothing of what it does.
+pub trait Observer {
+    /// A window has ended.
+    fn window(&mut self, window: &Window) -> Wish;
+}
+
+/// What an observer wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Go on.
+    Continue,
+    /// End the load now.
+    Stop,
+}
+
+/// Puts the plan's load on a target until it is over, the observer stops it, or `interrupted` ends.
+pub async fn generate(
+    plan: &Arc<Plan>,
+    target: &url::Url,
+    observer: &mut dyn Observer,
+    interrupted: impl Future<Output = Interruption>,
+) -> Result<RunData, LoadError> {
+    let cores = workers();
+    let watch = Watch::begin();
+    let mut session = Session::start(plan.clone(), target, cores)?;
+    let mut run = Run::begin(plan);
+    tokio::pin!(interrupted);
+    let interruption = loop {
+        let Some(length) = run.next_length() else { break Interruption::None };
+        tokio::select! {
+            biased;
+            interruption = &mut interrupted => break interruption,
+            recording = session.window(length) => {
+                if run.add(&recording?, length, observer) == Wish::Stop {
+                    break Interruption::None;
+                }
+            }
+        }
+    };
+    run.cut_at(session.origin().elapsed());
+    let drain = if interruption == Interruption::None { plan.load.drain } else { Duration::ZERO };
+    let rest = session.stop(drain).await?;
+    let health = |total: &Recording| watch.end(total, cores);
+    Ok(run.end(&rest, interruption, health))
+}
+
+/// One worker per core this process may use.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A run in progress.
+struct Run<'a> {
+    load: &'a Load,
+    started_at: jiff::Timestamp,
+    total: Recording,
+    series: Series,
+    at: Duration,
+}
+
+impl<'a> Run<'a> {
+    fn begin(plan: &'a Plan) -> Self {
+        let total = Recording::new(plan.endpoints.len(), plan.metrics.len(), plan.tasks.len());
+        Self {
+            load: &plan.load,
+            started_at: clock::now_utc(),
+            total,
+            series: Series::default(),
+            at: Duration::ZERO,
+        }
+    }
+
+    /// The length of the next window; none where the load is over.
+    fn next_length(&self) -> Option<Duration> {
+        let left = self.load.shape.duration().saturating_sub(self.at);
+        (!left.is_zero()).then(|| left.min(WINDOW))
+    }
+
+    fn add(&mut self, recording: &Recording, length: Duration, observer: &mut dyn Observer) -> Wish {
+        let window = self.window(recording, length, self.load.phase(self.at + length / 2));
+        let wish = observer.window(&window);
+        self.series.push(&window, recording);
+        self.total.merge(recording);
+        self.at += length;
+        wish
+    }
+
+    /// The load ended so long after its start, perhaps before its time.
+    fn cut_at(&mut self, elapsed: Duration) {
+        self.at = elapsed.min(self.load.shape.duration());
+    }
+
+    fn end(
+        mut self,
+        rest: &Recording,
+        interrupted: Interruption,
+        health: impl Fn(&Recording) -> Health,
+    ) -> RunData {
+        self.total.merge(rest);
+        let counted = rest.endpoints.iter().any(|split| split.steady.total() + split.rest.total() > 0);
+        if counted {
+            let window = self.window(rest, WINDOW, Phase::Drain);
+            self.series.push(&window, rest);
+        }
+        let steady =
+            self.load.steady().into_iter().map(|span| span.end.min(self.at).saturating_sub(span.start)).sum();
+        RunData {
+            started_at: self.started_at,
+            health: health(&self.total),
+            total: self.total,
+            windows: self.series.finish(),
+            steady,
+            duration: self.at,
+            interrupted,
+        }
+    }
+
+    fn window(&self, recording: &Recording, length: Duration, phase: Phase) -> Window {
+        let recording_summary = WindowSummary::of(recording);
+        Window { at: self.at, length, phase, users: recording.users, recording_summary }
+    }
+}

@@ -1,0 +1,163 @@
+//! One recorder per worker: nothing on the path of a request is shared between workers.
+
+use std::time::{Duration, Instant};
+
+use super::outcome::{Failure, FailureKind};
+use super::recording::{Recording, Tally};
+use super::sample::Sample;
+use crate::plan::Plan;
+use crate::plan::load::{Load, Phase, Span};
+use crate::plan::step::{EndpointId, MetricId};
+use crate::plan::user::TaskId;
+
+/// Counts what one worker does, window by window.
+#[derive(Debug)]
+pub struct Recorder {
+    sizes: [usize; 3],
+    origin: Instant,
+    steady: Vec<Span>,
+    recording: Recording,
+}
+
+impl Recorder {
+    /// An empty recorder for a plan.
+    pub fn new(plan: &Plan, origin: Instant) -> Self {
+        let sizes = [plan.endpoints.len(), plan.metrics.len(), plan.tasks.len()];
+        Self {
+            sizes,
+            origin,
+            steady: plan.load.steady(),
+            recording: Recording::new(sizes[0], sizes[1], sizes[2]),
+        }
+    }
+
+    /// A load begins: from now on its phases count.
+    pub fn begin(&mut self, load: &Load, origin: Instant) {
+        self.steady = load.steady();
+        self.origin = origin;
+    }
+
+    /// Hands over what was counted since the last time.
+    pub fn take(&mut self) -> Recording {
+        let [endpoints, metrics, tasks] = self.sizes;
+        std::mem::replace(&mut self.recording, Recording::new(endpoints, metrics, tasks))
+    }
+
+    /// Counts an ended request.
+    pub fn sample(&mut self, sample: &Sample) {
+        let tally = self.tally(sample.endpoint, sample.scheduled);
+        count_times(tally, sample);
+        tally.bytes_in += sample.traffic.bytes_in;
+        tally.bytes_out += sample.traffic.bytes_out;
+        match &sample.outcome {
+            Ok(()) => tally.ok += 1,
+            Err(failure) => self.failure(sample.endpoint, failure, sample.scheduled),
+        }
+    }
+
+    /// Counts a failure that has no time of its own.
+    pub fn failure(&mut self, endpoint: EndpointId, failure: &Failure, due: Instant) {
+        self.tally(endpoint, due).failed[failure.kind.index()] += 1;
+        self.recording.sample(endpoint.0, failure);
+    }
+
+    /// What a WebSocket endpoint counts beside its connects, at a moment.
+    pub fn tally(&mut self, endpoint: EndpointId, at: Instant) -> &mut Tally {
+        let phase = self.phase(at);
+        self.recording.endpoints[endpoint.0].of(phase)
+    }
+
+    /// Counts a custom metric.
+    pub fn metric(&mut self, metric: MetricId, begun: Instant, time: Duration) {
+        let phase = self.phase(begun);
+        let tally = self.recording.metrics[metric.0].of(phase);
+        tally.ok += 1;
+        tally.response.record(time);
+    }
+
+    /// Counts an iteration.
+    pub fn iteration(&mut self, task: TaskId, ended: Iteration) {
+        let tally = &mut self.recording.tasks[task.0];
+        match ended {
+            Iteration::Skipped => tally.skipped += 1,
+            Iteration::Done => tally.iterations += 1,
+            Iteration::Failed => {
+                tally.iterations += 1;
+                tally.failed += 1;
+            }
+        }
+    }
+
+    /// Counts an iteration; one that was to begin at a moment, and had a free user, was so late.
+    pub fn started(&mut self, lag: Option<Duration>) {
+        self.recording.health.due += 1;
+        self.recording.health.started += 1;
+        if let Some(lag) = lag {
+            self.recording.health.lag.record(lag);
+        }
+    }
+
+    /// Counts iterations that were due, had a user, and never began.
+    pub fn never_started(&mut self, iterations: u64) {
+        self.recording.health.due += iterations;
+    }
+
+    /// Counts a request that was cut off.
+    pub fn unfinished(&mut self) {
+        self.recording.unfinished += 1;
+    }
+
+    /// Counts a time that descriptors or ports ran out.
+    pub fn exhausted(&mut self) {
+        self.recording.health.exhausted += 1;
+    }
+
+    /// There are so many users now; a window keeps the most it has seen.
+    pub fn users(&mut self, users: u64) {
+        self.recording.users = self.recording.users.max(users);
+    }
+
+    fn phase(&self, at: Instant) -> Phase {
+        let at = at.saturating_duration_since(self.origin);
+        let steady = self.steady.iter().any(|span| span.start <= at && at < span.end);
+        if steady { Phase::Steady } else { Phase::Ramp }
+    }
+}
+
+/// How an iteration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Iteration {
+    /// Its first condition did not hold.
+    Skipped,
+    /// All of it ran, or the run ended.
+    Done,
+    /// A failed step ended it.
+    Failed,
+}
+
+/// Judged times hold every success and every timeout, which was at least so slow. Other failures are
+/// kept apart: a fast error must not improve a percentile.
+fn count_times(tally: &mut Tally, sample: &Sample) {
+    let (response, service) = (sample.response_time(), sample.service_time());
+    match &sample.outcome {
+        Ok(()) => {
+            tally.response.record(response);
+            tally.service.record(service);
+        }
+        Err(failure) if failure.kind == FailureKind::Timeout => {
+            tally.response.record(response);
+            tally.service.record(service);
+        }
+        Err(_) => tally.failed_response.record(response),
+    }
+    for (times, phase) in [
+        (&mut tally.dns, sample.phases.dns),
+        (&mut tally.connect, sample.phases.connect),
+        (&mut tally.tls, sample.phases.tls),
+        (&mut tally.first_byte, sample.phases.first_byte),
+    ] {
+        if let Some(time) = phase {
+            times.record(time);
+        }
+    }
+}

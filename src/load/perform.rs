@@ -1,0 +1,176 @@
+//! Performing steps: the one place where what the plan says becomes something done.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use minijinja::Value;
+
+use super::measure::outcome::{Failure, FailureKind};
+use super::measure::recorder::Recorder;
+use super::pacing;
+use super::protocol::websocket::Socket;
+use super::trace::Event;
+use super::virtual_user::VirtualUser;
+use super::worker::{Worker, first_endpoint};
+use crate::clock;
+use crate::plan::step::{Action, EndpointId, MetricId, OnFailure, Step};
+use crate::plan::user::Wait;
+use crate::template::RenderError;
+
+/// Why steps did not run to their end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// One of them failed; it has been counted.
+    Failed,
+    /// The load does not want this user any more.
+    Stopped,
+}
+
+/// An open WebSocket, and what it is counted under.
+pub struct SocketInUse {
+    /// The socket.
+    pub socket: Socket,
+    /// Its endpoint.
+    pub endpoint: EndpointId,
+    /// Whether a step has closed it.
+    pub closed: bool,
+}
+
+/// A future of a step that holds others.
+type Nested<'a> = Pin<Box<dyn Future<Output = Result<(), End>> + 'a>>;
+
+impl VirtualUser {
+    /// Whether the condition of the first step holds: if not, the whole task is skipped.
+    pub(super) fn applies(&mut self, steps: &[Step]) -> Result<bool, End> {
+        match steps.first() {
+            Some(step) => self.condition(step),
+            None => Ok(true),
+        }
+    }
+
+    /// Performs steps in order.
+    pub(super) fn perform<'a>(&'a mut self, steps: &'a [Step]) -> Nested<'a> {
+        Box::pin(async move {
+            for step in steps {
+                if !self.wanted() {
+                    return Err(End::Stopped);
+                }
+                if !self.condition(step)? {
+                    continue;
+                }
+                match (self.act(&step.action).await, step.on_failure) {
+                    (Ok(()), _) | (Err(End::Failed), OnFailure::Continue) => {}
+                    (Err(end), _) => return Err(end),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Counts a failure that is no request's own: of the innermost socket, else of an endpoint.
+    pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
+        self.worker.journal.note(|| Event::Failure(failure.clone()));
+        if let Some(endpoint) = self.sockets.last().map(|open| open.endpoint).or(endpoint) {
+            self.worker.recorder.borrow_mut().failure(endpoint, failure, clock::now());
+        }
+        End::Failed
+    }
+
+    /// Counts a custom metric.
+    pub(super) fn record(&self, metric: Option<MetricId>, begun: Instant, time: Duration) {
+        if let Some(metric) = metric {
+            self.worker.recorder.borrow_mut().metric(metric, begun, time);
+        }
+    }
+
+    fn condition(&mut self, step: &Step) -> Result<bool, End> {
+        let Some(when) = &step.when else { return Ok(true) };
+        when.holds(&self.scope).map_err(|error| {
+            let endpoint = first_endpoint(std::slice::from_ref(step));
+            self.fail(endpoint, &unrendered(&error))
+        })
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), End> {
+        match action {
+            Action::Request(request) => self.request(request).await,
+            Action::WebSocket(websocket) => self.websocket(websocket).await,
+            Action::Repeat { times, steps } => self.repeat(*times, steps).await,
+            Action::Group { metric, steps } => self.group(*metric, steps).await,
+            Action::Run(steps) => self.perform(steps).await,
+            Action::Set(values) => self.set(values),
+            Action::Wait(wait) => self.wait(wait).await,
+            Action::Send(message) => self.send(message).await,
+            Action::Receive(receive) => self.receive(receive).await,
+            Action::Ping => self.ping().await,
+            Action::Hold(time) => self.hold(*time).await,
+            Action::Close { code, reason } => self.close(*code, reason).await,
+        }
+    }
+
+    async fn repeat(&mut self, times: u32, steps: &[Step]) -> Result<(), End> {
+        let index = self.worker.plan.builtin.index;
+        let outer = self.scope.get("index").unwrap_or(Value::UNDEFINED);
+        for round in 0..times {
+            self.scope.set(index, Value::from(round));
+            self.perform(steps).await?;
+        }
+        self.scope.set(index, outer);
+        Ok(())
+    }
+
+    async fn group(&mut self, metric: MetricId, steps: &[Step]) -> Result<(), End> {
+        let begun = clock::now();
+        self.perform(steps).await?;
+        self.record(Some(metric), begun, begun.elapsed());
+        Ok(())
+    }
+
+    fn set(&mut self, values: &[(crate::template::Slot, crate::template::JsonTemplate)]) -> Result<(), End> {
+        for (slot, template) in values {
+            let json = template.render(&self.scope).map_err(|error| self.fail(None, &unrendered(&error)))?;
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+            self.scope.set(*slot, Value::from(minijinja::value::Serde(value)));
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self, wait: &Wait) -> Result<(), End> {
+        let pause = pacing::pause(wait, &mut self.random);
+        if self.sleep_until(clock::now() + pause).await { Ok(()) } else { Err(End::Stopped) }
+    }
+}
+
+/// A failure to render is a failure of kind capture: something that should be there is not.
+pub(super) fn unrendered(error: &RenderError) -> Failure {
+    Failure::new(FailureKind::Capture, error.to_string())
+}
+
+/// A request on its way. Dropped before it is done, it was cut off, and is counted so.
+pub(super) struct InFlight {
+    worker: Rc<Worker>,
+    done: bool,
+}
+
+impl InFlight {
+    /// A request begins.
+    pub(super) fn begin(worker: &Rc<Worker>) -> Self {
+        Self { worker: worker.clone(), done: false }
+    }
+
+    /// It has ended: count it.
+    pub(super) fn end(mut self, count: impl FnOnce(&mut Recorder)) {
+        self.done = true;
+        count(&mut self.worker.recorder.borrow_mut());
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.done {
+            self.worker.recorder.borrow_mut().unfinished();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A response as far as a step looks at it: checked against what is expected, mined for captures.
+
+use std::cell::OnceCell;
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde_json::Value as Json;
+use serde_json_path::JsonPath;
+
+use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::plan::step::{Capture, CaptureMode, Expectation, Extract};
+use crate::template::{JsonTemplate, Scope};
+
+/// A whole response. Its body is parsed once, when something first asks.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; empty where nothing looks at it.
+    pub body: Bytes,
+    json: OnceCell<Result<Json, String>>,
+}
+
+impl Response {
+    /// A response, not parsed yet.
+    pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
+        Self { status, headers, body, json: OnceCell::new() }
+    }
+
+    /// The body of a WebSocket message, as if it were a response.
+    pub fn of_message(body: Bytes) -> Self {
+        Self::new(0, HeaderMap::new(), body)
+    }
+
+    /// Whether all expectations hold. Without one of the status, 400 and above is a failure.
+    pub fn check(&self, expectations: &[Expectation], scope: &Scope) -> Result<(), Failure> {
+        if !expectations.iter().any(|expectation| matches!(expectation, Expectation::Status(_)))
+            && self.status >= 400
+        {
+            return Err(self.bad_status("below 400"));
+        }
+        expectations.iter().try_for_each(|expectation| self.expect(expectation, scope))
+    }
+
+    /// Keeps what a capture asks for.
+    pub fn capture(&self, capture: &Capture, scope: &Scope) -> Result<(), Failure> {
+        let fail =
+            |reason: String| Failure::new(FailureKind::Capture, format!("`{}`: {reason}", capture.name));
+        let value = self.extract(&capture.from).map_err(fail)?;
+        match capture.mode {
+            CaptureMode::Set => scope.set(capture.slot, value),
+            CaptureMode::Append => scope.append(capture.slot, value),
+        }
+        Ok(())
+    }
+
+    /// What expressions see as `response`: `{status, headers, json}`.
+    pub fn value(&self) -> Value {
+        let headers = self.headers.iter().map(|(name, value)| {
+            (name.as_str().to_owned(), Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        });
+        let json = self.json().map_or(Value::from(()), |json| Value::from(Serde(json)));
+        Value::from_pairs([
+            ("status", Value::from(self.status)),
+            ("headers", headers.collect::<Value>()),
+            ("json", json),
+        ])
+    }
+
+    fn expect(&self, expectation: &Expectation, scope: &Scope) -> Result<(), Failure> {
+        let fail = |message: String| Err(Failure::new(FailureKind::Expectation, message));
+        let render =
+            |error: crate::template::RenderError| Failure::new(FailureKind::Capture, error.to_string());
+        match expectation {
+            Expectation::Status(ranges) => {
+                let held = ranges.iter().any(|(low, high)| (*low..=*high).contains(&self.status));
+                if held { Ok(()) } else { Err(self.bad_status(&status_text(ranges))) }
+            }
+            Expectation::Contains(text) => {
+                let wanted = text.render(scope).map_err(render)?;
+                if contains(&self.body, wanted.as_bytes()) {
+                    Ok(())
+                } else {
+                    fail(format!("the body does not contain `{wanted}`"))
+                }
+            }
+            Expectation::Header(name, template) => {
+                let wanted = template.render(scope).map_err(render)?;
+                match self.headers.get(name) {
+                    Some(found) if found.as_bytes() == wanted.as_bytes() => Ok(()),
+                    Some(found) => fail(format!(
+                        "header `{name}` is `{}`, not `{wanted}`",
+                        String::from_utf8_lossy(found.as_bytes())
+                    )),
+                    None => fail(format!("no header `{name}`; `{wanted}` was expected")),
+                }
+            }
+            Expectation::Json { path, text, value } => self.expect_json((path, text), value, scope),
+            Expectation::That(expression) => {
+                let held = expression.holds(scope).map_err(render)?;
+                if held { Ok(()) } else { fail(format!("`{}` does not hold", expression.source())) }
+            }
+        }
+    }
+
+    fn expect_json(
+        &self,
+        (path, text): (&JsonPath, &str),
+        value: &JsonTemplate,
+        scope: &Scope,
+    ) -> Result<(), Failure> {
+        let fail = |message: String| Failure::new(FailureKind::Expectation, message);
+        let wanted =
+            value.render(scope).map_err(|error| Failure::new(FailureKind::Capture, error.to_string()))?;
+        let found = self.find(path, text).map_err(fail)?;
+        let same = serde_json::from_str::<Json>(&wanted).is_ok_and(|wanted| wanted == *found);
+        if same { Ok(()) } else { Err(fail(format!("`{text}` is {found}, not {wanted}"))) }
+    }
+
+    fn extract(&self, from: &Extract) -> Result<Value, String> {
+        match from {
+            Extract::Json { path, text } => self.find(path, text).map(|json| Value::from(Serde(json))),
+            Extract::Header(name) => match self.headers.get(name) {
+                Some(value) => Ok(Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned())),
+                None => Err(format!("no header `{name}`")),
+            },
+            Extract::Regex { pattern, group } => pattern
+                .captures(&self.body)
+                .and_then(|found| found.get(*group))
+                .map(|found| Value::from(String::from_utf8_lossy(found.as_bytes()).into_owned()))
+                .ok_or_else(|| format!("`{pattern}` finds nothing in the body{}", self.excerpt())),
+        }
+    }
+
+    fn find(&self, path: &JsonPath, text: &str) -> Result<&Json, String> {
+        let json = self.json().map_err(|error| format!("the body is no JSON: {error}{}", self.excerpt()))?;
+        path.query(json).first().ok_or_else(|| format!("`{text}` finds nothing{}", self.excerpt()))
+    }
+
+    fn json(&self) -> Result<&Json, &str> {
+        self.json
+            .get_or_init(|| serde_json::from_slice(&self.body).map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(String::as_str)
+    }
+
+    fn bad_status(&self, wanted: &str) -> Failure {
+        Failure::new(
+            FailureKind::Status,
+            format!("status {}, expected {wanted}{}", self.status, self.excerpt()),
+        )
+    }
+
+    /// The beginning of the body, for messages.
+    fn excerpt(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(400)]);
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", line.chars().take(120).collect::<String>())
+        }
+    }
+}
+
+fn status_text(ranges: &[(u16, u16)]) -> String {
+    let one =
+        |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}–{high}") };
+    ranges.iter().map(one).collect::<Vec<_>>().join(" or ")
+}
+
+fn contains(body: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
+}

@@ -1,0 +1,125 @@
+//! The wish of a person or a runner that the run ends: the first signal asks for a partial report, the
+//! second ends the process at once.
+
+use std::future::Future;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{Signal, getpid, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Which signal asked for the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// Ctrl-C.
+    Sigint,
+    /// A runner that cancels the job.
+    Sigterm,
+}
+
+impl From<Interruption> for super::measure::run::Interruption {
+    fn from(signal: Interruption) -> Self {
+        match signal {
+            Interruption::Sigint => Self::Sigint,
+            Interruption::Sigterm => Self::Sigterm,
+        }
+    }
+}
+
+impl Interruption {
+    /// The exit status of an interrupted run.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::Sigint => 130,
+            Self::Sigterm => 143,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sigint => "INT",
+            Self::Sigterm => "TERM",
+        }
+    }
+}
+
+/// Tells whether the run shall end. Every clone tells the same.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    request: watch::Receiver<Option<Interruption>>,
+}
+
+impl Shutdown {
+    /// Listens from now on; to be called once, within the runtime that lives as long as the process.
+    pub fn listen() -> io::Result<Self> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let (sender, request) = watch::channel(None);
+        tokio::spawn(async move {
+            loop {
+                let asked = tokio::select! {
+                    _ = interrupt.recv() => Interruption::Sigint,
+                    _ = terminate.recv() => Interruption::Sigterm,
+                };
+                if sender.send_replace(Some(asked)).is_some() {
+                    end_at_once(asked);
+                }
+            }
+        });
+        Ok(Self { request })
+    }
+
+    /// One that nobody will ask for.
+    pub fn never() -> Self {
+        Self { request: watch::channel(None).1 }
+    }
+
+    /// Until the end is asked for; the future may outlive this value.
+    pub fn requested(&self) -> impl Future<Output = Interruption> + Send + use<> {
+        let mut request = self.request.clone();
+        async move {
+            let asked = request.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
+            match asked {
+                Some(asked) => asked,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Whether the end was asked for by now.
+    pub fn now(&self) -> Option<Interruption> {
+        *self.request.borrow()
+    }
+}
+
+/// Ends this process by the signal itself, so that whoever waits for it sees the truth. A handler cannot be
+/// taken back safely once it is installed, but a fresh program has none: a shell takes this process over
+/// and sends itself the signal. The guard of the target sees its socket close and cleans up.
+fn end_at_once(asked: Interruption) {
+    let _ = Command::new("/bin/sh").arg("-c").arg(format!("kill -{} $$", asked.name())).exec();
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_clone_hears_the_same_request() {
+        let (sender, request) = watch::channel(None);
+        let shutdown = Shutdown { request };
+        let other = shutdown.clone();
+        assert_eq!(shutdown.now(), None);
+        sender.send_replace(Some(Interruption::Sigterm));
+        assert_eq!(other.requested().await, Interruption::Sigterm);
+        assert_eq!(shutdown.now(), Some(Interruption::Sigterm));
+    }
+
+    #[test]
+    fn one_that_nobody_asks_for_stays_silent() {
+        use futures_util::FutureExt;
+        assert_eq!(Shutdown::never().requested().now_or_never(), None);
+    }
+}

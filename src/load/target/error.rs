@@ -1,0 +1,75 @@
+//! Why there is no target to put load on.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::ended::Ended;
+use super::ready::Answer;
+use super::tail::LastLines;
+
+/// Why a target cannot be used.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    #[error("the target command is empty")]
+    EmptyCommand,
+    #[error("the target command cannot be rendered: {message}")]
+    Unrendered { message: String },
+    #[error("the folder `{}` of the target command does not exist", path.display())]
+    NoFolder { path: PathBuf },
+    #[error("cannot write the log of the target command `{}`", path.display())]
+    Log { path: PathBuf, source: io::Error },
+    #[error("cannot start the guard of the target command")]
+    Guard { source: io::Error },
+    #[error("cannot start the target command `{program}`: {source}")]
+    Start { program: String, source: io::Error },
+    #[error("the target command ended with {ended} before it was ready{lines}")]
+    Ended { ended: Ended, lines: LastLines },
+    #[error("the target command was not ready after {after:?}: {url} {answer}{lines}")]
+    NotReady { url: String, after: Duration, answer: Answer, lines: LastLines },
+    #[error("cannot make a client to ask whether the target is ready")]
+    Client { source: reqwest::Error },
+    #[error("a part of the target command could not be ended")]
+    Survived,
+    #[error("no free port for the target")]
+    Port { source: io::Error },
+    #[error("`{url}` names no host to connect to")]
+    NoHost { url: String },
+    #[error("cannot resolve `{host}`: {source}")]
+    Resolve { host: String, source: io::Error },
+    #[error("`{host}` was not resolved within {after:?}")]
+    ResolveTimeout { host: String, after: Duration },
+    #[error("connection refused by `{host}`")]
+    Refused { host: String },
+    #[error("no connection to `{host}` within {after:?}")]
+    ConnectTimeout { host: String, after: Duration },
+    #[error("cannot connect to `{host}`: {source}")]
+    Connect { host: String, source: io::Error },
+}
+
+impl TargetError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unrendered { .. } => "a target command can use `{{ address }}`, `{{ port }}` and `env(\"NAME\")`".into(),
+            Self::EmptyCommand => "write the program and its arguments as a list: `command: [./server, --port, \"{{ port }}\"]`".into(),
+            Self::Start { .. } => "the program must be on the PATH, or be written as a path from the folder of the configuration".into(),
+            Self::Ended { lines, .. } => format!("everything it wrote is in {}", lines.path.display()),
+            Self::NotReady { lines, .. } => format!(
+                "it must listen on {{{{ address }}}} and answer `ready` with 2xx; `ready_timeout` gives it longer; everything it wrote is in {}",
+                lines.path.display()
+            ),
+            Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::NoHost { .. } => {
+                "check the name in `host`, and that this machine can resolve it".into()
+            }
+            Self::Refused { .. } => "is the service running, and on this port?".into(),
+            Self::ConnectTimeout { .. } | Self::Connect { .. } => {
+                "check the address in `host`, and that a firewall lets this machine through".into()
+            }
+            Self::Survived => "look for processes it left behind; one that runs as another user cannot be ended".into(),
+            Self::NoFolder { .. } | Self::Log { .. } | Self::Guard { .. } | Self::Client { .. } | Self::Port { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! A host that is already there: one look before the load whether it can be reached at all, and the
+//! address a command is given to listen on.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::Url;
+
+use super::TargetError;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Resolves the host and opens one connection, each within five seconds.
+pub async fn preflight(url: &Url) -> Result<(), TargetError> {
+    let no_host = || TargetError::NoHost { url: url.to_string() };
+    let name = url.host_str().ok_or_else(no_host)?;
+    let port = url.port_or_known_default().ok_or_else(no_host)?;
+    let addresses = resolve(name, port).await?;
+    connect(&format!("{name}:{port}"), &addresses).await
+}
+
+/// `127.0.0.1:PORT` with a port that is free now.
+pub fn free_address() -> Result<SocketAddr, TargetError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    listener.and_then(|bound| bound.local_addr()).map_err(|source| TargetError::Port { source })
+}
+
+async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, TargetError> {
+    let host = name.to_owned();
+    // An IPv6 address stands in brackets in a URL, and without them everywhere else.
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    match timeout(PATIENCE, tokio::net::lookup_host((bare, port))).await {
+        Ok(Ok(addresses)) => Ok(addresses.collect()),
+        Ok(Err(source)) => Err(TargetError::Resolve { host, source }),
+        Err(_) => Err(TargetError::ResolveTimeout { host, after: PATIENCE }),
+    }
+}
+
+async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<(), TargetError> {
+    let host = host.to_owned();
+    // `connect` tries every address and tells of the last failure.
+    match timeout(PATIENCE, TcpStream::connect(addresses)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(TargetError::Refused { host })
+        }
+        Ok(Err(source)) => Err(TargetError::Connect { host, source }),
+        Err(_) => Err(TargetError::ConnectTimeout { host, after: PATIENCE }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a url")
+    }
+
+    #[tokio::test]
+    async fn a_listening_host_passes() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        preflight(&url(&format!("http://127.0.0.1:{port}/api"))).await.expect("reachable");
+    }
+
+    #[tokio::test]
+    async fn a_port_nobody_listens_on_is_a_refused_connection() {
+        let address = free_address().expect("a free port");
+        let error = preflight(&url(&format!("http://{address}"))).await.expect_err("refused");
+        assert_eq!(error.to_string(), format!("connection refused by `{address}`"));
+        assert!(error.hint().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_exist_is_named() {
+        let error = preflight(&url("http://no-such-host.invalid")).await.expect_err("unresolved");
+        assert!(error.to_string().contains("`no-such-host.invalid`"), "{error}");
+    }
+}

@@ -1,0 +1,238 @@
+//! One virtual user: its values, its connections, its place in its iteration.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use minijinja::Value;
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+use super::control::Assignment;
+use super::deck::derive_seed;
+use super::measure::recorder::Iteration;
+use super::pacing::{self, Start};
+use super::perform::{End, SocketInUse};
+use super::protocol::http::Connection;
+use super::trace::Event;
+use super::worker::Worker;
+use crate::clock;
+use crate::plan::user::{DataOrder, TaskId};
+use crate::template::Scope;
+
+/// From a failed `on_start` to the next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A virtual user.
+pub struct VirtualUser {
+    /// What it shares with the others of its worker.
+    pub(super) worker: Rc<Worker>,
+    /// What its templates see.
+    pub(super) scope: Scope,
+    /// Its waits draw from it.
+    pub(super) random: Xoshiro256PlusPlus,
+    /// Kept-alive connections that are free.
+    pub(super) connections: Vec<Connection>,
+    /// Open WebSockets, the innermost last.
+    pub(super) sockets: Vec<SocketInUse>,
+    /// When the schedule wanted the next request, where there is one.
+    pub(super) due: Option<Instant>,
+    class: usize,
+    index: usize,
+    ready: bool,
+    turn: Turn,
+}
+
+/// How long a user is wanted.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    generation: u64,
+    until: Instant,
+}
+
+impl VirtualUser {
+    /// User number `index`, from 0 over all workers, of a class.
+    pub fn new(worker: Rc<Worker>, class: usize, index: usize) -> Self {
+        let plan = &worker.plan;
+        let seed = derive_seed(plan.seed, &[4, index as u64]);
+        let scope = Scope::new(plan.names.clone(), seed);
+        let name = Value::from(plan.classes[class].name.as_str());
+        scope.set(plan.builtin.user, Value::from_pairs([("id", Value::from(index + 1)), ("class", name)]));
+        let turn = Turn { generation: 0, until: clock::now() };
+        Self {
+            scope,
+            random: Xoshiro256PlusPlus::seed_from_u64(derive_seed(plan.seed, &[5, index as u64])),
+            connections: Vec::new(),
+            sockets: Vec::new(),
+            due: None,
+            class,
+            index,
+            ready: false,
+            turn,
+            worker,
+        }
+    }
+
+    /// The closed model: iteration after iteration, whenever the load wants this user.
+    pub async fn live(mut self) {
+        loop {
+            let assignment = self.worker.control.current();
+            let Some((from, until)) = assignment.next_turn(self.index, clock::now()) else {
+                self.worker.control.changed().await;
+                continue;
+            };
+            self.turn = Turn { generation: assignment.generation, until };
+            let worker = self.worker.clone();
+            tokio::select! {
+                () = worker.timer.sleep_until(from) => {}
+                () = worker.control.changed() => continue,
+            }
+            worker.presence(1);
+            self.take_turn().await;
+            worker.presence(-1);
+        }
+    }
+
+    /// The open model: one iteration, due at `at`.
+    pub async fn visit(&mut self, at: Instant) {
+        let assignment = self.worker.control.current();
+        self.turn = Turn { generation: assignment.generation, until: assignment.end() };
+        // The arrival is what makes a new user, so the first request of its `on_start` is the one due.
+        self.due = Some(at);
+        if self.get_ready().await {
+            let scheduled = self.due.take();
+            self.iterate(Start { at, scheduled }).await;
+        }
+    }
+
+    /// Every task of its class once, in order, for a trace.
+    pub(super) async fn trace(mut self, until: Instant) {
+        let worker = self.worker.clone();
+        self.turn = Turn { generation: worker.control.current().generation, until };
+        let class = &worker.plan.classes[self.class];
+        for task in class.on_start.into_iter().chain(class.tasks.iter().map(|(task, _)| *task)) {
+            self.turn_rows();
+            worker.journal.note(|| Event::Task(task));
+            let ended = self.run(task).await;
+            worker.journal.note(|| Event::Ended(ended));
+        }
+    }
+
+    /// Whether the load still wants this user.
+    pub(super) fn wanted(&mut self) -> bool {
+        let assignment = self.worker.control.current();
+        let now = clock::now();
+        if assignment.generation != self.turn.generation {
+            self.turn =
+                Turn { generation: assignment.generation, until: self.wanted_until(&assignment, now) };
+        }
+        now < self.turn.until
+    }
+
+    /// Sleeps until `at`; false where the load ceases to want this user before.
+    pub(super) async fn sleep_until(&mut self, at: Instant) -> bool {
+        let worker = self.worker.clone();
+        while self.wanted() {
+            let end = at.min(self.turn.until);
+            if clock::now() >= at {
+                return true;
+            }
+            tokio::select! {
+                () = worker.timer.sleep_until(end) => {}
+                () = worker.control.changed() => {}
+            }
+        }
+        false
+    }
+
+    fn wanted_until(&self, assignment: &Assignment, now: Instant) -> Instant {
+        match assignment.next_turn(self.index, now) {
+            Some((from, until)) if from <= now => until,
+            Some(_) => now,
+            None if assignment.load.model == crate::plan::load::Model::Closed => now,
+            None => assignment.end(),
+        }
+    }
+
+    async fn take_turn(&mut self) {
+        if !self.get_ready().await {
+            return;
+        }
+        let worker = self.worker.clone();
+        let wait = &worker.plan.classes[self.class].wait;
+        let mut start = pacing::first_start(wait, clock::now(), &mut self.random);
+        let mut ended = clock::now();
+        while self.sleep_until(start.at).await {
+            let waited = start.at > ended;
+            let lag = waited.then(|| clock::now().saturating_duration_since(start.at));
+            worker.recorder.borrow_mut().started(lag);
+            self.iterate(start).await;
+            ended = clock::now();
+            start = pacing::next_start(wait, start, ended, &mut self.random);
+            // Without a wait nothing else might ever let the others of this worker have their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Runs `on_start` until it succeeds; false where the load ceases to want this user before.
+    async fn get_ready(&mut self) -> bool {
+        let worker = self.worker.clone();
+        let Some(task) = worker.plan.classes[self.class].on_start else {
+            self.ready = true;
+            return true;
+        };
+        while !self.ready && self.wanted() {
+            let busy = worker.busy();
+            let ended = self.run(task).await;
+            drop(busy);
+            match ended {
+                Iteration::Done | Iteration::Skipped => self.ready = true,
+                Iteration::Failed => {
+                    self.sleep_until(clock::now() + RETRY).await;
+                }
+            }
+        }
+        self.ready
+    }
+
+    async fn iterate(&mut self, start: Start) {
+        let worker = self.worker.clone();
+        let _busy = worker.busy();
+        let Some(task) = worker.deal(self.class) else { return };
+        self.turn_rows();
+        self.due = start.scheduled;
+        self.run(task).await;
+    }
+
+    async fn run(&mut self, task: TaskId) -> Iteration {
+        let worker = self.worker.clone();
+        let steps = &worker.plan.tasks[task.0].steps;
+        let ended = match self.applies(steps) {
+            Ok(false) => Iteration::Skipped,
+            Ok(true) => match self.perform(steps).await {
+                Ok(()) | Err(End::Stopped) => Iteration::Done,
+                Err(End::Failed) => Iteration::Failed,
+            },
+            Err(_) => Iteration::Failed,
+        };
+        self.sockets.clear();
+        worker.recorder.borrow_mut().iteration(task, ended);
+        ended
+    }
+
+    /// Gives every data set its row for this iteration.
+    fn turn_rows(&mut self) {
+        for (set, data) in self.worker.plan.data.iter().enumerate() {
+            let count = data.rows.len().max(1);
+            let row = match data.order {
+                DataOrder::Sequential => {
+                    usize::try_from(self.worker.next_row(set) % count as u64).unwrap_or(0)
+                }
+                DataOrder::Random => self.random.random_range(0..count),
+                DataOrder::PerUser => self.index % count,
+            };
+            if let Some(row) = data.rows.get(row) {
+                self.scope.set(data.slot, row.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One worker: a thread with its own runtime, its virtual users, their connections, one recorder.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::LoadError;
+use super::arrivals::{Arrivals, Share};
+use super::control::{Assignment, Control};
+use super::deck::{Deck, derive_seed};
+use super::measure::outcome::{Failure, FailureKind};
+use super::measure::recorder::Recorder;
+use super::measure::recording::Recording;
+use super::protocol::connect::Connector;
+use super::protocol::origin::Base;
+use super::timer::Timer;
+use super::trace::Journal;
+use super::virtual_user::VirtualUser;
+use crate::clock;
+use crate::plan::Plan;
+use crate::plan::load::Model;
+use crate::plan::step::{Action, EndpointId, Step};
+use crate::plan::user::{TaskId, split_by_weight};
+
+/// How late after the end of the load an arrival that was due before it may still begin.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// What the session asks of a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// Something else is wanted from now on.
+    Assign(Assignment),
+    /// What was counted since the last time.
+    Window(oneshot::Sender<Recording>),
+    /// End: wait so long for what is in flight, then cut it off and hand over the rest.
+    Finish(Duration, oneshot::Sender<Recording>),
+}
+
+/// What a worker needs to begin.
+pub struct Setup {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The target's URL.
+    pub target: url::Url,
+    /// Which worker it is.
+    pub share: Share,
+    /// What is wanted at first.
+    pub assignment: Assignment,
+}
+
+/// What the users of a worker share.
+pub struct Worker {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The target.
+    pub base: Base,
+    /// Opens connections.
+    pub connector: Connector,
+    /// Sleeps.
+    pub timer: Timer,
+    /// Counts.
+    pub recorder: RefCell<Recorder>,
+    /// What is wanted now.
+    pub control: Control,
+    /// Which worker it is.
+    pub share: Share,
+    /// What happens, for a trace.
+    pub journal: Journal,
+    tasks: RefCell<Vec<Deck>>,
+    rows: RefCell<Vec<u64>>,
+    present: Cell<u64>,
+    busy: Cell<u64>,
+    idle: Notify,
+}
+
+impl Worker {
+    /// Makes what a worker needs. Must be called inside a [`tokio::task::LocalSet`].
+    pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
+        let Setup { plan, target, share, assignment } = setup;
+        let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
+            let weights: Vec<u32> = users.tasks.iter().map(|(_, weight)| *weight).collect();
+            Deck::new(&weights, derive_seed(plan.seed, &[1, share.worker as u64, class as u64]))
+        });
+        Ok(Self {
+            base: Base::new(&target).map_err(LoadError::Target)?,
+            connector: Connector::new()?,
+            timer: Timer::start()?,
+            recorder: RefCell::new(Recorder::new(&plan, assignment.origin)),
+            control: Control::new(assignment),
+            tasks: RefCell::new(tasks.collect()),
+            rows: RefCell::new(vec![0; plan.data.len()]),
+            present: Cell::new(0),
+            busy: Cell::new(0),
+            idle: Notify::new(),
+            plan,
+            share,
+            journal,
+        })
+    }
+
+    /// The next task of a class.
+    pub fn deal(&self, class: usize) -> Option<TaskId> {
+        let card = self.tasks.borrow_mut().get_mut(class)?.deal()?;
+        self.plan.classes[class].tasks.get(card).map(|(task, _)| *task)
+    }
+
+    /// The number of the next row of a data set that is read in order: every worker reads its share.
+    pub fn next_row(&self, set: usize) -> u64 {
+        let mut rows = self.rows.borrow_mut();
+        let Some(row) = rows.get_mut(set) else { return 0 };
+        *row += 1;
+        (*row - 1) * self.share.of as u64 + self.share.worker as u64
+    }
+
+    /// Counts an iteration in progress until the guard is dropped.
+    pub fn busy(self: &Rc<Self>) -> Busy {
+        self.busy.set(self.busy.get() + 1);
+        Busy(self.clone())
+    }
+
+    /// A user comes (+1) or goes (−1).
+    pub fn presence(&self, change: i64) {
+        self.present.set(self.present.get().saturating_add_signed(change));
+        self.recorder.borrow_mut().users(self.present.get());
+    }
+
+    fn take(&self) -> Recording {
+        let mut recorder = self.recorder.borrow_mut();
+        for _ in 0..self.connector.take_exhausted() {
+            recorder.exhausted();
+        }
+        let recording = recorder.take();
+        recorder.users(self.present.get());
+        recording
+    }
+
+    async fn quiet(&self) {
+        while self.busy.get() > 0 {
+            self.idle.notified().await;
+        }
+    }
+}
+
+/// An iteration in progress.
+pub struct Busy(Rc<Worker>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get() - 1);
+        if self.0.busy.get() == 0 {
+            self.0.idle.notify_one();
+        }
+    }
+}
+
+/// The life of a worker's thread. It ends with a `Finish`, or when the session is gone.
+pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let worker = Rc::new(Worker::new(setup, Journal::default())?);
+        obey(&worker, commands).await;
+        Ok(())
+    })
+}
+
+async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
+    let mut crew = Crew::new(worker.clone());
+    crew.begin();
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Assign(assignment) => {
+                worker.recorder.borrow_mut().begin(&assignment.load, assignment.origin);
+                worker.control.assign(assignment);
+                crew.begin();
+            }
+            // A session that is gone wants no answer.
+            Command::Window(reply) => drop(reply.send(worker.take())),
+            Command::Finish(drain, reply) => {
+                // Either way it is over: what is still in flight is cut off and counted as such.
+                let _ = worker.timer.timeout(drain, worker.quiet()).await;
+                crew.dismiss().await;
+                drop(reply.send(worker.take()));
+                break;
+            }
+        }
+    }
+}
+
+/// The tasks of one worker: its closed users, and the one that lets arrivals in.
+struct Crew {
+    worker: Rc<Worker>,
+    tasks: JoinSet<()>,
+    hired: usize,
+}
+
+impl Crew {
+    fn new(worker: Rc<Worker>) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(Lobby::new(worker.clone()).open());
+        Self { worker, tasks, hired: 0 }
+    }
+
+    /// Makes the users that the current load needs and that are not there yet.
+    fn begin(&mut self) {
+        let assignment = self.worker.control.current();
+        if assignment.load.model == Model::Closed {
+            self.hire(assignment.load.shape.peak().ceil() as usize);
+        }
+    }
+
+    fn hire(&mut self, users: usize) {
+        let weights: Vec<u32> = self.worker.plan.classes.iter().map(|class| class.weight).collect();
+        let share = self.worker.share;
+        for (index, class) in seats(users, &weights).into_iter().enumerate().skip(self.hired) {
+            if index % share.of == share.worker {
+                let user = VirtualUser::new(self.worker.clone(), class, index);
+                self.tasks.spawn_local(user.live());
+            }
+        }
+        self.hired = self.hired.max(users);
+    }
+
+    async fn dismiss(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// The class of every user: exactly by weight, and mixed, so that a ramp has the mix as well. The
+/// smooth weighted round robin of nginx, over the exact counts.
+fn seats(users: usize, weights: &[u32]) -> Vec<usize> {
+    let counts: Vec<i64> = split_by_weight(users, weights)
+        .into_iter()
+        .map(|count| i64::try_from(count).unwrap_or(i64::MAX))
+        .collect();
+    let (total, mut credit) = (counts.iter().sum::<i64>(), vec![0; counts.len()]);
+    (0..users)
+        .filter_map(|_| {
+            credit.iter_mut().zip(&counts).for_each(|(credit, count)| *credit += count);
+            let next = (0..counts.len()).rev().max_by_key(|class| credit[*class])?;
+            credit[next] -= total;
+            Some(next)
+        })
+        .collect()
+}
+
+/// Where arrivals find a free user of their class.
+struct Lobby {
+    worker: Rc<Worker>,
+    waiting: Rc<RefCell<Vec<Vec<VirtualUser>>>>,
+    guests: JoinSet<()>,
+    classes: Deck,
+    made: usize,
+}
+
+impl Lobby {
+    fn new(worker: Rc<Worker>) -> Self {
+        let weights: Vec<u32> = worker.plan.classes.iter().map(|class| class.weight).collect();
+        Self {
+            waiting: Rc::new(RefCell::new(weights.iter().map(|_| Vec::new()).collect())),
+            guests: JoinSet::new(),
+            classes: Deck::new(&weights, derive_seed(worker.plan.seed, &[2, worker.share.worker as u64])),
+            made: 0,
+            worker,
+        }
+    }
+
+    /// Lets arrivals in as they are due, load after load.
+    async fn open(mut self) {
+        loop {
+            let (worker, assignment) = (self.worker.clone(), self.worker.control.current());
+            let news = worker.control.changed();
+            tokio::select! {
+                () = self.admit(&assignment) => {}
+                () = news => continue,
+            }
+            worker.control.changed().await;
+        }
+    }
+
+    async fn admit(&mut self, assignment: &Assignment) {
+        let Model::Open { distribution, max_users } = assignment.load.model else { return };
+        let (seed, share) = (derive_seed(self.worker.plan.seed, &[3]), self.worker.share);
+        let room = max_users / share.of + usize::from(share.worker < max_users % share.of);
+        let mut arrivals = Arrivals::new(assignment.load.shape.clone(), distribution, seed, share);
+        while let Some(due) = arrivals.next() {
+            let at = assignment.origin + due;
+            self.worker.timer.sleep_until(at).await;
+            if clock::now() > assignment.end() + GRACE {
+                self.worker.recorder.borrow_mut().never_started(1 + arrivals.count() as u64);
+                break;
+            }
+            self.arrive(at, room);
+        }
+    }
+
+    fn arrive(&mut self, at: Instant, room: usize) {
+        while self.guests.try_join_next().is_some() {}
+        let Some(class) = self.classes.deal() else { return };
+        let Some(mut user) = self.free_user(class, room) else { return self.turn_away(class, at) };
+        self.worker.recorder.borrow_mut().started(Some(clock::now().saturating_duration_since(at)));
+        let waiting = self.waiting.clone();
+        self.guests.spawn_local(async move {
+            user.visit(at).await;
+            waiting.borrow_mut()[class].push(user);
+        });
+    }
+
+    fn free_user(&mut self, class: usize, room: usize) -> Option<VirtualUser> {
+        if let Some(user) = self.waiting.borrow_mut()[class].pop() {
+            return Some(user);
+        }
+        if self.made >= room {
+            return None;
+        }
+        let index = self.made * self.worker.share.of + self.worker.share.worker;
+        self.made += 1;
+        self.worker.presence(1);
+        Some(VirtualUser::new(self.worker.clone(), class, index))
+    }
+
+    fn turn_away(&self, class: usize, at: Instant) {
+        let task = self.worker.deal(class).map(|task| &self.worker.plan.tasks[task.0]);
+        let Some(endpoint) = task.and_then(|task| first_endpoint(&task.steps)) else { return };
+        let failure =
+            Failure::new(FailureKind::Dropped, "no user was free and no more may be made (`max_users`)");
+        self.worker.recorder.borrow_mut().failure(endpoint, &failure, at);
+    }
+}
+
+/// The first endpoint that steps would hit.
+pub fn first_endpoint(steps: &[Step]) -> Option<EndpointId> {
+    steps.iter().find_map(|step| match &step.action {
+        Action::Request(request) => Some(request.endpoint),
+        Action::WebSocket(socket) => Some(socket.endpoint),
+        Action::Repeat { steps, .. } | Action::Group { steps, .. } | Action::Run(steps) => {
+            first_endpoint(steps)
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_seated_exactly_by_weight_and_mixed_from_the_start() {
+        // 1:1:3 of 10 users: 2, 2, 6; every five in a row hold one, one and three.
+        let seats = seats(10, &[1, 1, 3]);
+        for five in seats.chunks(5) {
+            assert_eq!([0, 1, 2].map(|class| five.iter().filter(|seat| **seat == class).count()), [1, 1, 3]);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Addresses of requests: a path on the target, or a whole URL; and how an endpoint is named after one.
+
+use crate::config::node::Span;
+use crate::config::problem::Problem;
+use crate::template::Template;
+
+/// What an address is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// Requests.
+    Http,
+    /// WebSockets.
+    WebSocket,
+}
+
+/// An address that leads nowhere.
+#[derive(Debug)]
+pub(super) struct BadAddress(String, &'static str);
+
+impl BadAddress {
+    /// The problem, at its place.
+    pub fn at(self, span: Span) -> Problem {
+        Problem::at(span, self.0).hint(self.1)
+    }
+}
+
+impl Speaks {
+    fn schemes(self) -> [&'static str; 2] {
+        match self {
+            Self::Http => ["http", "https"],
+            Self::WebSocket => ["ws", "wss"],
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Http => "write a path from `/`, or a whole URL with `http://` or `https://`",
+            Self::WebSocket => "write a path from `/`, or a whole URL with `ws://` or `wss://`",
+        }
+    }
+}
+
+/// Whether an address can lead anywhere, as far as can be seen before it is rendered.
+pub(super) fn check(url: &Template, speaks: Speaks) -> Result<(), BadAddress> {
+    let text = url.source();
+    if text.starts_with('/') || text.starts_with("{{") {
+        return Ok(());
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(BadAddress(format!("`{text}` is neither a path nor a URL"), speaks.hint()));
+    };
+    if !speaks.schemes().contains(&scheme) {
+        return Err(BadAddress(format!("a URL with `{scheme}://` cannot be used here"), speaks.hint()));
+    }
+    let valid = !rest.starts_with('/') && (url.constant().is_none() || url::Url::parse(text).is_ok());
+    valid.then_some(()).ok_or_else(|| BadAddress(format!("`{text}` is not a URL"), speaks.hint()))
+}
+
+/// What an address is called in the name of its endpoint: the path, after the host where that is not the
+/// target's; without query, each `{{ … }}` written `{}`.
+pub(super) fn name(url: &Template) -> String {
+    let pattern = url.pattern();
+    let path = pattern.split(['?', '#']).next().unwrap_or("");
+    path.split_once("://").map_or(path, |(_, rest)| rest).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_named_after_its_path_without_what_changes() {
+        for (url, wanted) in [
+            ("/a/b?page=1", "/a/b"),
+            ("/a/{{ x }}/{{ y ~ '?' }}?q={{ z }}", "/a/{}/{}"),
+            ("https://other.example/x#top", "other.example/x"),
+            ("{{ base }}/x", "{}/x"),
+        ] {
+            assert_eq!(name(&Template::compile(url).unwrap()), wanted, "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_paths_or_urls_of_the_right_kind() {
+        let problem =
+            |url: &str, speaks| check(&Template::compile(url).unwrap(), speaks).err().map(|bad| bad.0);
+        for url in ["/x", "{{ next }}", "http://a/b", "https://{{ host }}/b"] {
+            assert_eq!(problem(url, Speaks::Http), None, "{url}");
+        }
+        assert_eq!(problem("wss://a/b", Speaks::WebSocket), None);
+        for url in ["x", "ftp://a", "ws://a", "http:///x", "http://a:b/"] {
+            assert!(problem(url, Speaks::Http).is_some(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A scenario being compiled: what it has named so far, and everything found wrong with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::config::node::{Node, Span, Value};
+use crate::config::problem::Problem;
+use crate::config::source::Sources;
+use crate::plan::step::{EndpointId, MetricId, Step};
+use crate::plan::{Endpoint, EndpointKind};
+use crate::template::{Expression, JsonSource, JsonTemplate, Template};
+
+use super::names::{Names, Sight};
+use super::text;
+
+/// Whether the files a scenario names are read: only those of the one that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Files {
+    /// They are.
+    Read,
+    /// They are not, and nothing is known of their content.
+    Skip,
+}
+
+/// A scenario being compiled.
+#[derive(Debug)]
+pub(super) struct Compilation<'a> {
+    /// The texts that spans point into.
+    pub sources: &'a Sources,
+    /// The folder that paths are relative to.
+    pub folder: &'a Path,
+    /// The scenario.
+    pub scenario: &'a Node,
+    /// Whether files are read.
+    pub files: Files,
+    /// What templates can see.
+    pub names: Names,
+    /// Endpoints met so far.
+    pub endpoints: Vec<Endpoint>,
+    /// Custom metrics met so far.
+    pub metrics: Vec<String>,
+    /// Environment variables asked for, and where.
+    pub environment: Vec<(String, Span)>,
+    /// Whether a `when` or `set` looks at `response`.
+    pub keeps_response: bool,
+    /// The tasks that are run, by name.
+    pub used: BTreeSet<&'a str>,
+    /// SHA-256 of the files read, by name.
+    pub contents: BTreeMap<String, String>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// Tasks that are compiled, for every place they stand in.
+    pub compiled: HashMap<(&'a str, Surroundings), Arc<[Step]>>,
+    /// The tasks that the step at hand stands in, the outermost first.
+    pub running: Vec<&'a str>,
+}
+
+/// What surrounds a step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place<'a> {
+    /// Headers of the class.
+    pub headers: Option<&'a Node>,
+    /// A `repeat`.
+    pub repeat: Within,
+    /// A WebSocket.
+    pub websocket: Within,
+}
+
+/// What surrounds a step, as far as it changes what the step compiles to within one class.
+pub(super) type Surroundings = (Option<Span>, Within, Within);
+
+/// Whether a step stands inside of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) enum Within {
+    /// It does not.
+    #[default]
+    Outside,
+    /// It does.
+    Inside,
+}
+
+impl Place<'_> {
+    /// What makes two places alike.
+    pub fn surroundings(self) -> Surroundings {
+        (self.headers.map(|headers| headers.span), self.repeat, self.websocket)
+    }
+
+    /// What a template sees here.
+    pub fn sight(self) -> Sight {
+        Sight { index: self.repeat == Within::Inside, ..Sight::default() }
+    }
+}
+
+impl<'a> Compilation<'a> {
+    /// A scenario of which nothing is compiled yet.
+    pub fn new(config: &'a Config, scenario: &'a Node, files: Files) -> Self {
+        Self {
+            sources: &config.sources,
+            folder: &config.folder,
+            scenario,
+            files,
+            names: Names::default(),
+            endpoints: Vec::new(),
+            metrics: Vec::new(),
+            environment: Vec::new(),
+            keeps_response: false,
+            used: BTreeSet::new(),
+            contents: BTreeMap::new(),
+            problems: Vec::new(),
+            compiled: HashMap::new(),
+            running: Vec::new(),
+        }
+    }
+
+    /// Learns every name that the steps of the scenario give a value to.
+    pub fn gather_names(&mut self) {
+        let entries = |key: &str| self.scenario.get(key).map_or(&[][..], Node::entries).iter();
+        let tasks = entries("tasks").map(|(_, steps)| steps);
+        for steps in tasks.chain(entries("users").filter_map(|(_, class)| class.get("steps"))) {
+            self.names.gather(steps, &mut self.problems);
+        }
+    }
+
+    /// Keeps a value, or notes what is wrong.
+    pub fn keep<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// Compiles a scalar as a template.
+    pub fn template(&mut self, node: &Node, sight: Sight) -> Option<Template> {
+        let template = self.keep(text::template(self.sources, node)?)?;
+        self.environment.extend(template.environment().into_iter().map(|name| (name, node.span)));
+        self.check(node, &template.paths(), sight);
+        Some(template)
+    }
+
+    /// Compiles a scalar as an expression.
+    pub fn expression(&mut self, node: &Node, sight: Sight) -> Option<Expression> {
+        let expression = self.keep(text::expression(self.sources, node)?)?;
+        self.environment.extend(expression.environment().into_iter().map(|name| (name, node.span)));
+        self.check(node, &expression.paths(), sight);
+        Some(expression)
+    }
+
+    /// Compiles a tree as JSON with templates.
+    pub fn json(&mut self, node: &Node, sight: Sight) -> JsonTemplate {
+        JsonTemplate::new(self.json_source(node, sight))
+    }
+
+    /// The entries of a mapping, each compiled as a template; a list is one entry for each of its items.
+    pub fn templates(&mut self, node: Option<&Node>, sight: Sight) -> Vec<(String, Template)> {
+        let entries = node.map_or(&[][..], Node::entries).iter();
+        let flat = entries.flat_map(|(key, value)| {
+            let items = if value.items().is_empty() { std::slice::from_ref(value) } else { value.items() };
+            items.iter().map(|item| (&key.name, item))
+        });
+        flat.filter_map(|(name, item)| Some((name.clone(), self.template(item, sight)?))).collect()
+    }
+
+    /// The endpoint of a name, which gets a number when it is first met.
+    pub fn endpoint(&mut self, name: String, kind: EndpointKind, span: Span) -> EndpointId {
+        if let Some(index) = self.endpoints.iter().position(|endpoint| endpoint.name == name) {
+            if self.endpoints[index].kind != kind {
+                let message = format!("`{name}` names both a request and a WebSocket");
+                self.problems.push(Problem::at(span, message).hint("give one of them another `name`"));
+            }
+            return EndpointId(index);
+        }
+        self.endpoints.push(Endpoint { name, kind });
+        EndpointId(self.endpoints.len() - 1)
+    }
+
+    /// The custom metric that a scalar names.
+    pub fn metric(&mut self, node: Option<&Node>) -> Option<MetricId> {
+        let name = node?.scalar()?;
+        let found = self.metrics.iter().position(|metric| metric == name);
+        Some(MetricId(found.unwrap_or_else(|| {
+            self.metrics.push(name.into());
+            self.metrics.len() - 1
+        })))
+    }
+
+    /// Notes names that cannot be read where they are.
+    fn check(&mut self, node: &Node, paths: &BTreeSet<String>, sight: Sight) {
+        for unseen in paths.iter().filter_map(|path| self.names.check(path, sight).err()) {
+            let span = text::place_of_word(self.sources, node, &unseen.word);
+            self.problems.push(Problem::at(span, unseen.message).hint(unseen.hint));
+        }
+    }
+
+    fn json_source(&mut self, node: &Node, sight: Sight) -> JsonSource {
+        match &node.value {
+            Value::Null => JsonSource::Literal("null".into()),
+            Value::Bool(value) => JsonSource::Literal(value.to_string()),
+            Value::Number(raw) => JsonSource::Literal(raw.clone()),
+            Value::Text(_) => match self.template(node, sight) {
+                Some(template) => JsonSource::Text(template),
+                None => JsonSource::Literal("null".into()),
+            },
+            Value::List(items) => {
+                JsonSource::List(items.iter().map(|item| self.json_source(item, sight)).collect())
+            }
+            Value::Map(entries) => JsonSource::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.name.clone(), self.json_source(value, sight)))
+                    .collect(),
+            ),
+        }
+    }
+}

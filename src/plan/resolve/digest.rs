@@ -1,0 +1,75 @@
+//! The digest of a plan: SHA-256 over the canonical JSON of what shapes the numbers.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::node::{Node, Value};
+use crate::plan::Limits;
+use crate::plan::load::Load;
+
+use super::compilation::Compilation;
+
+static ENVIRONMENT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\benv\s*\(\s*(?:"[^"]*"|'[^']*')\s*\)"#).ok());
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The digest of a scenario under a load: tasks that are run, user classes, data, load, limits.
+/// Hosts, seeds, rules, reports, descriptions and the names of environment variables are not in it.
+pub(super) fn of(compilation: &Compilation, load: &Load, limits: &Limits) -> String {
+    let part = |key: &str| compilation.scenario.get(key).map_or(Json::Null, canonical);
+    let Json::Object(tasks) = part("tasks") else { return hash(compilation, load, limits, Json::Null) };
+    let used = tasks.into_iter().filter(|(name, _)| compilation.used.contains(name.as_str()));
+    hash(compilation, load, limits, Json::Object(used.collect()))
+}
+
+fn hash(compilation: &Compilation, load: &Load, limits: &Limits, tasks: Json) -> String {
+    let part = |key: &str| compilation.scenario.get(key).map_or(Json::Null, canonical);
+    let shape: Vec<Json> = load
+        .shape
+        .0
+        .iter()
+        .map(|segment| json!([segment.over.as_secs_f64(), segment.from, segment.to]))
+        .collect();
+    let whole = json!({
+        "users": part("users"),
+        "tasks": tasks,
+        "data": part("data"),
+        "files": compilation.contents,
+        "load": {
+            "model": format!("{:?}", load.model),
+            "shape": shape,
+            "warmup_s": load.warmup.as_secs_f64(),
+            "drain_s": load.drain.as_secs_f64(),
+        },
+        "timeout_s": limits.timeout.as_secs_f64(),
+        "max_body": limits.max_body,
+    });
+    sha256(whole.to_string().as_bytes())
+}
+
+/// A tree as JSON: keys sorted, comments, anchors, descriptions and names of environment variables gone.
+fn canonical(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(raw) => serde_json::from_str(raw).unwrap_or_else(|_| Json::String(raw.clone())),
+        Value::Text(text) => Json::String(match ENVIRONMENT.as_ref() {
+            Some(pattern) => pattern.replace_all(text, "env()").into_owned(),
+            None => text.clone(),
+        }),
+        Value::List(items) => items.iter().map(canonical).collect(),
+        Value::Map(entries) => Json::Object(
+            entries
+                .iter()
+                .map(|(key, value)| (key.name.clone(), canonical(value)))
+                .collect::<Map<String, Json>>(),
+        ),
+    }
+}

@@ -1,0 +1,144 @@
+//! The SLA: thresholds of all layers, the more specific winning key by key.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::config::node::{Key, Node};
+use crate::config::problem::{Problem, suggestion};
+use crate::metric::{Better, Metric, Unit};
+use crate::plan::EndpointKind;
+use crate::plan::rules::{Objective, Scope, Severity};
+
+use super::catalogue::{Catalogue, needs_websocket};
+use super::layer::Layers;
+use super::unit;
+
+/// Keys of `thresholds` that are no metric.
+const GROUPS: [&str; 2] = ["endpoints", "metrics"];
+
+/// Reads thresholds against what scenarios make.
+#[derive(Debug)]
+pub(super) struct Thresholds<'a> {
+    config: &'a Config,
+    catalogue: &'a Catalogue,
+    objectives: Vec<Objective>,
+    problems: Vec<Problem>,
+}
+
+/// The objectives that layers hold, and what is wrong with them.
+pub(super) fn objectives(
+    config: &Config,
+    catalogue: &Catalogue,
+    layers: &Layers,
+) -> (Vec<Objective>, Vec<Problem>) {
+    let mut read = Thresholds { config, catalogue, objectives: Vec::new(), problems: Vec::new() };
+    let thresholds = layers.inside("thresholds");
+    read.scope(&thresholds, &Scope::Total, None);
+    for (group, scope) in GROUPS.into_iter().zip([Scope::Endpoint as fn(String) -> Scope, Scope::Metric]) {
+        let names = thresholds.inside(group);
+        for name in names.keys() {
+            let key = names.iter().filter_map(|layer| layer.node.entry(name)).last().map(|(key, _)| key);
+            read.scope(&names.inside(name), &scope(name.to_owned()), key);
+        }
+    }
+    (read.objectives, read.problems)
+}
+
+impl Thresholds<'_> {
+    /// The objectives of one scope; `owner` is the name it goes by.
+    fn scope(&mut self, layers: &Layers, scope: &Scope, owner: Option<&Key>) {
+        if let Some(problem) = owner.and_then(|owner| self.unknown(scope, owner)) {
+            self.problems.push(problem);
+            return;
+        }
+        for name in layers.keys().into_iter().filter(|name| !GROUPS.contains(name)) {
+            let (Some(metric), Some(node)) = (Metric::named(name), layers.get(name)) else { continue };
+            let Some((key, _)) = layers.iter().filter_map(|layer| layer.node.entry(name)).last() else {
+                continue;
+            };
+            match self.fit(scope, metric, key) {
+                Ok(()) => self.objective((scope, metric), key, node),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    fn unknown(&self, scope: &Scope, owner: &Key) -> Option<Problem> {
+        let known = self.catalogue.known(scope);
+        if known.contains(&owner.name.as_str()) {
+            return None;
+        }
+        let what = match scope {
+            Scope::Metric(_) => format!("no step records a metric `{}`", owner.name),
+            _ => format!("no step makes requests to `{}`", owner.name),
+        };
+        Some(Problem::at(owner.span, what).hint(suggestion(&owner.name, known.iter().copied())))
+    }
+
+    /// Whether a scope has a metric.
+    fn fit(&self, scope: &Scope, metric: Metric, key: &Key) -> Result<(), Problem> {
+        let fail = |message: String, hint: &str| Err(Problem::at(key.span, message).hint(hint));
+        match scope {
+            Scope::Endpoint(name)
+                if needs_websocket(metric) && self.catalogue.kind(name) == Some(EndpointKind::Http) =>
+            {
+                let hint = "requests have p50 p75 p90 p95 p99 p999 max mean error_rate throughput";
+                fail(format!("`{}` belongs to WebSockets, and `{name}` is none", metric.name()), hint)
+            }
+            Scope::Metric(name) if metric.unit() != Unit::Milliseconds || needs_websocket(metric) => {
+                let hint = "custom metrics are times: p50 p75 p90 p95 p99 p999 max mean";
+                fail(format!("the custom metric `{name}` has no `{}`", metric.name()), hint)
+            }
+            Scope::Total if self.catalogue.applies(scope, metric).is_none() => {
+                let hint = "it needs a `websocket` step in one of the scenarios";
+                fail(format!("`{}` belongs to WebSockets, and no scenario opens any", metric.name()), hint)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn objective(&mut self, (scope, metric): (&Scope, Metric), key: &Key, node: &Node) {
+        let right = if metric.better() == Better::Higher { "above" } else { "below" };
+        let wrong = if metric.better() == Better::Higher { "below" } else { "above" };
+        if let Some((typed, _)) = node.entry(wrong) {
+            let message = format!("`{}` is good {right} its limit, not {wrong}", metric.name());
+            self.problems.push(Problem::at(typed.span, message).hint(format!("write `{right}`")));
+            return;
+        }
+        let value = node.get(right).unwrap_or(node);
+        let (Some(limit), Some(applies)) =
+            (limit(value, metric.unit()), self.catalogue.applies(scope, metric))
+        else {
+            return;
+        };
+        let abort = node.get("abort").and_then(Node::scalar) == Some("true");
+        let warn = node.get("severity").and_then(Node::scalar) == Some("warn");
+        self.objectives.push(Objective {
+            scope: scope.clone(),
+            metric,
+            limit,
+            severity: if warn { Severity::Warn } else { Severity::Fail },
+            window: unit::duration(node.get("window")),
+            abort_after: abort.then(|| unit::duration(node.get("after")).unwrap_or(Duration::ZERO)),
+            message: node.get("message").and_then(Node::scalar).map(str::to_owned),
+            applies,
+            line: self.line(key),
+        });
+    }
+
+    /// The line in the file; none for what flags say.
+    fn line(&self, key: &Key) -> Option<usize> {
+        let in_file = key.span.source == self.config.root.span.source;
+        in_file.then(|| self.config.sources.line_column(key.span)).flatten().map(|(line, _)| line)
+    }
+}
+
+/// A limit, in the unit of its metric.
+fn limit(node: &Node, unit: Unit) -> Option<f64> {
+    match unit {
+        Unit::Milliseconds => unit::duration(Some(node)).map(|duration| duration.as_secs_f64() * 1e3),
+        Unit::Ratio => unit::ratio(Some(node)).map(|ratio| ratio.0),
+        Unit::PerSecond => unit::rate(Some(node)).map(|rate| rate.0),
+        Unit::Count => unit::parsed(Some(node)),
+    }
+}

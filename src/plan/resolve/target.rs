@@ -1,0 +1,181 @@
+//! What load is put on: a host that is there, or a command to start.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::config::node::{Key, Node, Span};
+use crate::config::problem::{Problem, suggestion};
+use crate::config::source::Sources;
+use crate::plan::{CommandForm, Protection, Target, TargetCommand};
+use crate::template::{NameTable, Template};
+
+use super::layer::{Layers, Level};
+use super::{text, unit};
+
+/// The path that is asked whether a service is ready, where nothing is said.
+const READY: &str = "/";
+/// How long a service may take to be ready, where nothing is said.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// The names that the templates of a command know.
+const KNOWN: [&str; 2] = ["address", "port"];
+
+/// A target as it is written, checked, before the environment is asked for anything.
+#[derive(Debug)]
+pub(super) enum Draft {
+    /// A host.
+    Host(Url),
+    /// A command.
+    Command {
+        /// Its templates.
+        arguments: Vec<Template>,
+        /// What they are.
+        form: CommandForm,
+        /// The readiness path.
+        ready: String,
+        /// How long to wait for it.
+        ready_timeout: Duration,
+        /// Environment variables asked for, and where.
+        environment: Vec<(String, Span)>,
+    },
+}
+
+impl Draft {
+    /// Environment variables the target asks for, and where.
+    pub fn environment(&self) -> &[(String, Span)] {
+        if let Self::Command { environment, .. } = self { environment } else { &[] }
+    }
+
+    /// The target, with the values of its environment variables.
+    pub fn target(self, folder: &Path, values: BTreeMap<String, String>) -> Target {
+        match self {
+            Self::Host(url) => Target::Host(url),
+            Self::Command { arguments, form, ready, ready_timeout, .. } => {
+                let mut names = NameTable::default();
+                let (address, port) = (names.slot("address"), names.slot("port"));
+                names.set_environment(values);
+                let (folder, names) = (folder.to_path_buf(), Arc::new(names));
+                let command =
+                    TargetCommand { arguments, form, names, address, port, folder, ready, ready_timeout };
+                Target::Command(Box::new(command))
+            }
+        }
+    }
+}
+
+/// Whether the environment must be allowed by hand.
+pub(super) fn protection(layers: &Layers) -> Protection {
+    match layers.get("protected").and_then(Node::scalar) {
+        Some("true") => Protection::Protected,
+        _ => Protection::Open,
+    }
+}
+
+/// The target of an environment: flags and environment variables replace a target of the other kind.
+/// `owner` is the name of the environment in the file, where it has one.
+pub(super) fn draft(sources: &Sources, layers: &Layers, owner: Option<&Key>) -> Result<Draft, Vec<Problem>> {
+    for layer in layers.iter().filter(|layer| layer.node.get("host").is_some()) {
+        if let Some((key, _)) = layer.node.entry("target").filter(|_| layer.node.get("target").is_some()) {
+            return Err(vec![Problem::at(key.span, "both `host` and `target`").hint(
+                "`host` is a service that is already there, `target` one to start: keep one of the two",
+            )]);
+        }
+    }
+    let holds = |layer: &super::layer::Layer| {
+        matches!(layer.level, Level::Environment | Level::Overrides)
+            && (layer.node.get("host").is_some() || layer.node.get("target").is_some())
+    };
+    let Some(layer) = layers.iter().filter(holds).last() else { return Err(vec![nothing(owner)]) };
+    match layer.node.get("host") {
+        Some(host) => self::host(host).map(Draft::Host).map_err(|problem| vec![problem]),
+        None => command(sources, &layers.inside("target")),
+    }
+}
+
+fn nothing(owner: Option<&Key>) -> Problem {
+    let hint =
+        "write `host: http://localhost:8000`, or `target: {command: …, ready: /health}` to start a service";
+    match owner {
+        Some(key) => {
+            Problem::at(key.span, format!("the environment `{}` has no `host` and no `target`", key.name))
+        }
+        None => Problem::general("there is no host and no target"),
+    }
+    .hint(hint)
+}
+
+fn host(node: &Node) -> Result<Url, Problem> {
+    let typed = node.scalar().unwrap_or("");
+    let fail = |message: String| Problem::at(node.span, message);
+    let hint = "write a URL with `http://` or `https://`, such as `http://localhost:8000`";
+    if typed.contains("{{") {
+        return Err(fail("a host is no template".into())
+            .hint("give it when you run: `--host URL` or the environment variable `LOADGATE_HOST`"));
+    }
+    let url =
+        Url::parse(typed).map_err(|error| fail(format!("`{typed}` is not a URL: {error}")).hint(hint))?;
+    if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
+        return Err(fail(format!("`{typed}` is not the URL of a host")).hint(hint));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(fail("a host has no query and no fragment".into())
+            .hint("a path is fine: it is put before the path of every request"));
+    }
+    Ok(url)
+}
+
+fn command(sources: &Sources, target: &Layers) -> Result<Draft, Vec<Problem>> {
+    let node = target.get("command").filter(|node| node.scalar().is_some() || !node.items().is_empty());
+    let Some(node) = node else {
+        let span = target.iter().last().map(|layer| layer.node.span);
+        let problem = Problem { span, ..Problem::general("a target needs a `command`") };
+        return Err(vec![
+            problem.hint("write one argument an item: `command: [./server, --listen, \"{{ address }}\"]`"),
+        ]);
+    };
+    let (form, items) = match node.items() {
+        [] => (CommandForm::Line, std::slice::from_ref(node)),
+        items => (CommandForm::Arguments, items),
+    };
+    let (mut arguments, mut environment, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for item in items {
+        match text::template(sources, item) {
+            Some(Ok(template)) => {
+                problems.extend(unknown_names(sources, item, &template));
+                environment.extend(template.environment().into_iter().map(|name| (name, item.span)));
+                arguments.push(template);
+            }
+            Some(Err(problem)) => problems.push(problem),
+            None => {}
+        }
+    }
+    let ready = target.get("ready");
+    problems.extend(ready.and_then(bad_path));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let ready_timeout = unit::duration(target.get("ready_timeout")).unwrap_or(READY_TIMEOUT);
+    let ready = ready.and_then(Node::scalar).unwrap_or(READY).to_owned();
+    Ok(Draft::Command { arguments, form, ready, ready_timeout, environment })
+}
+
+fn unknown_names(sources: &Sources, node: &Node, template: &Template) -> Vec<Problem> {
+    let unknown = template.names().into_iter().filter(|name| !KNOWN.contains(&name.as_str()));
+    unknown
+        .map(|name| {
+            let span = text::place_of_word(sources, node, &name);
+            Problem::at(span, format!("`{name}` is not defined in a command")).hint(suggestion(&name, KNOWN))
+        })
+        .collect()
+}
+
+fn bad_path(node: &Node) -> Option<Problem> {
+    let typed = node.scalar()?;
+    (!typed.starts_with('/')).then(|| {
+        Problem::at(node.span, format!("`{typed}` is not a path"))
+            .hint("write a path from `/`, such as `/health`")
+    })
+}

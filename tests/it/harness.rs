@@ -1,0 +1,195 @@
+//! Runs the real binary in a folder of its own, without the environment of a workflow, and never longer
+//! than a deadline.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_loadgate");
+
+/// How long one run may take.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// What a workflow or a terminal sets, and would change what the binary does.
+const SCRUBBED_PREFIXES: [&str; 4] = ["GITHUB_", "RUNNER_", "ACTIONS_", "LOADGATE_"];
+const SCRUBBED: [&str; 8] =
+    ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// A folder with a configuration, to run the binary in.
+pub struct Workspace {
+    folder: TempDir,
+}
+
+/// What a run left behind.
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+    folder: PathBuf,
+}
+
+impl Workspace {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A folder with this `config.yaml`.
+    pub fn with_config(text: &str) -> Self {
+        let workspace = Self::new();
+        workspace.write("config.yaml", text);
+        workspace
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(&path, text).expect("a file written");
+        path
+    }
+
+    /// The binary with a clean environment, to be changed before it is run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = clean_command(arguments);
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs the binary with these arguments to its end.
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        self.finish(self.command(arguments))
+    }
+
+    /// Runs a command to its end; at the deadline it is killed and the test fails with what it wrote.
+    pub fn finish(&self, mut command: Command) -> Finished {
+        let outputs = tempfile::tempdir().expect("a temporary folder");
+        let stream = |name: &str| File::create(outputs.path().join(name)).expect("a file");
+        command.stdin(Stdio::null()).stdout(stream("stdout")).stderr(stream("stderr"));
+        let mut child = command.spawn().expect("the binary starts");
+        let status = wait(&mut child, DEADLINE);
+        let text = |name: &str| lossy(&outputs.path().join(name));
+        let (stdout, stderr) = (text("stdout"), text("stderr"));
+        let status = status.unwrap_or_else(|| panic!("no end in time\n{stdout}\n{stderr}"));
+        Finished { status, stdout, stderr, folder: self.folder.path().to_owned() }
+    }
+}
+
+impl Finished {
+    /// The exit status; a death by signal fails the test.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{}\n{}", self.status, self.stderr))
+    }
+
+    /// The newest `result.json` below `reports/`; none when no run wrote one.
+    pub fn result(&self) -> Option<serde_json::Value> {
+        let text = fs::read(self.folder.join("reports/latest/result.json")).ok()?;
+        Some(serde_json::from_slice(&text).expect("result.json is JSON"))
+    }
+}
+
+/// The demo service in a process of its own; ended when dropped.
+pub struct Demo {
+    child: Child,
+    pub url: String,
+}
+
+impl Demo {
+    /// Starts it on a free port with these flags.
+    pub fn start(flags: &[&str]) -> Self {
+        let mut command = clean_command(&["demo-api", "--listen", "127.0.0.1:0"]);
+        command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("its first line");
+        let url = line.split_ascii_whitespace().last().expect("a URL").to_owned();
+        Self { child, url }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks at a condition until it holds; at the deadline the test fails and says what it waited for.
+pub fn poll_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < end, "waited {limit:?} in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn clean_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments);
+    for (name, _) in std::env::vars_os() {
+        let upper = name.to_string_lossy().to_uppercase();
+        let prefixed = SCRUBBED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
+        if prefixed || SCRUBBED.contains(&upper.as_str()) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// None when it had to be killed.
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child to wait for") {
+            return Some(status);
+        }
+        if Instant::now() >= end {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn lossy(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).expect("a captured stream")).into_owned()
+}
+
+#[test]
+fn a_wrong_flag_is_a_usage_error_on_standard_error() {
+    let finished = Workspace::new().run(&["--no-such-flag"]);
+    assert_eq!(finished.code(), 2);
+    assert_eq!(finished.stdout, "");
+    assert!(finished.stderr.contains("--no-such-flag"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_workspace_holds_its_config_and_no_result_before_a_run() {
+    let workspace = Workspace::with_config("version: 1\n");
+    assert_eq!(fs::read_to_string(workspace.path("config.yaml")).unwrap(), "version: 1\n");
+    assert!(workspace.run(&["--version"]).result().is_none());
+}
+
+#[test]
+fn the_demo_service_answers_on_a_port_of_its_own() {
+    let demo = Demo::start(&["--seed", "3"]);
+    poll_until(Duration::from_secs(10), "the demo takes connections", || {
+        std::net::TcpStream::connect(demo.address()).is_ok()
+    });
+    assert!(demo.url.starts_with("http://127.0.0.1:"));
+}

@@ -27,6 +27,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Serve the demo API that the examples put load on
     DemoApi(demo_api::Args),
+    /// Print the JSON Schema of config.yaml
+    Schema,
     /// Print a completion script for a shell
     Completions {
         /// The shell

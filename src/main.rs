@@ -33,6 +33,10 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
             demo_api::run(args, write::note)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Schema => {
+            write::data(&format!("{:#}\n", loadgate::config::shape::json_schema()));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "loadgate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

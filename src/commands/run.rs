@@ -31,8 +31,6 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         Outcome::Measured(result) => result,
         Outcome::Interrupted(exit_status) => return Ok(exit_status),
     };
-    folder.write_result(&result)?;
-    folder.point_latest()?;
     write::summary(&result, folder.path(), variables::color(&std::io::stdout()));
     Ok(result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status))
 }
@@ -73,10 +71,14 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
     let run = generate(plan, &reached.url, &mut progress, async { shutdown.requested().await.into() }).await;
     progress.end();
     let warnings = reached.death().into_iter().collect();
-    let display = reached.display.clone();
-    reached.stop().await?;
-    let mut result = summarise(plan, &run?, context(display, warnings));
+    let mut result = summarise(plan, &run?, context(reached.display.clone(), warnings));
     result.verdict = Some(judge(&plan.rules, &result));
+    folder.write_result(&result)?;
+    folder.point_latest()?;
+    // Only now: a target that will not go must not keep an interrupted job from its result.
+    if let Err(error) = reached.stop().await {
+        write::note(&format!("warning: {error}"));
+    }
     Ok(Outcome::Measured(Box::new(result)))
 }
 

@@ -6,6 +6,8 @@ pub mod node;
 pub mod overrides;
 pub mod problem;
 pub mod render;
+pub mod schema;
+pub mod shape;
 pub mod source;
 pub mod yaml;
 

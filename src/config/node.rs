@@ -79,6 +79,20 @@ impl Node {
         }
     }
 
+    /// The same as JSON. Numbers keep their value; keys keep their order only where JSON's map does.
+    pub fn json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Number(raw) => serde_json::from_str(raw).unwrap_or_else(|_| raw.as_str().into()),
+            Value::Text(text) => text.as_str().into(),
+            Value::List(items) => items.iter().map(Self::json).collect(),
+            Value::Map(entries) => {
+                entries.iter().map(|(key, node)| (key.name.clone(), node.json())).collect()
+            }
+        }
+    }
+
     /// What this is, for messages: `a list`, or the text that was typed.
     pub fn describe(&self) -> String {
         match &self.value {

@@ -1,27 +1,9 @@
 //! Flags and environment variables: keys set over the file.
 
-use super::Config;
 use super::node::{Key, Node, Span, Value};
 use super::problem::Problem;
-use super::yaml;
-
-/// Keys that may stand in an environment. Set from outside they beat every environment and scenario;
-/// any other key is set in the file's own tree.
-const LAYERED: &[&str] = &[
-    "users",
-    "spawn_rate",
-    "run_time",
-    "arrivals",
-    "load",
-    "host",
-    "target",
-    "thresholds",
-    "baseline",
-    "ab",
-    "reporting",
-    "timeout",
-    "max_body",
-];
+use super::schema::OVERRIDES;
+use super::{Config, shape, yaml};
 
 /// One key set from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +12,10 @@ pub struct Override {
     pub from: String,
     /// The keys on the way to it.
     pub path: Vec<String>,
-    /// Its value, as YAML.
-    pub value: String,
+    /// The text as typed, for messages: the value alone, or `KEY=VALUE`.
+    pub text: String,
+    /// Where in it the value starts, which is YAML.
+    pub value_at: usize,
 }
 
 impl Override {
@@ -40,15 +24,19 @@ impl Override {
         Self {
             from: from.into(),
             path: path.iter().map(|key| (*key).to_owned()).collect(),
-            value: value.into(),
+            text: value.into(),
+            value_at: 0,
         }
     }
 }
 
-/// Sets all keys, in order: later ones win. Every problem is reported, at its flag.
+/// Sets all keys, in order: later ones win; and checks the form of what comes out. Every problem is
+/// reported, at its flag.
 pub fn apply(config: &mut Config, overrides: &[Override]) -> Result<(), Vec<Problem>> {
-    let problems: Vec<Problem> =
+    let mut problems: Vec<Problem> =
         overrides.iter().filter_map(|set| apply_one(config, set).err()).flatten().collect();
+    problems.extend(shape::check(&config.root));
+    problems.extend(shape::check_overrides(&config.overrides));
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
@@ -61,18 +49,16 @@ pub fn parse_set(text: &str) -> Result<Override, String> {
     for (at, character) in &mut characters {
         match (character, quote) {
             (_, Some(open)) if character == open => quote = None,
-            (_, Some(_)) => push(&mut path, character),
             ('"' | '\'', None) => quote = Some(character),
             ('.', None) => path.push(String::new()),
             ('=', None) => {
-                let value = text[at + 1..].to_owned();
                 return if path.iter().any(String::is_empty) {
                     Err(format!("`{text}` has an empty key"))
                 } else {
-                    Ok(Override { from: "--set".into(), path, value })
+                    Ok(Override { from: "--set".into(), path, text: text.to_owned(), value_at: at + 1 })
                 };
             }
-            (_, None) => push(&mut path, character),
+            _ => push(&mut path, character),
         }
     }
     Err(format!("`{text}` is not KEY=VALUE"))
@@ -85,13 +71,15 @@ fn push(path: &mut [String], character: char) {
 }
 
 fn apply_one(config: &mut Config, set: &Override) -> Result<(), Vec<Problem>> {
-    let source = config.sources.add(set.from.clone(), set.value.clone());
-    let value = yaml::value(source, &set.value, 0)?;
-    let layered = set.path.first().is_some_and(|key| LAYERED.contains(&key.as_str()));
+    let source = config.sources.add(set.from.as_str(), set.text.as_str());
+    let value = yaml::value(source, set.text.get(set.value_at..).unwrap_or(""), set.value_at)?;
+    // A key is where it was typed; a flag for one key has no other text than the value.
+    let end = if set.value_at > 0 { set.value_at - 1 } else { set.text.len() };
+    let place = Span { source, start: 0, end: u32::try_from(end).unwrap_or(u32::MAX) };
+    // Keys that may stand in an environment beat every environment and scenario.
+    let layered = set.path.first().is_some_and(|key| OVERRIDES.key(key).is_some());
     let root = if layered { &mut config.overrides } else { &mut config.root };
-    let place = Span { source, start: 0, end: u32::try_from(set.value.len()).unwrap_or(u32::MAX) };
-    insert(root, &set.path, value, place)
-        .map_err(|message| vec![Problem::at(place, format!("{}: {message}", set.path.join(".")))])
+    insert(root, &set.path, value, place).map_err(|message| vec![Problem::at(place, message)])
 }
 
 fn insert(node: &mut Node, path: &[String], value: Node, place: Span) -> Result<(), String> {
@@ -129,9 +117,12 @@ mod tests {
 
     use super::*;
     use crate::config::file;
+    use crate::config::render::{Color, render};
 
     fn with(sets: &[&str]) -> Config {
-        let text = "name: x\nscenarios: {a: {users: {u: {weight: 1}}, list: [1, 2]}}\n".to_owned();
+        let text = "version: 1\nenvironments: {}\n\
+            scenarios: {a: {users: {u: {weight: 1, steps: []}}, data: {list: [1, 2]}}}
+";
         let mut config = file::parse("config.yaml", text, Path::new(".")).unwrap();
         let overrides: Vec<Override> = sets.iter().map(|set| parse_set(set).unwrap()).collect();
         apply(&mut config, &overrides).unwrap();
@@ -142,7 +133,7 @@ mod tests {
     fn quoted_keys_hold_dots_and_equal_signs() {
         let set = parse_set("thresholds.endpoints.\"GET /x?a=1.2\".p95=1s=2").unwrap();
         assert_eq!(set.path, ["thresholds", "endpoints", "GET /x?a=1.2", "p95"]);
-        assert_eq!(set.value, "1s=2");
+        assert_eq!(&set.text[set.value_at..], "1s=2");
         assert!(parse_set("no value").is_err());
         assert!(parse_set(".x=1").is_err());
     }
@@ -152,7 +143,7 @@ mod tests {
         let config = with(&[
             "thresholds.p95=1s",
             "scenarios.a.users.u.weight=3",
-            "scenarios.a.list.1=7",
+            "scenarios.a.data.list.1=7",
             "users=5",
             "users=6",
         ]);
@@ -163,7 +154,7 @@ mod tests {
             scenario.get("users").unwrap().get("u").unwrap().get("weight").unwrap().scalar(),
             Some("3")
         );
-        assert_eq!(scenario.get("list").unwrap().items()[1].scalar(), Some("7"));
+        assert_eq!(scenario.get("data").unwrap().get("list").unwrap().items()[1].scalar(), Some("7"));
     }
 
     #[test]
@@ -171,5 +162,77 @@ mod tests {
         let config = with(&["load={arrivals: 10/s}", "name=\"010\""]);
         assert_eq!(config.overrides.get("load").unwrap().get("arrivals").unwrap().scalar(), Some("10/s"));
         assert_eq!(config.root.get("name").unwrap().value, Value::Text("010".into()));
+    }
+
+    #[test]
+    fn mistakes_point_into_the_flag() {
+        let mut config = file::demo().unwrap();
+        let overrides = [
+            Override::new("--users", &["users"], "many"),
+            Override::new("LOADGATE_RUN_TIME", &["run_time"], "5 parsecs"),
+            Override::new("--formats", &["reporting", "formats"], "[html, jsn]"),
+            parse_set("thresholds.p95={{ x }}").unwrap(),
+            parse_set("thresholds.p59=1s").unwrap(),
+            parse_set("sed=1").unwrap(),
+            parse_set("scenarios.build_flow.data.chains.9=1").unwrap(),
+        ];
+        let problems = apply(&mut config, &overrides).unwrap_err();
+        insta::assert_snapshot!(render(&problems, &config.sources, Color::Never), @r#"
+        error: the text `many` is not a whole number
+         --> --users:1:1
+          |
+        1 | many
+          | ^^^^
+        hint: write a whole number, without quotes and without a leading zero
+
+        error: `5 parsecs` is not a duration
+         --> LOADGATE_RUN_TIME:1:1
+          |
+        1 | 5 parsecs
+          | ^^^^^^^^^
+        hint: write a duration such as `500ms`, `2s`, `5m` or `1h30m` (a bare number is milliseconds)
+
+        error: unknown word `jsn`
+         --> --formats:1:8
+          |
+        1 | [html, jsn]
+          |        ^^^
+        hint: did you mean `json`? known: html, json, csv, markdown, junit
+
+        error: `{{ x }}` without quotes is a mapping to YAML
+         --> --set:1:16
+          |
+        1 | thresholds.p95={{ x }}
+          |                ^^^^^^^
+        hint: quote the template: "{{ x }}"
+
+        error: unknown key or metric `p59`
+         --> --set:1:1
+          |
+        1 | thresholds.p59=1s
+          | ^^^^^^^^^^^^^^
+        hint: did you mean `p50`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes, endpoints, metrics
+
+        error: unknown key `sed`
+         --> --set:1:1
+          |
+        1 | sed=1
+          | ^^^
+        hint: did you mean `seed`? known: version, name, description, seed, defaults, environments, scenarios, thresholds, load, baseline, reporting, timeout, max_body, ab, users, spawn_rate, run_time, arrivals
+
+        error: `9` is no place in a list of 3, counted from 0
+         --> --set:1:1
+          |
+        1 | scenarios.build_flow.data.chains.9=1
+          | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        7 problems
+        "#);
+    }
+
+    #[test]
+    fn flags_may_set_pieces_of_what_the_file_makes_whole() {
+        let config = with(&["thresholds.p95.abort=true", "load.staircase.until=9", "target.ready=/up"]);
+        assert_eq!(config.overrides.entries().len(), 3);
     }
 }

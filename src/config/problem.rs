@@ -37,9 +37,16 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= 1.max(name.len().min(typed.len()) / 3))
+        .filter(|(distance, name)| is_near(typed, name, *distance))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// A slip in one of three letters, or the end of a word that is missing or too much.
+fn is_near(typed: &str, name: &str, distance: usize) -> bool {
+    let length = name.len().min(typed.len());
+    let continued = length >= 3 && (name.starts_with(typed) || typed.starts_with(name));
+    distance <= 1.max(length / 3) || (continued && distance <= length)
 }
 
 /// `did you mean …? known: …`, for a name that is not among the known ones.
@@ -50,5 +57,25 @@ pub fn suggestion<'a>(typed: &str, known: impl IntoIterator<Item = &'a str> + Cl
     match nearest(typed, known) {
         Some(name) => format!("did you mean `{name}`? {list}"),
         None => list,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let known = ["p95", "p99", "error_rate", "throughput"];
+        for (typed, name) in [
+            ("p95th", Some("p95")),
+            ("eror_rate", Some("error_rate")),
+            ("error", Some("error_rate")),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(typed, known), name, "{typed}");
+        }
+        assert_eq!(suggestion("p9", ["p95"]), "did you mean `p95`? known: p95");
+        assert_eq!(suggestion("zzz", []), "known: none");
     }
 }

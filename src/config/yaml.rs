@@ -64,7 +64,7 @@ pub fn plain(text: &str) -> Value {
 fn document(source: u32, text: &str) -> (Option<Node>, Vec<Problem>) {
     if text.len() > MAX_BYTES {
         let start = Span { source, start: 0, end: 0 };
-        return (None, vec![Problem::at(start, too_large(text.len() as u64))]);
+        return (None, vec![Problem::at(start, format!("the text {}", too_large(text.len() as u64)))]);
     }
     let options = options! {
         emit_comments: false,
@@ -95,7 +95,7 @@ fn step(tree: &mut Tree, event: Event, place: Place) -> std::ops::ControlFlow<()
     }
     match event {
         Event::DocumentStart(..) => return tree.open_document(place),
-        Event::Scalar(text, style, anchor, _) => return tree.scalar(&text, style, anchor, place),
+        Event::Scalar(text, style, anchor, _) => return tree.scalar(&text, (style, anchor), place),
         Event::SequenceStart(style, anchor, _) => return tree.open_list(style, anchor, place),
         Event::MappingStart(style, anchor, _) => return tree.open_map(style, anchor, place),
         Event::SequenceEnd | Event::MappingEnd => return tree.close(place),
@@ -109,7 +109,7 @@ fn step(tree: &mut Tree, event: Event, place: Place) -> std::ops::ControlFlow<()
 
 /// What is wrong with a text of this many bytes.
 pub(super) fn too_large(bytes: u64) -> String {
-    format!("this is {}; at most {}", ByteSize(bytes), ByteSize(MAX_BYTES as u64))
+    format!("is {}; at most {}", ByteSize(bytes), ByteSize(MAX_BYTES as u64))
 }
 
 fn shift_all(node: &mut Node, by: u32) {

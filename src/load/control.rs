@@ -43,6 +43,14 @@ impl Control {
         self.changed.notify_waiters();
     }
 
+    /// The load ends at a moment, perhaps before its time.
+    pub fn end_at(&self, at: Instant) {
+        let mut assignment = Assignment::clone(&self.current());
+        assignment.generation += 1;
+        assignment.load.shape = assignment.load.shape.until(at.saturating_duration_since(assignment.origin));
+        self.assign(assignment);
+    }
+
     /// Ends at the next change.
     pub async fn changed(&self) {
         self.changed.notified().await;

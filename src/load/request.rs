@@ -22,6 +22,9 @@ use crate::clock;
 use crate::plan::step::{Body, Expectation, Extract, HeaderValue, Poll, Request};
 use crate::template::{Scope, Template};
 
+/// The most connections a user keeps alive: templates may name any number of hosts.
+const MOST_KEPT: usize = 16;
+
 type Outgoing = HttpRequest<Full<Bytes>>;
 
 /// How one exchange went, before anything is expected of it.
@@ -158,6 +161,9 @@ impl VirtualUser {
         let response = http::read(answer, keep, self.worker.plan.limits.max_body).await;
         *traffic = connection.meter().take();
         let response = response?;
+        if self.connections.len() == MOST_KEPT {
+            self.connections.remove(0);
+        }
         self.connections.push(connection);
         Ok(response)
     }

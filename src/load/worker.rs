@@ -181,6 +181,7 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
             // A session that is gone wants no answer.
             Command::Window(reply) => drop(reply.send(worker.take())),
             Command::Finish(drain, reply) => {
+                worker.control.end_at(clock::now());
                 // Either way it is over: what is still in flight is cut off and counted as such.
                 let _ = worker.timer.timeout(drain, worker.quiet()).await;
                 crew.dismiss().await;

@@ -1,8 +1,183 @@
 //! A plan as text, for people who want to see what will happen before it does.
 
-use super::Plan;
+use std::fmt::{self, Write};
+use std::time::Duration;
 
-/// The resolved plan, readable.
+use super::load::{Load, Model, Segment};
+use super::rules::{Applies, Objective, Scope, Severity};
+use super::user::{DataOrder, UserClass, Wait, split_by_weight};
+use super::{Plan, Protection, Target};
+use crate::metric::{Better, Unit};
+use crate::template::Template;
+use crate::units::ByteSize;
+
+/// The resolved plan, readable; ends with a line break.
 pub fn describe(plan: &Plan) -> String {
-    plan.name.clone()
+    let mut text = String::new();
+    // Writing to a text cannot fail.
+    let _ = write(plan, &mut text);
+    text
+}
+
+fn write(plan: &Plan, out: &mut String) -> fmt::Result {
+    let protected = if plan.protection == Protection::Protected { " (protected)" } else { "" };
+    writeln!(
+        out,
+        "{}: scenario `{}` in environment `{}`{protected}",
+        plan.name, plan.scenario, plan.environment
+    )?;
+    writeln!(out, "target: {}", target(&plan.target))?;
+    writeln!(out, "load: {}", load(&plan.load))?;
+    let (timeout, body) = (spoken(plan.limits.timeout), ByteSize(plan.limits.max_body));
+    writeln!(out, "limits: {timeout} a request, {body} a body")?;
+    writeln!(out, "seed: {}", plan.seed)?;
+    writeln!(out, "digest: {}", plan.digest)?;
+    users(plan, out)?;
+    data(plan, out)?;
+    names(out, "endpoints", plan.endpoints.iter().map(|endpoint| endpoint.name.as_str()))?;
+    names(out, "custom metrics", plan.metrics.iter().map(String::as_str))?;
+    objectives(plan, out)
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Host(url) => url.to_string(),
+        Target::Command(command) => {
+            let words: Vec<&str> = command.arguments.iter().map(Template::source).collect();
+            let (ready, within) = (&command.ready, spoken(command.ready_timeout));
+            format!("started with `{}`, ready when {ready} answers, within {within}", words.join(" "))
+        }
+    }
+}
+
+fn load(load: &Load) -> String {
+    let unit = match load.model {
+        Model::Closed => " users",
+        Model::Open { .. } => " arrivals/s",
+    };
+    let lines: Vec<String> = load.shape.0.iter().map(|segment| line(segment, unit)).collect();
+    let judged: Duration = load.steady().iter().map(|span| span.end.saturating_sub(span.start)).sum();
+    let model = match load.model {
+        Model::Closed => String::new(),
+        Model::Open { distribution, max_users } => {
+            format!(", {}, at most {max_users} users", format!("{distribution:?}").to_lowercase())
+        }
+    };
+    let warmup =
+        if load.warmup.is_zero() { String::new() } else { format!(", warm-up {}", spoken(load.warmup)) };
+    format!("{}{model}{warmup}; {} judged, drain {}", lines.join(", "), spoken(judged), spoken(load.drain))
+}
+
+#[expect(clippy::float_cmp, reason = "a level is constant only where it was written as the same number")]
+fn line(segment: &Segment, unit: &str) -> String {
+    if segment.from == segment.to {
+        format!("{}{unit} for {}", segment.to, spoken(segment.over))
+    } else {
+        format!("{} to {}{unit} in {}", segment.from, segment.to, spoken(segment.over))
+    }
+}
+
+fn users(plan: &Plan, out: &mut String) -> fmt::Result {
+    let total = match plan.load.model {
+        Model::Closed => plan.load.shape.peak().ceil() as usize,
+        Model::Open { max_users, .. } => max_users,
+    };
+    let weights: Vec<u32> = plan.classes.iter().map(|class| class.weight).collect();
+    writeln!(out, "users:")?;
+    for (class, count) in plan.classes.iter().zip(split_by_weight(total, &weights)) {
+        self::class(plan, class, count, out)?;
+    }
+    Ok(())
+}
+
+fn class(plan: &Plan, class: &UserClass, count: usize, out: &mut String) -> fmt::Result {
+    let start = class.on_start.map(|id| format!(", first `{}`", plan.tasks[id.0].name)).unwrap_or_default();
+    let most = if plan.load.model == Model::Closed { "" } else { "at most " };
+    writeln!(out, "  {}: {most}{count}, {}{start}", class.name, wait(class.wait))?;
+    let sum: u32 = class.tasks.iter().map(|(_, weight)| weight).sum();
+    for (id, weight) in &class.tasks {
+        let share = f64::from(*weight) * 100.0 / f64::from(sum.max(1));
+        writeln!(out, "    {share:>5.1} % {}", plan.tasks[id.0].name)?;
+    }
+    Ok(())
+}
+
+fn wait(wait: Wait) -> String {
+    match wait {
+        Wait::Constant(Duration::ZERO) => "no wait".into(),
+        Wait::Constant(pause) => format!("wait {}", spoken(pause)),
+        Wait::Uniform(low, high) => format!("wait {}..{}", spoken(low), spoken(high)),
+        Wait::Normal { mean, sd } => format!("wait {} ± {}, normal", spoken(mean), spoken(sd)),
+        Wait::Exponential(mean) => format!("wait {}, exponential", spoken(mean)),
+        Wait::Throughput(rate) => format!("{} iterations/s each", rate.0),
+    }
+}
+
+fn data(plan: &Plan, out: &mut String) -> fmt::Result {
+    let order = |order| match order {
+        DataOrder::Sequential => "one after the other",
+        DataOrder::Random => "at random",
+        DataOrder::PerUser => "one for each user",
+    };
+    let sets = plan.data.iter();
+    let lines: Vec<String> =
+        sets.map(|set| format!("{}: {} rows, {}", set.name, set.rows.len(), order(set.order))).collect();
+    names(out, "data", lines.iter().map(String::as_str))
+}
+
+fn names<'a>(out: &mut String, title: &str, names: impl Iterator<Item = &'a str>) -> fmt::Result {
+    let mut names = names.peekable();
+    if names.peek().is_some() {
+        writeln!(out, "{title}:")?;
+    }
+    names.try_for_each(|name| writeln!(out, "  {name}"))
+}
+
+fn objectives(plan: &Plan, out: &mut String) -> fmt::Result {
+    let lines: Vec<String> = plan.rules.objectives.iter().map(objective).collect();
+    names(out, "objectives", lines.iter().map(String::as_str))
+}
+
+fn objective(objective: &Objective) -> String {
+    let scope = match &objective.scope {
+        Scope::Total => "all requests",
+        Scope::Endpoint(name) | Scope::Metric(name) => name,
+    };
+    let side = if objective.metric.better() == Better::Higher { "at least" } else { "at most" };
+    let limit = match objective.metric.unit() {
+        Unit::Milliseconds => {
+            spoken(Duration::try_from_secs_f64(objective.limit / 1e3).unwrap_or(Duration::MAX))
+        }
+        Unit::Ratio => format!("{} %", objective.limit * 100.0),
+        Unit::PerSecond => format!("{}/s", objective.limit),
+        Unit::Count => objective.limit.to_string(),
+    };
+    let severity = if objective.severity == Severity::Warn { " (a warning)" } else { "" };
+    let applies = if objective.applies == Applies::Elsewhere { " (of another scenario)" } else { "" };
+    format!("{scope}: {} {side} {limit}{severity}{applies}", objective.metric.name())
+}
+
+/// `1h30m`, `2s`, `1.5s`, `250ms`, the way durations are written in a configuration.
+fn spoken(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 {
+        let ms = duration.as_secs_f64() * 1e3;
+        return if seconds == 0 && ms > 0.0 { format!("{ms}ms") } else { format!("{}s", ms / 1e3) };
+    }
+    let parts = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_spoken_as_they_are_written() {
+        for (ms, text) in [(0, "0s"), (250, "250ms"), (1_500, "1.5s"), (30_000, "30s"), (5_400_000, "1h30m")]
+        {
+            assert_eq!(spoken(Duration::from_millis(ms)), text);
+        }
+    }
 }

@@ -131,6 +131,16 @@ impl Shape {
         self.0.iter().map(|segment| segment.over).sum()
     }
 
+    /// The part of it before a moment.
+    #[must_use]
+    pub fn until(&self, at: Duration) -> Self {
+        let parts = self.timed().filter(|(span, _)| span.start < at).map(|(span, segment)| {
+            let over = segment.over.min(at.saturating_sub(span.start));
+            Segment { over, from: segment.from, to: segment.level(over.as_secs_f64()) }
+        });
+        Self(parts.collect())
+    }
+
     /// The highest level.
     pub fn peak(&self) -> f64 {
         self.0.iter().flat_map(|segment| [segment.from, segment.to]).fold(0.0, f64::max)
@@ -286,6 +296,15 @@ mod tests {
             Segment { over: secs(10), from: 10.0, to: 0.0 },
         ]);
         assert_eq!(shape.active(5), [Span { start: secs(5), end: secs(15) }]);
+    }
+
+    #[test]
+    fn a_shape_can_be_cut_short() {
+        // After 1 s of a ramp of 50/s the level is 50.
+        let cut = ramp_and_hold().until(secs(1));
+        assert_eq!(cut, Shape(vec![Segment { over: secs(1), from: 0.0, to: 50.0 }]));
+        assert_eq!(ramp_and_hold().until(secs(40)), ramp_and_hold());
+        assert_eq!(ramp_and_hold().until(secs(0)), Shape::default());
     }
 
     #[test]

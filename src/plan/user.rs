@@ -105,3 +105,34 @@ pub fn split_by_weight(total: usize, weights: &[u32]) -> Vec<usize> {
     by_remainder.into_iter().take(left).for_each(|index| parts[index] += 1);
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::split_by_weight;
+
+    #[test]
+    fn users_are_split_by_weight_exactly() {
+        assert_eq!(split_by_weight(100, &[1, 1, 3]), [20, 20, 60]);
+        assert_eq!(split_by_weight(10, &[1, 1, 1]), [4, 3, 3]);
+        assert_eq!(split_by_weight(5, &[0, 0]), [0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn parts_sum_to_the_whole_and_differ_from_their_share_by_less_than_one(
+            total in 0_usize..100_000,
+            weights in proptest::collection::vec(0_u32..1_000, 1..20),
+        ) {
+            let sum: u32 = weights.iter().sum();
+            prop_assume!(sum > 0);
+            let parts = split_by_weight(total, &weights);
+            prop_assert_eq!(parts.iter().sum::<usize>(), total);
+            for (part, weight) in parts.iter().zip(&weights) {
+                let share = total as f64 * f64::from(*weight) / f64::from(sum);
+                prop_assert!((*part as f64 - share).abs() < 1.0, "{} of {}", part, share);
+            }
+        }
+    }
+}

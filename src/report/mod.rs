@@ -7,4 +7,5 @@ pub mod progress;
 pub mod sentence;
 pub mod terminal;
 pub mod text;
+pub mod trace;
 pub mod write;

@@ -13,6 +13,9 @@ pub(super) const RANDOM: &str = "@random";
 /// The name under which `env` finds its values.
 pub(super) const ENVIRONMENT: &str = "@environment";
 
+/// The most items that `append` keeps.
+pub const LONGEST_LIST: usize = 1_000;
+
 /// The place of a name in every scope made from the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(usize);
@@ -98,11 +101,14 @@ impl Scope {
         }
     }
 
-    /// Adds to a list.
+    /// Adds to a list, which keeps its newest [`LONGEST_LIST`] items: a long run must not grow.
     pub fn append(&self, slot: Slot, value: Value) {
         let mut values = self.0.lock();
         let Some(place) = values.get_mut(slot.0) else { return };
         let mut items: Vec<Value> = place.try_iter().map(Iterator::collect).unwrap_or_default();
+        if items.len() == LONGEST_LIST {
+            items.remove(0);
+        }
         items.push(value);
         *place = Value::from(items);
     }

@@ -2,11 +2,13 @@
 //! than a deadline.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use loadgate::load::target::free_address;
 use tempfile::TempDir;
 
 /// The binary under test.
@@ -14,6 +16,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_loadgate");
 
 /// How long one run may take.
 const DEADLINE: Duration = Duration::from_secs(90);
+/// How long a service may take to start.
+const START: Duration = Duration::from_secs(20);
 
 /// What a workflow or a terminal sets, and would change what the binary does.
 const SCRUBBED_PREFIXES: [&str; 4] = ["GITHUB_", "RUNNER_", "ACTIONS_", "LOADGATE_"];
@@ -103,16 +107,18 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts it on a free port with these flags.
+    /// Starts it on a free port with these flags, and waits until it takes connections.
     pub fn start(flags: &[&str]) -> Self {
-        let mut command = clean_command(&["demo-api", "--listen", "127.0.0.1:0"]);
-        command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the binary starts");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("its first line");
-        let url = line.split_ascii_whitespace().last().expect("a URL").to_owned();
-        Self { child, url }
+        let address = free_address().expect("a free port");
+        let mut command = clean_command(&["demo-api", "--listen", &address.to_string()]);
+        command.args(flags).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut demo =
+            Self { child: command.spawn().expect("the binary starts"), url: format!("http://{address}") };
+        poll_until(START, "the demo takes connections", || {
+            assert!(demo.child.try_wait().expect("a child").is_none(), "the demo ended");
+            TcpStream::connect(address).is_ok()
+        });
+        demo
     }
 
     /// `127.0.0.1:PORT`.
@@ -188,8 +194,9 @@ fn a_workspace_holds_its_config_and_no_result_before_a_run() {
 #[test]
 fn the_demo_service_answers_on_a_port_of_its_own() {
     let demo = Demo::start(&["--seed", "3"]);
-    poll_until(Duration::from_secs(10), "the demo takes connections", || {
-        std::net::TcpStream::connect(demo.address()).is_ok()
-    });
-    assert!(demo.url.starts_with("http://127.0.0.1:"));
+    let mut stream = TcpStream::connect(demo.address()).expect("connected");
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

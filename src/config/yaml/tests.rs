@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -276,7 +278,7 @@ fn an_empty_text_is_a_problem() {
 #[test]
 fn a_large_text_an_alias_bomb_and_deep_nesting_are_refused() {
     insta::assert_snapshot!(shown(&format!("a: {}", "x".repeat(2_100_000))), @r"
-    error: this is 2.0 MiB; at most 1 MiB
+    error: the text is 2.0 MiB; at most 1 MiB
      --> config.yaml:1:1
       |
     1 | a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...
@@ -285,7 +287,7 @@ fn a_large_text_an_alias_bomb_and_deep_nesting_are_refused() {
     let mut bomb = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..9 {
         let aliases = vec![format!("*l{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("l{level}: &l{level} [{aliases}]\n"));
+        writeln!(bomb, "l{level}: &l{level} [{aliases}]").unwrap();
     }
     insta::assert_snapshot!(shown(&bomb), @r"
     error: more than 20000 values, aliases expanded
@@ -311,7 +313,7 @@ fn a_large_text_an_alias_bomb_and_deep_nesting_are_refused() {
 fn aliases_do_not_hide_depth() {
     let mut text = "l0: &l0 [x]\n".to_owned();
     for level in 1..70 {
-        text.push_str(&format!("l{level}: &l{level} [*l{}]\n", level - 1));
+        writeln!(text, "l{level}: &l{level} [*l{}]", level - 1).unwrap();
     }
     assert!(shown(&text).contains("nested deeper than 64 levels"));
 }

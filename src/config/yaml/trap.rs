@@ -34,13 +34,10 @@ pub(super) fn explain(source: u32, text: &str, error: &ScanError) -> Problem {
     }
 }
 
-/// A list or mapping in the place of a key: most often a template without quotes.
-pub(super) fn odd_key(text: &str, place: Span) -> Problem {
-    let start = (place.start as usize).saturating_sub(1);
-    match template_at(text, start) {
-        Some(template) => template_problem(place.source, text, template),
-        None => Problem::at(place, "a list or mapping cannot be a key").hint("quote it to make it text"),
-    }
+/// The problem of a mapping in the place of a key, where it is a template without quotes.
+pub(super) fn unquoted(text: &str, place: Span) -> Option<Problem> {
+    let template = template_at(text, (place.start as usize).checked_sub(1)?)?;
+    Some(template_problem(place.source, text, template))
 }
 
 /// A span of ours; offsets inside of a character move outwards.
@@ -82,13 +79,12 @@ fn unquoted_template(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     for (at, c) in text[line.clone()].char_indices() {
         match (quote, c) {
             (Some(open), _) if open == c && previous != '\\' => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') if !previous.is_alphanumeric() => quote = Some(c),
             (None, '#') if previous.is_whitespace() => return None,
             (None, '{') if text[line.start + at..].starts_with("{{") => {
                 return template_at(text, line.start + at);
             }
-            (None, _) => {}
+            _ => {}
         }
         previous = c;
     }

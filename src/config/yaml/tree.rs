@@ -44,6 +44,7 @@ struct Entries {
     places: HashMap<String, Span>,
     merged: Vec<Node>,
     pending: Pending,
+    is_template: bool,
 }
 
 /// What the next node of a mapping is.
@@ -119,8 +120,7 @@ impl<'a> Tree<'a> {
     pub(super) fn scalar(
         &mut self,
         text: &str,
-        style: ScalarStyle,
-        anchor: usize,
+        (style, anchor): (ScalarStyle, usize),
         place: Place,
     ) -> ControlFlow<()> {
         let value = match (style, self.plain_is_missing(place)) {
@@ -160,6 +160,8 @@ impl<'a> Tree<'a> {
         let span = Span { source: self.source, start: frame.start, end: self.last_end.max(frame.start) };
         let value = match frame.content {
             Content::List(items) => Value::List(items),
+            // Told already; as text it makes no second problem.
+            Content::Map(entries) if entries.is_template => Value::Text(String::new()),
             Content::Map(entries) => Value::Map(self.merge(entries)),
         };
         let node = Node { span, value };
@@ -252,7 +254,7 @@ impl<'a> Tree<'a> {
 
     fn add(&mut self, node: Node) -> ControlFlow<()> {
         if self.at_key() {
-            let next = self.key(node);
+            let next = self.key(&node);
             self.expect(next);
             return Continue(());
         }
@@ -268,10 +270,24 @@ impl<'a> Tree<'a> {
         Continue(())
     }
 
+    /// Notes that the innermost mapping is a template without quotes.
+    fn mark_template(&mut self) {
+        if let Some(Frame { content: Content::Map(entries), .. }) = self.open.last_mut() {
+            entries.is_template = true;
+        }
+    }
+
     /// Takes a node as a key, or says why it cannot be one.
-    fn key(&mut self, node: Node) -> Pending {
+    fn key(&mut self, node: &Node) -> Pending {
         let problem = match (&node.value, node.scalar()) {
-            (Value::Map(_) | Value::List(_), _) => trap::odd_key(self.text, node.span),
+            (Value::Map(_) | Value::List(_), _) => match trap::unquoted(self.text, node.span) {
+                Some(problem) => {
+                    self.mark_template();
+                    problem
+                }
+                None => Problem::at(node.span, "a list or mapping cannot be a key")
+                    .hint("quote it to make it text"),
+            },
             (_, None) => Problem::at(node.span, "a key is missing").hint("write `key: value`"),
             (_, Some(name)) => match self.duplicate(name, node.span) {
                 None => return Pending::Value(Key { span: node.span, name: name.to_owned() }),

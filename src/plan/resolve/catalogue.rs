@@ -48,7 +48,9 @@ impl Catalogue {
         others: impl Iterator<Item = &'c Compilation<'a>>,
     ) -> Self {
         let mut catalogue = Self::default();
-        here.into_iter().for_each(|compilation| catalogue.here.add(compilation));
+        if let Some(compilation) = here {
+            catalogue.here.add(compilation);
+        }
         others.for_each(|compilation| catalogue.elsewhere.add(compilation));
         catalogue
     }

@@ -28,7 +28,8 @@ impl<'a> Compilation<'a> {
             users.classes.push(class);
         }
         if classes.is_empty() {
-            let problem = Problem::at(name.span, format!("the scenario `{}` has no users", name.name));
+            let problem =
+                Problem::at(self.scenario.span, format!("the scenario `{}` has no users", name.name));
             self.problems
                 .push(problem.hint("describe them under `users`: `users: {all: {tasks: {browse: 1}}}`"));
         } else if users.classes.iter().all(|class| class.weight == 0) {
@@ -87,11 +88,8 @@ impl<'a> Compilation<'a> {
     fn check_tasks(&mut self, key: &Key, node: &Node, own: &[(TaskId, u32)]) {
         let listed = node.get("tasks").map_or(&[][..], Node::entries);
         let steps = node.get("steps").map_or(&[][..], Node::items);
-        if node.get("steps").is_some() && node.get("tasks").is_some() {
-            let problem = Problem::at(key.span, format!("`{}` has both `tasks` and `steps`", key.name));
-            self.problems.push(problem.hint("`steps` is short for one task: keep one of the two"));
-        } else if listed.is_empty() && steps.is_empty() {
-            let problem = Problem::at(key.span, format!("users of class `{}` have nothing to do", key.name));
+        if listed.is_empty() && steps.is_empty() {
+            let problem = Problem::at(node.span, format!("users of class `{}` have nothing to do", key.name));
             self.problems
                 .push(problem.hint("name their tasks with weights, `tasks: {browse: 1}`, or list `steps`"));
         } else if !own.is_empty() && own.iter().all(|(_, weight)| *weight == 0) {

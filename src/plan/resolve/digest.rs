@@ -17,20 +17,16 @@ static ENVIRONMENT: LazyLock<Option<Regex>> =
 
 /// SHA-256 in hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// The digest of a scenario under a load: tasks that are run, user classes, data, load, limits.
 /// Hosts, seeds, rules, reports, descriptions and the names of environment variables are not in it.
 pub(super) fn of(compilation: &Compilation, load: &Load, limits: &Limits) -> String {
     let part = |key: &str| compilation.scenario.get(key).map_or(Json::Null, canonical);
-    let Json::Object(tasks) = part("tasks") else { return hash(compilation, load, limits, Json::Null) };
-    let used = tasks.into_iter().filter(|(name, _)| compilation.used.contains(name.as_str()));
-    hash(compilation, load, limits, Json::Object(used.collect()))
-}
-
-fn hash(compilation: &Compilation, load: &Load, limits: &Limits, tasks: Json) -> String {
-    let part = |key: &str| compilation.scenario.get(key).map_or(Json::Null, canonical);
+    let tasks = compilation.scenario.get("tasks").map_or(&[][..], Node::entries).iter();
+    let used = tasks.filter(|(key, _)| compilation.used.contains(key.name.as_str()));
+    let tasks: Map<String, Json> = used.map(|(key, steps)| (key.name.clone(), canonical(steps))).collect();
     let shape: Vec<Json> = load
         .shape
         .0

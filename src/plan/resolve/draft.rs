@@ -1,16 +1,17 @@
-//! Everything compiled and checked, before the environment is asked for anything.
+//! Everything compiled and checked, with all problems at once; then the plan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::config::node::{Key, Node};
+use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
 use crate::plan::load::Load;
 use crate::plan::rules::Rules;
 use crate::plan::user::DataSet;
 use crate::plan::{Limits, Plan};
+use crate::units::ByteSize;
 
 use super::catalogue::Catalogue;
 use super::class::Users;
@@ -36,7 +37,11 @@ pub(super) struct Draft<'a> {
     load: Load,
     target: target::Draft,
     rules: Rules,
+    values: BTreeMap<String, String>,
 }
+
+/// What answers `env("NAME")`.
+pub(super) type Lookup<'e> = &'e dyn Fn(&str) -> Option<String>;
 
 /// A scenario, compiled.
 #[derive(Debug)]
@@ -49,40 +54,44 @@ struct Compiled<'a> {
 
 impl<'a> Draft<'a> {
     /// Compiles all scenarios, checks all layers, and chooses; all problems at once.
-    pub fn new(config: &'a Config, selection: &Selection) -> Result<Self, Vec<Problem>> {
+    pub fn new(config: &'a Config, selection: &Selection, lookup: Lookup) -> Result<Self, Vec<Problem>> {
         let mut problems = selection::defaults(config);
         let scenario = kept(&mut problems, selection::scenario(config, selection.scenario.as_deref()));
         let environment =
             kept(&mut problems, selection::environment(config, selection.environment.as_deref()));
-        let (here, others) = compile_all(config, scenario.map(|chosen| chosen.name), Files::Read);
+        let (here, others) =
+            compile_all(config, scenario.map(|chosen| chosen.key.name.as_str()), Files::Read);
         let (catalogue, found) = (catalogue(here.as_ref(), &others), problems_of(here.as_ref(), &others));
         problems.extend(found);
         problems.extend(check_layers(config, &catalogue));
         let (Some(scenario), Some(environment)) = (here, environment) else { return Err(problems) };
-        let layers = Layers::new(config, environment.node, Some(scenario.compilation.scenario));
-        let key = entry(config, "environments", environment.name).map(|(key, _)| key);
-        let load = kept_all(&mut problems, load::resolve(&layers, key.map(|key| key.span)));
-        let target = kept_all(&mut problems, target::draft(&config.sources, &layers, key));
+        let layers = Layers::new(config, environment.node, scenario.compilation.scenario);
+        let load = kept_all(&mut problems, load::resolve(&layers, environment.key.span));
+        let target = kept_all(&mut problems, target::draft(&config.sources, &layers, environment.key));
         let rules = kept_all(&mut problems, rules_of(config, &catalogue, &layers));
+        let asked = scenario.compilation.environment.iter();
+        let asked = asked.chain(target.as_ref().map_or(&[][..], target::Draft::environment));
+        let values = kept_all(&mut problems, values(asked, lookup)).unwrap_or_default();
         match (load, target, rules) {
             (Some(load), Some(target), Some(rules)) if problems.is_empty() => {
-                Ok(Self { config, environment, scenario, layers, load, target, rules })
+                Ok(Self { config, environment, scenario, layers, load, target, rules, values })
             }
             _ => Err(problems),
         }
     }
 
-    /// The plan, with the values of environment variables.
-    pub fn plan(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Vec<Problem>> {
-        let values = self.values(environment)?;
+    /// The plan.
+    pub fn plan(self) -> Plan {
         let limits = self.limits();
-        let Self { config, scenario: Compiled { name, mut compilation, users, data }, layers, .. } = self;
+        let Self {
+            config, scenario: Compiled { name, mut compilation, users, data }, layers, values, ..
+        } = self;
         let digest = digest::of(&compilation, &self.load, &limits);
         compilation.names.table.set_environment(values.clone());
-        Ok(Plan {
+        Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
             scenario: name.to_owned(),
-            environment: self.environment.name.to_owned(),
+            environment: self.environment.key.name.clone(),
             protection: target::protection(&layers),
             target: self.target.target(&config.folder, values.clone()),
             load: self.load,
@@ -101,50 +110,45 @@ impl<'a> Draft<'a> {
             inactive: reporting::inactive(&layers, &self.rules),
             rules: self.rules,
             secrets: values.into_values().collect(),
-        })
+        }
     }
 
     fn limits(&self) -> Limits {
         Limits {
             timeout: unit::duration(self.layers.get("timeout")).unwrap_or(TIMEOUT),
-            max_body: unit::parsed(self.layers.get("max_body")).unwrap_or(MAX_BODY),
+            max_body: unit::parsed(self.layers.get("max_body")).unwrap_or(ByteSize(MAX_BODY)).0,
         }
     }
+}
 
-    /// The environment variables that the scenario and the target ask for.
-    fn values(
-        &self,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
-        let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
-        for (name, span) in self.scenario.compilation.environment.iter().chain(self.target.environment()) {
-            match environment(name).filter(|value| !value.is_empty()) {
-                Some(value) => {
-                    values.insert(name.clone(), value);
-                }
-                None => problems.push(
-                    Problem::at(*span, format!("the environment variable `{name}` is not set or empty"))
-                        .hint("set it before the run; in a workflow, under `env:` of the step"),
-                ),
-            }
+/// The values of the environment variables that are asked for.
+fn values<'u>(
+    uses: impl Iterator<Item = &'u (String, Span)>,
+    environment: Lookup,
+) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
+    for (name, span) in uses {
+        let missing = || {
+            Problem::at(*span, format!("the environment variable `{name}` is not set or empty"))
+                .hint("set it before the run; in a workflow, under `env:` of the step")
+        };
+        match environment(name).filter(|value| !value.is_empty()) {
+            Some(value) => drop(values.insert(name.clone(), value)),
+            None => problems.push(missing()),
         }
-        if problems.is_empty() { Ok(values) } else { Err(problems) }
     }
+    if problems.is_empty() { Ok(values) } else { Err(problems) }
 }
 
 /// The rules alone: nothing is read, and only what concerns rules is a problem.
 pub(super) fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
     let scenario = kept(&mut problems, selection::scenario(config, Some(scenario)));
-    let environment = match config.root.get("environments") {
-        Some(_) => {
-            kept(&mut problems, selection::environment(config, Some(environment))).and_then(|it| it.node)
-        }
-        None => None,
-    };
-    let Some(scenario) = scenario.filter(|_| problems.is_empty()) else { return Err(problems) };
-    let (here, others) = compile_all(config, Some(scenario.name), Files::Skip);
-    rules_of(config, &catalogue(here.as_ref(), &others), &Layers::new(config, environment, scenario.node))
+    let environment = kept(&mut problems, selection::environment(config, Some(environment)));
+    let (Some(scenario), Some(environment)) = (scenario, environment) else { return Err(problems) };
+    let (here, others) = compile_all(config, Some(&scenario.key.name), Files::Skip);
+    let layers = Layers::new(config, environment.node, scenario.node);
+    rules_of(config, &catalogue(here.as_ref(), &others), &layers)
 }
 
 fn rules_of(config: &Config, catalogue: &Catalogue, layers: &Layers) -> Result<Rules, Vec<Problem>> {
@@ -200,13 +204,9 @@ fn check_layers(config: &Config, catalogue: &Catalogue) -> Vec<Problem> {
     }
     for (key, node) in of("environments") {
         let alone = Layers::alone(Layer { level: Level::Environment, node });
-        problems.extend(target::draft(&config.sources, &alone, Some(key)).err().unwrap_or_default());
+        problems.extend(target::draft(&config.sources, &alone, key).err().unwrap_or_default());
     }
     problems
-}
-
-fn entry<'a>(config: &'a Config, list: &str, name: &str) -> Option<&'a (Key, Node)> {
-    config.root.get(list)?.entry(name)
 }
 
 fn kept<T>(problems: &mut Vec<Problem>, result: Result<T, Problem>) -> Option<T> {

@@ -30,16 +30,14 @@ pub(super) enum Level {
 }
 
 impl<'a> Layers<'a> {
-    /// The layers of a scenario in an environment; what is not there has no layer.
-    pub fn new(config: &'a Config, environment: Option<&'a Node>, scenario: Option<&'a Node>) -> Self {
-        let all = [
-            (Level::Top, Some(&config.root)),
-            (Level::Environment, environment),
-            (Level::Scenario, scenario),
-            (Level::Overrides, Some(&config.overrides)),
-        ];
-        let present = |(level, node): (_, Option<&'a Node>)| node.map(|node| Layer { level, node });
-        Self(all.into_iter().filter_map(present).collect())
+    /// The layers of a scenario in an environment.
+    pub fn new(config: &'a Config, environment: &'a Node, scenario: &'a Node) -> Self {
+        Self(vec![
+            Layer { level: Level::Top, node: &config.root },
+            Layer { level: Level::Environment, node: environment },
+            Layer { level: Level::Scenario, node: scenario },
+            Layer { level: Level::Overrides, node: &config.overrides },
+        ])
     }
 
     /// One layer without the others.

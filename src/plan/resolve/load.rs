@@ -60,11 +60,16 @@ pub(super) fn check(layer: Layer) -> Vec<Problem> {
         Ok(parts) => parts,
         Err(problem) => return vec![problem],
     };
-    parts.contradictions().into_iter().chain(parts.zeros()).collect()
+    let leveled = [
+        parts.get("stages").map(|it| profile::stages(Some(it))),
+        parts.get("staircase").map(|it| profile::staircase(Some(it))),
+    ];
+    let senseless = leveled.into_iter().flatten().filter_map(Result::err);
+    parts.contradictions().into_iter().chain(parts.zeros()).chain(senseless).collect()
 }
 
-/// The load of a run. `place` is what to point at where nothing is said at all.
-pub(super) fn resolve(layers: &Layers, place: Option<Span>) -> Result<Load, Vec<Problem>> {
+/// The load of a run. `place` is what to point at where nothing is said.
+pub(super) fn resolve(layers: &Layers, place: Span) -> Result<Load, Vec<Problem>> {
     let mut parts = Parts::default();
     for layer in layers.iter() {
         parts.cover(layer_parts(layer).unwrap_or_default());
@@ -76,19 +81,20 @@ pub(super) fn resolve(layers: &Layers, place: Option<Span>) -> Result<Load, Vec<
     parts.load(place).map_err(|problem| vec![problem])
 }
 
-/// What a layer says about load: `load`, or the short form beside it. Flags may complete `load`.
-fn layer_parts<'a>(layer: Layer<'a>) -> Result<Parts<'a>, Problem> {
-    let has_short = matches!(layer.level, Level::Environment | Level::Overrides);
+/// What a layer says about load: `load`, or the short form beside it, which a scenario does not have: its
+/// `users` are classes. Flags may complete `load`.
+fn layer_parts(layer: Layer<'_>) -> Result<Parts<'_>, Problem> {
+    let has_short = layer.level != Level::Scenario;
     let short =
         layer.node.entries().iter().filter(|(key, _)| has_short && SHORT.contains(&key.name.as_str()));
     let mut parts = Parts(short.map(|(key, node)| (key, node)).collect());
     let load = layer.node.entry("load").filter(|_| layer.node.get("load").is_some());
-    if let (Some((key, load)), Some((short, _))) = (load, parts.0.first())
-        && layer.level == Level::Environment
+    if let (Some((_, load)), Some((short, _))) = (load, parts.0.first())
+        && layer.level != Level::Overrides
         && !load.entries().is_empty()
     {
         return Err(Problem::at(
-            key.span,
+            short.span,
             format!("both `load` and `{}`, which is short for it", short.name),
         )
         .hint("move everything into `load`, or leave it out"));
@@ -169,7 +175,7 @@ impl<'a> Parts<'a> {
         self.get("stages").or_else(|| self.get("staircase"))
     }
 
-    fn load(&self, place: Option<Span>) -> Result<Load, Problem> {
+    fn load(&self, place: Span) -> Result<Load, Problem> {
         let run_time = unit::duration(self.get("run_time")).unwrap_or(RUN_TIME);
         let (shape, open) = match self.kind() {
             Some(Kind::Stages) => profile::stages(self.get("stages"))?,
@@ -198,7 +204,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn nothing(place: Option<Span>) -> Problem {
-    Problem { span: place, ..Problem::general("nothing says how much load there is") }
+fn nothing(place: Span) -> Problem {
+    Problem::at(place, "nothing says how much load there is")
         .hint("write `users: 10`, or `load: {arrivals: 50/s, run_time: 1m}`")
 }

@@ -1,5 +1,5 @@
-//! From what the user wrote to what will happen. The shape of the tree is checked elsewhere: here, what
-//! has the wrong shape is passed over, and everything that has no meaning is a problem with its place.
+//! From what the user wrote to what will happen. The form of the tree is checked first, by its own check;
+//! here, what has the wrong form is passed over, and everything without meaning is a problem with its place.
 //! All scenarios and environments are looked at; files and environment variables are those of the run.
 
 mod address;
@@ -34,6 +34,7 @@ pub use selection::Selection;
 
 use crate::config::Config;
 use crate::config::problem::Problem;
+use crate::config::shape;
 
 use super::Plan;
 use super::rules::Rules;
@@ -48,13 +49,27 @@ impl Plan {
         selection: &Selection,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Problem>> {
-        Draft::new(config, selection).and_then(|draft| draft.plan(environment)).map_err(in_order)
+        let form: Vec<Problem> =
+            shape::check(&config.root).into_iter().chain(shape::check_overrides(&config.overrides)).collect();
+        match Draft::new(config, selection, environment) {
+            Ok(draft) if form.is_empty() => Ok(draft.plan()),
+            Ok(_) => Err(in_order(form)),
+            Err(problems) => Err(in_order(together(form, problems))),
+        }
     }
 }
 
 /// What a run of a scenario in an environment is judged by. Needs no files and no environment variables.
 pub fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules, Vec<Problem>> {
     draft::rules(config, environment, scenario).map_err(in_order)
+}
+
+/// Problems of meaning, and those of form that are about something else: what is wrong with the form of
+/// a thing is better told by what it means.
+fn together(form: Vec<Problem>, meaning: Vec<Problem>) -> Vec<Problem> {
+    let told = |problem: &Problem| problem.span.is_some() && meaning.iter().any(|it| it.span == problem.span);
+    let more: Vec<Problem> = form.into_iter().filter(|problem| !told(problem)).collect();
+    meaning.into_iter().chain(more).collect()
 }
 
 /// Each problem once, in the order of their places.

@@ -86,7 +86,7 @@ impl Default for Names {
 impl Names {
     /// Adds a name of the scenario's data; a list given in the configuration is its value from the start.
     pub fn data(&mut self, key: &Key, shape: Shape, initial: Option<Data>) -> Result<Slot, Problem> {
-        self.usable(key)?;
+        usable(key)?;
         self.known.insert(key.name.clone(), shape);
         Ok(match initial {
             Some(value) => self.table.slot_with(&key.name, value),
@@ -154,7 +154,7 @@ impl Names {
     }
 
     fn give(&mut self, key: &Key, initial: &Data) -> Result<(), Problem> {
-        self.usable(key)?;
+        usable(key)?;
         if !matches!(self.known.get(&key.name), None | Some(Shape::Unknown)) {
             return Err(Problem::at(key.span, format!("`{}` is the name of data", key.name))
                 .hint("give the value another name: data stays as it is"));
@@ -164,22 +164,6 @@ impl Names {
             self.table.slot_with(&key.name, initial.clone());
         }
         self.known.insert(key.name.clone(), Shape::Unknown);
-        Ok(())
-    }
-
-    fn usable(&self, key: &Key) -> Result<(), Problem> {
-        let name = key.name.as_str();
-        let mut letters = name.chars();
-        let first = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !first || !letters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(Problem::at(key.span, format!("`{name}` is not a name that a template can read"))
-                .hint("use letters, digits and `_`, not beginning with a digit"));
-        }
-        let engine = ["user", "index", "message", "response"];
-        if engine.contains(&name) || is_function(name) {
-            return Err(Problem::at(key.span, format!("`{name}` already means something in templates"))
-                .hint("choose another name"));
-        }
         Ok(())
     }
 }
@@ -199,6 +183,23 @@ impl Unseen {
     fn new(word: &str, message: String, hint: String) -> Self {
         Self { word: word.into(), message, hint }
     }
+}
+
+/// Whether a name can be given to a value.
+fn usable(key: &Key) -> Result<(), Problem> {
+    let name = key.name.as_str();
+    let mut letters = name.chars();
+    let first = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    if !first || !letters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(Problem::at(key.span, format!("`{name}` is not a name that a template can read"))
+            .hint("use letters, digits and `_`, not beginning with a digit"));
+    }
+    let engine = ["user", "index", "message", "response"];
+    if engine.contains(&name) || is_function(name) {
+        return Err(Problem::at(key.span, format!("`{name}` already means something in templates"))
+            .hint("choose another name"));
+    }
+    Ok(())
 }
 
 fn where_seen(name: &str) -> &'static str {

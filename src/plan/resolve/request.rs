@@ -19,7 +19,7 @@ use super::{unit, wait};
 /// From the end of one request of a poll to the start of the next, where nothing is said.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 /// How long a poll goes on, where nothing is said.
-const POLL_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl<'a> Compilation<'a> {
     /// A request; `step` is the step and the address in it.

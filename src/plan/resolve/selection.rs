@@ -1,7 +1,7 @@
 //! Which scenario runs in which environment: what was asked for, else the defaults, else the only one.
 
 use crate::config::Config;
-use crate::config::node::{Node, Span};
+use crate::config::node::{Key, Node, Span};
 use crate::config::problem::{Problem, suggestion};
 
 /// What was asked for on the command line.
@@ -13,16 +13,13 @@ pub struct Selection {
     pub scenario: Option<String>,
 }
 
-/// The name of the environment of a configuration that has none and is given a host by hand.
-const NAMELESS: &str = "default";
-
 /// A chosen environment or scenario.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chosen<'a> {
     /// Its name.
-    pub name: &'a str,
-    /// What is written under it; nothing in a configuration without environments.
-    pub node: Option<&'a Node>,
+    pub key: &'a Key,
+    /// What is written under it.
+    pub node: &'a Node,
 }
 
 /// The two lists to choose from.
@@ -44,10 +41,6 @@ impl List {
 
 /// The environment that is chosen.
 pub(super) fn environment<'a>(config: &'a Config, asked: Option<&str>) -> Result<Chosen<'a>, Problem> {
-    let none = config.root.get(List::Environments.plural()).is_none();
-    if none && config.overrides.get("host").is_some() && asked.is_none_or(|name| name == NAMELESS) {
-        return Ok(Chosen { name: NAMELESS, node: None });
-    }
     choose(config, List::Environments, asked)
 }
 
@@ -74,7 +67,7 @@ fn choose<'a>(config: &'a Config, list: List, asked: Option<&str>) -> Result<Cho
     }
     let (one, names) = (list.singular(), names(config, list));
     match names.as_slice() {
-        [] => Err(Problem::general(format!("there is no {one}"))
+        [] => Err(Problem::at(config.root.span, format!("there is no {one}"))
             .hint(format!("name one under `{}`", list.plural()))),
         [name] => named(config, list, (None, name)),
         _ => Err(Problem::general(format!("there are several {}, and none is chosen", list.plural()))
@@ -93,7 +86,7 @@ fn named<'a>(
     (span, name): (Option<Span>, &str),
 ) -> Result<Chosen<'a>, Problem> {
     let found = config.root.get(list.plural()).and_then(|node| node.entry(name));
-    found.map(|(key, node)| Chosen { name: &key.name, node: Some(node) }).ok_or_else(|| Problem {
+    found.map(|(key, node)| Chosen { key, node }).ok_or_else(|| Problem {
         span,
         message: format!("unknown {} `{name}`", list.singular()),
         hint: Some(suggestion(name, names(config, list))),

@@ -151,8 +151,8 @@ impl<'a> Compilation<'a> {
             return Some(Message::Json(self.json(json, place.sight())));
         }
         if let Some(binary) = node.get("binary") {
-            let decoded = STANDARD.decode(binary.scalar()?).map_err(|error| {
-                Problem::at(binary.span, format!("this is not base64: {error}"))
+            let decoded = STANDARD.decode(binary.scalar()?).map_err(|_| {
+                Problem::at(binary.span, "this is not base64")
                     .hint("write bytes in base64 (RFC 4648, with padding), or use `text`")
             });
             return self.keep(decoded).map(|bytes| Message::Binary(bytes.into()));

@@ -19,7 +19,7 @@ use super::{text, unit};
 /// The path that is asked whether a service is ready, where nothing is said.
 const READY: &str = "/";
 /// How long a service may take to be ready, where nothing is said.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// The names that the templates of a command know.
 const KNOWN: [&str; 2] = ["address", "port"];
 
@@ -75,8 +75,8 @@ pub(super) fn protection(layers: &Layers) -> Protection {
 }
 
 /// The target of an environment: flags and environment variables replace a target of the other kind.
-/// `owner` is the name of the environment in the file, where it has one.
-pub(super) fn draft(sources: &Sources, layers: &Layers, owner: Option<&Key>) -> Result<Draft, Vec<Problem>> {
+/// `owner` is the name of the environment.
+pub(super) fn draft(sources: &Sources, layers: &Layers, owner: &Key) -> Result<Draft, Vec<Problem>> {
     for layer in layers.iter().filter(|layer| layer.node.get("host").is_some()) {
         if let Some((key, _)) = layer.node.entry("target").filter(|_| layer.node.get("target").is_some()) {
             return Err(vec![Problem::at(key.span, "both `host` and `target`").hint(
@@ -95,16 +95,10 @@ pub(super) fn draft(sources: &Sources, layers: &Layers, owner: Option<&Key>) -> 
     }
 }
 
-fn nothing(owner: Option<&Key>) -> Problem {
-    let hint =
-        "write `host: http://localhost:8000`, or `target: {command: …, ready: /health}` to start a service";
-    match owner {
-        Some(key) => {
-            Problem::at(key.span, format!("the environment `{}` has no `host` and no `target`", key.name))
-        }
-        None => Problem::general("there is no host and no target"),
-    }
-    .hint(hint)
+fn nothing(owner: &Key) -> Problem {
+    Problem::at(owner.span, format!("the environment `{}` has no `host` and no `target`", owner.name)).hint(
+        "write `host: http://localhost:8000`, or `target: {command: …, ready: /health}` to start a service",
+    )
 }
 
 fn host(node: &Node) -> Result<Url, Problem> {

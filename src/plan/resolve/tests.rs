@@ -1,1 +1,273 @@
 //! Whole configurations, good and bad.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::node::{Node, Span, Value};
+use crate::config::source::Sources;
+use crate::config::yaml;
+use crate::metric::Metric;
+use crate::plan::load::{Distribution, Model, Shape};
+use crate::plan::rules::{Applies, Scope};
+use crate::plan::step::{Action, Body, HeaderValue, Request, Step};
+use crate::plan::user::{DataOrder, Wait};
+use crate::plan::{Protection, Target};
+
+mod description;
+mod problem;
+
+const CONTRACT: &str = include_str!("../../../config.yaml");
+
+/// The smallest whole configuration, to which tests add what they are about.
+const SMALL: &str = "
+version: 1
+name: small
+environments: {here: {host: 'http://127.0.0.1:1', users: 2, run_time: 10s}}
+scenarios:
+  main:
+    users: {all: {tasks: {visit: 1}}}
+    tasks: {visit: [{get: /health}]}
+";
+
+fn config(text: &str, overrides: &str) -> Config {
+    let mut sources = Sources::default();
+    let file = sources.add("config.yaml", text);
+    let root = yaml::parse(file, text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let flags = sources.add("--set", overrides);
+    let nothing = Node { span: Span { source: flags, start: 0, end: 0 }, value: Value::Map(Vec::new()) };
+    let overrides = if overrides.is_empty() { nothing } else { yaml::parse(flags, overrides).unwrap() };
+    Config { sources, root, overrides, folder: std::env::temp_dir() }
+}
+
+fn selection(environment: &str, scenario: &str) -> Selection {
+    let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+    Selection { environment: named(environment), scenario: named(scenario) }
+}
+
+fn resolved(config: &Config, selection: &Selection) -> Plan {
+    Plan::resolve(config, selection, &|_| None)
+        .unwrap_or_else(|problems| panic!("{}", listed(config, &problems)))
+}
+
+fn plan(text: &str, overrides: &str) -> Plan {
+    resolved(&config(text, overrides), &Selection::default())
+}
+
+/// `line:column message [hint]`, one a line.
+fn listed(config: &Config, problems: &[Problem]) -> String {
+    let line = |problem: &Problem| {
+        let at = problem.span.and_then(|span| config.sources.line_column(span));
+        let place = at.map_or("-".to_owned(), |(line, column)| format!("{line}:{column}"));
+        let hint = problem.hint.as_ref().map_or(String::new(), |hint| format!(" [{hint}]"));
+        format!("{place} {}{hint}", problem.message)
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_shipped_configuration_resolves_for_every_scenario_and_environment() {
+    let config = config(CONTRACT, "");
+    for scenario in ["build_flow", "api_stress", "websocket_load"] {
+        for environment in ["demo", "development", "staging", "production_load"] {
+            let plan = resolved(&config, &selection(environment, scenario));
+            assert_eq!((plan.scenario.as_str(), plan.environment.as_str()), (scenario, environment));
+            assert!(!plan.endpoints.is_empty() && !plan.classes.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_run_is_described_by_its_layers_and_flags_win() {
+    let load = |overrides: &str| plan(SMALL, overrides).load;
+    assert_eq!(load("").shape, Shape::constant_at(2.0, secs(10)));
+    assert_eq!(load("users: 7").shape, Shape::constant_at(7.0, secs(10)));
+    assert_eq!(load("load: {warmup: 1s, drain: 2s}").warmup, secs(1));
+    // Another model replaces the load whole: 30 s of arrivals, users for 10 s of them.
+    let open = load("{arrivals: 12.34/s, load: {distribution: poisson}}");
+    assert_eq!(open.shape, Shape::constant_at(12.34, secs(30)));
+    assert_eq!(open.model, Model::Open { distribution: Distribution::Poisson, max_users: 124 });
+    let staircase = load("load: {staircase: {from: 10, by: 10, every: 5s, until: 35}}").shape;
+    assert_eq!(staircase.0.iter().map(|segment| segment.to).collect::<Vec<_>>(), [10.0, 20.0, 30.0]);
+    let stages = load("load: {stages: [{to: 5/s, over: 0s}, {to: 5/s, over: 2s}, {to: 0/s, over: 1s}]}");
+    assert_eq!((stages.shape.duration(), stages.shape.peak()), (secs(3), 5.0));
+    assert_eq!(stages.model, Model::Open { distribution: Distribution::Even, max_users: 50 });
+}
+
+#[test]
+fn a_host_given_by_hand_replaces_a_target() {
+    let config = config(CONTRACT, "host: https://other.example/base");
+    let plan = resolved(&config, &selection("demo", ""));
+    assert!(matches!(&plan.target, Target::Host(url) if url.as_str() == "https://other.example/base"));
+    let plan = resolved(&self::config(CONTRACT, ""), &selection("production_load", ""));
+    assert_eq!(plan.protection, Protection::Protected);
+}
+
+#[test]
+fn objectives_of_other_scenarios_do_not_apply() {
+    let config = config(CONTRACT, "thresholds: {p99: 9s, p50: null}");
+    let rules = crate::plan::rules::resolve(&config, "demo", "build_flow").unwrap();
+    let find = |scope: Scope, metric: &str| {
+        let metric = Metric::named(metric).unwrap();
+        rules.objectives.iter().find(|it| it.scope == scope && it.metric == metric).cloned()
+    };
+    let socket = find(Scope::Endpoint("WS /ws/builds/{id}".into()), "connect_p95").unwrap();
+    assert_eq!((socket.applies, socket.limit), (Applies::Elsewhere, 1000.0));
+    assert_eq!(find(Scope::Total, "p99").map(|it| (it.limit, it.line)), Some((9000.0, None)));
+    let p95 = find(Scope::Total, "p95").unwrap();
+    let line = p95.line.and_then(|line| CONTRACT.lines().nth(line - 1)).unwrap();
+    assert_eq!(line.trim(), "p95: 2s");
+    assert!(crate::plan::rules::resolve(&config, "demo", "gone").is_err());
+}
+
+#[test]
+fn rules_need_neither_secrets_nor_data_files() {
+    let text = format!(
+        "{SMALL}    data: {{rows: {{file: nowhere.csv}}}}\nthresholds: {{endpoints: {{GET /health: {{p95: 1s}}}}}}\n"
+    )
+    .replace("{get: /health}", "{get: /health, bearer: \"{{ env('TOKEN') }}\"}");
+    let config = config(&text, "");
+    assert_eq!(crate::plan::rules::resolve(&config, "here", "main").unwrap().objectives.len(), 1);
+    let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(messages[0], "the environment variable `TOKEN` is not set or empty");
+    assert!(messages[1].starts_with("cannot read data file"), "{messages:?}");
+}
+
+#[test]
+fn values_of_the_environment_are_secrets_and_only_those_of_the_run_are_needed() {
+    let text = SMALL.replace("{get: /health}", "{get: /health, bearer: \"{{ env('TOKEN') }}\"}")
+        + "  other: {users: {all: {steps: [{get: \"/{{ env('OTHER') }}\"}]}}}\ndefaults: {scenario: main}\n";
+    let config = config(&text, "");
+    let lookup = |name: &str| (name == "TOKEN").then(|| "t0p".to_owned());
+    let plan = Plan::resolve(&config, &Selection::default(), &lookup).unwrap();
+    assert_eq!(plan.secrets, ["t0p"]);
+    let request = requests(&plan.tasks[0].steps)[0];
+    let scope = crate::template::Scope::new(plan.names.clone(), 1);
+    assert!(
+        matches!(&request.headers[0].1, HeaderValue::Bearer(token) if token.render(&scope).unwrap() == "t0p")
+    );
+}
+
+#[test]
+fn rows_of_a_file_have_its_columns_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("accounts.csv"), "email,id\na@b.c,1\nd@e.f,2\n").unwrap();
+    std::fs::write(folder.path().join("body.bin"), "bytes").unwrap();
+    let text = SMALL.replace("[{get: /health}]", "[{post: '/{{ accounts.email }}', file: body.bin}]")
+        + "    data: {accounts: {file: accounts.csv, order: per_user}}\n";
+    let mut good = config(&text, "");
+    good.folder = folder.path().into();
+    let plan = resolved(&good, &Selection::default());
+    assert_eq!((plan.data[0].rows.len(), plan.data[0].order), (2, DataOrder::PerUser));
+    assert!(matches!(&requests(&plan.tasks[0].steps)[0].body, Body::File(bytes) if bytes == "bytes"));
+    let mut bad = config(&text.replace("accounts.email", "accounts.emial"), "");
+    bad.folder = folder.path().into();
+    let problems = Plan::resolve(&bad, &Selection::default(), &|_| None).unwrap_err();
+    insta::assert_snapshot!(listed(&bad, &problems), @"8:42 `accounts` has no `emial` [did you mean `email`? known: email, id]");
+    std::fs::write(folder.path().join("accounts.csv"), "email,id\na@b.c,1\nd@e.f,3\n").unwrap();
+    assert_ne!(resolved(&good, &Selection::default()).digest, plan.digest);
+}
+
+#[test]
+fn headers_of_the_class_are_in_its_tasks_and_not_in_its_start() {
+    let text = "version: 1
+environments: {here: {host: 'http://a', users: 1}}
+scenarios:
+  main:
+    users: {all: {headers: {X-A: 1, Content-Type: text/x}, on_start: login, tasks: {visit: 1}, wait: 1s..2s}}
+    tasks:
+      login: [{post: /login, json: {a: 1}}]
+      visit:
+        - {post: /a, json: {a: 1}, headers: {x-a: null, X-B: 2}, basic: {user: u, password: p}}
+        - {run: more}
+      more: [{repeat: 2, steps: [{get: '/{{ index }}', headers: {Content-Type: null}}]}]
+";
+    let plan = plan(text, "");
+    let headers = |task: &str| -> Vec<Vec<String>> {
+        let task = plan.tasks.iter().find(|it| it.name == task).unwrap();
+        let names = |request: &&Request| request.headers.iter().map(|(name, _)| name.to_string()).collect();
+        requests(&task.steps).iter().map(names).collect()
+    };
+    assert_eq!(headers("login"), [["content-type"]]);
+    assert_eq!(headers("visit"), [vec!["content-type", "x-b", "authorization"], vec!["x-a"]]);
+    assert_eq!(plan.classes[0].wait, Wait::Uniform(secs(1), secs(2)));
+    assert_eq!(plan.endpoints[2].name, "GET /{}");
+}
+
+#[test]
+fn the_digest_knows_what_shapes_the_numbers_and_nothing_else() {
+    let text = "
+version: 1
+name: x
+environments: {here: {host: 'http://a', users: 2}}
+scenarios:
+  main:
+    data: {words: [a, b]}
+    users: {all: {wait: 1s, tasks: {visit: 1, read: 2}}}
+    tasks: {visit: [{get: /a}], read: [{get: '/{{ pick(words) }}'}], unused: [{get: /u}]}
+";
+    let digest = |text: &str, overrides: &str| plan(text, overrides).digest;
+    let original = digest(text, "");
+    for (from, to) in [
+        (
+            "name: x",
+            "name: y # a comment\nseed: 9\nthresholds: {p95: 1s}\nbaseline: {}\nreporting: {formats: [json]}",
+        ),
+        ("http://a", "http://b"),
+        ("wait: 1s, tasks: {visit: 1, read: 2}", "tasks: {read: 2, visit: 1}, wait: 1s"),
+        ("  main:\n", "  main:\n    description: what it is\n"),
+        ("get: /u", "get: /other"),
+    ] {
+        assert_eq!(digest(&text.replace(from, to), ""), original, "{from} → {to}");
+    }
+    for (from, to) in [
+        ("get: /a", "get: /b"),
+        ("visit: 1", "visit: 2"),
+        ("[a, b]", "[b, a]"),
+        ("[a, b]", "[a, 1]"),
+        ("wait: 1s", "wait: 2s"),
+        ("name: x", "timeout: 1s"),
+        ("users: 2", "users: 3"),
+    ] {
+        assert_ne!(digest(&text.replace(from, to), ""), original, "{from} → {to}");
+    }
+    assert_ne!(digest(text, "users: 3"), original);
+}
+
+#[test]
+fn what_this_version_does_not_do_is_named_once() {
+    let plan = resolved(&config(CONTRACT, ""), &Selection::default());
+    assert_eq!(
+        plan.inactive,
+        [
+            "`baseline`",
+            "`ab`",
+            "`reporting.prometheus`",
+            "`reporting.grafana`",
+            "`reporting.formats` other than `json`"
+        ]
+    );
+    let window = plan_of_thresholds("{p95: {below: 1s, window: 1s}, p99: {below: 1s, window: 2s}}");
+    assert_eq!(window.inactive, ["`window` of thresholds"]);
+}
+
+fn plan_of_thresholds(thresholds: &str) -> Plan {
+    plan(SMALL, &format!("thresholds: {thresholds}"))
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The requests of steps, those inside of others too.
+fn requests(steps: &[Step]) -> Vec<&Request> {
+    steps.iter().flat_map(requests_of).collect()
+}
+
+fn requests_of(step: &Step) -> Vec<&Request> {
+    match &step.action {
+        Action::Request(request) => vec![request],
+        Action::Run(steps) | Action::Repeat { steps, .. } | Action::Group { steps, .. } => requests(steps),
+        _ => Vec::new(),
+    }
+}

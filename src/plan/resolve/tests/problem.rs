@@ -1,0 +1,223 @@
+//! Bad configurations, and what is said about them.
+
+use super::*;
+
+fn problems(text: &str) -> String {
+    let config = config(text, "");
+    Plan::resolve(&config, &Selection::default(), &|_| None)
+        .map_or_else(|problems| listed(&config, &problems), |plan| format!("resolved: {}", plan.digest))
+}
+
+/// The problems of a scenario `main` with these entries, whose lines count from 1.
+fn problems_of_scenario(entries: &str) -> String {
+    let indented: Vec<String> = entries.lines().map(|line| format!("    {line}")).collect();
+    let text = format!(
+        "version: 1\nscenarios:\n  main:\n{}\nenvironments: {{here: {{host: 'http://a', users: 1}}}}\n",
+        indented.join("\n")
+    );
+    let config = config(&text, "");
+    let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
+    listed(&config, &problems)
+}
+
+#[test]
+fn every_mistake_of_templates_is_found_where_it_is() {
+    insta::assert_snapshot!(problems_of_scenario(r#"
+data: {prompts: [a, b]}
+users: {all: {tasks: {visit: 1}}}
+tasks:
+  visit:
+    - post: "/x/{{ tokn }}"
+      json: {n: "{{ 1 + }}", index: "{{ index }}", p: '{{ prompts.first }}'}
+      headers: {X-User: "{{ user.nam }}", Y: "{{ nope() }}"}
+      capture: {token: $.a}
+    - repeat: 3
+      steps: [{get: "/{{ index }}"}]
+    - {get: /x, when: response.status == 200, expect: {that: response.jsn.a == 1}}
+    - {get: "/{{ message.id }}?a={{ response.status }}"}
+    - {set: {user: 1, prompts: 2, 9a: 3, pick: 4}}
+    - get: |
+        /folded/{{ tokn }}
+"#), @r"
+9:24 `tokn` is not defined anywhere in this scenario [did you mean `token`? known: prompts, token, user]
+10:27 unexpected end of input, expected expression
+10:45 `index` cannot be read here [`index` counts the rounds of `repeat`, for the steps inside it]
+10:71 `prompts` is a list and has no `first` [take one of it: `pick(prompts).first`]
+11:38 `user` has no `nam` [known: id, class]
+11:54 unknown function `nope`; known: pick, rand_int, uuid, now_ms, env, base64, hmac, range, dict
+15:75 `response` has no `jsn` [did you mean `json`? known: status, headers, json]
+16:22 `message` cannot be read here [`message` is known in `where` of a `receive` step; `capture` keeps what is in it]
+16:41 `response` cannot be read here [`response` is known in `expect.that`, `poll.until`, `when` and `set`; `capture` keeps what is in it]
+17:18 `user` already means something in templates [choose another name]
+17:27 `prompts` is the name of data [give the value another name: data stays as it is]
+17:39 `9a` is not a name that a template can read [use letters, digits and `_`, not beginning with a digit]
+17:46 `pick` already means something in templates [choose another name]
+19:24 `tokn` is not defined anywhere in this scenario [did you mean `token`? known: prompts, token, user]
+");
+}
+
+#[test]
+fn steps_that_make_no_sense_are_refused() {
+    insta::assert_snapshot!(problems_of_scenario(r#"
+users: {all: {on_start: logn, tasks: {visit: 1, vist: 2}}, none: {}, zero: {tasks: {visit: 0}}}
+tasks:
+  login: [{run: refresh}]
+  refresh: [{get: /x}, {run: again}]
+  again: [{run: refresh}]
+  visit:
+    - {send: {text: hi}}
+    - {hold: 1s}
+    - websocket: http://other/x
+      steps:
+        - {websocket: /y, steps: [{ping: true}]}
+        - {send: {binary: "?"}}
+        - {close: {code: 1005}}
+        - {receive: {capture: {a: $.x, b: {header: "bad name"}}}}
+    - {get: x}
+    - {get: "ftp://a/b", name: "GET {{ x }}"}
+    - {get: /a, headers: {"a b": 1}, capture: {x: "$.a[", y: {regex: "("}, z: {regex: "a(b)", group: 2}, w: id}}
+    - {get: /a, expect: {status: [200, 2xy, 99], json: {"a.b": 1}}}
+    - {repeat: 0, steps: [{get: /a}]}
+    - {group: nothing, steps: []}
+    - {wait: 3s..1s}
+    - {wait: {throughput: 1/s}}
+"#), @r"
+5:29 unknown task `logn` [did you mean `login`? known: login, refresh, again, visit]
+5:53 unknown task `vist` [did you mean `visit`? known: login, refresh, again, visit]
+5:70 users of class `none` have nothing to do [name their tasks with weights, `tasks: {browse: 1}`, or list `steps`]
+5:88 the weights of all tasks of `zero` are zero [give at least one task a weight above zero]
+9:21 `refresh` runs itself: `refresh` → `again` → `refresh` [`repeat` does steps several times]
+11:12 `send` needs a WebSocket [put it into the `steps` of a `websocket` step]
+12:12 `hold` needs a WebSocket [put it into the `steps` of a `websocket` step]
+13:22 a URL with `http://` cannot be used here [write a path from `/`, or a whole URL with `ws://` or `wss://`]
+15:16 a WebSocket inside of another [a user has one WebSocket at a time: put the step after it]
+16:31 this is not base64 [write bytes in base64 (RFC 4648, with padding), or use `text`]
+17:30 `1005` is no code that a client may close with [write 1000 for a normal close, or 3000 to 4999 (RFC 6455)]
+18:56 `bad name` is not the name of a header
+19:17 `x` is neither a path nor a URL [write a path from `/`, or a whole URL with `http://` or `https://`]
+20:17 a URL with `ftp://` cannot be used here [write a path from `/`, or a whole URL with `http://` or `https://`]
+20:36 the name of an endpoint cannot change from request to request [write what changes as `{id}`: all these requests are one endpoint]
+21:31 `a b` is not the name of a header [write letters, digits and `-`, such as `X-Request-Id`]
+21:58 `$.a[` is not a JSONPath [write a JSONPath (RFC 9535) such as `$.items[0].id`]
+21:74 `(` is not a regular expression: unclosed group
+21:106 `a(b)` has no group 2 [it has 1; group 0 is the whole match]
+21:113 `id` is not a JSONPath [write a JSONPath (RFC 9535) such as `$.items[0].id`]
+22:44 `2xy` is not a status [write a status from 100 to 599 such as `200`, a class such as `2xx`, or a list]
+22:49 `99` is not a status [write a status from 100 to 599 such as `200`, a class such as `2xx`, or a list]
+22:61 `a.b` is not a JSONPath [write a JSONPath (RFC 9535) such as `$.items[0].id`]
+23:20 steps repeated zero times never run [write a number from 1, or leave the step out]
+24:12 `group` without steps does nothing [list what is to be done under `steps`]
+25:18 the range `3s..1s` ends before it begins [write `1s..3s`]
+26:18 a throughput paces iterations, not steps [write it as the `wait` of a user class; a step waits `1s` or `1s..3s`]
+");
+}
+
+#[test]
+fn environments_and_loads_that_contradict_themselves_are_refused() {
+    insta::assert_snapshot!(problems("version: 1
+environments:
+  both: {host: 'http://a', target: {command: [x]}, users: 1}
+  neither: {users: 0, spawn_rate: 0/s}
+  mixed: {host: localhost, users: 1, load: {arrivals: 1/s}}
+  three: {host: 'ftp://a', load: {users: 1, arrivals: 1/s, stages: [{to: 5, over: 1s}], run_time: 5s}}
+  closed: {host: 'http://a/?q', load: {users: 1, max_users: 5}}
+  command: {target: {command: ['{{ adress }}', '{{ 1 + }}'], ready: health}}
+  template: {host: \"{{ env('HOST') }}\"}
+defaults: {environment: dem, scenario: mian}
+scenarios:
+  main: {load: {staircase: {from: 1, by: 0, every: 1s, until: 5}}, users: {a: {steps: [{get: /}]}}}
+  nobody: {}
+"), @r"
+3:28 both `host` and `target` [`host` is a service that is already there, `target` one to start: keep one of the two]
+4:3 the environment `neither` has no `host` and no `target` [write `host: http://localhost:8000`, or `target: {command: …, ready: /health}` to start a service]
+4:20 `users` of zero makes no load [write a number above zero]
+4:35 `spawn_rate` of zero makes no load [write a number above zero]
+5:17 `localhost` is not a URL: relative URL without a base [write a URL with `http://` or `https://`, such as `http://localhost:8000`]
+5:28 both `load` and `users`, which is short for it [move everything into `load`, or leave it out]
+6:17 `ftp://a` is not the URL of a host [write a URL with `http://` or `https://`, such as `http://localhost:8000`]
+6:45 `arrivals` does not go with `users` [a load is one of `users`, `arrivals`, `stages` and `staircase`]
+6:60 `stages` does not go with `users` [a load is one of `users`, `arrivals`, `stages` and `staircase`]
+7:18 a host has no query and no fragment [a path is fine: it is put before the path of every request]
+7:50 `max_users` does not go with `users` [it belongs to a load of `arrivals`]
+8:36 `adress` is not defined in a command [did you mean `address`? known: address, port]
+8:54 unexpected end of input, expected expression
+8:69 `health` is not a path [write a path from `/`, such as `/health`]
+9:20 a host is no template [give it when you run: `--host URL` or the environment variable `LOADGATE_HOST`]
+10:25 unknown environment `dem` [known: both, neither, mixed, three, closed, command, template]
+10:40 unknown scenario `mian` [did you mean `main`? known: main, nobody]
+12:28 a staircase climbs from `from` by `by` until `until`, in at most 10000 steps [write such as `{from: 10, by: 10, every: 30s, until: 200}`]
+13:11 the scenario `nobody` has no users [describe them under `users`: `users: {all: {tasks: {browse: 1}}}`]
+");
+}
+
+#[test]
+fn loads_that_cannot_be_resolved_are_refused() {
+    let with = |load: &str| {
+        problems(&format!(
+            "version: 1
+environments: {{here: {{host: 'http://a', load: {load}}}}}
+scenarios: {{main: {{users: {{a: {{steps: [{{get: /}}]}}}}}}}}"
+        ))
+    };
+    insta::assert_snapshot!(with("{warmup: 1s}"), @"2:16 nothing says how much load there is [write `users: 10`, or `load: {arrivals: 50/s, run_time: 1m}`]");
+    insta::assert_snapshot!(with("{staircase: {from: 1, by: 0, every: 1s, until: 5}}"), @"2:59 a staircase climbs from `from` by `by` until `until`, in at most 10000 steps [write such as `{from: 10, by: 10, every: 30s, until: 200}`]");
+    insta::assert_snapshot!(with("{stages: [{to: 5/s, over: 1s}, {to: 5, over: 1s}]}"), @"2:83 users among levels that are arrivals per second [write every level as a number of users, `50`, or every one as a rate, `50/s`]");
+    insta::assert_snapshot!(with("{stages: [{to: 0, over: 1s}]}"), @"2:56 this makes no load at all [give it a level above zero for some time]");
+    insta::assert_snapshot!(with("{stages: [{to: 5, over: 1s}], run_time: 5s}"), @"2:77 `run_time` does not go with `stages` [the steps of this load say how long it lasts]");
+}
+
+#[test]
+fn thresholds_name_what_scenarios_make() {
+    let text = format!(
+        "{SMALL}  sockets:
+    users: {{all: {{steps: [{{websocket: /ws, steps: [{{receive: {{record: heard}}}}]}}]}}}}
+thresholds:
+  p95: 1s
+  error_rate: {{above: 1%}}
+  missing_messages: 0
+  endpoints:
+    GET /helth: {{p95: 1s}}
+    GET /health: {{connect_p95: 1s, throughput: 5/s}}
+    WS /ws: {{connect_p95: 1s}}
+  metrics:
+    herd: {{p95: 1s}}
+    heard: {{error_rate: 1%}}
+defaults: {{scenario: main}}
+baseline: {{gate_on: [p95, p96], catch: 5%, confidence: 100%, budget: {{p50: 1%, p5: 1%}}}}
+"
+    );
+    insta::assert_snapshot!(problems(&text), @r"
+13:16 `error_rate` is good below its limit, not above [write `below`]
+16:5 no step makes requests to `GET /helth` [did you mean `GET /health`? known: GET /health, WS /ws]
+17:19 `connect_p95` belongs to WebSockets, and `GET /health` is none [requests have p50 p75 p90 p95 p99 p999 max mean error_rate throughput]
+20:5 no step records a metric `herd` [did you mean `heard`? known: heard]
+21:13 the custom metric `heard` has no `error_rate` [custom metrics are times: p50 p75 p90 p95 p99 p999 max mean]
+23:27 unknown metric `p96` [did you mean `p90`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
+23:40 `catch` must be above `budget` [what is tolerated ends at `budget`; `catch` is the change that must not slip through]
+23:56 the confidence lies between 50% and 100% [write such as `95%`]
+23:80 unknown metric `p5` [did you mean `p50`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
+");
+}
+
+#[test]
+fn a_choice_must_be_possible() {
+    let config = config(CONTRACT, "");
+    let tell = |environment, scenario| {
+        let problems = Plan::resolve(&config, &selection(environment, scenario), &|_| None).unwrap_err();
+        listed(&config, &problems)
+    };
+    insta::assert_snapshot!(tell("stagin", "buildflow"), @r"
+- unknown environment `stagin` [did you mean `staging`? known: demo, development, staging, production_load]
+- unknown scenario `buildflow` [did you mean `build_flow`? known: build_flow, api_stress, websocket_load]
+");
+    let several = "version: 1
+environments: {a: {host: 'http://a', users: 1}, b: {host: 'http://a', users: 1}}
+scenarios: {main: {users: {a: {steps: [{get: /}]}}}}";
+    insta::assert_snapshot!(problems(several), @"- there are several environments, and none is chosen [write `defaults: {environment: a}`, or name it when you run it]");
+    insta::assert_snapshot!(problems("version: 1"), @r"
+1:1 `environments` is missing [`environments`: What is put under load, by name.]
+1:1 `scenarios` is missing [`scenarios`: What the users do, by name.]
+1:1 there is no environment [name one under `environments`]
+1:1 there is no scenario [name one under `scenarios`]
+");
+}

@@ -1,0 +1,43 @@
+//! A trace as text: every request of every task, what it sent and what came back.
+
+use crate::load::measure::recorder::Iteration;
+use crate::load::{Event, Traced};
+use crate::plan::Plan;
+
+use super::number::milliseconds;
+use super::write::plain;
+
+/// Renders a trace.
+pub fn render(plan: &Plan, events: &[Event]) -> String {
+    events.iter().map(|event| line(plan, event)).collect()
+}
+
+fn line(plan: &Plan, event: &Event) -> String {
+    match event {
+        Event::Task(task) => {
+            let task = &plan.tasks[task.0];
+            format!("{} · {}\n", task.class, task.name)
+        }
+        Event::Exchange(exchange) => exchange_lines(exchange),
+        Event::Failure(failure) => {
+            format!("  ✗ {}: {}\n", failure.kind.name(), plain(&failure.message))
+        }
+        Event::Ended(Iteration::Skipped) => "  – skipped: its first condition does not hold\n".into(),
+        Event::Ended(Iteration::Done | Iteration::Failed) => String::new(),
+    }
+}
+
+fn exchange_lines(exchange: &Traced) -> String {
+    let mark = if exchange.failure.is_some() { '✗' } else { '✓' };
+    let status = exchange.status.map_or("no response".into(), |status| status.to_string());
+    let time = milliseconds(exchange.time.as_secs_f64() * 1e3);
+    let body = |arrow: &str, body: &str| {
+        if body.is_empty() { String::new() } else { format!("      {arrow} {}\n", plain(body)) }
+    };
+    let bodies = body("→", &exchange.sent) + &body("←", &exchange.received);
+    let failure = exchange.failure.as_ref();
+    let failure =
+        failure.map(|failure| format!("      {}: {}\n", failure.kind.name(), plain(&failure.message)));
+    let line = plain(&exchange.line);
+    format!("  {mark} {line} → {status} in {time}\n{bodies}{}", failure.unwrap_or_default())
+}

@@ -1,7 +1,5 @@
 //! Environment variables: the one place they are read.
 
-use std::io::IsTerminal;
-
 use crate::config::render::Color;
 use crate::result::schema::Git;
 use crate::runner::Image;
@@ -21,8 +19,7 @@ pub fn git() -> Git {
     Git { sha: lookup("GITHUB_SHA"), reference: lookup("GITHUB_REF") }
 }
 
-/// Whether a stream may show colour: on a terminal, unless `NO_COLOR` says otherwise.
-pub fn color(stream: &impl IsTerminal) -> Color {
-    let wanted = lookup("NO_COLOR").is_none_or(|value| value.is_empty());
-    if stream.is_terminal() && wanted { Color::Always } else { Color::Never }
+/// Whether colour is welcome: unless `NO_COLOR` says otherwise. Only a terminal shows it.
+pub fn color() -> Color {
+    if lookup("NO_COLOR").is_none_or(|value| value.is_empty()) { Color::Always } else { Color::Never }
 }

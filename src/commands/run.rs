@@ -31,7 +31,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         Outcome::Measured(result) => result,
         Outcome::Interrupted(exit_status) => return Ok(exit_status),
     };
-    write::summary(&result, folder.path(), variables::color(&std::io::stdout()));
+    write::summary(&result, folder.path(), variables::color());
     Ok(result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status))
 }
 

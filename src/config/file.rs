@@ -65,7 +65,7 @@ impl FileError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotFound => {
-                Some("run `loadgate init`, or `loadgate run --demo`; another place: `--config`")
+                Some("see it work with `loadgate run --demo`, or name a configuration with `--config`")
             }
             Self::Unreadable { .. } | Self::Malformed { .. } => None,
             Self::NotText { .. } => Some("save the file as UTF-8"),
@@ -147,9 +147,7 @@ mod tests {
         let path = folder.path().join("loadgate.yml");
         std::fs::write(&path, "version: 1\nenvironments: {}\nscenarios: {}\n").unwrap();
         assert_eq!(read(Some(&path)).unwrap().folder, folder.path());
-        assert!(
-            FileError::NotFound.hint().unwrap().starts_with("run `loadgate init`, or `loadgate run --demo`")
-        );
+        assert!(FileError::NotFound.hint().unwrap().starts_with("see it work with `loadgate run --demo`"));
     }
 
     #[test]
@@ -168,7 +166,7 @@ mod tests {
           |
         1 |
           | ^
-        hint: run `loadgate init`
+        hint: a configuration begins with `version: 1`, `environments:` and `scenarios:`
         ");
     }
 

@@ -35,7 +35,10 @@ pub fn read(source: u32, text: &str) -> (Option<Node>, Vec<Problem>) {
     let nothing = node.as_ref().is_none_or(|node| node.value == Value::Null);
     if nothing && problems.is_empty() {
         let start = Span { source, start: 0, end: 0 };
-        problems.push(Problem::at(start, "there is nothing in this file").hint("run `loadgate init`"));
+        problems.push(
+            Problem::at(start, "there is nothing in this file")
+                .hint("a configuration begins with `version: 1`, `environments:` and `scenarios:`"),
+        );
     }
     (node.filter(|_| !nothing), problems)
 }

@@ -186,10 +186,6 @@ impl Page<'_> {
         for warning in &result.warnings {
             self.paragraph("warning: ", &printable(warning));
         }
-        if !result.inactive.is_empty() {
-            let names: Vec<_> = result.inactive.iter().map(|name| printable(name)).collect();
-            self.paragraph("note: ", &format!("not active yet in this version: {}", names.join(", ")));
-        }
     }
 
     fn checks(&mut self, result: &RunResult) {

@@ -20,6 +20,11 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// What went wrong, rendered for where it is shown.
+pub fn error(color: Color, render: impl FnOnce(Color) -> String) {
+    note(&render(shown(color, &io::stderr())));
+}
+
 /// Data for whoever reads stdout.
 pub fn data(text: &str) {
     // A reader that has seen enough is no reason to stop.
@@ -35,6 +40,7 @@ pub fn inactive(names: &[String]) {
 
 /// The report of a run, as wide as the terminal.
 pub fn summary(result: &RunResult, folder: &Path, color: Color) {
+    let color = shown(color, &io::stdout());
     let screen = Screen { width: width(), color, folder: Some(folder.display().to_string()) };
     data(&terminal::render(result, &screen));
 }
@@ -42,6 +48,10 @@ pub fn summary(result: &RunResult, folder: &Path, color: Color) {
 /// Text from outside, on one line and without anything a terminal would obey.
 pub fn plain(text: &str) -> String {
     text::printable(text)
+}
+
+fn shown(color: Color, stream: &impl IsTerminal) -> Color {
+    if stream.is_terminal() { color } else { Color::Never }
 }
 
 fn width() -> usize {

@@ -268,7 +268,7 @@ fn an_empty_text_is_a_problem() {
       |
     1 | # nothing but this
       | ^
-    hint: run `loadgate init`
+    hint: a configuration begins with `version: 1`, `environments:` and `scenarios:`
     ");
     for text in ["", "~", "---\n", "null\n"] {
         assert_eq!(parse(0, text).unwrap_err()[0].message, "there is nothing in this file", "{text:?}");

@@ -134,7 +134,6 @@ fn a_rich_run_at_100_columns() {
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started, 0.12 ms late at
       p99, 0 % of the CPU stolen, 20.4 MB
     warning: the port 9090 is taken: no live metrics
-    note: not active yet in this version: reporting.grafana
 
     Objectives
                    metric            of                              value  limit          n
@@ -192,7 +191,6 @@ fn a_rich_run_at_80_columns() {
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started,
       0.12 ms late at p99, 0 % of the CPU stolen, 20.4 MB
     warning: the port 9090 is taken: no live metrics
-    note: not active yet in this version: reporting.grafana
 
     Objectives
                    metric            of                             value  limit

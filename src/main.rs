@@ -1,12 +1,10 @@
 //! The binary: parses, runs, prints the error, returns the exit status.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use loadgate::cli::{Cli, Command};
+use loadgate::cli::{Cli, Command, variables};
 use loadgate::commands::{check, demo_api, run, target_guard};
-use loadgate::config::render::Color;
 use loadgate::error::Error;
 use loadgate::report::write;
 
@@ -17,9 +15,7 @@ fn main() -> ExitCode {
     match obey(Cli::parse().command) {
         Ok(status) => status,
         Err(error) => {
-            let color =
-                std::io::stderr().is_terminal() && loadgate::cli::variables::lookup("NO_COLOR").is_none();
-            write::note(&error.report(if color { Color::Always } else { Color::Never }));
+            write::error(variables::color(), |color| error.report(color));
             ExitCode::from(error.exit_status())
         }
     }

@@ -5,6 +5,7 @@ pub mod variables;
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{demo_api, target_guard};
@@ -89,10 +90,10 @@ pub struct RunArgs {
     #[command(flatten)]
     pub plan: PlanArgs,
     /// No progress, only the summary
-    #[arg(short, long, env = "LOADGATE_QUIET")]
+    #[arg(short, long, env = "LOADGATE_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,
     /// Start even where the environment is protected
-    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED")]
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
     pub allow_protected: bool,
 }
 
@@ -106,6 +107,6 @@ pub struct CheckArgs {
     #[arg(long)]
     pub trace: bool,
     /// Start even where the environment is protected
-    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED")]
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
     pub allow_protected: bool,
 }

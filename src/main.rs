@@ -34,7 +34,9 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "loadgate", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "loadgate", &mut script);
+            write::data(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
         Command::TargetGuard(args) => Ok(target_guard::run(&args)),

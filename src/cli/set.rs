@@ -22,9 +22,10 @@ impl PlanArgs {
             ("output-dir", &["reporting", "output_dir"], folder.as_deref()),
             ("formats", &["reporting", "formats"], formats.as_deref()),
         ];
-        let named = flags
-            .into_iter()
-            .filter_map(|(flag, path, value)| Some(Override::new(&origin(flag, value?), path, value?)));
+        // A variable that is set to nothing is as good as unset.
+        let given = flags.into_iter().filter(|(_, _, value)| value.is_none_or(|value| !value.is_empty()));
+        let named =
+            given.filter_map(|(flag, path, value)| Some(Override::new(&origin(flag, value?), path, value?)));
         let set = self.set.iter().map(|text| parse_set(text));
         named.map(Ok).chain(set).collect()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::{PlanArgs, RunArgs, variables};
 use crate::clock;
 use crate::commands::plan;
-use crate::commands::target;
+use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
 use crate::load::shutdown::Shutdown;
@@ -70,8 +70,7 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
     let mut progress = Progress::begin(shown, plan.load.shape.duration());
     let run = generate(plan, &reached.url, &mut progress, async { shutdown.requested().await.into() }).await;
     progress.end();
-    let warnings = reached.death().into_iter().collect();
-    let mut result = summarise(plan, &run?, context(reached.display.clone(), warnings));
+    let mut result = summarise(plan, &run?, context(&reached));
     result.verdict = Some(judge(&plan.rules, &result));
     folder.write_result(&result)?;
     folder.point_latest()?;
@@ -82,14 +81,16 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
     Ok(Outcome::Measured(Box::new(result)))
 }
 
-fn context(target: String, warnings: Vec<String>) -> Context {
+fn context(reached: &Reached) -> Context {
     let Fingerprint { cpu_model, cpus, arch, os, image, cpu_class } = Fingerprint::read(&variables::image());
+    let death = reached.death();
     Context {
         tool_version: env!("CARGO_PKG_VERSION").into(),
         mode: Mode::Run,
-        target,
+        target: reached.display.clone(),
         git: variables::git(),
         runner: Runner { cpu_model, cpus, arch, os, image, cpu_class },
-        warnings,
+        target_ended: death.is_some(),
+        warnings: death.into_iter().collect(),
     }
 }

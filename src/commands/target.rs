@@ -78,7 +78,8 @@ impl Reached {
     pub fn death(&self) -> Option<String> {
         let running = self.running.as_ref()?;
         let ended = running.has_died()?;
-        Some(format!("the target command ended with {ended} during the run{}", running.last_lines()))
+        let told = format!("the target command ended with {ended} during the run{}", running.last_lines());
+        Some(told.replace('\n', " "))
     }
 
     /// Ends what was started.

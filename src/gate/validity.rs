@@ -23,6 +23,7 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     let generator = &result.generator;
     let steady = ended(result.totals.ok, &result.totals.failed);
     [
+        (result.target_ended, Finding::TargetEnded),
         (steady == 0, Finding::NoSteadyRequest { steady_s: result.steady_s }),
         (
             generator.cpu_utilisation > MOST_CPU,

@@ -162,8 +162,8 @@ impl VirtualUser {
         let mut start = pacing::first_start(wait, clock::now(), &mut self.random);
         let mut ended = clock::now();
         while self.sleep_until(start.at).await {
-            let waited = start.at > ended;
-            let lag = waited.then(|| clock::now().saturating_duration_since(start.at));
+            let on_time = start.scheduled.filter(|slot| *slot > ended);
+            let lag = on_time.map(|slot| clock::now().saturating_duration_since(slot));
             worker.recorder.borrow_mut().started(lag);
             self.iterate(start).await;
             ended = clock::now();
@@ -182,6 +182,7 @@ impl VirtualUser {
         };
         while !self.ready && self.wanted() {
             let busy = worker.busy();
+            self.turn_rows();
             let ended = self.run(task).await;
             drop(busy);
             match ended {

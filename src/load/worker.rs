@@ -181,7 +181,7 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
             // A session that is gone wants no answer.
             Command::Window(reply) => drop(reply.send(worker.take())),
             Command::Finish(drain, reply) => {
-                worker.control.end_at(clock::now());
+                crew.stop_in_time(drain).await;
                 // Either way it is over: what is still in flight is cut off and counted as such.
                 let _ = worker.timer.timeout(drain, worker.quiet()).await;
                 crew.dismiss().await;
@@ -224,6 +224,17 @@ impl Crew {
             }
         }
         self.hired = self.hired.max(users);
+    }
+
+    /// Lets nothing more begin. Where the load has run its course, arrivals that were due before its end
+    /// still begin, or are counted as never started.
+    async fn stop_in_time(&self, drain: Duration) {
+        let assignment = self.worker.control.current();
+        if clock::now() < assignment.end() {
+            self.worker.control.end_at(clock::now());
+        } else if assignment.load.model != Model::Closed && !drain.is_zero() {
+            self.worker.timer.sleep_until(assignment.end() + GRACE).await;
+        }
     }
 
     async fn dismiss(mut self) {
@@ -272,12 +283,15 @@ impl Lobby {
 
     /// Lets arrivals in as they are due, load after load.
     async fn open(mut self) {
+        let mut opened = None;
         loop {
             let (worker, assignment) = (self.worker.clone(), self.worker.control.current());
-            let news = worker.control.changed();
-            tokio::select! {
-                () = self.admit(&assignment) => {}
-                () = news => continue,
+            // A load that was cut short is the same load: it is not admitted again.
+            if opened.replace(assignment.origin) != Some(assignment.origin) {
+                tokio::select! {
+                    () = self.admit(&assignment) => {}
+                    () = worker.control.changed() => continue,
+                }
             }
             worker.control.changed().await;
         }

@@ -96,6 +96,10 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             ),
             "raise `load.drain`, or look for requests that hang",
         ),
+        Finding::TargetEnded => (
+            "the target command ended while it was measured".to_owned(),
+            "look at its last lines, and at target.log in the folder of the run",
+        ),
         Finding::NoObjective => {
             ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration")
         }

@@ -91,7 +91,9 @@ impl FileError {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a folder that can be written with `--output-dir`")
                 }
-                io::ErrorKind::NotFound => Some("pass a result.json, or the folder of a run"),
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
+                    Some("choose another folder with `--output-dir`")
+                }
                 _ => None,
             },
             Self::Truncated { .. } => Some("download it again; the run that wrote it may have been killed"),

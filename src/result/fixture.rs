@@ -105,6 +105,7 @@ pub fn context() -> Context {
             cpu_class: "amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24".into(),
         },
         warnings: Vec::new(),
+        target_ended: false,
     }
 }
 

@@ -71,6 +71,9 @@ pub struct RunResult {
     /// Told to the user before or during the run.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Whether the command that was measured ended by itself during the run.
+    #[serde(default)]
+    pub target_ended: bool,
     /// Configured, understood, and not done by this version.
     #[serde(default)]
     pub inactive: Vec<String>,

@@ -34,6 +34,8 @@ pub struct Context {
     pub runner: Runner,
     /// Told to the user before or during the run.
     pub warnings: Vec<String>,
+    /// Whether the command that was measured ended by itself.
+    pub target_ended: bool,
 }
 
 /// Everything known about a run, not judged yet.
@@ -67,6 +69,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         failures: failures(plan, &run.total, &redactor),
         series: run.windows.iter().map(|window| point(plan, window)).collect(),
         generator: generator(&run.health),
+        target_ended: context.target_ended,
         warnings: context.warnings.iter().map(|warning| redactor.clean(warning)).collect(),
         inactive: plan.inactive.clone(),
         verdict: None,

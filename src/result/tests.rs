@@ -197,7 +197,7 @@ fn the_document_has_the_names_of_its_schema() {
     let mut lines = Vec::new();
     outline(&serde_json::to_value(&result).unwrap(), "", &mut lines);
     insta::assert_snapshot!(lines.join("\n"), @r"
-    : ab capacity duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target tasks tool totals verdict warnings whole_run
+    : ab capacity duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run
     .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time service_time websocket
     .endpoints[].failed: 
     .endpoints[].phases: connect_ms dns_ms first_byte_ms tls_ms

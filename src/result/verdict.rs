@@ -92,6 +92,8 @@ pub enum Finding {
         /// The most that is trusted.
         limit: f64,
     },
+    /// Invalid: the command that was measured ended by itself.
+    TargetEnded,
     /// A note: there was nothing to judge by.
     NoObjective,
 }

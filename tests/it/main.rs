@@ -1,6 +1,11 @@
 //! Tests through the real binary, real processes and real sockets, all on this machine.
 
+mod bad_input;
+mod external;
 mod fault_server;
+mod faults;
 mod harness;
+mod load_model;
+mod main_job;
 mod shutdown;
 mod target;

@@ -88,7 +88,7 @@ impl Recorder {
         }
     }
 
-    /// Counts an iteration; one that was to begin at a moment, and had a free user, was so late.
+    /// Counts an iteration; one that a schedule wanted, and that had a free user, was so late.
     pub fn started(&mut self, lag: Option<Duration>) {
         self.recording.health.due += 1;
         self.recording.health.started += 1;

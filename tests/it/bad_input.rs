@@ -1,0 +1,127 @@
+//! Mistakes in what the user wrote: exit 2, all of them at once, each with its place and what would be valid.
+
+use crate::harness::Workspace;
+
+/// A configuration in which one thing can be spoilt.
+const GOOD: &str = r#"version: 1
+name: shop
+environments:
+  here: {host: "http://127.0.0.1:9", users: 2, run_time: 1s}
+thresholds: {p95: 1s}
+scenarios:
+  browse:
+    users:
+      visitor: {wait: 10ms, tasks: {look: 1}}
+    tasks:
+      look: [{get: /items}]
+"#;
+
+/// Checks a configuration, expects exit 2, returns what was said.
+fn refused(config: &str) -> String {
+    let finished = Workspace::with_config(config).run(&["check"]);
+    assert_eq!(finished.code(), 2, "{}\n{}", finished.stdout, finished.stderr);
+    assert_eq!(finished.stdout, "", "nothing but data belongs on stdout");
+    finished.stderr
+}
+
+fn said(said: &str, all: &[&str]) {
+    for part in all {
+        assert!(said.contains(part), "`{part}` is missing in\n{said}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_explained() {
+    let finished = Workspace::with_config(GOOD).run(&["check"]);
+    assert_eq!(finished.code(), 0, "{}", finished.stderr);
+    said(&finished.stdout, &["browse", "visitor", "GET /items", "p95"]);
+}
+
+#[test]
+fn one_mistake_is_told_with_its_place_and_what_would_be_valid() {
+    for (good, bad, parts) in [
+        (
+            "thresholds:",
+            "threshholds:",
+            &["config.yaml:5:1", "`threshholds`", "did you mean `thresholds`"][..],
+        ),
+        ("p95: 1s", "p95th: 1s", &["config.yaml:5:14", "did you mean `p95`"]),
+        ("users: 2,", "users: many,", &["config.yaml:4:45", "`many`"]),
+        ("run_time: 1s", "run_time: 5 parsecs", &["config.yaml:4", "`5 parsecs`", "`500ms`"]),
+        ("{get: /items}", "{get: '/items/{{ itme }}'}", &["config.yaml:11", "`itme`"]),
+        ("tasks: {look: 1}", "tasks: {lok: 1}", &["config.yaml:9", "`lok`", "did you mean `look`"]),
+        ("tasks: {look: 1}", "tasks: {look: 0}", &["config.yaml:9", "zero"]),
+        ("users: 2,", "users: 2, arrivals: 5/s,", &["config.yaml:4", "arrivals"]),
+        (
+            "{get: /items}",
+            "{get: /items, headers: {A: \"{{ env('NOT_SET_HERE') }}\"}}",
+            &["config.yaml:11", "NOT_SET_HERE"],
+        ),
+        ("    users:\n", "    data: {rows: {file: no.csv}}\n    users:\n", &["config.yaml:8", "no.csv"]),
+        ("{get: /items}", "{get: {{ x }}}", &["config.yaml:11", "quote"]),
+    ] {
+        said(&refused(&GOOD.replacen(good, bad, 1)), parts);
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let bad = GOOD
+        .replace("wait: 10ms", "wiat: 10ms")
+        .replace("p95: 1s", "p96: 1s")
+        .replace("{look: 1}", "{look: 1, lok: 2}");
+    said(&refused(&bad), &["`wiat`", "`p96`", "`lok`", "3 problems"]);
+}
+
+#[test]
+fn a_column_that_the_data_file_does_not_have_is_found() {
+    let config = GOOD
+        .replacen("    users:\n", "    data: {accounts: {file: accounts.csv}}\n    users:\n", 1)
+        .replace("/items}", "'/items?u={{ accounts.emial }}'}");
+    let workspace = Workspace::with_config(&config);
+    workspace.write("accounts.csv", "email,id\na@example.com,1\n");
+    let finished = workspace.run(&["check"]);
+    assert_eq!(finished.code(), 2, "{}", finished.stderr);
+    said(&finished.stderr, &["emial", "email"]);
+}
+
+#[test]
+fn bombs_and_floods_are_refused_quickly() {
+    let bomb = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
+        let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
+        format!("{text}a{level}: &a{level} [{aliases}]\n")
+    });
+    said(&refused(&bomb), &["config.yaml:", "nodes"]);
+    said(&refused(&"# flood\n".repeat(262_144)), &["2.0 MiB", "at most 1 MiB"]);
+}
+
+#[test]
+fn unknown_names_on_the_command_line_say_what_there_is() {
+    for (arguments, parts) in [
+        (&["check", "brwose"][..], &["`brwose`", "did you mean `browse`"][..]),
+        (&["check", "-e", "heer"], &["`heer`", "did you mean `here`"]),
+        (&["check", "--set", "thresholds.p95"], &["KEY=VALUE"]),
+        (&["check", "--users", "ten"], &["--users", "`ten`"]),
+    ] {
+        let finished = Workspace::with_config(GOOD).run(arguments);
+        assert_eq!(finished.code(), 2, "{}", finished.stderr);
+        said(&finished.stderr, parts);
+    }
+}
+
+#[test]
+fn without_a_configuration_the_way_to_one_is_shown() {
+    let finished = Workspace::new().run(&["run"]);
+    assert_eq!(finished.code(), 2);
+    said(&finished.stderr, &["config.yaml", "loadgate run --demo"]);
+}
+
+#[test]
+fn a_protected_environment_must_be_allowed_by_hand() {
+    let workspace = Workspace::with_config(&GOOD.replace("users: 2,", "users: 2, protected: true,"));
+    let finished = workspace.run(&["run"]);
+    assert_eq!(finished.code(), 2);
+    said(&finished.stderr, &["protected", "--allow-protected"]);
+    // Allowed, it goes on to find that nobody listens there.
+    assert_eq!(workspace.run(&["run", "--allow-protected"]).code(), 1);
+}

@@ -90,12 +90,15 @@ pub fn demo() -> Result<Config, FileError> {
     parse("built-in config.yaml", DEMO, Path::new("."))
 }
 
-/// A configuration from its text. Mistakes of YAML and of form are reported together.
+/// A configuration from its text. What is wrong with its form is told by whoever asks what it means,
+/// together with that; where the text is no YAML nobody can ask, so here.
 pub fn parse(name: &str, text: &str, folder: &Path) -> Result<Config, FileError> {
     let mut sources = Sources::default();
     let index = sources.add(name, text);
     let (root, mut problems) = yaml::read(index, text);
-    problems.extend(root.iter().flat_map(shape::check));
+    if !problems.is_empty() {
+        problems.extend(root.iter().flat_map(shape::check));
+    }
     match root {
         Some(root) if problems.is_empty() => {
             let overrides =

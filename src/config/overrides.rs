@@ -3,7 +3,7 @@
 use super::node::{Key, Node, Span, Value};
 use super::problem::Problem;
 use super::schema::OVERRIDES;
-use super::{Config, shape, yaml};
+use super::{Config, yaml};
 
 /// One key set from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +30,11 @@ impl Override {
     }
 }
 
-/// Sets all keys, in order: later ones win; and checks the form of what comes out. Every problem is
-/// reported, at its flag.
+/// Sets all keys, in order: later ones win. Every problem is reported, at its flag; what is wrong with the
+/// form of what comes out is told by whoever asks what it means.
 pub fn apply(config: &mut Config, overrides: &[Override]) -> Result<(), Vec<Problem>> {
-    let mut problems: Vec<Problem> =
+    let problems: Vec<Problem> =
         overrides.iter().filter_map(|set| apply_one(config, set).err()).flatten().collect();
-    problems.extend(shape::check(&config.root));
-    problems.extend(shape::check_overrides(&config.overrides));
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
@@ -116,8 +114,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::file;
     use crate::config::render::{Color, render};
+    use crate::config::{file, shape};
 
     fn with(sets: &[&str]) -> Config {
         let text = "version: 1\nenvironments: {}\n\
@@ -176,7 +174,9 @@ mod tests {
             parse_set("sed=1").unwrap(),
             parse_set("scenarios.build_flow.data.chains.9=1").unwrap(),
         ];
-        let problems = apply(&mut config, &overrides).unwrap_err();
+        let mut problems = apply(&mut config, &overrides).unwrap_err();
+        problems.extend(shape::check(&config.root));
+        problems.extend(shape::check_overrides(&config.overrides));
         insta::assert_snapshot!(render(&problems, &config.sources, Color::Never), @r#"
         error: the text `many` is not a whole number
          --> --users:1:1

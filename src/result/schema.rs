@@ -150,7 +150,7 @@ pub struct Load {
     pub model: LoadModel,
     /// Closed: users, at the highest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub users: Option<f64>,
+    pub users: Option<u64>,
     /// Closed: how fast users are added; absent where all start at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spawn_rate_per_s: Option<f64>,

@@ -322,7 +322,9 @@ fn load(planned: &planned::Load) -> Load {
     };
     let peak = Some(finite(planned.shape.peak()));
     match planned.model {
-        planned::Model::Closed => Load { users: peak, spawn_rate_per_s: spawn_rate, ..base },
+        planned::Model::Closed => {
+            Load { users: peak.map(|peak| peak.ceil() as u64), spawn_rate_per_s: spawn_rate, ..base }
+        }
         planned::Model::Open { distribution, max_users } => Load {
             model: LoadModel::Open,
             arrivals_per_s: peak,

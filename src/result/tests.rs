@@ -143,7 +143,7 @@ fn a_load_is_told_in_its_own_words() {
     let recording = || run(Recording::new(0, 1, 1));
     let mut plan = plan(&[]);
     let closed = summarise(&plan, &recording(), context()).load;
-    assert_eq!((closed.users, closed.spawn_rate_per_s, closed.stages), (Some(100.0), Some(50.0), vec![]));
+    assert_eq!((closed.users, closed.spawn_rate_per_s, closed.stages), (Some(100), Some(50.0), vec![]));
 
     plan.load.model = Model::Open { distribution: Distribution::Poisson, max_users: 2_000 };
     plan.load.shape = Shape::constant_at(200.0, Duration::from_mins(1));

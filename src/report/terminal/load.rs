@@ -21,7 +21,7 @@ fn level(load: &Load) -> String {
     };
     match load.model {
         LoadModel::Closed => {
-            let users = number::count(load.users.unwrap_or(0.0) as u64);
+            let users = number::count(load.users.unwrap_or(0));
             let spawn = load
                 .spawn_rate_per_s
                 .map_or_else(String::new, |rate| format!(", {} a second", number::shortest(rate)));

@@ -9,9 +9,9 @@ fn a_plan_can_be_read() {
 hyperkit: scenario `build_flow` in environment `demo`
 target: started with `loadgate demo-api --listen {{ address }}`, ready when /health answers, within 1m
 load: 0 to 100 users in 2s, 100 users for 28s; 28s judged, drain 5s
-limits: 30s a request, 10 MiB a body
+limits: 30s a request, 64 MiB a body
 seed: 42
-digest: 64649852953e18ade4bdc96aafeb8751686a7584fa83565f29ea541d23ceb207
+digest: 31b511a352ed7b6f6332e690a077739f294a7913548703897128eb2e7897caa3
 users:
   primary: 20, wait 1s..3s, first `authenticate`
      47.6 % create_build
@@ -57,9 +57,9 @@ fn objectives_of_sockets_and_long_times_can_be_read() {
 hyperkit: scenario `websocket_load` in environment `staging`
 target: https://staging-api.hyperkit.io/
 load: 0 to 50 users in 10s, 50 users for 14m50s; 14m50s judged, drain 5s
-limits: 30s a request, 10 MiB a body
+limits: 30s a request, 64 MiB a body
 seed: 42
-digest: f8eaef7d88fd3726e682390ab218025dcb36699935d26f346d5919ac2487747c
+digest: 120291a5522ea165ff3b73d3a92d537548ebaa81a81a4f6fdd34b2f34ba7eeea
 users:
   watcher: 50, wait 1s..2s, first `authenticate`
      75.0 % follow_build

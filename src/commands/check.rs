@@ -8,6 +8,7 @@ use crate::load::measure::recorder::Iteration;
 use crate::load::{Event, tls, trace};
 use crate::report::{self, write};
 use crate::result::file::{RunFolder, RunName};
+use crate::result::redact::Redactor;
 
 /// Prints the resolved plan; with `--trace`, one user of every class through every task. Exit status 3
 /// where a traced request failed.
@@ -28,7 +29,8 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let events = trace(&plan, &reached.url);
     runtime.block_on(reached.stop())?;
     let events = events?;
-    write::data(&report::trace::render(&plan, &events));
+    let text = report::trace::render(&plan, &events);
+    write::data(&Redactor::new(&plan.secrets).clean(&text));
     Ok(if events.iter().any(failed) { 3 } else { 0 })
 }
 

@@ -11,7 +11,7 @@ use super::measure::run::{Health, Interruption, RunData, Series, Window, WindowS
 use super::session::Session;
 use crate::clock;
 use crate::plan::Plan;
-use crate::plan::load::{Load, Phase};
+use crate::plan::load::{Load, Model, Phase};
 
 /// The length of a window.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub async fn generate(
     observer: &mut dyn Observer,
     interrupted: impl Future<Output = Interruption>,
 ) -> Result<RunData, LoadError> {
-    let cores = workers();
+    let cores = workers(plan);
     let watch = Watch::begin();
     let mut session = Session::start(plan.clone(), target, cores)?;
     let mut run = Run::begin(plan);
@@ -62,9 +62,14 @@ pub async fn generate(
     Ok(run.end(&rest, interruption, health))
 }
 
-/// One worker per core this process may use.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+/// One worker per core this process may use, and no more than there are users to share out.
+fn workers(plan: &Plan) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let shares = match plan.load.model {
+        Model::Closed => plan.load.shape.peak().ceil() as usize,
+        Model::Open { max_users, .. } => max_users / plan.classes.len().max(1),
+    };
+    cores.min(shares).max(1)
 }
 
 /// A run in progress.

@@ -52,12 +52,17 @@ impl VirtualUser {
 
     /// Performs steps in order.
     pub(super) fn perform<'a>(&'a mut self, steps: &'a [Step]) -> Nested<'a> {
+        self.perform_from(steps, 0)
+    }
+
+    /// Performs steps in order; the conditions of the first `checked` are known to hold.
+    pub(super) fn perform_from<'a>(&'a mut self, steps: &'a [Step], checked: usize) -> Nested<'a> {
         Box::pin(async move {
-            for step in steps {
+            for (index, step) in steps.iter().enumerate() {
                 if !self.wanted() {
                     return Err(End::Stopped);
                 }
-                if !self.condition(step)? {
+                if index >= checked && !self.condition(step)? {
                     continue;
                 }
                 match (self.act(&step.action).await, step.on_failure) {
@@ -69,10 +74,10 @@ impl VirtualUser {
         })
     }
 
-    /// Counts a failure that is no request's own: of the innermost socket, else of an endpoint.
+    /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket.
     pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
         self.worker.journal.note(|| Event::Failure(failure.clone()));
-        if let Some(endpoint) = self.sockets.last().map(|open| open.endpoint).or(endpoint) {
+        if let Some(endpoint) = endpoint.or(self.sockets.last().map(|open| open.endpoint)) {
             self.worker.recorder.borrow_mut().failure(endpoint, failure, clock::now());
         }
         End::Failed
@@ -113,12 +118,16 @@ impl VirtualUser {
     async fn repeat(&mut self, times: u32, steps: &[Step]) -> Result<(), End> {
         let index = self.worker.plan.builtin.index;
         let outer = self.scope.get("index").unwrap_or(Value::UNDEFINED);
+        let mut ended = Ok(());
         for round in 0..times {
             self.scope.set(index, Value::from(round));
-            self.perform(steps).await?;
+            ended = self.perform(steps).await;
+            if ended.is_err() {
+                break;
+            }
         }
         self.scope.set(index, outer);
-        Ok(())
+        ended
     }
 
     async fn group(&mut self, metric: MetricId, steps: &[Step]) -> Result<(), End> {
@@ -139,6 +148,8 @@ impl VirtualUser {
 
     async fn wait(&mut self, wait: &Wait) -> Result<(), End> {
         let pause = pacing::pause(wait, &mut self.random);
+        // What comes after a pause is due when the pause ends.
+        self.due = None;
         if self.sleep_until(clock::now() + pause).await { Ok(()) } else { Err(End::Stopped) }
     }
 }

@@ -119,7 +119,11 @@ impl VirtualUser {
             Ok((origin, outgoing)) => {
                 let worker = self.worker.clone();
                 let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
-                let keep = if worker.journal.is_kept() { Keep::Whole } else { keep(request) };
+                let keep = if worker.journal.is_kept() || worker.plan.keeps_response {
+                    Keep::Whole
+                } else {
+                    keep(request)
+                };
                 let answer = self.send_and_read((origin, outgoing), keep, (&mut phases, &mut traffic));
                 worker.timer.timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out(limit)))
             }
@@ -179,6 +183,11 @@ impl VirtualUser {
             self.scope.set(self.worker.plan.builtin.response, response.value());
         }
         response.check(&request.expect, &self.scope)?;
+        // While a poll is waiting there is nothing to keep yet.
+        let waiting = |poll: &Poll| !poll.until.holds(&self.scope).unwrap_or(false);
+        if request.poll.as_ref().is_some_and(waiting) {
+            return Ok(());
+        }
         request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))
     }
 

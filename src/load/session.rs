@@ -85,8 +85,11 @@ impl Session {
     /// Ends the load: requests in flight get `drain`, then they are cut off.
     pub async fn stop(self, drain: Duration) -> Result<Recording, LoadError> {
         let rest = self.collect(|reply| Command::Finish(drain, reply)).await;
-        let ended =
-            self.workers.into_iter().map(|hand| hand.thread.join().map_err(|_| LoadError::WorkerGone)?);
+        let ended = self.workers.into_iter().map(|Hand { commands, thread }| {
+            // A worker that was not reached ends when nobody can reach it any more.
+            drop(commands);
+            thread.join().map_err(|_| LoadError::WorkerGone)?
+        });
         // Why a worker ended says more than that its answer is missing.
         ended.collect::<Result<(), LoadError>>().and(rest)
     }

@@ -164,7 +164,10 @@ impl VirtualUser {
         for capture in &receive.captures {
             message.capture(capture, &self.scope).map_err(|failure| self.fail(None, &failure))?;
         }
-        self.record(receive.record, since, arrived.at.saturating_duration_since(since));
+        // A message that was there before what it is measured from answers something else.
+        if let Some(time) = arrived.at.checked_duration_since(since) {
+            self.record(receive.record, since, time);
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::pacing::{self, Start};
 use super::perform::{End, SocketInUse};
 use super::protocol::http::Connection;
 use super::trace::Event;
-use super::worker::Worker;
+use super::worker::{GRACE, Worker};
 use crate::clock;
 use crate::plan::user::{DataOrder, TaskId};
 use crate::template::Scope;
@@ -95,7 +95,7 @@ impl VirtualUser {
     /// The open model: one iteration, due at `at`.
     pub async fn visit(&mut self, at: Instant) {
         let assignment = self.worker.control.current();
-        self.turn = Turn { generation: assignment.generation, until: assignment.end() };
+        self.turn = Turn { generation: assignment.generation, until: assignment.end() + GRACE };
         // The arrival is what makes a new user, so the first request of its `on_start` is the one due.
         self.due = Some(at);
         if self.get_ready().await {
@@ -209,7 +209,7 @@ impl VirtualUser {
         let steps = &worker.plan.tasks[task.0].steps;
         let ended = match self.applies(steps) {
             Ok(false) => Iteration::Skipped,
-            Ok(true) => match self.perform(steps).await {
+            Ok(true) => match self.perform_from(steps, 1).await {
                 Ok(()) | Err(End::Stopped) => Iteration::Done,
                 Err(End::Failed) => Iteration::Failed,
             },

@@ -27,7 +27,10 @@ use crate::plan::step::{Action, EndpointId, Step};
 use crate::plan::user::{TaskId, split_by_weight};
 
 /// How late after the end of the load an arrival that was due before it may still begin.
-const GRACE: Duration = Duration::from_millis(100);
+pub const GRACE: Duration = Duration::from_millis(100);
+
+/// How long it may take to drop what was cut off.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// What the session asks of a worker.
 #[derive(Debug)]
@@ -161,11 +164,15 @@ impl Drop for Busy {
 pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
+    let ended = local.block_on(&runtime, async {
         let worker = Rc::new(Worker::new(setup, Journal::default())?);
         obey(&worker, commands).await;
         Ok(())
-    })
+    });
+    drop(local);
+    // A name that is still being looked up must not keep an interrupted job waiting.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
@@ -185,6 +192,8 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
                 // Either way it is over: what is still in flight is cut off and counted as such.
                 let _ = worker.timer.timeout(drain, worker.quiet()).await;
                 crew.dismiss().await;
+                // What was cut off is counted as it is dropped, which happens task by task.
+                let _ = worker.timer.timeout(CUT_OFF, worker.quiet()).await;
                 drop(reply.send(worker.take()));
                 break;
             }
@@ -293,7 +302,9 @@ impl Lobby {
                     () = worker.control.changed() => continue,
                 }
             }
-            worker.control.changed().await;
+            while worker.control.current().generation == assignment.generation {
+                worker.control.changed().await;
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 pub mod endpoint;
 pub mod file;
-mod redact;
+pub mod redact;
 pub mod schema;
 pub mod summary;
 pub mod verdict;

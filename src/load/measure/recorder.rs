@@ -118,7 +118,8 @@ impl Recorder {
     }
 
     fn phase(&self, at: Instant) -> Phase {
-        let at = at.saturating_duration_since(self.origin);
+        // What was due before this load began belongs to none of its phases.
+        let Some(at) = at.checked_duration_since(self.origin) else { return Phase::Ramp };
         let steady = self.steady.iter().any(|span| span.start <= at && at < span.end);
         if steady { Phase::Steady } else { Phase::Ramp }
     }

@@ -261,6 +261,9 @@ fn judge_sockets(objective: &Objective, result: &RunResult) -> Outcome {
     }
     if objective.metric == Metric::MissingMessages {
         let n = sum.messages_in.saturating_add(sum.missing_messages);
+        if n == 0 {
+            return Outcome::invalid(Because::NoSample);
+        }
         Outcome::plain(objective, sum.missing_messages as f64, n)
     } else {
         Outcome::plain(objective, sum.unexpected_closes as f64, opened)

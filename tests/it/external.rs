@@ -1,48 +1,54 @@
-//! Against servers that nobody here wrote: nginx, httpbin, and Python's `websockets`.
+//! What the tests against servers that nobody here wrote share: the processes of those servers, certificates
+//! for them, and short ways to ask a result.
 
+use std::fs::File;
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use loadgate::load::target::free_address;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::harness::{Finished, Workspace, poll_until};
 
-const NGINX: &str = include_str!("fixtures/nginx.conf");
-const WEBSOCKETS: &str = include_str!("fixtures/websockets.py");
-const HTTPBIN_SUITE: &str = include_str!("fixtures/httpbin.yaml");
-const WEBSOCKET_SUITE: &str = include_str!("fixtures/websockets.yaml");
+const START: Duration = Duration::from_secs(30);
 
 /// A server in a process of its own; ended when dropped.
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
+    errors: TempDir,
 }
 
 impl Server {
-    fn start(mut command: Command, address: String) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; test.sh installs what is missing"));
-        let mut server = Self { child, address };
-        poll_until(Duration::from_secs(30), "the server takes connections", || {
-            assert!(
-                server.child.try_wait().expect("a child").is_none(),
-                "{command:?} ended; test.sh installs what is missing"
-            );
+    /// Starts it and waits until it takes connections; a missing program fails the test with its name.
+    pub fn start(mut command: Command, address: String) -> Self {
+        let errors = tempfile::tempdir().expect("a temporary folder");
+        let stderr = File::create(errors.path().join("stderr")).expect("a file");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let child = command.spawn().unwrap_or_else(|error| missing(&command, &error.to_string()));
+        let mut server = Self { child, address, errors };
+        poll_until(START, "the server takes connections", || {
+            if server.child.try_wait().expect("a child").is_some() {
+                missing(&command, &server.errors());
+            }
             TcpStream::connect(&server.address).is_ok()
         });
         server
     }
 
-    /// Debian's Python, where Debian's packages are.
-    fn python(arguments: impl Fn(u16) -> Vec<String>) -> Self {
+    /// A script in Debian's Python, where Debian's packages are, with a free port and these arguments.
+    pub fn python(workspace: &Workspace, script: &str, arguments: &[&str]) -> Self {
         let address = free_address().expect("a free port");
         let mut command = Command::new("/usr/bin/python3");
-        command.args(arguments(address.port()));
+        command.arg(workspace.write("server.py", script)).arg(address.port().to_string()).args(arguments);
         Self::start(command, address.to_string())
+    }
+
+    fn errors(&self) -> String {
+        std::fs::read_to_string(self.errors.path().join("stderr")).unwrap_or_default()
     }
 }
 
@@ -53,154 +59,101 @@ impl Drop for Server {
     }
 }
 
-/// nginx with a page, a chunked page, a dead upstream, and the same over TLS. `keepalive_requests` is 5.
-fn nginx(workspace: &Workspace) -> (Server, String) {
-    let authority = rcgen::KeyPair::generate().and_then(|key| {
-        let mut params = rcgen::CertificateParams::new(vec![])?;
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        Ok((params.self_signed(&key)?.pem(), rcgen::Issuer::new(params, key)))
-    });
-    let (ca, issuer) = authority.expect("an authority");
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let params = rcgen::CertificateParams::new(vec!["localhost".into()]).expect("a name");
-    workspace.write("ca.pem", &ca);
-    workspace.write("cert.pem", &params.signed_by(&key, &issuer).expect("a certificate").pem());
+fn missing(command: &Command, why: &str) -> ! {
+    panic!("{command:?} does not run; test.sh installs what is missing\n{why}")
+}
+
+/// Writes the certificate of a new authority and one that it signs: `ca.pem`, `cert.pem`, `key.pem`.
+pub fn certify(workspace: &Workspace, certificate: CertificateParams) {
+    let mut authority = CertificateParams::new(vec![]).expect("no names");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().expect("a key");
+    workspace.write("ca.pem", &authority.self_signed(&ca_key).expect("an authority").pem());
+    let (issuer, key) = (Issuer::new(authority, ca_key), KeyPair::generate().expect("a key"));
+    workspace.write("cert.pem", &certificate.signed_by(&key, &issuer).expect("a certificate").pem());
     workspace.write("key.pem", &key.serialize_pem());
-    workspace.write("www/page.txt", &"a page\n".repeat(20_000));
-    workspace.write("www/included.txt", "<!--# echo var=\"request_uri\" --> included");
-    let (plain, tls) = (free_address().expect("a port"), free_address().expect("a port"));
-    let root = workspace.path("");
-    let config = NGINX
-        .replace("@ROOT@", root.to_str().expect("a path"))
-        .replace("@PLAIN@", &plain.to_string())
-        .replace("@TLS@", &tls.to_string());
-    let mut command = Command::new("nginx");
-    command.arg("-c").arg(workspace.write("nginx.conf", &config));
-    (Server::start(command, plain.to_string()), format!("https://localhost:{}", tls.port()))
 }
 
-fn nginx_suite(host: &str) -> String {
-    format!(
-        "version: 1\nname: nginx\nenvironments: {{here: {{host: '{host}', users: 3, run_time: 2s}}}}\nthresholds: {{error_rate: 1%}}\n\
-         scenarios:\n  s:\n    users: {{u: {{wait: 10ms, tasks: {{pages: 5, dead: 1}}}}}}\n    tasks:\n      \
-         pages: [{{get: /page.txt, expect: {{contains: a page}}}}, {{get: /chunked/included.txt, expect: {{contains: included}}}}, {{head: /page.txt}}]\n      \
-         dead: [{{get: /dead}}]\n"
-    )
+/// A certificate for these names and addresses.
+pub fn names(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("names")
 }
 
-fn result(finished: &Finished) -> Value {
-    finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr))
+/// Whose certificates the binary believes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Only those of the authority of the workspace.
+    Ours,
+    /// Those the machine believes.
+    Machine,
 }
 
-fn endpoint<'a>(result: &'a Value, name: &str) -> &'a Value {
-    let all = result["endpoints"].as_array().expect("endpoints");
-    all.iter().find(|endpoint| endpoint["name"] == name).unwrap_or_else(|| panic!("no {name} in {all:?}"))
-}
-
-/// What nginx answers, over whichever connection: pages succeed, the dead upstream is a status.
-fn holds_for_nginx(finished: &Finished) -> Value {
-    assert_eq!(finished.code(), 3, "the dead upstream breaks the objective\n{}", finished.stdout);
-    let result = result(finished);
-    for page in ["GET /page.txt", "GET /chunked/included.txt", "HEAD /page.txt"] {
-        assert!(endpoint(&result, page)["ok"].as_u64() > Some(10), "{page}");
-        assert_eq!(endpoint(&result, page)["failed"], serde_json::json!({}), "{page}");
+/// Runs a scenario of the workspace's configuration.
+pub fn run(workspace: &Workspace, scenario: &str, trust: Trust) -> Finished {
+    let mut command = workspace.command(&["run", scenario, "--quiet"]);
+    command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
+    if trust == Trust::Ours {
+        command.env("SSL_CERT_FILE", workspace.path("ca.pem"));
     }
-    assert_eq!(endpoint(&result, "GET /dead")["ok"], 0);
-    assert!(endpoint(&result, "GET /dead")["failed"]["status"].as_u64() > Some(0));
-    let connects: u64 = opened(&result, "connect_ms");
-    let requests = result["whole_run"]["ok"].as_u64().unwrap_or(0)
-        + result["whole_run"]["failed"]["status"].as_u64().unwrap_or(0);
-    // The server closes after five requests; nothing opens a connection more often than that.
-    assert!(
-        (requests / 5..=requests / 5 + 3).contains(&connects),
-        "{connects} connections for {requests} requests"
-    );
+    workspace.finish(command)
+}
+
+/// The result of a run that ended with this status.
+pub fn result(finished: &Finished, code: i32) -> Value {
+    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+    assert_eq!(finished.code(), code, "{}\n{}\n{}", finished.stdout, finished.stderr, result["failures"]);
     result
 }
 
-fn opened(result: &Value, phase: &str) -> u64 {
-    let all = result["endpoints"].as_array().expect("endpoints");
-    all.iter().filter_map(|endpoint| endpoint["phases"][phase]["n"].as_u64()).sum()
+/// An endpoint over the whole run.
+pub fn whole<'a>(result: &'a Value, name: &str) -> &'a Value {
+    named(&result["whole_run"]["endpoints"], name)
 }
 
-#[test]
-fn nginx_is_spoken_to_over_kept_connections() {
-    let workspace = Workspace::new();
-    let (server, _) = nginx(&workspace);
-    workspace.write("config.yaml", &nginx_suite(&format!("http://{}", server.address)));
-    let result = holds_for_nginx(&workspace.run(&["run", "--quiet"]));
-    assert_eq!(opened(&result, "tls_ms"), 0);
+/// An endpoint in the steady phase.
+pub fn steady<'a>(result: &'a Value, name: &str) -> &'a Value {
+    named(&result["endpoints"], name)
 }
 
-#[test]
-fn nginx_is_trusted_over_tls_where_its_authority_is() {
-    let workspace = Workspace::new();
-    let (_server, url) = nginx(&workspace);
-    workspace.write("config.yaml", &nginx_suite(&url));
-    let mut trusting = workspace.command(&["run", "--quiet"]);
-    trusting.env("SSL_CERT_FILE", workspace.path("ca.pem"));
-    let result = holds_for_nginx(&workspace.finish(trusting));
-    assert_eq!(opened(&result, "tls_ms"), opened(&result, "connect_ms"));
+/// The item of a list with this name.
+pub fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
+    let items = list.as_array().expect("a list");
+    items.iter().find(|item| item["name"] == name).unwrap_or_else(|| panic!("no {name} in {list}"))
 }
 
-#[test]
-fn nginx_is_not_trusted_over_tls_where_its_authority_is_not() {
-    let workspace = Workspace::new();
-    let (_server, url) = nginx(&workspace);
-    workspace.write("config.yaml", &nginx_suite(&url));
-    let mut wary = workspace.command(&["run", "--quiet"]);
-    wary.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
-    let finished = workspace.finish(wary);
-    assert_eq!(finished.code(), 3, "{}", finished.stdout);
-    let failed = result(&finished)["whole_run"]["failed"].clone();
-    assert_eq!(failed.as_object().expect("kinds").keys().collect::<Vec<_>>(), ["tls"], "{failed}");
+/// A count; what is left out is none.
+pub fn count(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
 }
 
-#[test]
-fn httpbin_sees_what_was_meant() {
-    let server = Server::python(|port| {
-        vec!["-c".into(), format!("import httpbin; httpbin.app.run(port={port}, threaded=True)")]
-    });
-    let workspace = Workspace::with_config(&HTTPBIN_SUITE.replace("@HOST@", &server.address));
-    workspace.write("accounts.csv", "email,id\na@example.com,1\nb@example.com,2\n");
-    workspace.write("body.bin", "the bytes of a file");
-    let mut command = workspace.command(&["run", "--quiet"]);
-    command.env("SUITE_SECRET", "hush-hush-hush");
-    let finished = workspace.finish(command);
-    let result = result(&finished);
-    let failed = result["whole_run"]["failed"].as_object().expect("kinds");
-    assert_eq!(failed.keys().collect::<Vec<_>>(), ["status", "timeout"], "{}", result["failures"]);
-    for (name, kind) in [("GET /status/503", "status"), ("GET /delay/5", "timeout")] {
-        assert!(endpoint(&result, name)["failed"][kind].as_u64() > Some(0), "{name}");
-    }
-    for metric in result["metrics"].as_array().expect("metrics") {
-        assert!(metric["ok"].as_u64() > Some(0), "{metric}");
-    }
-    let text = std::fs::read_to_string(workspace.path("reports/latest/result.json")).expect("a result");
-    assert!(!text.contains("hush-hush-hush") && !finished.stdout.contains("hush-hush-hush"));
+/// The kinds of failure of a run.
+pub fn kinds(result: &Value) -> Vec<&str> {
+    result["whole_run"]["failed"].as_object().expect("kinds").keys().map(String::as_str).collect()
 }
 
-#[test]
-fn a_python_server_of_websockets_is_understood() {
-    let workspace = Workspace::new();
-    let script = workspace.write("server.py", WEBSOCKETS).display().to_string();
-    let server = Server::python(|port| vec![script.clone(), port.to_string()]);
-    workspace.write("config.yaml", &WEBSOCKET_SUITE.replace("@HOST@", &server.address));
-    let finished = workspace.run(&["run", "--quiet"]);
-    let result = result(&finished);
-    for name in ["WS /echo", "WS /large", "WS /fragments", "WS with a subprotocol"] {
-        assert!(endpoint(&result, name)["ok"].as_u64() > Some(0), "{name}");
-        assert_eq!(
-            endpoint(&result, name)["failed"],
-            serde_json::json!({}),
-            "{name}: {}",
-            result["failures"]
-        );
-    }
-    assert!(endpoint(&result, "WS /leave")["websocket"]["unexpected_closes"].as_u64() > Some(0));
-    assert!(endpoint(&result, "WS /leave")["failed"]["websocket_close"].as_u64() > Some(0));
-    assert!(endpoint(&result, "WS /silence")["websocket"]["missing_messages"].as_u64() > Some(0));
-    assert!(endpoint(&result, "WS /silence")["failed"]["missing_message"].as_u64() > Some(0));
-    assert_eq!(endpoint(&result, "WS /forbidden")["ok"], 0);
-    assert!(endpoint(&result, "WS /forbidden")["failed"]["status"].as_u64() > Some(0));
+/// Asserts that all of an endpoint failed, in this way.
+pub fn only_fails(result: &Value, name: &str, kind: &str) {
+    let endpoint = whole(result, name);
+    assert_eq!(endpoint["ok"], 0, "{name}: {}", result["failures"]);
+    let failed = endpoint["failed"].as_object().expect("kinds");
+    assert_eq!(failed.keys().collect::<Vec<_>>(), [kind], "{name}: {}", result["failures"]);
+    assert!(count(&failed[kind]) > 0, "{name}");
+}
+
+/// Asserts that an endpoint was reached and never failed.
+pub fn never_fails(result: &Value, name: &str) {
+    let endpoint = whole(result, name);
+    assert!(count(&endpoint["ok"]) > 0, "{name}");
+    assert_eq!(endpoint["failed"], serde_json::json!({}), "{name}: {}", result["failures"]);
+}
+
+/// How many connections passed through this phase.
+pub fn opened(result: &Value, phase: &str) -> u64 {
+    count(&result["totals"]["phases"][phase]["n"])
+}
+
+/// The messages kept of how an endpoint failed.
+pub fn samples(result: &Value, endpoint: &str) -> String {
+    let failures = result["failures"].as_array().expect("failures");
+    failures.iter().filter(|one| one["endpoint"] == endpoint).map(|one| one["samples"].to_string()).collect()
 }

@@ -66,7 +66,7 @@ impl Response {
         let json = self.json().map_or(Value::from(()), |json| Value::from(Serde(json)));
         Value::from_pairs([
             ("status", Value::from(self.status)),
-            ("headers", headers.collect::<Value>()),
+            ("headers", Value::from_pairs(headers)),
             ("json", json),
         ])
     }
@@ -175,4 +175,17 @@ fn status_text(ranges: &[(u16, u16)]) -> String {
 
 fn contains(body: &[u8], wanted: &[u8]) -> bool {
     wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_see_headers_by_their_names() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", hyper::header::HeaderValue::from_static("text/html"));
+        let seen = Response::new(200, headers, Bytes::new()).value().get_attr("headers").unwrap();
+        assert_eq!(seen.get_attr("content-type").unwrap().as_str(), Some("text/html"));
+    }
 }

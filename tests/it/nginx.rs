@@ -10,8 +10,8 @@ use rcgen::CertificateParams;
 use serde_json::Value;
 
 use crate::external::{
-    Server, Trust, certify, count, kinds, names, never_fails, only_fails, opened, result, run, samples, steady,
-    whole,
+    Server, Trust, certify, count, kinds, names, never_fails, only_fails, opened, result, run, samples,
+    steady, whole,
 };
 use crate::harness::{Workspace, poll_until};
 

@@ -64,7 +64,7 @@ fn missing(command: &Command, why: &str) -> ! {
 }
 
 /// Writes the certificate of a new authority and one that it signs: `ca.pem`, `cert.pem`, `key.pem`.
-pub fn certify(workspace: &Workspace, certificate: CertificateParams) {
+pub fn certify(workspace: &Workspace, certificate: &CertificateParams) {
     let mut authority = CertificateParams::new(vec![]).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().expect("a key");

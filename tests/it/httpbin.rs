@@ -11,8 +11,8 @@ use crate::harness::{Finished, Workspace};
 const SERVER: &str = include_str!("fixtures/httpbin.py");
 const SUITE: &str = include_str!("fixtures/httpbin.yaml");
 const SECRET: &str = "hush-hush-hush";
-const ACCOUNTS: &str =
-    "email,id,note\na@example.com,1,plain\nb@example.com,2,\"with, comma\"\nc@example.com,3,with “quotes”\n";
+const ACCOUNTS: &str = "email,id,note\na@example.com,1,plain\nb@example.com,2,\"with, comma\"\n\
+                        c@example.com,3,with “quotes”\n";
 const USERS: u64 = 3;
 
 /// Runs a scenario on httpbin speaking this version of HTTP.

@@ -29,7 +29,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    fn start(keep: &str, protocol: &str, certificate: CertificateParams) -> Self {
+    fn start(keep: &str, protocol: &str, certificate: &CertificateParams) -> Self {
         let workspace = Workspace::new();
         certify(&workspace, certificate);
         workspace.write("www/page.txt", &"a page\n".repeat(20_000));
@@ -52,7 +52,7 @@ impl Nginx {
     }
 
     fn plain(keep: &str) -> Self {
-        Self::start(keep, "TLSv1.2 TLSv1.3", names(&["localhost"]))
+        Self::start(keep, "TLSv1.2 TLSv1.3", &names(&["localhost"]))
     }
 
     /// Runs a scenario in plain text.
@@ -194,7 +194,7 @@ fn a_large_body_is_read_whole_unless_it_is_larger_than_allowed() {
 #[test]
 fn an_authority_that_is_trusted_is_enough_for_each_version_of_tls() {
     for (protocol, host) in [("TLSv1.2", "localhost"), ("TLSv1.3", "127.0.0.1")] {
-        let nginx = Nginx::start("keepalive_requests 5;", protocol, names(&[host]));
+        let nginx = Nginx::start("keepalive_requests 5;", protocol, &names(&[host]));
         let url = format!("https://{host}:{}", nginx.tls);
         let result = nginx.run_on(&url, ("pages", Trust::Ours), 0);
         assert!(kinds(&result).is_empty(), "{protocol}: {}", result["failures"]);
@@ -214,7 +214,7 @@ fn a_certificate_that_cannot_be_trusted_is_a_failure_of_tls() {
         (names(&["another.example"]), Trust::Ours, "not valid for name"),
         (expired, Trust::Ours, "expired"),
     ] {
-        let nginx = Nginx::start("", "TLSv1.2 TLSv1.3", certificate);
+        let nginx = Nginx::start("", "TLSv1.2 TLSv1.3", &certificate);
         let result = nginx.run_on(&format!("https://localhost:{}", nginx.tls), ("idle", trust), 3);
         only_fails(&result, "GET /page.txt", "tls");
         assert!(samples(&result, "GET /page.txt").contains(says), "{}", result["failures"]);

@@ -36,7 +36,7 @@ impl Sockets {
 
     fn start(host: &str, certificate: &[&str]) -> Self {
         let workspace = Workspace::new();
-        certify(&workspace, names(&["localhost"]));
+        certify(&workspace, &names(&["localhost"]));
         let paths: Vec<PathBuf> =
             ["closes"].iter().chain(certificate).map(|name| workspace.path(name)).collect();
         let arguments: Vec<&str> = paths.iter().filter_map(|path| path.to_str()).collect();

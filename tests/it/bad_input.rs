@@ -74,6 +74,31 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn a_load_that_is_wrong_is_not_called_missing_too() {
+    for (bad, part) in [
+        ("users: many,", "`many` is not a whole number"),
+        ("users: [2],", "expected a whole number, found a list"),
+        ("users: 2, load: {arrivals: 5/s},", "both `load` and `users`"),
+    ] {
+        let stderr = refused(&GOOD.replace("users: 2,", bad));
+        said(&stderr, &["config.yaml:4", part]);
+        assert!(!stderr.contains("nothing says") && !stderr.contains("problems"), "{stderr}");
+    }
+    said(&refused(&GOOD.replace("users: 2,", "users: null,")), &["nothing says how much load"]);
+}
+
+#[test]
+fn a_variable_of_the_environment_is_pointed_at_by_its_name() {
+    let workspace = Workspace::with_config(GOOD);
+    let mut command = workspace.command(&["check"]);
+    command.env("LOADGATE_USERS", "ten");
+    let finished = workspace.finish(command);
+    assert_eq!(finished.code(), 2);
+    said(&finished.stderr, &["LOADGATE_USERS:1:1", "`ten`"]);
+    assert!(!finished.stderr.contains("nothing says"), "{}", finished.stderr);
+}
+
+#[test]
 fn a_column_that_the_data_file_does_not_have_is_found() {
     let config = GOOD
         .replacen("    users:\n", "    data: {accounts: {file: accounts.csv}}\n    users:\n", 1)

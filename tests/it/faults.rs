@@ -1,6 +1,7 @@
 //! Faults while it runs: counted by kind, the run goes on, nothing is lost and nothing is left behind.
 
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,50 @@ fn a_target_that_dies_shows_its_last_lines() {
 }
 
 #[test]
+fn a_target_that_dies_during_the_run_makes_it_invalid_and_shows_its_last_lines() {
+    let config = format!(
+        "version: 1\nname: x\nenvironments: {{e: {{target: {{command: [sh, -c, \
+         '(sleep 2; echo collapsed; kill -9 $$) & exec \"$0\" demo-api --listen \"$1\"', '{}', '{{{{ address }}}}'], \
+         ready: /health}}, users: 3, run_time: 5s}}}}\n\
+         scenarios: {{s: {{users: {{u: {{wait: 10ms, steps: [{{get: /health}}]}}}}}}}}\n",
+        crate::harness::BINARY
+    );
+    let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+    assert_eq!(finished.code(), 6, "{}\n{}", finished.stdout, finished.stderr);
+    assert!(
+        finished.stdout.contains("signal 9") && finished.stdout.contains("collapsed"),
+        "{}",
+        finished.stdout
+    );
+    let result = finished.result().expect("a result");
+    assert_eq!(result["verdict"]["status"], "invalid");
+    let failed = result["whole_run"]["failed"].as_object().expect("kinds");
+    assert!(failed.keys().all(|kind| kind == "connect" || kind == "reset"), "{failed:?}");
+}
+
+#[test]
+fn a_full_disk_is_told_before_any_traffic() {
+    let server = FaultServer::start(Mode::ByPath);
+    let config = format!(
+        "version: 1\nname: x\nenvironments: {{e: {{host: 'http://{}', users: 1, run_time: 9s}}}}\n\
+         scenarios: {{s: {{users: {{u: {{wait: 1s, steps: [{{get: /}}]}}}}}}}}\n",
+        server.address
+    );
+    let workspace = Workspace::with_config(&config);
+    // A limit on the size of files refuses a write as a full disk does, and needs no mount.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -f 64; trap '' XFSZ; exec \"$0\" run", crate::harness::BINARY])
+        .current_dir(workspace.path(""));
+    let finished = workspace.finish(command);
+    assert_eq!(finished.code(), 1, "{}", finished.stderr);
+    assert!(finished.stderr.contains("cannot write `./reports/"), "{}", finished.stderr);
+    assert_eq!(server.requests(), 0);
+    let left = std::fs::read_dir(workspace.path("reports")).expect("the folder of the reports");
+    assert_eq!(left.count(), 0, "the folder of the run was taken away again");
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_told_before_any_traffic() {
     let server = FaultServer::start(Mode::ByPath);
     let config = format!(
@@ -114,10 +159,20 @@ const LONG: &str = "version: 1\nname: long\n\
     environments: {e: {target: {command: [loadgate, demo-api, --listen, '{{ address }}'], ready: /health}, users: 5, run_time: 80s}}\n\
     scenarios: {s: {users: {u: {wait: 10ms, steps: [{get: /health}]}}}}\n";
 
+/// The same with a target that ignores the request to end, as does the child it started.
+const STUBBORN: &str = "version: 1\nname: long\n\
+    environments: {e: {target: {command: [sh, -c, 'trap \"\" TERM; setsid sh -c \"trap : TERM; echo \\$\\$ > leftover; while :; do sleep 1; done\" & \
+    exec \"$0\" demo-api --listen \"$1\"', BINARY, '{{ address }}'], ready: /health}, users: 5, run_time: 80s}}\n\
+    scenarios: {s: {users: {u: {wait: 10ms, steps: [{get: /health}]}}}}\n";
+
 impl Long {
     /// Starts it and waits until its target answers requests: the log of the target is there, and it is up.
     fn start() -> Self {
-        let workspace = Workspace::with_config(LONG);
+        Self::with(LONG)
+    }
+
+    fn with(config: &str) -> Self {
+        let workspace = Workspace::with_config(config);
         let mut command = workspace.command(&["run"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().expect("the binary starts");
@@ -133,6 +188,13 @@ impl Long {
     fn target(&self) -> Option<i32> {
         let guard = children(self.child.id().cast_signed()).into_iter().next()?;
         children(guard).into_iter().next()
+    }
+
+    /// The process that a stubborn target started.
+    fn leftover(&self) -> i32 {
+        let text = || std::fs::read_to_string(self.workspace.path("leftover")).unwrap_or_default();
+        poll_until(PATIENCE, "the target's child says who it is", || text().ends_with('\n'));
+        text().trim().parse().expect("a process number")
     }
 
     fn signal(&self, signal: Signal) {
@@ -187,6 +249,30 @@ fn a_signal_ends_the_run_with_a_partial_result() {
         assert_eq!(result["verdict"]["status"], "interrupted");
         assert!(gone(target), "the target was stopped");
     }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_still_nothing_is_left() {
+    let mut long = Long::with(&STUBBORN.replace("BINARY", crate::harness::BINARY));
+    let (target, leftover) = (long.target().expect("a target"), long.leftover());
+    long.signal(Signal::INT);
+    // The result is written before the target is stopped, and this target takes its time.
+    poll_until(PATIENCE, "the first signal was heard", || {
+        long.workspace.path("reports/latest/result.json").exists()
+    });
+    long.signal(Signal::TERM);
+    let status = long.child.wait().expect("an end");
+    assert_eq!(status.signal(), Some(15), "{status}");
+    poll_until(PATIENCE, "nothing is left", || gone(target) && gone(leftover));
+}
+
+#[test]
+fn a_signal_ends_all_that_the_target_started() {
+    let mut long = Long::with(&STUBBORN.replace("BINARY", crate::harness::BINARY));
+    let leftover = long.leftover();
+    long.signal(Signal::INT);
+    assert_eq!(long.child.wait().expect("an end").code(), Some(130));
+    assert!(gone(leftover), "what left for a session of its own was ended too");
 }
 
 #[test]

@@ -49,6 +49,39 @@ fn stages_of_arrivals_follow_the_area_under_them() {
 }
 
 #[test]
+fn stages_of_users_have_a_ramp_on_both_sides_of_what_is_judged() {
+    // Up to 6 users in 1 s, 2 s of 6, down in 1 s.
+    let result =
+        measured(&Demo::start(&[]), "{stages: [{to: 6, over: 1s}, {to: 6, over: 2s}, {to: 0, over: 1s}]}");
+    let series = result["series"].as_array().expect("a series");
+    let phases: Vec<&str> = series.iter().filter_map(|point| point["phase"].as_str()).collect();
+    assert_eq!(phases[..4], ["ramp", "steady", "steady", "ramp"]);
+    assert_eq!((&series[1]["users"], &series[2]["users"]), (&Value::from(6), &Value::from(6)));
+    assert_eq!(result["steady_s"], 2.0);
+}
+
+#[test]
+fn a_seed_draws_the_same_tasks_again() {
+    let demo = Demo::start(&[]);
+    // 50 arrivals are no whole number of decks of 7: what is left of the last deck depends on the order.
+    let config = format!(
+        "version: 1\nname: order\nenvironments: {{here: {{host: '{}', load: {{arrivals: 50/s, run_time: 1s}}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{tasks: {{x: 4, y: 2, z: 1}}}}}}, tasks: {{x: [{{get: /health}}], \
+         y: [{{get: '/health?y'}}], z: [{{get: '/health?z'}}]}}}}}}\n",
+        demo.url
+    );
+    let tasks = |seed: &str| {
+        let finished = Workspace::with_config(&config).run(&["run", "--quiet", "--seed", seed]);
+        assert_eq!(finished.code(), 0, "{}", finished.stderr);
+        finished.result().expect("a result")["tasks"].clone()
+    };
+    let seeds = ["1", "2", "3", "4"];
+    let drawn = seeds.map(tasks);
+    assert_eq!(drawn, seeds.map(tasks));
+    assert!(drawn.iter().any(|other| *other != drawn[0]), "every seed draws the same: {}", drawn[0]);
+}
+
+#[test]
 fn a_staircase_holds_every_step() {
     // 2, 4 and 6 users for a second each.
     let result = measured(&Demo::start(&[]), "{staircase: {from: 2, by: 2, every: 1s, until: 6}}");

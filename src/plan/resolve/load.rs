@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::node::{Key, Node, Span};
+use crate::config::node::{Key, Node, Span, Value};
 use crate::config::problem::Problem;
 use crate::plan::load::{Distribution, Load, Model, Shape};
 use crate::units::Rate;
@@ -71,10 +71,14 @@ pub(super) fn check(layer: Layer) -> Vec<Problem> {
 /// The load of a run. `place` is what to point at where nothing is said.
 pub(super) fn resolve(layers: &Layers, place: Span) -> Result<Load, Vec<Problem>> {
     let mut parts = Parts::default();
+    let mut problems = Vec::new();
     for layer in layers.iter() {
-        parts.cover(layer_parts(layer).unwrap_or_default());
+        match layer_parts(layer) {
+            Ok(above) => parts.cover(above),
+            Err(problem) => problems.push(problem),
+        }
     }
-    let problems = parts.contradictions();
+    problems.extend(parts.contradictions());
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -185,7 +189,10 @@ impl<'a> Parts<'a> {
                 (Shape::constant_at(rate, run_time), true)
             }
             Some(Kind::Users) | None => {
-                let Some(users) = unit::parsed::<f64>(self.get("users")) else { return Err(nothing(place)) };
+                let users = self.get("users").filter(|node| node.value != Value::Null);
+                let Some(node) = users else { return Err(nothing(place)) };
+                // What is no number is told by its form; it is not silence.
+                let users = unit::parsed::<f64>(Some(node)).unwrap_or_default();
                 let spawn_rate = unit::rate(self.get("spawn_rate")).filter(|rate| rate.0 > 0.0);
                 (profile::ramp(users, spawn_rate, run_time), false)
             }

@@ -68,7 +68,7 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
         reached = target::reach(&plan.target, folder.path()) => reached?,
     };
     let mut progress = Progress::begin(shown, plan.load.shape.duration());
-    let run = generate(plan, &reached.url, &mut progress, async { shutdown.requested().await.into() }).await;
+    let run = generate(plan, &reached.url, &mut progress, shutdown.requested()).await;
     progress.end();
     let mut result = summarise(plan, &run?, context(&reached));
     result.verdict = Some(judge(&plan.rules, &result));

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::LoadError;
 use super::health::Watch;
 use super::measure::recording::Recording;
-use super::measure::run::{Health, Interruption, RunData, Series, Window, WindowSummary};
+use super::measure::run::{Health, RunData, Series, Window, WindowSummary};
 use super::session::Session;
+use super::shutdown::Interruption;
 use crate::clock;
 use crate::plan::Plan;
 use crate::plan::load::{Load, Model, Phase};
@@ -44,19 +45,19 @@ pub async fn generate(
     let mut run = Run::begin(plan);
     tokio::pin!(interrupted);
     let interruption = loop {
-        let Some(length) = run.next_length() else { break Interruption::None };
+        let Some(length) = run.next_length() else { break None };
         tokio::select! {
             biased;
-            interruption = &mut interrupted => break interruption,
+            interruption = &mut interrupted => break Some(interruption),
             recording = session.window(length) => {
                 if run.add(&recording?, length, observer) == Wish::Stop {
-                    break Interruption::None;
+                    break None;
                 }
             }
         }
     };
     run.cut_at(session.origin().elapsed());
-    let drain = if interruption == Interruption::None { plan.load.drain } else { Duration::ZERO };
+    let drain = if interruption.is_none() { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;
     let health = |total: &Recording| watch.end(total, cores);
     Ok(run.end(&rest, interruption, health))
@@ -116,7 +117,7 @@ impl<'a> Run<'a> {
     fn end(
         mut self,
         rest: &Recording,
-        interrupted: Interruption,
+        interrupted: Option<Interruption>,
         health: impl Fn(&Recording) -> Health,
     ) -> RunData {
         self.total.merge(rest);

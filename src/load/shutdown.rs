@@ -19,15 +19,6 @@ pub enum Interruption {
     Sigterm,
 }
 
-impl From<Interruption> for super::measure::run::Interruption {
-    fn from(signal: Interruption) -> Self {
-        match signal {
-            Interruption::Sigint => Self::Sigint,
-            Interruption::Sigterm => Self::Sigterm,
-        }
-    }
-}
-
 impl Interruption {
     /// The exit status of an interrupted run.
     pub fn exit_status(self) -> u8 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::recording::{Recording, Tally};
-use crate::load::measure::run::{Health, Interruption, RunData, Window, WindowSummary};
+use crate::load::measure::run::{Health, RunData, Window, WindowSummary};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
 use crate::plan::rules::Rules;
 use crate::plan::user::{BuiltinSlots, Task};
@@ -75,7 +75,7 @@ pub fn run(total: Recording) -> RunData {
         windows: vec![window(0, Phase::Ramp), window(2, Phase::Steady)],
         steady: Duration::from_secs(28),
         duration: Duration::from_secs(30),
-        interrupted: Interruption::None,
+        interrupted: None,
         health: Health {
             cpu_us_per_request: 9.13,
             cpu_utilisation: 0.204,

@@ -4,8 +4,9 @@
 use crate::clock::micros;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
-use crate::load::measure::run::{Health, Interruption, RunData, TimesSummary, Window};
+use crate::load::measure::run::{Health, RunData, TimesSummary, Window};
 use crate::load::measure::times::Times as Recorded;
+use crate::load::shutdown::Interruption;
 use crate::plan::load as planned;
 use crate::plan::{EndpointKind, Plan};
 
@@ -56,8 +57,8 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         started_at: run.started_at.to_string(),
         duration_s: run.duration.as_secs_f64(),
         steady_s,
-        interrupted: run.interrupted != Interruption::None,
-        signal: signal(run.interrupted),
+        interrupted: run.interrupted.is_some(),
+        signal: run.interrupted.map(signal),
         git: context.git,
         runner: context.runner,
         load: load(&plan.load),
@@ -91,11 +92,10 @@ fn without_credentials(target: &str) -> String {
     }
 }
 
-fn signal(interruption: Interruption) -> Option<Signal> {
+fn signal(interruption: Interruption) -> Signal {
     match interruption {
-        Interruption::None => None,
-        Interruption::Sigint => Some(Signal::Sigint),
-        Interruption::Sigterm => Some(Signal::Sigterm),
+        Interruption::Sigint => Signal::Sigint,
+        Interruption::Sigterm => Signal::Sigterm,
     }
 }
 

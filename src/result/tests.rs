@@ -10,7 +10,8 @@ use super::schema::{RunResult, Stage};
 use super::summary::summarise;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::Recording;
-use crate::load::measure::run::{Health, Interruption};
+use crate::load::measure::run::Health;
+use crate::load::shutdown::Interruption;
 use crate::plan::load::{Distribution, Model, Segment, Shape};
 use crate::result::file::to_json;
 use crate::result::schema::Signal;
@@ -159,9 +160,9 @@ fn a_load_is_told_in_its_own_words() {
 #[test]
 fn a_signal_is_kept() {
     for (interrupted, expected) in [
-        (Interruption::None, None),
-        (Interruption::Sigint, Some(Signal::Sigint)),
-        (Interruption::Sigterm, Some(Signal::Sigterm)),
+        (None, None),
+        (Some(Interruption::Sigint), Some(Signal::Sigint)),
+        (Some(Interruption::Sigterm), Some(Signal::Sigterm)),
     ] {
         let run = crate::load::measure::run::RunData { interrupted, ..run(Recording::new(2, 1, 1)) };
         let result = summarise(&plan(&["GET /a", "WS /b"]), &run, context());

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::recording::{Recording, Split, Tally};
 use super::times::Times;
+use crate::load::shutdown::Interruption;
 use crate::plan::load::Phase;
 
 /// Everything known at the end of a run. Indexes are those of the plan.
@@ -23,21 +24,9 @@ pub struct RunData {
     /// From the start of the load to its end, or to the moment it was cut off.
     pub duration: Duration,
     /// Whether somebody stopped it.
-    pub interrupted: Interruption,
+    pub interrupted: Option<Interruption>,
     /// How the generator was.
     pub health: Health,
-}
-
-/// Whether a run was stopped from outside, and by what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Interruption {
-    /// It ended by itself.
-    #[default]
-    None,
-    /// Ctrl-C.
-    Sigint,
-    /// What a cancelled job sends.
-    Sigterm,
 }
 
 /// The generator over the whole run: could it do what it was asked for?

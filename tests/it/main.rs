@@ -9,6 +9,7 @@ mod httpbin;
 mod load_model;
 mod main_job;
 mod nginx;
+mod session;
 mod shutdown;
 mod target;
 mod websockets;

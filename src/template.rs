@@ -6,6 +6,7 @@ mod function;
 mod json;
 mod scope;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -105,6 +106,14 @@ impl Template {
         let mut text = String::with_capacity(self.source.len());
         self.render_into(scope, &mut text)?;
         Ok(text)
+    }
+
+    /// Renders as text; what is constant is borrowed.
+    pub fn text<'t>(&'t self, scope: &Scope) -> Result<Cow<'t, str>, RenderError> {
+        match self.constant() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.render(scope).map(Cow::Owned),
+        }
     }
 
     /// Renders as text, appended to `out`.

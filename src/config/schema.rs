@@ -1,6 +1,7 @@
 //! The whole language of config.yaml as one table: every key, its kind and what it means. The check of
 //! the shape and the JSON Schema both come from it; it holds no logic.
 
+mod http;
 mod judging;
 mod load;
 mod reporting;

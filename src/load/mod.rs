@@ -2,6 +2,7 @@
 //! of objectives and reports.
 
 pub mod arrivals;
+mod compose;
 mod control;
 mod deck;
 mod generate;
@@ -33,9 +34,6 @@ pub enum LoadError {
     /// The target's URL cannot be used.
     #[error("the target cannot be used: {0}")]
     Target(String),
-    /// The machine's certificates cannot be read.
-    #[error("the trusted certificates of this machine cannot be loaded")]
-    Trust(#[from] rustls::Error),
     /// The system refused a thread, a timer or a runtime.
     #[error("the system refused what the generator needs")]
     System(#[from] std::io::Error),

@@ -1,31 +1,29 @@
-//! The HTTP step: build the request, send it, look at the response.
+//! The HTTP step: send what it asks for, follow where it leads, look at the response.
 
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{HOST, HeaderName, HeaderValue as RawHeader};
-use hyper::{HeaderMap, Request as HttpRequest};
+use hyper::header::{COOKIE, HeaderName};
 
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Sample, Traffic};
 use super::pacing;
 use super::perform::{End, InFlight, unrendered};
-use super::protocol::http::{self, Connection, Keep, Unsent};
+use super::protocol::http::{Connection, Unsent};
+use super::protocol::incoming::{Headers, Keep, Received, Reuse, Wants};
 use super::protocol::origin::Origin;
+use super::protocol::outgoing::Outgoing;
+use super::protocol::redirect;
 use super::protocol::response::Response;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
-use crate::plan::step::{Body, Expectation, Extract, HeaderValue, Poll, Request};
-use crate::template::{Scope, Template};
+use crate::plan::connection::{Cookies, KeepAlive};
+use crate::plan::step::{Expectation, Extract, Poll, Request};
 
 /// The most connections a user keeps alive: templates may name any number of hosts.
 const MOST_KEPT: usize = 16;
 
-type Outgoing = HttpRequest<Full<Bytes>>;
+static COOKIES: HeaderName = COOKIE;
 
 /// How one exchange went, before anything is expected of it.
 struct Exchange {
@@ -35,14 +33,16 @@ struct Exchange {
     phases: Phases,
     traffic: Traffic,
     response: Result<Response, Failure>,
-    sent: Sent,
 }
 
-/// What a trace shows of a request; empty where nobody looks.
-#[derive(Default)]
-struct Sent {
-    line: String,
-    body: Bytes,
+/// What comes after a response.
+enum Next<'a> {
+    /// Nothing: it is the answer.
+    Answer,
+    /// Another request.
+    Hop(Outgoing<'a>),
+    /// It leads nowhere.
+    Astray(Failure),
 }
 
 impl VirtualUser {
@@ -84,98 +84,150 @@ impl VirtualUser {
         }
     }
 
-    /// One request and its response, counted. Returns when it was due and when it ended.
+    /// One request and all that it is redirected to, each counted as a request of its own. Returns when the
+    /// first was due and when the last ended.
     async fn once(&mut self, request: &Request) -> Result<(Instant, Instant), End> {
-        let in_flight = InFlight::begin(&self.worker);
-        let mut exchange = self.exchange(request).await;
-        let outcome = match &exchange.response {
-            Ok(response) => self.judge(request, response),
-            Err(failure) => Err(failure.clone()),
+        let mut outgoing = match self.compose(request) {
+            Ok(outgoing) => outgoing,
+            Err(failure) => return Err(self.unsent(request, failure)),
         };
-        let ended =
-            if outcome.is_ok() { Ok((exchange.scheduled, exchange.finished)) } else { Err(End::Failed) };
-        let sample = Sample {
-            endpoint: request.endpoint,
-            scheduled: exchange.scheduled,
-            started: exchange.started,
-            finished: exchange.finished,
-            outcome,
-            phases: std::mem::take(&mut exchange.phases),
-            traffic: exchange.traffic,
-        };
-        self.worker.journal.note(|| traced(&exchange, &sample));
-        in_flight.end(|recorder| recorder.sample(&sample));
-        ended
+        let mut hops = request.redirects.unwrap_or(self.worker.plan.http.redirects);
+        let mut due = None;
+        loop {
+            let in_flight = InFlight::begin(&self.worker);
+            let exchange = self.exchange(request, &mut outgoing).await;
+            let due = *due.get_or_insert(exchange.scheduled);
+            let (next, outcome) = match &exchange.response {
+                Ok(response) => match onwards(request, &outgoing, response, hops) {
+                    Next::Answer => (None, self.judge(request, response)),
+                    Next::Hop(next) => (Some(next), Ok(())),
+                    Next::Astray(failure) => (None, Err(failure)),
+                },
+                Err(failure) => (None, Err(failure.clone())),
+            };
+            let ended = outcome.is_ok();
+            let finished = exchange.finished;
+            self.count(in_flight, (request, &outgoing), exchange, outcome);
+            match next {
+                Some(next) => outgoing = next,
+                None if ended => return Ok((due, finished)),
+                None => return Err(End::Failed),
+            }
+            hops -= 1;
+        }
     }
 
-    async fn exchange(&mut self, request: &Request) -> Exchange {
+    fn count(
+        &self,
+        in_flight: InFlight,
+        (request, outgoing): (&Request, &Outgoing<'_>),
+        exchange: Exchange,
+        outcome: Result<(), Failure>,
+    ) {
+        let Exchange { scheduled, started, finished, phases, traffic, response } = exchange;
+        let endpoint = request.endpoint;
+        let sample = Sample { endpoint, scheduled, started, finished, outcome, phases, traffic };
+        self.worker.journal.note(|| traced(outgoing, response.as_ref().ok(), &sample));
+        in_flight.end(|recorder| recorder.sample(&sample));
+    }
+
+    /// Counts a request that could not be made: what it needs is not there.
+    fn unsent(&mut self, request: &Request, failure: Failure) -> End {
+        let due = self.due.take();
+        let now = clock::now();
+        let sample = Sample {
+            endpoint: request.endpoint,
+            scheduled: due.unwrap_or(now),
+            started: now,
+            finished: now,
+            outcome: Err(failure),
+            phases: Phases::default(),
+            traffic: Traffic::default(),
+        };
+        self.worker.journal.note(|| Event::Exchange(Box::new(Traced::unsent(&sample))));
+        InFlight::begin(&self.worker).end(|recorder| recorder.sample(&sample));
+        End::Failed
+    }
+
+    async fn exchange(&mut self, request: &Request, outgoing: &mut Outgoing<'_>) -> Exchange {
+        let worker = self.worker.clone();
         let due = self.due.take();
         let started = clock::now();
-        let mut phases = Phases::default();
-        let mut traffic = Traffic::default();
-        let mut sent = Sent::default();
-        let response = match self.build(request, &mut sent) {
-            Err(failure) => Err(failure),
-            Ok((origin, outgoing)) => {
-                let worker = self.worker.clone();
-                let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
-                let keep = if worker.journal.is_kept() || worker.plan.keeps_response {
-                    Keep::Whole
-                } else {
-                    keep(request)
-                };
-                let answer = self.send_and_read((origin, outgoing), keep, (&mut phases, &mut traffic));
-                worker.timer.timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out(limit)))
-            }
-        };
+        self.add_cookies(request, outgoing);
+        let (mut phases, mut traffic) = (Phases::default(), Traffic::default());
+        let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
+        let wants = self.wants(request);
+        let answer = self.send_and_read(outgoing, wants, (&mut phases, &mut traffic));
+        let response = worker.timer.timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
-        Exchange { scheduled: due.unwrap_or(started), started, finished, phases, traffic, response, sent }
+        if let Ok(response) = &response
+            && worker.plan.http.cookies == Cookies::Kept
+        {
+            self.jar.keep(outgoing, &response.headers);
+        }
+        Exchange { scheduled: due.unwrap_or(started), started, finished, phases, traffic, response }
     }
 
     /// Sends on a kept connection, or on a new one. Whatever goes wrong, the connection is not used again.
     async fn send_and_read(
         &mut self,
-        (origin, mut outgoing): (Rc<Origin>, Outgoing),
-        keep: Keep,
+        outgoing: &Outgoing<'_>,
+        wants: Wants,
         (phases, traffic): (&mut Phases, &mut Traffic),
     ) -> Result<Response, Failure> {
+        let worker = self.worker.clone();
+        let (http, connector) = (&worker.plan.http, &worker.connector);
         let begun = clock::now();
-        let mut connection = match self.kept(&origin).await {
-            Some(connection) => connection,
-            None => Connection::open(&self.worker.connector, origin.clone(), phases).await?,
-        };
-        let answer = loop {
-            match connection.send(outgoing).await {
-                Ok(answer) => break answer,
+        let mut connection = self.kept(&outgoing.origin);
+        let received = loop {
+            let mut at_hand = match connection.take() {
+                Some(kept) => kept,
+                None => Connection::open(connector, outgoing.origin.clone(), http, phases).await?,
+            };
+            let answer = at_hand.exchange(outgoing, wants, http).await;
+            *traffic = at_hand.meter().take();
+            match answer {
+                Ok(Received { response, first_byte, reuse }) => {
+                    phases.first_byte = Some(first_byte.saturating_duration_since(begun));
+                    if reuse == Reuse::Again && http.keep_alive == KeepAlive::Kept {
+                        self.keep(at_hand);
+                    }
+                    break response;
+                }
                 Err(Unsent::Failed(failure)) => return Err(failure),
+                Err(Unsent::Closed) if phases.connect.is_some() => {
+                    let message = "the connection was closed as soon as it was open";
+                    return Err(Failure::new(FailureKind::Reset, message));
+                }
                 // The server closed it between the look and the write, and has seen nothing of this request.
-                Err(Unsent::Closed(_)) if phases.connect.is_some() => {
-                    return Err(Failure::new(
-                        FailureKind::Reset,
-                        "the connection was closed as soon as it was open",
-                    ));
-                }
-                Err(Unsent::Closed(back)) => {
-                    outgoing = *back;
-                    connection = Connection::open(&self.worker.connector, origin.clone(), phases).await?;
-                }
+                Err(Unsent::Closed) => {}
             }
         };
-        phases.first_byte = Some(http::since(begun));
-        let response = http::read(answer, keep, self.worker.plan.limits.max_body).await;
-        *traffic = connection.meter().take();
-        let response = response?;
+        Ok(received)
+    }
+
+    fn kept(&mut self, origin: &Origin) -> Option<Connection> {
+        let at = self.connections.iter().position(|connection| **connection.origin() == *origin)?;
+        let mut connection = self.connections.swap_remove(at);
+        connection.usable().then_some(connection)
+    }
+
+    fn keep(&mut self, connection: Connection) {
         if self.connections.len() == MOST_KEPT {
             self.connections.remove(0);
         }
         self.connections.push(connection);
-        Ok(response)
     }
 
-    async fn kept(&mut self, origin: &Origin) -> Option<Connection> {
-        let at = self.connections.iter().position(|connection| **connection.origin() == *origin)?;
-        let mut connection = self.connections.swap_remove(at);
-        connection.usable().await.then_some(connection)
+    /// The cookies of this user for the place a request goes to, unless the step has its own.
+    fn add_cookies(&self, request: &Request, outgoing: &mut Outgoing<'_>) {
+        if request.headers.iter().any(|(name, _)| *name == COOKIES) {
+            return;
+        }
+        outgoing.headers.retain(|(name, _)| **name != COOKIES);
+        if let Some(cookies) = self.jar.header(outgoing) {
+            outgoing.headers.push((&COOKIES, cookies.into()));
+        }
     }
 
     fn judge(&mut self, request: &Request, response: &Response) -> Result<(), Failure> {
@@ -191,46 +243,48 @@ impl VirtualUser {
         request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))
     }
 
-    fn build(&self, request: &Request, sent: &mut Sent) -> Result<(Rc<Origin>, Outgoing), Failure> {
-        let (origin, path) = self.locate(&request.url, &request.query)?;
-        let body = render_body(&request.body, &self.scope)?;
-        if self.worker.journal.is_kept() {
-            *sent =
-                Sent { line: format!("{} {}{path}", request.method, origin.authority()), body: body.clone() };
-        }
-        let mut outgoing = HttpRequest::new(Full::new(body));
-        *outgoing.method_mut() = request.method.clone();
-        *outgoing.uri_mut() =
-            path.parse().map_err(|error| invalid(format!("`{path}` is no path: {error}")))?;
-        *outgoing.headers_mut() = render_headers(&request.headers, &self.scope)?;
-        if !outgoing.headers().contains_key(HOST) {
-            outgoing.headers_mut().insert(HOST, header(&HOST, &origin.authority())?);
-        }
-        Ok((origin, outgoing))
-    }
-
-    /// Renders a URL and its query, percent-encoded where they need it.
-    pub(super) fn locate(
-        &self,
-        url: &Template,
-        query: &[(String, Template)],
-    ) -> Result<(Rc<Origin>, String), Failure> {
-        let rendered = url.render(&self.scope).map_err(|error| unrendered(&error))?;
-        let (origin, mut path) = self.worker.base.resolve(&rendered)?;
-        if !query.is_empty() {
-            path.push(if path.contains('?') { '&' } else { '?' });
-            path.push_str(&render_form(query, &self.scope)?);
-        }
-        let clean = path.bytes().all(|byte| byte.is_ascii_graphic());
-        Ok((origin, if clean { path } else { encode(&path) }))
+    /// What is kept of a response: what something looks at.
+    fn wants(&self, request: &Request) -> Wants {
+        let limit = self.worker.plan.limits.max_body;
+        let all =
+            self.worker.journal.is_kept() || self.worker.plan.keeps_response || looks_at_response(request);
+        let expected = |of_headers: bool| {
+            request.expect.iter().any(|expectation| match expectation {
+                Expectation::Header(..) => of_headers,
+                Expectation::Contains(_) | Expectation::Json { .. } => !of_headers,
+                Expectation::Status(_) | Expectation::That(_) => false,
+            })
+        };
+        let captured = |of_headers: bool| {
+            request.captures.iter().any(|capture| matches!(capture.from, Extract::Header(_)) == of_headers)
+        };
+        let headers = if all || expected(true) || captured(true) { Headers::All } else { Headers::Essential };
+        let body = if all || expected(false) || captured(false) { Keep::Whole } else { Keep::Excerpt };
+        Wants { headers, body, limit }
     }
 }
 
-fn traced(exchange: &Exchange, sample: &Sample) -> Event {
-    let response = exchange.response.as_ref().ok();
+/// Where a response leads: a redirect is followed unless it is what the step expects.
+fn onwards<'a>(request: &Request, outgoing: &Outgoing<'a>, response: &Response, hops: u32) -> Next<'a> {
+    let followed = request.redirects.unwrap_or(u32::MAX) > 0;
+    let expected = request.expect.iter().any(|expectation| {
+        matches!(expectation, Expectation::Status(ranges) if ranges.iter().any(|(low, high)| (*low..=*high).contains(&response.status)))
+    });
+    if !redirect::is_redirect(response) || expected || !followed {
+        return Next::Answer;
+    }
+    if hops == 0 {
+        return Next::Astray(Failure::new(FailureKind::Protocol, "too many redirects (`redirects`)"));
+    }
+    redirect::follow(outgoing.clone(), response).map_or_else(Next::Astray, Next::Hop)
+}
+
+fn traced(outgoing: &Outgoing<'_>, response: Option<&Response>, sample: &Sample) -> Event {
+    let sent: Vec<u8> =
+        outgoing.payload.pieces().iter().flat_map(|piece| piece.iter().copied().take(500)).collect();
     Event::Exchange(Box::new(Traced {
-        line: exchange.sent.line.clone(),
-        sent: excerpt(&exchange.sent.body),
+        line: format!("{} {}{}", outgoing.method, outgoing.origin.authority(), outgoing.path),
+        sent: excerpt(&sent),
         status: response.map(|response| response.status),
         received: response.map(|response| excerpt(&response.body)).unwrap_or_default(),
         time: sample.service_time(),
@@ -249,81 +303,7 @@ fn looks_at_response(request: &Request) -> bool {
         || request.expect.iter().any(|expectation| matches!(expectation, Expectation::That(_)))
 }
 
-/// How much of the body the step needs.
-fn keep(request: &Request) -> Keep {
-    let body_expected = request.expect.iter().any(|expectation| {
-        matches!(expectation, Expectation::Contains(_) | Expectation::Json { .. } | Expectation::That(_))
-    });
-    let body_captured = request.captures.iter().any(|capture| !matches!(capture.from, Extract::Header(_)));
-    if body_expected || body_captured || request.poll.is_some() { Keep::Whole } else { Keep::Excerpt }
-}
-
-fn render_body(body: &Body, scope: &Scope) -> Result<Bytes, Failure> {
-    match body {
-        Body::Empty => Ok(Bytes::new()),
-        Body::Json(template) => template.render(scope).map(Bytes::from).map_err(|error| unrendered(&error)),
-        Body::Form(fields) => render_form(fields, scope).map(Bytes::from),
-        Body::Raw(template) => template.render(scope).map(Bytes::from).map_err(|error| unrendered(&error)),
-        Body::File(bytes) => Ok(bytes.clone()),
-    }
-}
-
-fn render_form(fields: &[(String, Template)], scope: &Scope) -> Result<String, Failure> {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in fields {
-        form.append_pair(name, &value.render(scope).map_err(|error| unrendered(&error))?);
-    }
-    Ok(form.finish())
-}
-
-/// Renders headers; a later one of the same name replaces an earlier one.
-pub(super) fn render_headers(
-    headers: &[(HeaderName, HeaderValue)],
-    scope: &Scope,
-) -> Result<HeaderMap, Failure> {
-    let mut map = HeaderMap::with_capacity(headers.len() + 1);
-    for (name, value) in headers {
-        let text = render_header(value, scope)?;
-        map.insert(name.clone(), header(name, &text)?);
-    }
-    Ok(map)
-}
-
-fn render_header(value: &HeaderValue, scope: &Scope) -> Result<String, Failure> {
-    let render = |template: &Template| template.render(scope).map_err(|error| unrendered(&error));
-    Ok(match value {
-        HeaderValue::Text(template) => render(template)?,
-        HeaderValue::Bearer(token) => format!("Bearer {}", render(token)?),
-        HeaderValue::Basic { user, password } => {
-            let pair = format!("{}:{}", render(user)?, render(password)?);
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-        }
-    })
-}
-
-/// A header value from text.
-pub(super) fn header(name: &HeaderName, text: &str) -> Result<RawHeader, Failure> {
-    RawHeader::from_bytes(text.as_bytes())
-        .map_err(|_| invalid(format!("the value of header `{name}` has a control character")))
-}
-
-fn invalid(message: String) -> Failure {
-    Failure::new(FailureKind::Capture, message)
-}
-
 /// The failure of a request that took too long.
 pub(super) fn timed_out(limit: Duration) -> Failure {
     Failure::new(FailureKind::Timeout, format!("no complete response within {limit:?}"))
-}
-
-/// Percent-encodes what cannot stand in a request line; what is encoded already stays so.
-fn encode(path: &str) -> String {
-    path.bytes().fold(String::with_capacity(path.len()), |mut out, byte| {
-        if byte.is_ascii_graphic() {
-            out.push(char::from(byte));
-        } else {
-            out.extend(["%".to_owned(), format!("{byte:02X}")]);
-        }
-        out
-    })
 }

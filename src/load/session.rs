@@ -11,6 +11,7 @@ use super::LoadError;
 use super::arrivals::Share;
 use super::control::Assignment;
 use super::measure::recording::Recording;
+use super::tls::Clients;
 use super::worker::{self, Command, Setup};
 use crate::clock;
 use crate::plan::Plan;
@@ -39,6 +40,7 @@ impl Session {
         let origin = clock::now() + LEAD;
         let assignment = Assignment { generation: 0, load: plan.load.clone(), origin };
         let of = workers.max(1);
+        let tls = Clients::new(&plan.tls, plan.http.version).map_err(Arc::new);
         let workers = (0..of)
             .map(|worker| {
                 let (commands, orders) = mpsc::channel(4);
@@ -47,6 +49,7 @@ impl Session {
                     target: target.clone(),
                     share: Share { worker, of },
                     assignment: assignment.clone(),
+                    tls: tls.clone(),
                 };
                 let thread = std::thread::Builder::new()
                     .name(format!("worker-{worker}"))

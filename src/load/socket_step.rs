@@ -6,7 +6,7 @@ use base64::Engine;
 use bytes::Bytes;
 use hyper::Request as HttpRequest;
 use hyper::header::{
-    CONNECTION, HOST, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    CONNECTION, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use minijinja::Value;
@@ -14,12 +14,14 @@ use minijinja::value::Serde;
 use rand::RngExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
+use super::compose;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Sample, Traffic};
 use super::perform::{End, InFlight, SocketInUse, unrendered};
 use super::protocol::response::Response;
 use super::protocol::websocket::{Arrived, Socket};
-use super::request::{header, render_headers, timed_out};
+use super::request::timed_out;
+use super::tls::Purpose;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
@@ -101,21 +103,26 @@ impl VirtualUser {
         *request.uri_mut() = format!("ws://{}{path}", origin.authority())
             .parse()
             .map_err(|error| Failure::new(FailureKind::Capture, format!("`{path}` is no path: {error}")))?;
-        let headers = request.headers_mut();
-        *headers = render_headers(&step.headers, &self.scope)?;
-        headers.insert(HOST, header(&HOST, &origin.authority())?);
-        headers.insert(CONNECTION, RawHeader::from_static("Upgrade"));
-        headers.insert(UPGRADE, RawHeader::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_VERSION, RawHeader::from_static("13"));
         let key: [u8; 16] = self.random.random();
-        headers.insert(
-            SEC_WEBSOCKET_KEY,
-            header(&SEC_WEBSOCKET_KEY, &base64::engine::general_purpose::STANDARD.encode(key))?,
-        );
+        let key = base64::engine::general_purpose::STANDARD.encode(key);
+        let headers = request.headers_mut();
+        let ours = [
+            (&HOST, origin.authority()),
+            (&CONNECTION, "Upgrade"),
+            (&UPGRADE, "websocket"),
+            (&SEC_WEBSOCKET_VERSION, "13"),
+            (&SEC_WEBSOCKET_KEY, key.as_str()),
+        ];
+        for (name, value) in ours {
+            headers.insert(name.clone(), header(name, value)?);
+        }
+        for (name, value) in compose::headers(&step.headers, &self.scope)? {
+            headers.insert(name.clone(), header(name, &value)?);
+        }
         if let Some(subprotocol) = &step.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, header(&SEC_WEBSOCKET_PROTOCOL, subprotocol)?);
         }
-        let stream = self.worker.connector.open(&origin, phases).await?;
+        let stream = self.worker.connector.open(&origin, Purpose::WebSocket, phases).await?;
         Socket::open(request, stream, step.subprotocol.as_deref()).await
     }
 
@@ -231,6 +238,12 @@ impl VirtualUser {
         self.worker.journal.note(|| Event::Failure(failure));
         Err(End::Failed)
     }
+}
+
+fn header(name: &HeaderName, text: &str) -> Result<RawHeader, Failure> {
+    RawHeader::from_bytes(text.as_bytes()).map_err(|_| {
+        Failure::new(FailureKind::Capture, format!("the value of header `{name}` has a control character"))
+    })
 }
 
 fn missing(receive: &Receive) -> Failure {

@@ -10,6 +10,8 @@ use super::arrivals::Share;
 use super::control::Assignment;
 use super::measure::outcome::Failure;
 use super::measure::recorder::Iteration;
+use super::measure::sample::Sample;
+use super::tls::Clients;
 use super::virtual_user::VirtualUser;
 use super::worker::{Setup, Worker};
 use crate::clock;
@@ -48,6 +50,20 @@ pub struct Traced {
     pub time: Duration,
     /// Why it failed, where it did.
     pub failure: Option<Failure>,
+}
+
+impl Traced {
+    /// A request that could not be made.
+    pub fn unsent(sample: &Sample) -> Self {
+        Self {
+            line: "not sent".into(),
+            sent: String::new(),
+            status: None,
+            received: String::new(),
+            time: Duration::ZERO,
+            failure: sample.outcome.as_ref().err().cloned(),
+        }
+    }
 }
 
 /// Where a traced worker writes what happens; nowhere for all others.
@@ -93,6 +109,7 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             target: target.clone(),
             share: Share { worker: 0, of: 1 },
             assignment: Assignment { generation: 0, load, origin: clock::now() },
+            tls: Clients::new(&plan.tls, plan.http.version).map_err(Arc::new),
         };
         let worker = Rc::new(Worker::new(setup, Journal::kept())?);
         for class in 0..plan.classes.len() {

@@ -12,6 +12,7 @@ use super::deck::derive_seed;
 use super::measure::recorder::Iteration;
 use super::pacing::{self, Start};
 use super::perform::{End, SocketInUse};
+use super::protocol::cookie::Jar;
 use super::protocol::http::Connection;
 use super::trace::Event;
 use super::worker::{GRACE, Worker};
@@ -32,6 +33,8 @@ pub struct VirtualUser {
     pub(super) random: Xoshiro256PlusPlus,
     /// Kept-alive connections that are free.
     pub(super) connections: Vec<Connection>,
+    /// Its cookies.
+    pub(super) jar: Jar,
     /// Open WebSockets, the innermost last.
     pub(super) sockets: Vec<SocketInUse>,
     /// When the schedule wanted the next request, where there is one.
@@ -62,6 +65,7 @@ impl VirtualUser {
             scope,
             random: Xoshiro256PlusPlus::seed_from_u64(derive_seed(plan.seed, &[5, index as u64])),
             connections: Vec::new(),
+            jar: Jar::default(),
             sockets: Vec::new(),
             due: None,
             class,

@@ -18,6 +18,7 @@ use super::measure::recording::Recording;
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
 use super::timer::Timer;
+use super::tls::Clients;
 use super::trace::Journal;
 use super::virtual_user::VirtualUser;
 use crate::clock;
@@ -53,6 +54,8 @@ pub struct Setup {
     pub share: Share,
     /// What is wanted at first.
     pub assignment: Assignment,
+    /// Its TLS clients, or why there are none.
+    pub tls: Result<Clients, Arc<rustls::Error>>,
 }
 
 /// What the users of a worker share.
@@ -83,14 +86,14 @@ pub struct Worker {
 impl Worker {
     /// Makes what a worker needs. Must be called inside a [`tokio::task::LocalSet`].
     pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
-        let Setup { plan, target, share, assignment } = setup;
+        let Setup { plan, target, share, assignment, tls } = setup;
         let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
             let weights: Vec<u32> = users.tasks.iter().map(|(_, weight)| *weight).collect();
             Deck::new(&weights, derive_seed(plan.seed, &[1, share.worker as u64, class as u64]))
         });
         Ok(Self {
             base: Base::new(&target).map_err(LoadError::Target)?,
-            connector: Connector::new()?,
+            connector: Connector::new(tls),
             timer: Timer::start()?,
             recorder: RefCell::new(Recorder::new(&plan, assignment.origin)),
             control: Control::new(assignment),

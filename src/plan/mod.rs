@@ -1,5 +1,6 @@
 //! What will happen, complete and validated. Data only: it sends nothing and reads nothing.
 
+pub mod connection;
 mod describe;
 pub mod load;
 mod resolve;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::template::{NameTable, Slot, Template};
+use connection::{Http, Tls};
 pub use describe::describe;
 use load::Load;
 pub use resolve::Selection;
@@ -51,6 +53,10 @@ pub struct Plan {
     pub keeps_response: bool,
     /// Limits of one request.
     pub limits: Limits,
+    /// How HTTP is spoken.
+    pub http: Http,
+    /// Whose certificates are believed.
+    pub tls: Tls,
     /// What every random choice derives from.
     pub seed: u64,
     /// SHA-256 of what shapes the numbers, in hexadecimal.
@@ -77,7 +83,8 @@ pub enum Protection {
 /// What load is put on.
 #[derive(Debug)]
 pub enum Target {
-    /// A service that is already there: scheme, host, port, and a path that is put before every path.
+    /// A service that is already there: scheme, host, port, and a path that is put before every path; or
+    /// `unix:/path` of a socket.
     Host(url::Url),
     /// A command that loadgate starts, waits for, watches and stops.
     Command(Box<TargetCommand>),

@@ -89,6 +89,8 @@ pub struct Request {
     pub poll: Option<Poll>,
     /// Instead of [`Limits::timeout`](super::Limits::timeout).
     pub timeout: Option<Duration>,
+    /// Instead of [`Http::redirects`](super::connection::Http::redirects).
+    pub redirects: Option<u32>,
 }
 
 /// The value of a header.
@@ -113,8 +115,27 @@ pub enum Body {
     Form(Vec<(String, Template)>),
     /// Text with templates.
     Raw(Template),
-    /// The bytes of a file, read before the run.
-    File(bytes::Bytes),
+    /// The same bytes every time: a file read before the run, JSON without templates. Shared by all users.
+    Fixed(bytes::Bytes),
+    /// `multipart/form-data`, flattened.
+    Multipart(Vec<Piece>),
+}
+
+/// A stretch of a body of several parts.
+#[derive(Debug)]
+pub enum Piece {
+    /// The same every time; shared by all users.
+    Fixed(bytes::Bytes),
+    /// Rendered.
+    Rendered(Template),
+    /// Rendered, and escaped as the name of a file.
+    Name(Template),
+}
+
+/// A name between quotes in a body of several parts, as browsers write it (form submission in the HTML
+/// standard).
+pub fn quoted(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// One condition on a response.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::recording::{Recording, Tally};
 use crate::load::measure::run::{Health, RunData, Window, WindowSummary};
+use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
 use crate::plan::rules::Rules;
 use crate::plan::user::{BuiltinSlots, Task};
@@ -47,6 +48,8 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         builtin,
         keeps_response: false,
         limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20 },
+        http: Http::default(),
+        tls: Tls::default(),
         seed: 42,
         digest: "0f1e2d".into(),
         rules: Rules::default(),

@@ -1,5 +1,6 @@
 //! The file itself, its environments and scenarios, and the keys they share.
 
+use super::http::{HTTP, TLS};
 use super::judging::{AB, BASELINE, THRESHOLDS};
 use super::load::{LOAD, SHORT, SHORT_RULES};
 use super::reporting::REPORTING;
@@ -45,17 +46,23 @@ pub static OVERRIDES: Shape = Shape {
 };
 
 /// The keys that may stand at the top, in an environment and in a scenario; the more specific wins.
-static SHARED: [Key; 6] = [
+static SHARED: [Key; 8] = [
     key("thresholds", Kind::Object(&THRESHOLDS), "What must hold; a breach fails the job."),
     key("load", Kind::Object(&LOAD), "How much load, in full."),
     key("baseline", Kind::Object(&BASELINE), "Comparison with earlier runs."),
     key("reporting", Kind::Object(&REPORTING), "Which reports are written."),
     key("timeout", Kind::Duration, "How long a request may take (default 30s)."),
     key("max_body", Kind::Size, "The most of an answer that is read."),
+    key("http", Kind::Object(&HTTP), "How HTTP is spoken."),
+    key("tls", Kind::Object(&TLS), "Whose certificates are believed, and which one is shown."),
 ];
 
 const AB_KEY: Key = key("ab", Kind::Object(&AB), "Comparison of two versions on one machine.");
-const HOST: Key = key("host", Kind::Template, "The address of a service that runs already.");
+const HOST: Key = key(
+    "host",
+    Kind::Template,
+    "The address of a service that runs already: a URL, or `unix:/path` of a socket.",
+);
 const TARGET_KEY: Key = key("target", Kind::Object(&TARGET), "A service that is started for the run.");
 
 static DEFAULTS: Shape = Shape {

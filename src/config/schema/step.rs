@@ -1,5 +1,6 @@
 //! What a task does: its steps.
 
+use super::http::REDIRECTS;
 use super::user::WAIT;
 use super::{Choice, Key, Kind, Rule, Shape, Variant, key, required};
 
@@ -77,6 +78,7 @@ static HTTP: Shape = Shape {
             key("form", Kind::Map(&Kind::Template), "The body as a form."),
             key("raw", Kind::Template, "The body as it is."),
             key("file", Kind::Text, "The file that is the body."),
+            key("multipart", Kind::Map(&PART), "The body as a form of several parts, files among them."),
             key("bearer", Kind::Template, "The token of the Authorization header."),
             key("basic", Kind::Object(&BASIC), "User and password of the Authorization header."),
             key(
@@ -89,10 +91,14 @@ static HTTP: Shape = Shape {
             key("record", Kind::Text, RECORD),
             key("poll", Kind::Object(&POLL), "Repeats the request until a condition holds."),
             key("timeout", Kind::Duration, "How long this request may take."),
+            key("redirects", REDIRECTS, "How many redirects are followed, instead of `http.redirects`."),
         ],
         &COMMON,
     ],
-    rules: &[Rule::AtMostOne(&["json", "form", "raw", "file"]), Rule::AtMostOne(&["bearer", "basic"])],
+    rules: &[
+        Rule::AtMostOne(&["json", "form", "raw", "file", "multipart"]),
+        Rule::AtMostOne(&["bearer", "basic"]),
+    ],
 };
 
 const RECORD: &str = "A custom metric that gets the same timing.";
@@ -105,6 +111,21 @@ static BASIC: Shape = Shape {
         required("password", Kind::Template, "The password."),
     ]],
     rules: &[],
+};
+
+const PART: Kind = Kind::Either(&[Kind::Template, Kind::Object(&ONE_PART), Kind::List(&A_PART)]);
+static A_PART: Kind = Kind::Either(&[Kind::Template, Kind::Object(&ONE_PART)]);
+
+static ONE_PART: Shape = Shape {
+    name: "part",
+    doc: "One part of a form: a text or a file.",
+    keys: &[&[
+        key("text", Kind::Template, "The content."),
+        key("file", Kind::Text, "The file that is the content."),
+        key("filename", Kind::Template, "The name it is sent under (default: that of the file)."),
+        key("content_type", Kind::Text, "What it is (default for a file: application/octet-stream)."),
+    ]],
+    rules: &[Rule::ExactlyOne(&["text", "file"])],
 };
 
 static EXPECT: Shape = Shape {

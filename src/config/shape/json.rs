@@ -107,7 +107,12 @@ fn scalar(kind: &Kind) -> Value {
         Kind::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::Bool => json!({"type": "boolean"}),
         Kind::True => json!({"const": true}),
-        Kind::OneOf(words) => json!({"enum": words}),
+        Kind::OneOf(words) => {
+            // A word such as `2` may be written without quotes, and is a number then.
+            let numbers =
+                words.iter().filter_map(|word| serde_json::from_str(word).ok()).filter(Value::is_number);
+            json!({"enum": words.iter().map(|word| json!(word)).chain(numbers).collect::<Vec<_>>()})
+        }
         Kind::Metric => json!({"enum": Metric::ALL.map(Metric::name)}),
         Kind::Status => json!({"anyOf": [
             {"type": "integer", "minimum": 100, "maximum": 599},

@@ -1,7 +1,14 @@
 //! How one step is performed, and what is observed of it.
 
 pub mod connect;
+pub mod cookie;
 pub mod http;
+mod http1;
+mod http2;
+pub mod incoming;
 pub mod origin;
+pub mod outgoing;
+pub mod redirect;
 pub mod response;
+pub mod stream;
 pub mod websocket;

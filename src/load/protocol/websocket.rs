@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::connect::{Meter, Stream};
 use super::http::cut_off;
+use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Traffic;
@@ -73,7 +73,7 @@ impl Socket {
             .read_buffer_size(BUFFER)
             .write_buffer_size(0)
             .max_write_buffer_size(64 << 20);
-        let meter = stream.meter();
+        let meter = stream.meter().clone();
         let (socket, response) = client_async_with_config(request, stream, Some(config))
             .await
             .map_err(|error| handshake_failure(&error))?;

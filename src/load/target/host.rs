@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use url::Url;
 
@@ -13,8 +13,11 @@ use super::TargetError;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Resolves the host and opens one connection, each within five seconds.
+/// Resolves the host and opens one connection, each within five seconds; of a socket, only the latter.
 pub async fn preflight(url: &Url) -> Result<(), TargetError> {
+    if url.scheme() == "unix" {
+        return socket(url.path()).await;
+    }
     let no_host = || TargetError::NoHost { url: url.to_string() };
     let name = url.host_str().ok_or_else(no_host)?;
     let port = url.port_or_known_default().ok_or_else(no_host)?;
@@ -26,6 +29,15 @@ pub async fn preflight(url: &Url) -> Result<(), TargetError> {
 pub fn free_address() -> Result<SocketAddr, TargetError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     listener.and_then(|bound| bound.local_addr()).map_err(|source| TargetError::Port { source })
+}
+
+async fn socket(path: &str) -> Result<(), TargetError> {
+    let host = format!("unix:{path}");
+    match timeout(PATIENCE, UnixStream::connect(path)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(source)) => Err(TargetError::Connect { host, source }),
+        Err(_) => Err(TargetError::ConnectTimeout { host, after: PATIENCE }),
+    }
 }
 
 async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, TargetError> {
@@ -73,6 +85,17 @@ mod tests {
         let error = preflight(&url(&format!("http://{address}"))).await.expect_err("refused");
         assert_eq!(error.to_string(), format!("connection refused by `{address}`"));
         assert!(error.hint().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_reached_or_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("app.sock");
+        let place = url(&format!("unix:{}", path.display()));
+        let error = preflight(&place).await.expect_err("nobody listens");
+        assert!(error.to_string().contains("app.sock"), "{error}");
+        let _listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+        preflight(&place).await.expect("reachable");
     }
 
     #[tokio::test]

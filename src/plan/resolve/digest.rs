@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::config::node::{Node, Value};
 use crate::plan::Limits;
+use crate::plan::connection::Http;
 use crate::plan::load::Load;
 
 use super::compilation::Compilation;
@@ -22,7 +23,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 
 /// The digest of a scenario under a load: tasks that are run, user classes, data, load, limits.
 /// Hosts, seeds, rules, reports, descriptions and the names of environment variables are not in it.
-pub(super) fn of(compilation: &Compilation, load: &Load, limits: &Limits) -> String {
+pub(super) fn of(compilation: &Compilation, load: &Load, (limits, http): (&Limits, &Http)) -> String {
     let part = |key: &str| compilation.scenario.get(key).map_or(Json::Null, canonical);
     let tasks = compilation.scenario.get("tasks").map_or(&[][..], Node::entries).iter();
     let used = tasks.filter(|(key, _)| compilation.used.contains(key.name.as_str()));
@@ -46,6 +47,13 @@ pub(super) fn of(compilation: &Compilation, load: &Load, limits: &Limits) -> Str
         },
         "timeout_s": limits.timeout.as_secs_f64(),
         "max_body": limits.max_body,
+        "http": {
+            "version": format!("{:?}", http.version),
+            "keep_alive": format!("{:?}", http.keep_alive),
+            "redirects": http.redirects,
+            "cookies": format!("{:?}", http.cookies),
+            "accept_encoding": http.accept_encoding,
+        },
     });
     sha256(whole.to_string().as_bytes())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
+use crate::plan::connection::Tls;
 use crate::plan::load::Load;
 use crate::plan::rules::Rules;
 use crate::plan::user::DataSet;
@@ -18,7 +19,7 @@ use super::class::Users;
 use super::compilation::{Compilation, Files};
 use super::layer::{Layer, Layers, Level};
 use super::selection::{self, Chosen, Selection};
-use super::{comparison, digest, load, objective, reporting, target, unit};
+use super::{comparison, connection, digest, load, objective, reporting, target, unit};
 
 /// From the send to the last byte of a response, where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,6 +38,7 @@ pub(super) struct Draft<'a> {
     load: Load,
     target: target::Draft,
     rules: Rules,
+    tls: Tls,
     values: BTreeMap<String, String>,
 }
 
@@ -69,12 +71,13 @@ impl<'a> Draft<'a> {
         let load = kept_all(&mut problems, load::resolve(&layers, environment.key.span));
         let target = kept_all(&mut problems, target::draft(&config.sources, &layers, environment.key));
         let rules = kept_all(&mut problems, rules_of(config, &catalogue, &layers));
+        let tls = kept_all(&mut problems, connection::tls(config, &layers));
         let asked = scenario.compilation.environment.iter();
         let asked = asked.chain(target.as_ref().map_or(&[][..], target::Draft::environment));
         let values = kept_all(&mut problems, values(asked, lookup)).unwrap_or_default();
-        match (load, target, rules) {
-            (Some(load), Some(target), Some(rules)) if problems.is_empty() => {
-                Ok(Self { config, environment, scenario, layers, load, target, rules, values })
+        match (load, target, rules, tls) {
+            (Some(load), Some(target), Some(rules), Some(tls)) if problems.is_empty() => {
+                Ok(Self { config, environment, scenario, layers, load, target, rules, tls, values })
             }
             _ => Err(problems),
         }
@@ -86,7 +89,8 @@ impl<'a> Draft<'a> {
         let Self {
             config, scenario: Compiled { name, mut compilation, users, data }, layers, values, ..
         } = self;
-        let digest = digest::of(&compilation, &self.load, &limits);
+        let http = connection::http(&layers);
+        let digest = digest::of(&compilation, &self.load, (&limits, &http));
         compilation.names.table.set_environment(values.clone());
         Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
@@ -104,6 +108,8 @@ impl<'a> Draft<'a> {
             names: Arc::new(compilation.names.table),
             keeps_response: compilation.keeps_response,
             limits,
+            http,
+            tls: self.tls,
             seed: unit::parsed(layers.get("seed")).unwrap_or(SEED),
             digest,
             reporting: reporting::reporting(config, &layers),

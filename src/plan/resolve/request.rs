@@ -39,13 +39,14 @@ impl<'a> Compilation<'a> {
             method: method.clone(),
             url,
             query: self.templates(step.get("query"), place.sight()),
-            headers: self.headers(step, content_type, place),
+            headers: self.headers(step, content_type.as_deref(), place),
             body,
             expect: self.expectations(step.get("expect"), place.sight()),
             captures: self.captures(step),
             record: self.metric(step.get("record")),
             poll: step.get("poll").and_then(|poll| self.poll(poll, place)),
             timeout: unit::duration(step.get("timeout")),
+            redirects: unit::parsed(step.get("redirects")),
         })
     }
 
@@ -109,19 +110,25 @@ impl<'a> Compilation<'a> {
     }
 
     /// The body, and the content type it has where no header says otherwise.
-    fn body(&mut self, step: &'a Node, place: Place<'a>) -> (Body, Option<&'static str>) {
+    fn body(&mut self, step: &'a Node, place: Place<'a>) -> (Body, Option<String>) {
         if let Some((_, json)) = step.entry("json") {
-            return (Body::Json(self.json(json, place.sight())), Some("application/json"));
+            let json = self.json(json, place.sight());
+            let fixed = json.constant().map(|text| Body::Fixed(text.to_owned().into()));
+            return (fixed.unwrap_or(Body::Json(json)), Some("application/json".into()));
         }
         if let Some(form) = step.get("form") {
             let fields = self.templates(Some(form), place.sight());
-            return (Body::Form(fields), Some("application/x-www-form-urlencoded"));
+            return (Body::Form(fields), Some("application/x-www-form-urlencoded".into()));
         }
         if let Some(raw) = step.get("raw").and_then(|raw| self.template(raw, place.sight())) {
-            return (Body::Raw(raw), Some("text/plain; charset=utf-8"));
+            return (Body::Raw(raw), Some("text/plain; charset=utf-8".into()));
+        }
+        if let Some(fields) = step.get("multipart") {
+            let (body, content_type) = self.multipart(fields, place);
+            return (body, Some(content_type));
         }
         let file = step.get("file").and_then(|file| self.file(file));
-        (file.map_or(Body::Empty, Body::File), None)
+        (file.map_or(Body::Empty, Body::Fixed), None)
     }
 
     fn poll(&mut self, node: &'a Node, place: Place<'a>) -> Option<Poll> {

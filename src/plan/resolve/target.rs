@@ -111,6 +111,11 @@ fn host(node: &Node) -> Result<Url, Problem> {
     }
     let url =
         Url::parse(typed).map_err(|error| fail(format!("`{typed}` is not a URL: {error}")).hint(hint))?;
+    if url.scheme() == "unix" {
+        return socket(url)
+            .map_err(fail)
+            .map_err(|problem| problem.hint("write the absolute path of a socket: `unix:/run/app.sock`"));
+    }
     if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
         return Err(fail(format!("`{typed}` is not the URL of a host")).hint(hint));
     }
@@ -119,6 +124,16 @@ fn host(node: &Node) -> Result<Url, Problem> {
             .hint("a path is fine: it is put before the path of every request"));
     }
     Ok(url)
+}
+
+/// A Unix socket: `unix:/path`, or with an empty host.
+fn socket(url: Url) -> Result<Url, String> {
+    let plain = !url.has_host() && url.query().is_none() && url.fragment().is_none();
+    if plain && url.path().starts_with('/') && url.path().len() > 1 {
+        Ok(url)
+    } else {
+        Err(format!("`{url}` is not the path of a socket"))
+    }
 }
 
 fn command(sources: &Sources, target: &Layers) -> Result<Draft, Vec<Problem>> {

@@ -159,7 +159,7 @@ fn rows_of_a_file_have_its_columns_and_no_others() {
     good.folder = folder.path().into();
     let plan = resolved(&good, &Selection::default());
     assert_eq!((plan.data[0].rows.len(), plan.data[0].order), (2, DataOrder::PerUser));
-    assert!(matches!(&requests(&plan.tasks[0].steps)[0].body, Body::File(bytes) if bytes == "bytes"));
+    assert!(matches!(&requests(&plan.tasks[0].steps)[0].body, Body::Fixed(bytes) if bytes == "bytes"));
     let mut bad = config(&text.replace("accounts.email", "accounts.emial"), "");
     bad.folder = folder.path().into();
     let problems = Plan::resolve(&bad, &Selection::default(), &|_| None).unwrap_err();

@@ -11,7 +11,7 @@ target: started with `loadgate demo-api --listen {{ address }}`, ready when /hea
 load: 0 to 100 users in 2s, 100 users for 28s; 28s judged, drain 5s
 limits: 30s a request, 64 MiB a body
 seed: 42
-digest: 31b511a352ed7b6f6332e690a077739f294a7913548703897128eb2e7897caa3
+digest: e700a441b82f82b78056edb3ee7cc02927c461a0549c2f7ba56b31b1d8cd8a8f
 users:
   primary: 20, wait 1s..3s, first `authenticate`
      47.6 % create_build
@@ -59,7 +59,7 @@ target: https://staging-api.hyperkit.io/
 load: 0 to 50 users in 10s, 50 users for 14m50s; 14m50s judged, drain 5s
 limits: 30s a request, 64 MiB a body
 seed: 42
-digest: 120291a5522ea165ff3b73d3a92d537548ebaa81a81a4f6fdd34b2f34ba7eeea
+digest: 862f8f97a60e4c4552723df3d9378f70da96692647ae2a6806d3ecec3a0907b6
 users:
   watcher: 50, wait 1s..2s, first `authenticate`
      75.0 % follow_build

@@ -1,0 +1,300 @@
+//! The bytes of an HTTP/1 response, decoded as they come (RFC 9112). It does no I/O: it is fed, and says how
+//! much it has used.
+
+use std::mem::MaybeUninit;
+
+use hyper::{HeaderMap, Method};
+
+use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::load::protocol::incoming::{Headers, Reuse, Sieve, keep};
+
+/// The most headers of a response.
+const MOST_HEADERS: usize = 128;
+/// The longest head, line of a chunk, or trailer.
+pub const LONGEST_HEAD: usize = 64 * 1024;
+
+/// Where in a response the decoder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Head,
+    /// A body of known length: so much is left.
+    Body(u64),
+    /// The line before a chunk.
+    ChunkSize,
+    /// A chunk: so much is left.
+    Chunk(u64),
+    /// The line break after a chunk.
+    ChunkEnd,
+    /// After the last chunk.
+    Trailer,
+    /// A body that ends with the connection.
+    Rest,
+    Done,
+}
+
+/// One response in the making.
+#[derive(Debug)]
+pub struct Decoder {
+    at: At,
+    /// A response to it has no body, whatever its headers say.
+    head_only: bool,
+    which: Headers,
+    searched: usize,
+    /// The status, once the head is read.
+    pub status: u16,
+    /// The headers that are kept.
+    pub headers: HeaderMap,
+    reuse: Reuse,
+}
+
+/// What the headers say about the body and the connection.
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+    coded: bool,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Decoder {
+    /// Expects the response to a request with this method.
+    pub fn new(method: &Method, which: Headers) -> Self {
+        Self {
+            at: At::Head,
+            head_only: *method == Method::HEAD,
+            which,
+            searched: 0,
+            status: 0,
+            headers: HeaderMap::new(),
+            reuse: Reuse::Again,
+        }
+    }
+
+    /// Whether the response is complete.
+    pub fn is_done(&self) -> bool {
+        self.at == At::Done
+    }
+
+    /// Whether the connection can carry another request after this response.
+    pub fn reuse(&self) -> Reuse {
+        self.reuse
+    }
+
+    /// Decodes what it can of `input` and returns how many bytes of it are used. The rest must be offered
+    /// again, with more behind it.
+    pub fn feed(&mut self, input: &[u8], sieve: &mut Sieve) -> Result<usize, Failure> {
+        let mut used = 0;
+        loop {
+            let left = &input[used..];
+            let before = self.at;
+            let step = match self.at {
+                At::Done => 0,
+                At::Head => self.head(left, sieve)?,
+                At::Body(length) => {
+                    let taken = length.min(left.len() as u64);
+                    sieve.pass(&left[..taken as usize])?;
+                    self.at = if taken == length { At::Done } else { At::Body(length - taken) };
+                    taken as usize
+                }
+                At::Rest => {
+                    sieve.pass(left)?;
+                    left.len()
+                }
+                At::ChunkSize => self.chunk_size(left)?,
+                At::Chunk(length) => {
+                    let taken = length.min(left.len() as u64);
+                    sieve.pass(&left[..taken as usize])?;
+                    self.at = if taken == length { At::ChunkEnd } else { At::Chunk(length - taken) };
+                    taken as usize
+                }
+                At::ChunkEnd => self.chunk_end(left)?,
+                At::Trailer => self.trailer(left)?,
+            };
+            used += step;
+            if self.at == At::Done || (step == 0 && self.at == before) {
+                return Ok(used);
+            }
+        }
+    }
+
+    /// The connection has ended: whether that completes the response.
+    pub fn end(&mut self) -> Result<(), Failure> {
+        let what = match self.at {
+            At::Rest | At::Done => {
+                self.at = At::Done;
+                return Ok(());
+            }
+            At::Head => "before the response",
+            _ => "before the end of the response",
+        };
+        Err(Failure::new(FailureKind::Reset, format!("the connection was closed {what}")))
+    }
+
+    fn head(&mut self, input: &[u8], sieve: &mut Sieve) -> Result<usize, Failure> {
+        if begins_like_http2(input) {
+            return Err(protocol("the answer is HTTP/2, not HTTP/1.1; `http: {version: 2}` speaks it"));
+        }
+        if !self.head_is_whole(input) {
+            return within(input, "a head").map(|()| 0);
+        }
+        let mut lines = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut head = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut head, input, &mut lines);
+        let length = match parsed {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return within(input, "a head").map(|()| 0),
+            Err(error) => return Err(no_http(error)),
+        };
+        let status = head.code.unwrap_or(0);
+        self.searched = 0;
+        // Only the last of several responses to one request is no interim one (RFC 9110, 15.2).
+        if (100..200).contains(&status) && status != 101 {
+            return Ok(length);
+        }
+        let framing = self.framing(head.headers)?;
+        self.status = status;
+        sieve.begin(status);
+        self.arrange(&framing, head.version == Some(1));
+        Ok(length)
+    }
+
+    /// Whether the empty line at the end of the head has come; looks at no byte twice.
+    fn head_is_whole(&mut self, input: &[u8]) -> bool {
+        let from = self.searched.saturating_sub(3);
+        self.searched = input.len();
+        let mut breaks = input[from..].iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        breaks.any(|(at, _)| {
+            let line = &input[..from + at];
+            line.ends_with(b"\n") || line.ends_with(b"\n\r")
+        })
+    }
+
+    fn framing(&mut self, headers: &[httparse::Header<'_>]) -> Result<Framing, Failure> {
+        let mut framing = Framing::default();
+        for header in headers {
+            let (name, value) = (header.name, header.value);
+            match name.len() {
+                14 if name.eq_ignore_ascii_case("content-length") => {
+                    let length = content_length(value)?;
+                    if framing.length.is_some_and(|known| known != length) {
+                        return Err(protocol("two different values of `content-length`"));
+                    }
+                    framing.length = Some(length);
+                }
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+                    framing.coded = true;
+                    framing.chunked =
+                        words(value).last().is_some_and(|word| word.eq_ignore_ascii_case(b"chunked"));
+                }
+                10 if name.eq_ignore_ascii_case("connection") => {
+                    framing.close |= words(value).any(|word| word.eq_ignore_ascii_case(b"close"));
+                    framing.keep_alive |= words(value).any(|word| word.eq_ignore_ascii_case(b"keep-alive"));
+                }
+                _ => {}
+            }
+            if self.which.keep(name) {
+                keep(&mut self.headers, name, value);
+            }
+        }
+        Ok(framing)
+    }
+
+    /// How the body is delimited (RFC 9112, 6.3), and whether the connection lives on (9.3).
+    fn arrange(&mut self, framing: &Framing, version_1_1: bool) {
+        self.at = if self.head_only || matches!(self.status, 101 | 204 | 304) {
+            At::Done
+        } else if framing.coded {
+            if framing.chunked { At::ChunkSize } else { At::Rest }
+        } else {
+            match framing.length {
+                Some(0) => At::Done,
+                Some(length) => At::Body(length),
+                None => At::Rest,
+            }
+        };
+        let kept = if version_1_1 { !framing.close } else { framing.keep_alive && !framing.close };
+        let clear = !(framing.coded && framing.length.is_some()) && self.status != 101;
+        self.reuse = if kept && clear && self.at != At::Rest { Reuse::Again } else { Reuse::Never };
+    }
+
+    fn chunk_size(&mut self, input: &[u8]) -> Result<usize, Failure> {
+        match httparse::parse_chunk_size(input) {
+            Ok(httparse::Status::Complete((used, size))) => {
+                self.at = if size == 0 { At::Trailer } else { At::Chunk(size) };
+                Ok(used)
+            }
+            Ok(httparse::Status::Partial) => within(input, "the line of a chunk").map(|()| 0),
+            Err(_) => Err(protocol("the size of a chunk is no hexadecimal number")),
+        }
+    }
+
+    fn chunk_end(&mut self, input: &[u8]) -> Result<usize, Failure> {
+        let used = match input {
+            [b'\r', b'\n', ..] => 2,
+            [b'\n', ..] => 1,
+            [] | [b'\r'] => return Ok(0),
+            _ => return Err(protocol("a chunk is longer than it says")),
+        };
+        self.at = At::ChunkSize;
+        Ok(used)
+    }
+
+    fn trailer(&mut self, input: &[u8]) -> Result<usize, Failure> {
+        let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        match httparse::parse_headers(input, &mut lines) {
+            Ok(httparse::Status::Complete((used, _))) => {
+                self.at = At::Done;
+                Ok(used)
+            }
+            Ok(httparse::Status::Partial) => within(input, "a trailer").map(|()| 0),
+            Err(error) => Err(protocol(&format!("the trailer makes no sense: {error}"))),
+        }
+    }
+}
+
+fn content_length(value: &[u8]) -> Result<u64, Failure> {
+    let one = |word: &[u8]| {
+        let digits = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+        digits.then(|| std::str::from_utf8(word).ok()?.parse::<u64>().ok()).flatten()
+    };
+    let mut lengths = value.split(|byte| *byte == b',').map(|word| one(word.trim_ascii()));
+    let first = lengths.next().flatten();
+    match first {
+        Some(length) if lengths.all(|other| other == first) => Ok(length),
+        _ => Err(protocol(&format!("`content-length: {}` is no length", String::from_utf8_lossy(value)))),
+    }
+}
+
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Whether something that has not ended yet may still grow.
+fn within(input: &[u8], what: &str) -> Result<(), Failure> {
+    if input.len() < LONGEST_HEAD {
+        Ok(())
+    } else {
+        Err(protocol(&format!("{what} of the response is longer than {} KiB", LONGEST_HEAD >> 10)))
+    }
+}
+
+fn no_http(error: httparse::Error) -> Failure {
+    protocol(&match error {
+        httparse::Error::TooManyHeaders => format!("the response has more than {MOST_HEADERS} headers"),
+        other => format!("the answer is no HTTP/1.1: {other}"),
+    })
+}
+
+/// A SETTINGS frame on stream 0 (RFC 9113, 6.5), with which every HTTP/2 server begins.
+fn begins_like_http2(input: &[u8]) -> bool {
+    matches!(input, [0, 0, _, 4, 0, 0, 0, 0, 0, ..])
+}
+
+fn protocol(message: &str) -> Failure {
+    Failure::new(FailureKind::Protocol, message)
+}
+
+#[cfg(test)]
+mod tests;

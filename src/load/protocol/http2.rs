@@ -1,0 +1,136 @@
+//! HTTP/2 on one connection, over hyper: one user, one stream at a time.
+
+use std::future::Future;
+
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::rt::Executor;
+use hyper::{HeaderMap, Request, Uri};
+use hyper_util::rt::TokioIo;
+
+use super::http::{Unsent, cut_off};
+use super::incoming::{Received, Reuse, Sieve, Wants, keep};
+use super::outgoing::{Outgoing, PayloadBody};
+use super::stream::{Meter, Stream};
+use crate::clock;
+use crate::load::measure::outcome::{Failure, FailureKind};
+
+/// One connection.
+pub struct Http2 {
+    sender: SendRequest<PayloadBody>,
+    meter: Meter,
+}
+
+/// Runs what a connection needs beside the requests, on the worker's own thread.
+#[derive(Debug, Clone, Copy)]
+struct Beside;
+
+impl<F: Future<Output = ()> + 'static> Executor<F> for Beside {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+impl Http2 {
+    /// Sends the preface on an open connection.
+    pub async fn begin(stream: Stream) -> Result<Self, Failure> {
+        let meter = stream.meter().clone();
+        let begun = http2::handshake(Beside, TokioIo::new(stream)).await;
+        let (sender, driver) = begun.map_err(|error| failure(&error))?;
+        // What goes wrong on the connection is told to the request on it.
+        tokio::task::spawn_local(async move { driver.await.unwrap_or_default() });
+        Ok(Self { sender, meter })
+    }
+
+    /// What it counts.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Whether a request can be sent on it; false when the server has closed it or is about to.
+    pub fn usable(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// Sends a request and reads its response to the end.
+    pub async fn exchange(&mut self, outgoing: &Outgoing<'_>, wants: Wants) -> Result<Received, Unsent> {
+        let request = request(outgoing).map_err(Unsent::Failed)?;
+        if self.sender.ready().await.is_err() {
+            return Err(Unsent::Closed);
+        }
+        let response = self.sender.try_send_request(request).await.map_err(|mut error| {
+            if error.take_message().is_some() {
+                Unsent::Closed
+            } else {
+                Unsent::Failed(failure(&error.into_error()))
+            }
+        })?;
+        let first_byte = clock::now();
+        let response = read(response, wants).await.map_err(Unsent::Failed)?;
+        let reuse = if self.usable() { Reuse::Again } else { Reuse::Never };
+        Ok(Received { response, first_byte, reuse })
+    }
+}
+
+fn request(outgoing: &Outgoing<'_>) -> Result<Request<PayloadBody>, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::new(FailureKind::Capture, format!("`{}` cannot be sent: {error}", outgoing.path))
+    };
+    let authority = outgoing.header(&HOST).unwrap_or(outgoing.origin.authority());
+    let uri = Uri::builder()
+        .scheme(outgoing.origin.scheme())
+        .authority(authority)
+        .path_and_query(outgoing.path.as_ref())
+        .build()
+        .map_err(|error| wrong(&error))?;
+    let mut request = Request::new(outgoing.payload.clone().into_body());
+    *request.method_mut() = outgoing.method.clone();
+    *request.uri_mut() = uri;
+    // What is about one connection has no place in HTTP/2 (RFC 9113, 8.2.2).
+    let sent =
+        outgoing.headers.iter().filter(|(name, _)| ![HOST, CONNECTION, TRANSFER_ENCODING].contains(name));
+    for (name, value) in sent {
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| wrong(&error))?;
+        request.headers_mut().append(*name, value);
+    }
+    Ok(request)
+}
+
+async fn read(
+    response: hyper::Response<hyper::body::Incoming>,
+    wants: Wants,
+) -> Result<super::response::Response, Failure> {
+    let (parts, mut body) = response.into_parts();
+    let status = parts.status.as_u16();
+    let mut headers = HeaderMap::new();
+    for (name, value) in parts.headers.iter().filter(|(name, _)| wants.headers.keep(name.as_str())) {
+        keep(&mut headers, name.as_str(), value.as_bytes());
+    }
+    let mut sieve = Sieve::new(wants);
+    sieve.begin(status);
+    while let Some(frame) = body.frame().await {
+        if let Some(data) = frame.map_err(|error| failure(&error))?.data_ref() {
+            sieve.pass(data)?;
+        }
+    }
+    sieve.end(status, headers)
+}
+
+/// What kind of failure an error of a connection or a stream is.
+fn failure(error: &hyper::Error) -> Failure {
+    let causes: Vec<&(dyn std::error::Error + 'static)> =
+        std::iter::successors(std::error::Error::source(error), |cause| cause.source()).collect();
+    let io = causes.iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let h2 = causes.iter().find_map(|cause| cause.downcast_ref::<h2::Error>());
+    let kind = match (io, h2) {
+        (Some(io), _) if cut_off(io) => FailureKind::Reset,
+        (_, Some(h2)) if h2.is_io() || h2.is_remote() => FailureKind::Reset,
+        (None, None) if error.is_incomplete_message() || error.is_canceled() || error.is_closed() => {
+            FailureKind::Reset
+        }
+        _ => FailureKind::Protocol,
+    };
+    let message = causes.iter().fold(error.to_string(), |message, cause| format!("{message}: {cause}"));
+    Failure::new(kind, message)
+}

@@ -1,0 +1,104 @@
+//! How connections are made: the version of HTTP, redirects and cookies; certificates and keys from files.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::node::Node;
+use crate::config::problem::Problem;
+use crate::config::{Config, data};
+use crate::plan::connection::{Cookies, Http, Identity, KeepAlive, REDIRECTS, Tls, Verification, Version};
+
+use super::layer::Layers;
+use super::unit;
+
+/// How HTTP is spoken.
+pub(super) fn http(layers: &Layers) -> Http {
+    let said = layers.inside("http");
+    let word = |key: &str| said.get(key).and_then(Node::scalar);
+    let encodings = said.get("accept_encoding").map(|node| match node.scalar() {
+        Some(one) => one.to_owned(),
+        None => node.items().iter().filter_map(Node::scalar).collect::<Vec<_>>().join(", "),
+    });
+    Http {
+        version: match word("version") {
+            Some("1.1") => Version::One,
+            Some("2") => Version::Two,
+            _ => Version::Auto,
+        },
+        keep_alive: if word("keep_alive") == Some("false") { KeepAlive::Closed } else { KeepAlive::Kept },
+        redirects: unit::parsed(said.get("redirects")).unwrap_or(REDIRECTS),
+        cookies: if word("cookies") == Some("false") { Cookies::Ignored } else { Cookies::Kept },
+        accept_encoding: encodings.filter(|text| !text.is_empty()),
+    }
+}
+
+/// Whose certificates are believed, and which one is shown; all problems of the files at once.
+pub(super) fn tls(config: &Config, layers: &Layers) -> Result<Tls, Vec<Problem>> {
+    let said = layers.inside("tls");
+    let pem = Pem { config };
+    let mut problems = Vec::new();
+    let roots = said.get("ca").map_or(Ok(Vec::new()), |node| pem.certificates(node));
+    let identity = match (said.get("certificate"), said.get("key")) {
+        (Some(certificate), Some(key)) => pem.identity(certificate, key).map(Some),
+        (Some(one), None) => Err(lonely(one, "certificate", "key")),
+        (None, Some(one)) => Err(lonely(one, "key", "certificate")),
+        (None, None) => Ok(None),
+    };
+    let roots = roots.map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let identity = identity.map_err(|problem| problems.push(problem)).unwrap_or_default();
+    let anything = said.get("insecure").and_then(Node::scalar) == Some("true");
+    let verification = if anything { Verification::Anything } else { Verification::Checked };
+    if problems.is_empty() { Ok(Tls { roots, identity, verification }) } else { Err(problems) }
+}
+
+fn lonely(node: &Node, one: &str, other: &str) -> Problem {
+    Problem::at(node.span, format!("`tls.{one}` without `tls.{other}`"))
+        .hint("a client shows a certificate and proves with its key that it is its own: name both files")
+}
+
+/// Reads PEM files named in a configuration.
+struct Pem<'a> {
+    config: &'a Config,
+}
+
+impl Pem<'_> {
+    fn certificates(&self, node: &Node) -> Result<Vec<CertificateDer<'static>>, Problem> {
+        let bytes = self.bytes(node)?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        match found {
+            Ok(found) if !found.is_empty() => Ok(found),
+            Ok(_) => Err(unusable(node, "has no certificate", "-----BEGIN CERTIFICATE-----")),
+            Err(error) => {
+                Err(unusable(node, &format!("is no PEM file: {error}"), "-----BEGIN CERTIFICATE-----"))
+            }
+        }
+    }
+
+    fn identity(&self, certificate: &Node, key: &Node) -> Result<Identity, Problem> {
+        let chain = self.certificates(certificate)?;
+        let parsed = PrivateKeyDer::from_pem_slice(&self.bytes(key)?).map_err(|error| {
+            unusable(key, &format!("has no private key: {error}"), "-----BEGIN PRIVATE KEY-----")
+        })?;
+        let identity = Identity { chain, key: Arc::new(parsed) };
+        identity.check().map_err(|error| {
+            Problem::at(key.span, format!("certificate and key cannot be used together: {error}"))
+                .hint("the key must be the one the certificate was made for, and not encrypted")
+        })?;
+        Ok(identity)
+    }
+
+    /// A path in the file is relative to the file, one in a flag to the working folder.
+    fn bytes(&self, node: &Node) -> Result<Vec<u8>, Problem> {
+        let path = node.scalar().unwrap_or("");
+        let in_file = node.span.source == self.config.root.span.source;
+        let path = if in_file { self.config.folder.join(path) } else { path.into() };
+        data::bytes(&path).map_err(|error| Problem::at(node.span, error.to_string()).hint(error.hint()))
+    }
+}
+
+fn unusable(node: &Node, why: &str, begin: &str) -> Problem {
+    Problem::at(node.span, format!("`{}` {why}", node.scalar().unwrap_or("")))
+        .hint(format!("a PEM file has a block that begins with `{begin}`"))
+}

@@ -43,8 +43,19 @@ pub struct Socket {
 pub struct Arrived {
     /// When the reader saw it.
     pub at: Instant,
+    /// What it was sent as.
+    pub kind: Kind,
     /// Its text or bytes.
     pub payload: Bytes,
+}
+
+/// What a message was sent as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// Bytes.
+    Binary,
 }
 
 /// What the reader has heard.
@@ -181,8 +192,8 @@ async fn listen(mut source: SplitStream<WebSocketStream<Stream>>, inbox: Rc<Inbo
         };
         let mut heard = inbox.state.borrow_mut();
         match message {
-            Message::Text(text) => heard.add(text.into()),
-            Message::Binary(bytes) => heard.add(bytes),
+            Message::Text(text) => heard.add(Kind::Text, text.into()),
+            Message::Binary(bytes) => heard.add(Kind::Binary, bytes),
             Message::Pong(_) => heard.pongs += 1,
             Message::Close(frame) => {
                 break match frame {
@@ -229,11 +240,11 @@ impl Inbox {
 }
 
 impl Heard {
-    fn add(&mut self, payload: Bytes) {
+    fn add(&mut self, kind: Kind, payload: Bytes) {
         if self.messages.len() == INBOX {
             self.messages.pop_front();
         }
-        self.messages.push_back(Arrived { at: clock::now(), payload });
+        self.messages.push_back(Arrived { at: clock::now(), kind, payload });
         self.total += 1;
     }
 }

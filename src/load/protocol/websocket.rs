@@ -211,6 +211,8 @@ async fn listen(mut source: SplitStream<WebSocketStream<Stream>>, inbox: Rc<Inbo
     };
     inbox.state.borrow_mut().closed = Some(reason);
     inbox.news.notify_waiters();
+    // The answer to a close is written where the next frame is asked for; there is none after a close.
+    drop(source.next().await);
 }
 
 impl Inbox {

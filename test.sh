@@ -5,7 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # The compiler's C parts, and the servers that the end-to-end tests put load on.
-packages=(ca-certificates curl gcc libc6-dev nginx openssl pkg-config python3 python3-httpbin python3-websockets)
+packages=(
+    ca-certificates curl gcc libc6-dev nginx openssl pkg-config
+    python3 python3-httpbin python3-venv python3-websockets
+)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
@@ -29,6 +32,16 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 }
 
+# The Autobahn suite, which Debian does not have, in an environment of its own.
+install_autobahn() {
+    local pinned=tests/it/fixtures/autobahn.txt folder=target/autobahn
+    # The copy says what is installed; it is made last, so half an installation does not count.
+    ! cmp -s "$pinned" "$folder/installed.txt" || return 0
+    /usr/bin/python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$pinned"
+    cp "$pinned" "$folder/installed.txt"
+}
+
 install_rust() {
     if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
         . "$HOME/.cargo/env"
@@ -43,6 +56,7 @@ install_rust() {
 }
 
 install_packages
+install_autobahn
 install_rust
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use loadgate::load::target::free_address;
@@ -78,8 +78,7 @@ impl Workspace {
 
     /// Runs a command to its end; at the deadline it is killed and the test fails with what it wrote.
     pub fn finish(&self, mut command: Command) -> Finished {
-        // Two loads at once on a small machine would measure each other.
-        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = alone();
         let outputs = tempfile::tempdir().expect("a temporary folder");
         let stream = |name: &str| File::create(outputs.path().join(name)).expect("a file");
         command.stdin(Stdio::null()).stdout(stream("stdout")).stderr(stream("stderr"));
@@ -143,6 +142,11 @@ impl Drop for Demo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Two loads at once on a small machine would measure each other: whoever holds this is the only one.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks at a condition until it holds; at the deadline the test fails and says what it waited for.

@@ -1,5 +1,6 @@
 //! Tests through the real binary, real processes and real sockets, all on this machine.
 
+mod autobahn;
 mod bad_input;
 mod external;
 mod fault_server;

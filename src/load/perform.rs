@@ -10,7 +10,7 @@ use minijinja::Value;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::recorder::Recorder;
 use super::pacing;
-use super::protocol::websocket::Socket;
+use super::protocol::websocket::{Line, Socket};
 use super::trace::Event;
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
@@ -100,19 +100,30 @@ impl VirtualUser {
 
     async fn act(&mut self, action: &Action) -> Result<(), End> {
         match action {
-            Action::Request(request) => self.request(request).await,
+            Action::Request(request) => match self.line() {
+                Some(line) => line.attend(self.request(request)).await,
+                None => self.request(request).await,
+            },
             Action::WebSocket(websocket) => self.websocket(websocket).await,
             Action::Repeat { times, steps } => self.repeat(*times, steps).await,
             Action::Group { metric, steps } => self.group(*metric, steps).await,
             Action::Run(steps) => self.perform(steps).await,
             Action::Set(values) => self.set(values),
-            Action::Wait(wait) => self.wait(wait).await,
+            Action::Wait(wait) => match self.line() {
+                Some(line) => line.attend(self.wait(wait)).await,
+                None => self.wait(wait).await,
+            },
             Action::Send(message) => self.send(message).await,
             Action::Receive(receive) => self.receive(receive).await,
             Action::Ping => self.ping().await,
             Action::Hold(time) => self.hold(*time).await,
             Action::Close { code, reason } => self.close(*code, reason).await,
         }
+    }
+
+    /// The connection of the open socket, which must be listened to whatever is done meanwhile.
+    fn line(&self) -> Option<Rc<Line>> {
+        self.sockets.last().map(|open| open.socket.line())
     }
 
     async fn repeat(&mut self, times: u32, steps: &[Step]) -> Result<(), End> {

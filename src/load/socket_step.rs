@@ -123,7 +123,8 @@ impl VirtualUser {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, header(&SEC_WEBSOCKET_PROTOCOL, subprotocol)?);
         }
         let stream = self.worker.connector.open(&origin, Purpose::WebSocket, phases).await?;
-        Socket::open(request, stream, step.subprotocol.as_deref()).await
+        let most = self.worker.plan.limits.max_body;
+        Socket::open(request, stream, (step.subprotocol.as_deref(), most)).await
     }
 
     /// Sends a message.

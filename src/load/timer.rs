@@ -29,7 +29,7 @@ pub struct Elapsed;
 impl Timer {
     /// Makes the timer of the current worker and starts the task that wakes its sleepers.
     ///
-    /// Must be called inside a [`tokio::task::LocalSet`].
+    /// Must be called inside a [`tokio::runtime::LocalRuntime`].
     pub fn start() -> io::Result<Self> {
         let timer = Self(Rc::new(Inner {
             sleepers: RefCell::default(),
@@ -211,12 +211,14 @@ mod alarm {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::LocalOptions;
+
     use super::*;
 
     fn on_worker<F: Future>(future: impl FnOnce(Timer) -> F) -> F::Output {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, async { future(Timer::start().unwrap()).await })
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async { future(Timer::start().unwrap()).await })
     }
 
     #[test]

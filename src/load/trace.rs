@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::LocalOptions;
+
 use super::LoadError;
 use super::arrivals::Share;
 use super::control::Assignment;
@@ -95,9 +97,9 @@ impl Journal {
 
 /// Runs one user of every class: `on_start`, then every task of its class once, in order.
 pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(async {
         let load = Load {
             model: Model::Closed,
             shape: Shape::constant_at(1.0, LONGEST),

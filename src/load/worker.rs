@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -84,7 +85,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Makes what a worker needs. Must be called inside a [`tokio::task::LocalSet`].
+    /// Makes what a worker needs. Must be called inside a [`tokio::runtime::LocalRuntime`].
     pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
         let Setup { plan, target, share, assignment, tls } = setup;
         let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
@@ -165,14 +166,13 @@ impl Drop for Busy {
 
 /// The life of a worker's thread. It ends with a `Finish`, or when the session is gone.
 pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = tokio::task::LocalSet::new();
-    let ended = local.block_on(&runtime, async {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let ended = runtime.block_on(async {
         let worker = Rc::new(Worker::new(setup, Journal::default())?);
         obey(&worker, commands).await;
         Ok(())
     });
-    drop(local);
     // A name that is still being looked up must not keep an interrupted job waiting.
     runtime.shutdown_background();
     ended

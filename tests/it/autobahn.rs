@@ -12,8 +12,9 @@ use loadgate::load::protocol::connect::Connector;
 use loadgate::load::protocol::origin::Origin;
 use loadgate::load::protocol::websocket::{Arrived, Kind, Socket};
 use loadgate::load::target::free_address;
+use loadgate::load::tls::{Clients, Purpose};
+use loadgate::plan::connection::{Tls, Version};
 use serde_json::Value;
-use tokio::task::LocalSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -52,13 +53,18 @@ impl Suite {
         let server = Server::start(command, address);
         let url = Url::parse(&format!("ws://{}", server.address)).expect("a URL");
         let origin = Origin::of(&url).expect("an origin");
-        Self { workspace, server, connector: Connector::new().expect("a connector"), origin }
+        let clients = Clients::new(&Tls::default(), Version::One).expect("TLS");
+        Self { workspace, server, connector: Connector::new(Ok(clients)), origin }
     }
 
     async fn open(&self, path: &str) -> Socket {
         let request = format!("ws://{}{path}", self.server.address).into_client_request().expect("a request");
-        let stream = self.connector.open(&self.origin, &mut Phases::default()).await.expect("a connection");
-        Socket::open(request, stream, None).await.expect("a socket")
+        let stream = self
+            .connector
+            .open(&self.origin, Purpose::WebSocket, &mut Phases::default())
+            .await
+            .expect("a connection");
+        Socket::open(request, stream, (None, 64 << 20)).await.expect("a socket")
     }
 
     async fn every_case(&self) {
@@ -125,7 +131,7 @@ fn same(arrived: Arrived) -> Message {
 fn every_case_of_the_autobahn_suite_but_compression_is_handled_as_the_rfc_asks() {
     let (_alone, suite) = (alone(), Suite::start());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    LocalSet::new().block_on(&runtime, suite.run());
+    runtime.block_on(suite.run());
     let judgement = suite.judgement();
     let verdicts = judgement.as_object().expect("verdicts");
     let complaints: Vec<String> =

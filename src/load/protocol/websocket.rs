@@ -1,36 +1,39 @@
-//! A WebSocket: opened over our connector, read in the background so that every message is stamped
-//! when it arrives, written by the steps.
+//! A WebSocket, opened over our connector. It has no task of its own: whoever waits with it open listens as
+//! well, so that every message is stamped when it arrives, whatever the user is doing.
+
+mod inbox;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
-use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+pub use self::inbox::{Arrived, Kind};
+
+use self::inbox::Inbox;
 use super::http::cut_off;
 use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Traffic;
 
-/// The most messages kept for a step that has not asked for them yet; older ones make room.
-const INBOX: usize = 1_000;
 /// Bytes of the buffers of one connection: the default of 128 KiB would cost 1.3 GB at 10,000 sockets.
 const BUFFER: usize = 4 * 1024;
+/// Bytes that may wait to be sent.
+const MOST_UNSENT: usize = 64 << 20;
 
 /// An open WebSocket.
 pub struct Socket {
-    sink: SplitSink<WebSocketStream<Stream>, Message>,
-    inbox: Rc<Inbox>,
-    reader: tokio::task::JoinHandle<()>,
+    line: Rc<Line>,
     meter: Meter,
     /// When it was open.
     pub opened: Instant,
@@ -38,76 +41,56 @@ pub struct Socket {
     pub last_send: Option<Instant>,
 }
 
-/// A message, and when it arrived.
-#[derive(Debug, Clone)]
-pub struct Arrived {
-    /// When the reader saw it.
-    pub at: Instant,
-    /// What it was sent as.
-    pub kind: Kind,
-    /// Its text or bytes.
-    pub payload: Bytes,
-}
+/// The connection of a socket, shared by those who listen to it: all of them in one task.
+pub struct Line(RefCell<State>);
 
-/// What a message was sent as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8.
-    Text,
-    /// Bytes.
-    Binary,
-}
-
-/// What the reader has heard.
-#[derive(Default)]
-struct Inbox {
-    state: RefCell<Heard>,
-    news: Notify,
-}
-
-#[derive(Default)]
-struct Heard {
-    messages: VecDeque<Arrived>,
-    total: u64,
+struct State {
+    stream: WebSocketStream<Stream>,
+    inbox: Inbox,
     pongs: u64,
-    closed: Option<String>,
+    /// Why nothing more will be said, once it is known.
+    end: Option<Failure>,
+    /// The stream has nothing more to give.
+    over: bool,
 }
 
 impl Socket {
-    /// Shakes hands on an open connection. `subprotocol` must be answered.
+    /// Shakes hands on an open connection. `subprotocol` must be answered; no message may be longer than
+    /// `most` bytes.
     pub async fn open(
         request: Request<()>,
         stream: Stream,
-        subprotocol: Option<&str>,
+        (subprotocol, most): (Option<&str>, u64),
     ) -> Result<Self, Failure> {
+        let most = usize::try_from(most).ok();
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
             .write_buffer_size(0)
-            .max_write_buffer_size(64 << 20);
+            .max_write_buffer_size(MOST_UNSENT)
+            .max_message_size(most)
+            .max_frame_size(most);
         let meter = stream.meter().clone();
-        let (socket, response) = client_async_with_config(request, stream, Some(config))
+        let (stream, response) = client_async_with_config(request, stream, Some(config))
             .await
             .map_err(|error| handshake_failure(&error))?;
-        if let Some(wanted) = subprotocol
-            && response
-                .headers()
-                .get("sec-websocket-protocol")
-                .is_none_or(|found| found.as_bytes() != wanted.as_bytes())
-        {
-            return Err(Failure::new(
-                FailureKind::Protocol,
-                format!("the server did not agree to subprotocol `{wanted}`"),
-            ));
+        let answered = response.headers().get("sec-websocket-protocol").map(|found| found.as_bytes());
+        if let Some(wanted) = subprotocol.filter(|wanted| answered != Some(wanted.as_bytes())) {
+            let message = format!("the server did not agree to subprotocol `{wanted}`");
+            return Err(Failure::new(FailureKind::Protocol, message));
         }
-        let (sink, source) = socket.split();
-        let inbox = Rc::new(Inbox::default());
-        let reader = tokio::task::spawn_local(listen(source, inbox.clone()));
-        Ok(Self { sink, inbox, reader, meter, opened: clock::now(), last_send: None })
+        let state = State { stream, inbox: Inbox::default(), pongs: 0, end: None, over: false };
+        Ok(Self { line: Rc::new(Line(RefCell::new(state))), meter, opened: clock::now(), last_send: None })
     }
 
-    /// Sends a message.
+    /// Its connection, to listen to while something else is done.
+    pub fn line(&self) -> Rc<Line> {
+        self.line.clone()
+    }
+
+    /// Sends a message, and reads meanwhile: a server that is not read may not read either.
     pub async fn send(&mut self, message: Message) -> Result<(), Failure> {
-        self.sink.send(message).await.map_err(|error| self.broken(&error))?;
+        let mut message = Some(message);
+        poll_fn(|context| self.line.0.borrow_mut().poll_send(context, &mut message)).await?;
         self.last_send = Some(clock::now());
         Ok(())
     }
@@ -116,139 +99,159 @@ impl Socket {
     /// Fails when the socket closes first.
     pub async fn receive(&mut self, mut wanted: impl FnMut(&Arrived) -> bool) -> Result<Arrived, Failure> {
         let mut looked_at = 0;
-        loop {
-            let news = self.inbox.news.notified();
-            if let Some(taken) = self.inbox.take(&mut looked_at, &mut wanted) {
-                return taken;
-            }
-            news.await;
-        }
+        self.line
+            .wait(|state| {
+                let taken = state.inbox.take(&mut looked_at, &mut wanted).map(Ok);
+                taken.or_else(|| state.end.clone().map(Err))
+            })
+            .await
     }
 
     /// Sends a ping and waits for the answer.
     pub async fn ping(&mut self) -> Result<(), Failure> {
-        let before = self.inbox.state.borrow().pongs;
+        let before = self.line.0.borrow().pongs;
         self.send(Message::Ping(Bytes::from_static(b"loadgate"))).await?;
-        loop {
-            let news = self.inbox.news.notified();
-            if self.inbox.state.borrow().pongs > before {
-                return Ok(());
-            }
-            if let Some(failure) = self.inbox.closed() {
-                return Err(failure);
-            }
-            news.await;
-        }
+        let answered = |state: &mut State| (state.pongs > before).then_some(Ok(()));
+        self.line.wait(|state| answered(state).or_else(|| state.end.clone().map(Err))).await
     }
 
     /// Ends when the other side closes, with the reason.
     pub async fn closed(&self) -> Failure {
-        loop {
-            let news = self.inbox.news.notified();
-            if let Some(failure) = self.inbox.closed() {
-                return failure;
-            }
-            news.await;
-        }
+        self.line.wait(|state| state.end.clone()).await
     }
 
     /// Says goodbye and waits until the other side has, or has gone.
     pub async fn close(&mut self, code: u16, reason: &str) {
         let frame = CloseFrame { code: code.into(), reason: reason.to_owned().into() };
         // A socket that the other side has closed already cannot be told; that is the end we want.
-        if self.sink.send(Message::Close(Some(frame))).await.is_ok() {
+        if self.send(Message::Close(Some(frame))).await.is_ok() {
             self.closed().await;
         }
     }
 
     /// Messages that have arrived.
     pub fn messages_in(&self) -> u64 {
-        self.inbox.state.borrow().total
+        self.line.0.borrow().inbox.total()
     }
 
     /// Bytes moved since the last call.
     pub fn take_traffic(&self) -> Traffic {
         self.meter.take()
     }
+}
 
-    fn broken(&self, error: &Error) -> Failure {
-        let reason = self.inbox.state.borrow().closed.clone().unwrap_or_else(|| error.to_string());
-        Failure::new(FailureKind::WebsocketClose, reason)
+impl Line {
+    /// Does something else, and listens meanwhile.
+    pub async fn attend<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            self.0.borrow_mut().listen(context);
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Listens until `found` has an answer.
+    async fn wait<T>(&self, mut found: impl FnMut(&mut State) -> Option<T>) -> T {
+        poll_fn(|context| {
+            let mut state = self.0.borrow_mut();
+            state.listen(context);
+            found(&mut state).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.reader.abort();
+impl State {
+    /// Reads all that has come; the task is woken when there is more. What a close needs to be answered is
+    /// written by reading on behind it.
+    fn listen(&mut self, context: &mut Context<'_>) {
+        while !self.over {
+            match self.stream.poll_next_unpin(context) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(message))) => self.hear(message),
+                Poll::Ready(Some(Err(error))) => self.finish(broken(&error)),
+                Poll::Ready(None) => self.finish(closed("the socket ended without a close")),
+            }
+        }
     }
-}
 
-async fn listen(mut source: SplitStream<WebSocketStream<Stream>>, inbox: Rc<Inbox>) {
-    let reason = loop {
-        let message = match source.next().await {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => break format!("the socket broke: {error}"),
-            None => break "the socket ended without a close".to_owned(),
-        };
-        let mut heard = inbox.state.borrow_mut();
+    fn hear(&mut self, message: Message) {
         match message {
-            Message::Text(text) => heard.add(Kind::Text, text.into()),
-            Message::Binary(bytes) => heard.add(Kind::Binary, bytes),
-            Message::Pong(_) => heard.pongs += 1,
+            Message::Text(text) => self.inbox.add(Kind::Text, text.into()),
+            Message::Binary(bytes) => self.inbox.add(Kind::Binary, bytes),
+            Message::Pong(_) => self.pongs += 1,
             Message::Close(frame) => {
-                break match frame {
-                    Some(frame) if !frame.reason.is_empty() => {
-                        format!("closed by the server: {} {}", frame.code, frame.reason)
-                    }
-                    Some(frame) => format!("closed by the server: {}", frame.code),
-                    None => "closed by the server without a code".to_owned(),
+                let said = match frame {
+                    Some(frame) if !frame.reason.is_empty() => format!(" {} {}", frame.code, frame.reason),
+                    Some(frame) => format!(" {}", frame.code),
+                    None => " without a code".to_owned(),
                 };
+                self.end.get_or_insert_with(|| closed(&format!("closed by the server:{said}")));
             }
             Message::Ping(_) | Message::Frame(_) => {}
         }
-        drop(heard);
-        inbox.news.notify_waiters();
-    };
-    inbox.state.borrow_mut().closed = Some(reason);
-    inbox.news.notify_waiters();
-    // The answer to a close is written where the next frame is asked for; there is none after a close.
-    drop(source.next().await);
+    }
+
+    fn finish(&mut self, failure: Failure) {
+        self.over = true;
+        self.end.get_or_insert(failure);
+    }
+
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Failure>> {
+        if message.is_some() {
+            match self.stream.poll_ready_unpin(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.unsent(&error))),
+                Poll::Pending => {
+                    self.listen(context);
+                    return Poll::Pending;
+                }
+            }
+        }
+        if let Some(message) = message.take()
+            && let Err(error) = self.stream.start_send_unpin(message)
+        {
+            return Poll::Ready(Err(self.unsent(&error)));
+        }
+        match self.stream.poll_flush_unpin(context) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.unsent(&error))),
+            Poll::Pending => {
+                self.listen(context);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// What the server has said says more than that it cannot be told anything.
+    fn unsent(&self, error: &Error) -> Failure {
+        self.end.clone().unwrap_or_else(|| broken(error))
+    }
 }
 
-impl Inbox {
-    /// Takes the oldest wanted message, or says that there will be none. `looked_at` counts the
-    /// messages that need no second look.
-    fn take(
-        &self,
-        looked_at: &mut usize,
-        wanted: &mut impl FnMut(&Arrived) -> bool,
-    ) -> Option<Result<Arrived, Failure>> {
-        let mut heard = self.state.borrow_mut();
-        let begin = (*looked_at).min(heard.messages.len());
-        let found = (begin..heard.messages.len()).find(|index| wanted(&heard.messages[*index]));
-        if let Some(message) = found.and_then(|index| heard.messages.remove(index)) {
-            return Some(Ok(message));
-        }
-        // In a full inbox the next message pushes the oldest out and takes the last place.
-        *looked_at = heard.messages.len().min(INBOX - 1);
-        drop(heard);
-        self.closed().map(Err)
-    }
+fn closed(message: &str) -> Failure {
+    Failure::new(FailureKind::WebsocketClose, message)
+}
 
-    fn closed(&self) -> Option<Failure> {
-        let heard = self.state.borrow();
-        heard.closed.as_ref().map(|reason| Failure::new(FailureKind::WebsocketClose, reason))
+/// A socket that broke: closed by nobody, or because of what the server sent.
+fn broken(error: &Error) -> Failure {
+    match error {
+        Error::Capacity(_) => Failure::new(FailureKind::Protocol, format!("{error} (`max_body`)")),
+        Error::Utf8(_) | Error::AttackAttempt => Failure::new(FailureKind::Protocol, error.to_string()),
+        Error::Protocol(reason) if !ended(reason) => Failure::new(FailureKind::Protocol, error.to_string()),
+        _ => closed(&format!("the socket broke: {error}")),
     }
 }
 
-impl Heard {
-    fn add(&mut self, kind: Kind, payload: Bytes) {
-        if self.messages.len() == INBOX {
-            self.messages.pop_front();
-        }
-        self.messages.push_back(Arrived { at: clock::now(), kind, payload });
-        self.total += 1;
-    }
+/// Whether a breach of protocol is only that the connection ended.
+fn ended(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool {
+    use tokio_tungstenite::tungstenite::error::ProtocolError as Breach;
+    matches!(error, Breach::ResetWithoutClosingHandshake | Breach::SendAfterClosing)
 }
 
 fn handshake_failure(error: &Error) -> Failure {

@@ -10,6 +10,8 @@ use crate::load::protocol::incoming::{Headers, Reuse, Sieve, keep};
 
 /// The most headers of a response.
 const MOST_HEADERS: usize = 128;
+/// What every response begins with.
+const HTTP_1: &[u8] = b"HTTP/1.";
 /// The longest head, line of a chunk, or trailer.
 pub const LONGEST_HEAD: usize = 64 * 1024;
 
@@ -132,8 +134,8 @@ impl Decoder {
     }
 
     fn head(&mut self, input: &[u8], sieve: &mut Sieve) -> Result<usize, Failure> {
-        if begins_like_http2(input) {
-            return Err(protocol("the answer is HTTP/2, not HTTP/1.1; `http: {version: 2}` speaks it"));
+        if !begins_like(input, HTTP_1) {
+            return Err(foreign(input));
         }
         if !self.head_is_whole(input) {
             return within(input, "a head").map(|()| 0);
@@ -287,9 +289,18 @@ fn no_http(error: httparse::Error) -> Failure {
     })
 }
 
-/// A SETTINGS frame on stream 0 (RFC 9113, 6.5), with which every HTTP/2 server begins.
-fn begins_like_http2(input: &[u8]) -> bool {
-    matches!(input, [0, 0, _, 4, 0, 0, 0, 0, 0, ..])
+fn begins_like(input: &[u8], wanted: &[u8]) -> bool {
+    input.iter().zip(wanted).all(|(byte, wanted)| byte == wanted)
+}
+
+/// An answer that does not begin as one. Every HTTP/2 server begins with a SETTINGS frame on stream 0
+/// (RFC 9113, 3.4 and 6.5), of less than 256 bytes as far as anybody has seen.
+fn foreign(input: &[u8]) -> Failure {
+    if input.starts_with(&[0, 0]) && begins_like(input.get(3..).unwrap_or(&[]), &[4, 0, 0, 0, 0, 0]) {
+        return protocol("the answer is HTTP/2, not HTTP/1.1; `http: {version: 2}` speaks it");
+    }
+    let beginning = String::from_utf8_lossy(&input[..input.len().min(40)]).into_owned();
+    protocol(&format!("the answer is no HTTP/1.1: it begins with {beginning:?}"))
 }
 
 fn protocol(message: &str) -> Failure {

@@ -33,6 +33,8 @@ SECTIONS = {
     "memory": ("Memory", memory),
     "users": ("More users in a closed loop without waits, 8 s", users),
 }
+# Of all CPUs; the two that are used here should be ours alone.
+QUIET = 0.05
 VERSIONS = {"oha": ["--version"], "wrk": ["--version"], "nginx": ["-v"]}
 
 
@@ -53,11 +55,12 @@ def main() -> int:
         for name in arguments.sections or SECTIONS:
             title, section = SECTIONS[name]
             say(name)
+            neighbours = process.Neighbours()
             try:
                 body = section(bench)
             except Broken as error:
                 broken, body = True, f"**No numbers:** {error}"
-            print(f"\n## {title}\n\n{body}", flush=True)
+            print(f"\n## {title}\n\n{body}\n\n{quiet(neighbours.share())}", flush=True)
     return int(broken)
 
 
@@ -104,6 +107,12 @@ def header(loadgate: Path, repetitions: int) -> str:
         "- ratios (×) are CPU per request, of the medians: below 1 is less",
     ]
     return "\n".join(lines)
+
+
+def quiet(share: float) -> str:
+    """Whether the machine was idle but for us."""
+    said = f"Other processes used {share:.0%} of the machine meanwhile"
+    return f"{said}." if share <= QUIET else f"**{said}: too much to compare finely.**"
 
 
 def version(name: str, program: str, flags: list[str]) -> str:

@@ -97,6 +97,23 @@ def memory_kb(pid: int, field: str) -> int | None:
     return int(found[1]) if found else None
 
 
+class Neighbours:
+    """What other processes use of the machine's CPU; ours have ended by the time they are counted."""
+
+    def __init__(self) -> None:
+        self._at, self._used_s = time.monotonic(), _used_by_others_s()
+
+    def share(self) -> float:
+        """Since this was made, from 0 to 1."""
+        passed_s = (time.monotonic() - self._at) * (os.cpu_count() or 1)
+        return max(0.0, _used_by_others_s() - self._used_s) / passed_s
+
+
+def _used_by_others_s() -> float:
+    user, nice, system = map(int, Path("/proc/stat").read_text().split(maxsplit=4)[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
+
+
 @contextmanager
 def serving(command: list[str]) -> Iterator[IO[bytes]]:
     """A server on its CPU, ended with the block; what it prints."""

@@ -113,7 +113,7 @@ class Loadgate:
         result, cost = self.result(url, load, ECHO)
         sockets = [endpoint["websocket"] for endpoint in result["endpoints"]]
         sent, received = (sum(socket[f"messages_{way}"] for socket in sockets) for way in ("out", "in"))
-        if not 0 <= sent - received <= load.users:
+        if abs(sent - received) > load.users:
             raise Broken(f"loadgate: {sent} messages sent, {received} received")
         return replace(read(result, cost), requests=received)
 

@@ -72,6 +72,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := set(arguments.sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
+    if arguments.repetitions < 1:
+        parser.error("--repetitions must be at least 1")
     return arguments
 
 

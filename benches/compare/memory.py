@@ -27,7 +27,7 @@ def memory(bench: Bench) -> str:
         ["closed loop, 50 users", f"MB after {EARLY_S} s", f"MB after {LATE_S} s"],
         [["loadgate", *(number(resident[second] / 1024) for second in (EARLY_S, LATE_S))]],
     )
-    return f"{held}\n\nKB per user: what the users beyond the first add.\n\n{flat}"
+    return f"{held}\n\nOne run each; KB per user: what the users beyond the first add.\n\n{flat}"
 
 
 def held_row(bench: Bench, name: str, url: str, scenario: str) -> list[str]:

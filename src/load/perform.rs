@@ -1,7 +1,7 @@
 //! Performing steps: the one place where what the plan says becomes something done.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -101,16 +101,16 @@ impl VirtualUser {
     async fn act(&mut self, action: &Action) -> Result<(), End> {
         match action {
             Action::Request(request) => match self.line() {
-                Some(line) => line.attend(self.request(request)).await,
+                Some(line) => line.attend(pin!(self.request(request))).await,
                 None => self.request(request).await,
             },
-            Action::WebSocket(websocket) => self.websocket(websocket).await,
+            Action::WebSocket(websocket) => Box::pin(self.websocket(websocket)).await,
             Action::Repeat { times, steps } => self.repeat(*times, steps).await,
             Action::Group { metric, steps } => self.group(*metric, steps).await,
             Action::Run(steps) => self.perform(steps).await,
             Action::Set(values) => self.set(values),
             Action::Wait(wait) => match self.line() {
-                Some(line) => line.attend(self.wait(wait)).await,
+                Some(line) => line.attend(pin!(self.wait(wait))).await,
                 None => self.wait(wait).await,
             },
             Action::Send(message) => self.send(message).await,

@@ -1,5 +1,6 @@
 //! The HTTP step: send what it asks for, follow where it leads, look at the response.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use hyper::header::{COOKIE, HeaderName};
@@ -54,7 +55,7 @@ impl VirtualUser {
                 self.record(request.record, begun, ended.saturating_duration_since(begun));
                 Ok(())
             }
-            Some(poll) => self.poll(request, poll).await,
+            Some(poll) => Box::pin(self.poll(request, poll)).await,
         }
     }
 
@@ -157,8 +158,12 @@ impl VirtualUser {
         let (mut phases, mut traffic) = (Phases::default(), Traffic::default());
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
         let wants = self.wants(request);
-        let answer = self.send_and_read(outgoing, wants, (&mut phases, &mut traffic));
-        let response = worker.timer.timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out(limit)));
+        let moved = (&mut phases, &mut traffic);
+        let timer = &worker.timer;
+        let response = timer
+            .timeout(limit, pin!(self.send_and_read(outgoing, wants, moved)))
+            .await
+            .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
         if let Ok(response) = &response
             && worker.plan.http.cookies == Cookies::Kept
@@ -182,7 +187,8 @@ impl VirtualUser {
         let received = loop {
             let mut at_hand = match connection.take() {
                 Some(kept) => kept,
-                None => Connection::open(connector, outgoing.origin.clone(), http, phases).await?,
+                // Rare and large: it must not make every request as large.
+                None => Box::pin(Connection::open(connector, outgoing.origin.clone(), http, phases)).await?,
             };
             let answer = at_hand.exchange(outgoing, wants, http).await;
             *traffic = at_hand.meter().take();

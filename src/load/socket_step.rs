@@ -1,5 +1,6 @@
 //! The WebSocket step and the steps inside it.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -61,7 +62,7 @@ impl VirtualUser {
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
         let opened = worker
             .timer
-            .timeout(limit, self.open(step, &mut line, &mut phases))
+            .timeout(limit, pin!(self.open(step, &mut line, &mut phases)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
@@ -157,7 +158,7 @@ impl VirtualUser {
             Since::Open => open.socket.opened,
             Since::Step => step_begun,
         };
-        let received = timer.timeout(receive.within, open.socket.receive(wanted)).await;
+        let received = timer.timeout(receive.within, pin!(open.socket.receive(wanted))).await;
         let arrived = match received {
             Ok(Ok(arrived)) => arrived,
             Ok(Err(failure)) => return self.settle(Err(failure), |_| {}),
@@ -183,7 +184,7 @@ impl VirtualUser {
     pub(super) async fn ping(&mut self) -> Result<(), End> {
         let (timer, limit) = (self.worker.timer.clone(), self.worker.plan.limits.timeout);
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
-        let answered = timer.timeout(limit, open.socket.ping()).await;
+        let answered = timer.timeout(limit, pin!(open.socket.ping())).await;
         let answered = answered.unwrap_or_else(|_| {
             Err(Failure::new(FailureKind::MissingMessage, format!("no pong within {limit:?}")))
         });
@@ -212,7 +213,7 @@ impl VirtualUser {
         let Some(open) = self.sockets.last_mut().filter(|open| !open.closed) else { return Ok(()) };
         open.closed = true;
         // A server that does not say goodbye in time has been told; the connection is dropped anyway.
-        let _ = timer.timeout(GOODBYE, open.socket.close(code, reason)).await;
+        let _ = timer.timeout(GOODBYE, pin!(open.socket.close(code, reason))).await;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,6 +19,8 @@ pub struct Timer(Rc<Inner>);
 struct Inner {
     sleepers: RefCell<BTreeMap<(Instant, u64), Waker>>,
     next_id: Cell<u64>,
+    /// What the alarm is set for.
+    armed: Cell<Option<Instant>>,
     alarm: alarm::Alarm,
 }
 
@@ -34,12 +36,16 @@ impl Timer {
         let timer = Self(Rc::new(Inner {
             sleepers: RefCell::default(),
             next_id: Cell::new(0),
+            armed: Cell::new(None),
             alarm: alarm::Alarm::new()?,
         }));
         let inner = timer.0.clone();
         tokio::task::spawn_local(async move {
             while inner.alarm.rings().await.is_ok() {
                 inner.wake_due();
+                // Whoever was woken may want to sleep again, and often is the next to be woken.
+                tokio::task::yield_now().await;
+                inner.arm();
             }
         });
         Ok(timer)
@@ -50,19 +56,25 @@ impl Timer {
         Sleep { timer: self.0.clone(), at, id: None }
     }
 
-    /// The output of `future`, unless it takes longer than `limit`.
-    pub async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        let deadline = self.sleep_until(clock::now() + limit);
-        tokio::select! {
-            biased;
-            output = future => Ok(output),
-            () = deadline => Err(Elapsed),
-        }
+    /// The output of `future`, unless it takes longer than `limit`. It comes pinned, so that a large one is
+    /// not moved.
+    pub async fn timeout<F: Future>(
+        &self,
+        limit: Duration,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Elapsed> {
+        let mut deadline = self.sleep_until(clock::now() + limit);
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => Pin::new(&mut deadline).poll(context).map(|()| Err(Elapsed)),
+        })
+        .await
     }
 }
 
 impl Inner {
     fn wake_due(&self) {
+        self.armed.set(None);
         let now = clock::now();
         loop {
             let mut sleepers = self.sleepers.borrow_mut();
@@ -71,21 +83,24 @@ impl Inner {
             drop(sleepers);
             waker.wake();
         }
-        if let Some(((at, _), _)) = self.sleepers.borrow().first_key_value() {
-            self.alarm.set(*at);
+    }
+
+    /// Sets the alarm for the earliest sleeper, if it would ring too late for it.
+    fn arm(&self) {
+        let Some((earliest, _)) = self.sleepers.borrow().first_key_value().map(|(key, _)| *key) else {
+            return;
+        };
+        if self.armed.get().is_none_or(|armed| earliest < armed) {
+            self.armed.set(Some(earliest));
+            self.alarm.set(earliest);
         }
     }
 
     fn add(&self, at: Instant, waker: Waker) -> u64 {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
-        let mut sleepers = self.sleepers.borrow_mut();
-        let earliest = sleepers.first_key_value().is_none_or(|((first, _), _)| at < *first);
-        sleepers.insert((at, id), waker);
-        drop(sleepers);
-        if earliest {
-            self.alarm.set(at);
-        }
+        self.sleepers.borrow_mut().insert((at, id), waker);
+        self.arm();
         id
     }
 }
@@ -211,6 +226,8 @@ mod alarm {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::runtime::LocalOptions;
 
     use super::*;
@@ -250,9 +267,9 @@ mod tests {
     #[test]
     fn a_limit_ends_what_takes_longer_and_leaves_no_sleeper_behind() {
         on_worker(|timer| async move {
-            let never = std::future::pending::<()>();
+            let never = pin!(std::future::pending::<()>());
             assert_eq!(timer.timeout(Duration::from_millis(1), never).await, Err(Elapsed));
-            assert_eq!(timer.timeout(Duration::from_hours(1), async { 7 }).await, Ok(7));
+            assert_eq!(timer.timeout(Duration::from_hours(1), pin!(async { 7 })).await, Ok(7));
             assert!(timer.0.sleepers.borrow().is_empty());
         });
     }

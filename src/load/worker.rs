@@ -1,6 +1,7 @@
 //! One worker: a thread with its own runtime, its virtual users, their connections, one recorder.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -193,10 +194,10 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
             Command::Finish(drain, reply) => {
                 crew.stop_in_time(drain).await;
                 // Either way it is over: what is still in flight is cut off and counted as such.
-                let _ = worker.timer.timeout(drain, worker.quiet()).await;
+                let _ = worker.timer.timeout(drain, pin!(worker.quiet())).await;
                 crew.dismiss().await;
                 // What was cut off is counted as it is dropped, which happens task by task.
-                let _ = worker.timer.timeout(CUT_OFF, worker.quiet()).await;
+                let _ = worker.timer.timeout(CUT_OFF, pin!(worker.quiet())).await;
                 drop(reply.send(worker.take()));
                 break;
             }

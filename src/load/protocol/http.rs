@@ -88,7 +88,7 @@ impl Connection {
     ) -> Result<Received, Unsent> {
         match &mut self.speaks {
             Speaks::One(one) => one.exchange(outgoing, wants, http.keep_alive).await,
-            Speaks::Two(two) => two.exchange(outgoing, wants).await,
+            Speaks::Two(two) => Box::pin(two.exchange(outgoing, wants)).await,
         }
     }
 }

@@ -5,7 +5,7 @@ mod inbox;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -142,8 +142,7 @@ impl Socket {
 
 impl Line {
     /// Does something else, and listens meanwhile.
-    pub async fn attend<F: Future>(&self, work: F) -> F::Output {
-        let mut work = pin!(work);
+    pub async fn attend<F: Future>(&self, mut work: Pin<&mut F>) -> F::Output {
         poll_fn(|context| {
             self.0.borrow_mut().listen(context);
             work.as_mut().poll(context)

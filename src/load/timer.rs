@@ -44,7 +44,7 @@ impl Timer {
             while inner.alarm.rings().await.is_ok() {
                 inner.wake_due();
                 // Whoever was woken may want to sleep again, and often is the next to be woken.
-                tokio::task::yield_now().await;
+                behind_the_woken().await;
                 inner.arm();
             }
         });
@@ -70,6 +70,20 @@ impl Timer {
         })
         .await
     }
+}
+
+/// Lets the tasks run that were woken before this one, and nothing else: the runtime's own way to yield
+/// asks the system for news first.
+async fn behind_the_woken() {
+    let mut queued = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut queued, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Inner {

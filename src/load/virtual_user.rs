@@ -172,8 +172,8 @@ impl VirtualUser {
             self.iterate(start).await;
             ended = clock::now();
             start = pacing::next_start(wait, start, ended, &mut self.random);
-            // Without a wait nothing else might ever let the others of this worker have their turn.
-            tokio::task::yield_now().await;
+            // Where nothing makes it wait, nothing else might ever let the others have their turn.
+            tokio::task::coop::consume_budget().await;
         }
     }
 

@@ -7,6 +7,7 @@ mod control;
 mod deck;
 mod generate;
 mod health;
+mod lobby;
 pub mod measure;
 mod pacing;
 mod perform;

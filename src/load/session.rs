@@ -11,7 +11,7 @@ use super::LoadError;
 use super::arrivals::Share;
 use super::control::Assignment;
 use super::measure::recording::Recording;
-use super::tls::Clients;
+use super::tls::Trust;
 use super::worker::{self, Command, Setup};
 use crate::clock;
 use crate::plan::Plan;
@@ -40,7 +40,11 @@ impl Session {
         let origin = clock::now() + LEAD;
         let assignment = Assignment { generation: 0, load: plan.load.clone(), origin };
         let of = workers.max(1);
-        let tls = Clients::new(&plan.tls, plan.http.version).map_err(Arc::new);
+        let trust = Arc::new(Trust::of(plan.clone()));
+        if target.scheme() == "https" {
+            // What can be done before is not measured as the handshake of the first user.
+            let _ = trust.clients();
+        }
         let workers = (0..of)
             .map(|worker| {
                 let (commands, orders) = mpsc::channel(4);
@@ -49,7 +53,7 @@ impl Session {
                     target: target.clone(),
                     share: Share { worker, of },
                     assignment: assignment.clone(),
-                    tls: tls.clone(),
+                    trust: trust.clone(),
                 };
                 let thread = std::thread::Builder::new()
                     .name(format!("worker-{worker}"))

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
+use crate::plan::Plan;
 use crate::plan::connection::{Tls, Verification, Version};
 
 /// HTTP/2 over TLS (RFC 7301, RFC 9113).
@@ -26,8 +27,31 @@ pub fn install_provider() {
     });
 }
 
-/// The TLS clients of a run, shared by its workers.
-#[derive(Clone)]
+/// The TLS clients of a run, shared by its workers; made when something is first encrypted, for reading all
+/// certificates of a machine takes its time.
+pub struct Trust {
+    make: Box<dyn Fn() -> Result<Clients, Error> + Send + Sync>,
+    made: OnceLock<Result<Clients, Error>>,
+}
+
+impl Trust {
+    /// Makes clients when they are needed.
+    pub fn new(make: impl Fn() -> Result<Clients, Error> + Send + Sync + 'static) -> Self {
+        Self { make: Box::new(make), made: OnceLock::new() }
+    }
+
+    /// Those of a plan.
+    pub fn of(plan: Arc<Plan>) -> Self {
+        Self::new(move || Clients::new(&plan.tls, plan.http.version))
+    }
+
+    /// The clients. Fails where the machine has no certificates that can be believed.
+    pub fn clients(&self) -> Result<&Clients, &Error> {
+        self.made.get_or_init(&self.make).as_ref()
+    }
+}
+
+/// TLS clients, one for each purpose.
 pub struct Clients {
     http: TlsConnector,
     websocket: TlsConnector,

@@ -5,17 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::LocalOptions;
-
 use super::LoadError;
 use super::arrivals::Share;
 use super::control::Assignment;
 use super::measure::outcome::Failure;
 use super::measure::recorder::Iteration;
 use super::measure::sample::Sample;
-use super::tls::Clients;
+use super::tls::Trust;
 use super::virtual_user::VirtualUser;
-use super::worker::{Setup, Worker};
+use super::worker::{self, Setup, Worker};
 use crate::clock;
 use crate::plan::Plan;
 use crate::plan::load::{Load, Model, Shape};
@@ -97,8 +95,7 @@ impl Journal {
 
 /// Runs one user of every class: `on_start`, then every task of its class once, in order.
 pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = worker::runtime()?;
     runtime.block_on(async {
         let load = Load {
             model: Model::Closed,
@@ -111,7 +108,7 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             target: target.clone(),
             share: Share { worker: 0, of: 1 },
             assignment: Assignment { generation: 0, load, origin: clock::now() },
-            tls: Clients::new(&plan.tls, plan.http.version).map_err(Arc::new),
+            trust: Arc::new(Trust::of(plan.clone())),
         };
         let worker = Rc::new(Worker::new(setup, Journal::kept())?);
         for class in 0..plan.classes.len() {

@@ -4,23 +4,23 @@ use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::runtime::LocalOptions;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::LoadError;
-use super::arrivals::{Arrivals, Share};
+use super::arrivals::Share;
 use super::control::{Assignment, Control};
 use super::deck::{Deck, derive_seed};
-use super::measure::outcome::{Failure, FailureKind};
+use super::lobby::Lobby;
 use super::measure::recorder::Recorder;
 use super::measure::recording::Recording;
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
 use super::timer::Timer;
-use super::tls::Clients;
+use super::tls::Trust;
 use super::trace::Journal;
 use super::virtual_user::VirtualUser;
 use crate::clock;
@@ -56,8 +56,8 @@ pub struct Setup {
     pub share: Share,
     /// What is wanted at first.
     pub assignment: Assignment,
-    /// Its TLS clients, or why there are none.
-    pub tls: Result<Clients, Arc<rustls::Error>>,
+    /// The TLS clients of the run.
+    pub trust: Arc<Trust>,
 }
 
 /// What the users of a worker share.
@@ -88,14 +88,14 @@ pub struct Worker {
 impl Worker {
     /// Makes what a worker needs. Must be called inside a [`tokio::runtime::LocalRuntime`].
     pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
-        let Setup { plan, target, share, assignment, tls } = setup;
+        let Setup { plan, target, share, assignment, trust } = setup;
         let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
             let weights: Vec<u32> = users.tasks.iter().map(|(_, weight)| *weight).collect();
             Deck::new(&weights, derive_seed(plan.seed, &[1, share.worker as u64, class as u64]))
         });
         Ok(Self {
             base: Base::new(&target).map_err(LoadError::Target)?,
-            connector: Connector::new(tls),
+            connector: Connector::new(trust),
             timer: Timer::start()?,
             recorder: RefCell::new(Recorder::new(&plan, assignment.origin)),
             control: Control::new(assignment),
@@ -167,8 +167,7 @@ impl Drop for Busy {
 
 /// The life of a worker's thread. It ends with a `Finish`, or when the session is gone.
 pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let worker = Rc::new(Worker::new(setup, Journal::default())?);
         obey(&worker, commands).await;
@@ -177,6 +176,16 @@ pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadEr
     // A name that is still being looked up must not keep an interrupted job waiting.
     runtime.shutdown_background();
     ended
+}
+
+/// The runtime of one worker. Its users sleep on a timer of their own, so it needs none where that works.
+pub fn runtime() -> std::io::Result<LocalRuntime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_io();
+    if cfg!(not(target_os = "linux")) {
+        builder.enable_time();
+    }
+    builder.build_local(LocalOptions::default())
 }
 
 async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
@@ -271,95 +280,6 @@ fn seats(users: usize, weights: &[u32]) -> Vec<usize> {
             Some(next)
         })
         .collect()
-}
-
-/// Where arrivals find a free user of their class.
-struct Lobby {
-    worker: Rc<Worker>,
-    waiting: Rc<RefCell<Vec<Vec<VirtualUser>>>>,
-    guests: JoinSet<()>,
-    classes: Deck,
-    made: usize,
-}
-
-impl Lobby {
-    fn new(worker: Rc<Worker>) -> Self {
-        let weights: Vec<u32> = worker.plan.classes.iter().map(|class| class.weight).collect();
-        Self {
-            waiting: Rc::new(RefCell::new(weights.iter().map(|_| Vec::new()).collect())),
-            guests: JoinSet::new(),
-            classes: Deck::new(&weights, derive_seed(worker.plan.seed, &[2, worker.share.worker as u64])),
-            made: 0,
-            worker,
-        }
-    }
-
-    /// Lets arrivals in as they are due, load after load.
-    async fn open(mut self) {
-        let mut opened = None;
-        loop {
-            let (worker, assignment) = (self.worker.clone(), self.worker.control.current());
-            // A load that was cut short is the same load: it is not admitted again.
-            if opened.replace(assignment.origin) != Some(assignment.origin) {
-                tokio::select! {
-                    () = self.admit(&assignment) => {}
-                    () = worker.control.changed() => continue,
-                }
-            }
-            while worker.control.current().generation == assignment.generation {
-                worker.control.changed().await;
-            }
-        }
-    }
-
-    async fn admit(&mut self, assignment: &Assignment) {
-        let Model::Open { distribution, max_users } = assignment.load.model else { return };
-        let (seed, share) = (derive_seed(self.worker.plan.seed, &[3]), self.worker.share);
-        let room = max_users / share.of + usize::from(share.worker < max_users % share.of);
-        let mut arrivals = Arrivals::new(assignment.load.shape.clone(), distribution, seed, share);
-        while let Some(due) = arrivals.next() {
-            let at = assignment.origin + due;
-            self.worker.timer.sleep_until(at).await;
-            if clock::now() > assignment.end() + GRACE {
-                self.worker.recorder.borrow_mut().never_started(1 + arrivals.count() as u64);
-                break;
-            }
-            self.arrive(at, room);
-        }
-    }
-
-    fn arrive(&mut self, at: Instant, room: usize) {
-        while self.guests.try_join_next().is_some() {}
-        let Some(class) = self.classes.deal() else { return };
-        let Some(mut user) = self.free_user(class, room) else { return self.turn_away(class, at) };
-        self.worker.recorder.borrow_mut().started(Some(clock::now().saturating_duration_since(at)));
-        let waiting = self.waiting.clone();
-        self.guests.spawn_local(async move {
-            user.visit(at).await;
-            waiting.borrow_mut()[class].push(user);
-        });
-    }
-
-    fn free_user(&mut self, class: usize, room: usize) -> Option<VirtualUser> {
-        if let Some(user) = self.waiting.borrow_mut()[class].pop() {
-            return Some(user);
-        }
-        if self.made >= room {
-            return None;
-        }
-        let index = self.made * self.worker.share.of + self.worker.share.worker;
-        self.made += 1;
-        self.worker.presence(1);
-        Some(VirtualUser::new(self.worker.clone(), class, index))
-    }
-
-    fn turn_away(&self, class: usize, at: Instant) {
-        let task = self.worker.deal(class).map(|task| &self.worker.plan.tasks[task.0]);
-        let Some(endpoint) = task.and_then(|task| first_endpoint(&task.steps)) else { return };
-        let failure =
-            Failure::new(FailureKind::Dropped, "no user was free and no more may be made (`max_users`)");
-        self.worker.recorder.borrow_mut().failure(endpoint, &failure, at);
-    }
 }
 
 /// The first endpoint that steps would hit.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadgate::load::measure::sample::Phases;
@@ -12,7 +13,7 @@ use loadgate::load::protocol::connect::Connector;
 use loadgate::load::protocol::origin::Origin;
 use loadgate::load::protocol::websocket::{Arrived, Kind, Socket};
 use loadgate::load::target::free_address;
-use loadgate::load::tls::{Clients, Purpose};
+use loadgate::load::tls::{Clients, Purpose, Trust};
 use loadgate::plan::connection::{Tls, Version};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -53,8 +54,8 @@ impl Suite {
         let server = Server::start(command, address);
         let url = Url::parse(&format!("ws://{}", server.address)).expect("a URL");
         let origin = Origin::of(&url).expect("an origin");
-        let clients = Clients::new(&Tls::default(), Version::One).expect("TLS");
-        Self { workspace, server, connector: Connector::new(Ok(clients)), origin }
+        let trust = Trust::new(|| Clients::new(&Tls::default(), Version::One));
+        Self { workspace, server, connector: Connector::new(Arc::new(trust)), origin }
     }
 
     async fn open(&self, path: &str) -> Socket {

@@ -17,7 +17,7 @@ use super::stream::{Stream, Transport};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Phases;
-use crate::load::tls::{Clients, Purpose};
+use crate::load::tls::{Purpose, Trust};
 
 /// How long a resolved name is believed.
 const NAME_LIFETIME: Duration = Duration::from_secs(30);
@@ -34,18 +34,17 @@ pub type Scratch = Rc<RefCell<Box<[u8]>>>;
 
 /// Opens the connections of one worker.
 pub struct Connector {
-    /// The clients, or why there are none.
-    tls: Result<Clients, Arc<rustls::Error>>,
+    trust: Arc<Trust>,
     names: RefCell<HashMap<Name, Resolved>>,
     exhausted: Cell<u64>,
     scratch: Scratch,
 }
 
 impl Connector {
-    /// A connector with these clients. Without them it opens what is not encrypted.
-    pub fn new(tls: Result<Clients, Arc<rustls::Error>>) -> Self {
+    /// A connector that believes whom `trust` believes.
+    pub fn new(trust: Arc<Trust>) -> Self {
         Self {
-            tls,
+            trust,
             names: RefCell::default(),
             exhausted: Cell::new(0),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH].into())),
@@ -152,7 +151,7 @@ impl Connector {
         let fail = |reason: String| {
             Failure::new(FailureKind::Tls, format!("TLS with {}: {reason}", origin.authority()))
         };
-        let clients = self.tls.as_ref().map_err(|error| fail(error.to_string()))?;
+        let clients = self.trust.clients().map_err(|error| fail(error.to_string()))?;
         let begun = clock::now();
         let name = ServerName::try_from(host.to_owned()).map_err(|error| fail(error.to_string()))?;
         let connected = clients.client(purpose).connect(name, tcp).await;

@@ -159,9 +159,9 @@ impl VirtualUser {
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
         let wants = self.wants(request);
         let moved = (&mut phases, &mut traffic);
-        let timer = &worker.timer;
-        let response = timer
-            .timeout(limit, pin!(self.send_and_read(outgoing, wants, moved)))
+        let deadline = self.deadline.clone();
+        let response = deadline
+            .within(limit, pin!(self.send_and_read(outgoing, wants, moved)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();

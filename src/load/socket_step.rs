@@ -60,9 +60,9 @@ impl VirtualUser {
         let (mut phases, mut line) = (Phases::default(), String::new());
         let worker = self.worker.clone();
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
-        let opened = worker
-            .timer
-            .timeout(limit, pin!(self.open(step, &mut line, &mut phases)))
+        let deadline = self.deadline.clone();
+        let opened = deadline
+            .within(limit, pin!(self.open(step, &mut line, &mut phases)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
@@ -151,14 +151,14 @@ impl VirtualUser {
             // A message of another shape is just not the one waited for.
             expression.holds(&scope).unwrap_or(false)
         };
-        let timer = self.worker.timer.clone();
+        let deadline = self.deadline.clone();
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
         let since = match receive.since {
             Since::LastSend => open.socket.last_send.unwrap_or(open.socket.opened),
             Since::Open => open.socket.opened,
             Since::Step => step_begun,
         };
-        let received = timer.timeout(receive.within, pin!(open.socket.receive(wanted))).await;
+        let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
         let arrived = match received {
             Ok(Ok(arrived)) => arrived,
             Ok(Err(failure)) => return self.settle(Err(failure), |_| {}),
@@ -168,7 +168,9 @@ impl VirtualUser {
     }
 
     fn keep_message(&mut self, receive: &Receive, arrived: &Arrived, since: Instant) -> Result<(), End> {
-        self.scope.set(self.worker.plan.builtin.message, message_value(&arrived.payload));
+        if self.worker.plan.keeps_message {
+            self.scope.set(self.worker.plan.builtin.message, message_value(&arrived.payload));
+        }
         let message = Response::of_message(arrived.payload.clone());
         for capture in &receive.captures {
             message.capture(capture, &self.scope).map_err(|failure| self.fail(None, &failure))?;
@@ -182,9 +184,9 @@ impl VirtualUser {
 
     /// Sends a ping and waits for its pong.
     pub(super) async fn ping(&mut self) -> Result<(), End> {
-        let (timer, limit) = (self.worker.timer.clone(), self.worker.plan.limits.timeout);
+        let (deadline, limit) = (self.deadline.clone(), self.worker.plan.limits.timeout);
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
-        let answered = timer.timeout(limit, pin!(open.socket.ping())).await;
+        let answered = deadline.within(limit, pin!(open.socket.ping())).await;
         let answered = answered.unwrap_or_else(|_| {
             Err(Failure::new(FailureKind::MissingMessage, format!("no pong within {limit:?}")))
         });
@@ -209,11 +211,11 @@ impl VirtualUser {
 
     /// Closes the innermost socket, once.
     pub(super) async fn close(&mut self, code: u16, reason: &str) -> Result<(), End> {
-        let timer = self.worker.timer.clone();
+        let deadline = self.deadline.clone();
         let Some(open) = self.sockets.last_mut().filter(|open| !open.closed) else { return Ok(()) };
         open.closed = true;
         // A server that does not say goodbye in time has been told; the connection is dropped anyway.
-        let _ = timer.timeout(GOODBYE, pin!(open.socket.close(code, reason))).await;
+        let _ = deadline.within(GOODBYE, pin!(open.socket.close(code, reason))).await;
         Ok(())
     }
 

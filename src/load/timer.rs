@@ -17,11 +17,18 @@ use crate::clock;
 pub struct Timer(Rc<Inner>);
 
 struct Inner {
-    sleepers: RefCell<BTreeMap<(Instant, u64), Waker>>,
+    sleepers: RefCell<BTreeMap<(Instant, u64), Sleeper>>,
     next_id: Cell<u64>,
     /// What the alarm is set for.
     armed: Cell<Option<Instant>>,
     alarm: alarm::Alarm,
+}
+
+/// Somebody to wake.
+struct Sleeper {
+    waker: Waker,
+    /// Where to note that it was woken.
+    rang: Option<Rc<Cell<bool>>>,
 }
 
 /// A time limit ran out.
@@ -56,19 +63,9 @@ impl Timer {
         Sleep { timer: self.0.clone(), at, id: None }
     }
 
-    /// The output of `future`, unless it takes longer than `limit`. It comes pinned, so that a large one is
-    /// not moved.
-    pub async fn timeout<F: Future>(
-        &self,
-        limit: Duration,
-        mut future: Pin<&mut F>,
-    ) -> Result<F::Output, Elapsed> {
-        let mut deadline = self.sleep_until(clock::now() + limit);
-        poll_fn(|context| match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => Pin::new(&mut deadline).poll(context).map(|()| Err(Elapsed)),
-        })
-        .await
+    /// A limit for what one task does.
+    pub fn deadline(&self) -> Rc<Deadline> {
+        Rc::new(Deadline { timer: self.0.clone(), set: RefCell::default(), rang: Rc::default() })
     }
 }
 
@@ -93,8 +90,11 @@ impl Inner {
         loop {
             let mut sleepers = self.sleepers.borrow_mut();
             let Some(first) = sleepers.first_entry().filter(|first| first.key().0 <= now) else { break };
-            let waker = first.remove();
+            let Sleeper { waker, rang } = first.remove();
             drop(sleepers);
+            if let Some(rang) = rang {
+                rang.set(true);
+            }
             waker.wake();
         }
     }
@@ -110,12 +110,80 @@ impl Inner {
         }
     }
 
-    fn add(&self, at: Instant, waker: Waker) -> u64 {
+    fn add(&self, at: Instant, sleeper: Sleeper) -> u64 {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
-        self.sleepers.borrow_mut().insert((at, id), waker);
+        self.sleepers.borrow_mut().insert((at, id), sleeper);
         self.arm();
         id
+    }
+}
+
+/// A limit for one thing after another that the same task does. The timer is told of it once in a while, not
+/// each time: a sleeper that is woken too early goes back to sleep, and most things end long before.
+pub struct Deadline {
+    timer: Rc<Inner>,
+    set: RefCell<Option<Set>>,
+    /// Whether the timer has done what it was told.
+    rang: Rc<Cell<bool>>,
+}
+
+/// What the timer knows of a deadline.
+struct Set {
+    at: Instant,
+    id: u64,
+    waker: Waker,
+}
+
+impl Deadline {
+    /// The output of `future`, unless it takes longer than `limit`. It comes pinned, so that a large one is
+    /// not moved.
+    pub async fn within<F: Future>(
+        &self,
+        limit: Duration,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Elapsed> {
+        let end = clock::now() + limit;
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Ok(output));
+            }
+            if self.holds(end, context.waker()) {
+                return Poll::Pending;
+            }
+            if clock::now() >= end {
+                return Poll::Ready(Err(Elapsed));
+            }
+            self.tell(end, context.waker());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Whether the timer is going to wake this task by `end`.
+    fn holds(&self, end: Instant, waker: &Waker) -> bool {
+        let set = self.set.borrow();
+        !self.rang.get() && set.as_ref().is_some_and(|set| set.at <= end && set.waker.will_wake(waker))
+    }
+
+    fn tell(&self, at: Instant, waker: &Waker) {
+        self.forget();
+        self.rang.set(false);
+        let sleeper = Sleeper { waker: waker.clone(), rang: Some(self.rang.clone()) };
+        let id = self.timer.add(at, sleeper);
+        self.set.replace(Some(Set { at, id, waker: waker.clone() }));
+    }
+
+    fn forget(&self) {
+        if let Some(Set { at, id, .. }) = self.set.take() {
+            self.timer.sleepers.borrow_mut().remove(&(at, id));
+        }
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 
@@ -131,8 +199,8 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if let Some(id) = self.id {
-            if let Some(waker) = self.timer.sleepers.borrow_mut().get_mut(&(self.at, id)) {
-                waker.clone_from(context.waker());
+            if let Some(sleeper) = self.timer.sleepers.borrow_mut().get_mut(&(self.at, id)) {
+                sleeper.waker.clone_from(context.waker());
                 return Poll::Pending;
             }
             self.id = None;
@@ -140,7 +208,8 @@ impl Future for Sleep {
         if clock::now() >= self.at {
             return Poll::Ready(());
         }
-        let id = self.timer.add(self.at, context.waker().clone());
+        let sleeper = Sleeper { waker: context.waker().clone(), rang: None };
+        let id = self.timer.add(self.at, sleeper);
         self.id = Some(id);
         Poll::Pending
     }
@@ -279,11 +348,33 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_was_told_for_something_earlier_holds_for_what_comes_after() {
+        on_worker(|timer| async move {
+            let (deadline, ms) = (timer.deadline(), Duration::from_millis);
+            let soon = pin!(timer.sleep_until(clock::now() + ms(1)));
+            assert_eq!(deadline.within(ms(5), soon).await, Ok(()));
+            // Told for 5 ms after the start: woken too early for this, then at its own time.
+            let (begun, never) = (clock::now(), pin!(std::future::pending::<()>()));
+            assert_eq!(deadline.within(ms(20), never).await, Err(Elapsed));
+            assert!(clock::now() >= begun + ms(20));
+            // Told for much later than what comes after it.
+            assert_eq!(
+                deadline.within(Duration::from_hours(1), pin!(tokio::task::yield_now())).await,
+                Ok(())
+            );
+            let never = pin!(std::future::pending::<()>());
+            assert_eq!(deadline.within(ms(2), never).await, Err(Elapsed));
+        });
+    }
+
+    #[test]
     fn a_limit_ends_what_takes_longer_and_leaves_no_sleeper_behind() {
         on_worker(|timer| async move {
+            let deadline = timer.deadline();
             let never = pin!(std::future::pending::<()>());
-            assert_eq!(timer.timeout(Duration::from_millis(1), never).await, Err(Elapsed));
-            assert_eq!(timer.timeout(Duration::from_hours(1), pin!(async { 7 })).await, Ok(7));
+            assert_eq!(deadline.within(Duration::from_millis(1), never).await, Err(Elapsed));
+            assert_eq!(deadline.within(Duration::from_hours(1), pin!(async { 7 })).await, Ok(7));
+            drop(deadline);
             assert!(timer.0.sleepers.borrow().is_empty());
         });
     }

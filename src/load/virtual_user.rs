@@ -14,6 +14,7 @@ use super::pacing::{self, Start};
 use super::perform::{End, SocketInUse};
 use super::protocol::cookie::Jar;
 use super::protocol::http::Connection;
+use super::timer::Deadline;
 use super::trace::Event;
 use super::worker::{GRACE, Worker};
 use crate::clock;
@@ -33,6 +34,8 @@ pub struct VirtualUser {
     pub(super) random: Xoshiro256PlusPlus,
     /// Kept-alive connections that are free.
     pub(super) connections: Vec<Connection>,
+    /// Limits what it does.
+    pub(super) deadline: Rc<Deadline>,
     /// Its cookies.
     pub(super) jar: Jar,
     /// Open WebSockets, the innermost last.
@@ -65,6 +68,7 @@ impl VirtualUser {
             scope,
             random: Xoshiro256PlusPlus::seed_from_u64(derive_seed(plan.seed, &[5, index as u64])),
             connections: Vec::new(),
+            deadline: worker.timer.deadline(),
             jar: Jar::default(),
             sockets: Vec::new(),
             due: None,

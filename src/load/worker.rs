@@ -203,10 +203,10 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
             Command::Finish(drain, reply) => {
                 crew.stop_in_time(drain).await;
                 // Either way it is over: what is still in flight is cut off and counted as such.
-                let _ = worker.timer.timeout(drain, pin!(worker.quiet())).await;
+                let _ = worker.timer.deadline().within(drain, pin!(worker.quiet())).await;
                 crew.dismiss().await;
                 // What was cut off is counted as it is dropped, which happens task by task.
-                let _ = worker.timer.timeout(CUT_OFF, pin!(worker.quiet())).await;
+                let _ = worker.timer.deadline().within(CUT_OFF, pin!(worker.quiet())).await;
                 drop(reply.send(worker.take()));
                 break;
             }

@@ -51,6 +51,8 @@ pub struct Plan {
     pub builtin: user::BuiltinSlots,
     /// Whether templates outside a request's own step look at `response`.
     pub keeps_response: bool,
+    /// Whether any template or expression looks at `message`.
+    pub keeps_message: bool,
     /// Limits of one request.
     pub limits: Limits,
     /// How HTTP is spoken.

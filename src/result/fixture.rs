@@ -47,6 +47,7 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         names: Arc::new(names),
         builtin,
         keeps_response: false,
+        keeps_message: false,
         limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20 },
         http: Http::default(),
         tls: Tls::default(),

@@ -45,6 +45,8 @@ pub(super) struct Compilation<'a> {
     pub environment: Vec<(String, Span)>,
     /// Whether a `when` or `set` looks at `response`.
     pub keeps_response: bool,
+    /// Whether any template or expression looks at `message`.
+    pub keeps_message: bool,
     /// The tasks that are run, by name.
     pub used: BTreeSet<&'a str>,
     /// SHA-256 of the files read, by name.
@@ -106,6 +108,7 @@ impl<'a> Compilation<'a> {
             metrics: Vec::new(),
             environment: Vec::new(),
             keeps_response: false,
+            keeps_message: false,
             used: BTreeSet::new(),
             contents: BTreeMap::new(),
             problems: Vec::new(),
@@ -184,6 +187,7 @@ impl<'a> Compilation<'a> {
 
     /// Notes names that cannot be read where they are.
     fn check(&mut self, node: &Node, paths: &BTreeSet<String>, sight: Sight) {
+        self.keeps_message |= paths.iter().any(|path| path.split('.').next() == Some("message"));
         for unseen in paths.iter().filter_map(|path| self.names.check(path, sight).err()) {
             let span = text::place_of_word(self.sources, node, &unseen.word);
             self.problems.push(Problem::at(span, unseen.message).hint(unseen.hint));

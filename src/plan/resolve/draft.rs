@@ -107,6 +107,7 @@ impl<'a> Draft<'a> {
             builtin: compilation.names.builtin,
             names: Arc::new(compilation.names.table),
             keeps_response: compilation.keeps_response,
+            keeps_message: compilation.keeps_message,
             limits,
             http,
             tls: self.tls,

@@ -128,7 +128,7 @@ impl VirtualUser {
         Socket::open(request, stream, (step.subprotocol.as_deref(), most)).await
     }
 
-    /// Sends a message.
+    /// Sends a message, in `timeout` at most: a server that does not read must not hold a user for good.
     pub(super) async fn send(&mut self, message: &Message) -> Result<(), End> {
         let rendered = match message {
             Message::Json(template) => template.render(&self.scope).map(|text| Frame::Text(text.into())),
@@ -136,8 +136,12 @@ impl VirtualUser {
             Message::Binary(bytes) => Ok(Frame::Binary(bytes.clone())),
         };
         let frame = rendered.map_err(|error| self.fail(None, &unrendered(&error)))?;
+        let (timer, limit) = (self.worker.timer.clone(), self.worker.plan.limits.timeout);
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
-        let sent = open.socket.send(frame).await;
+        let sent = timer.timeout(limit, pin!(open.socket.send(frame))).await.unwrap_or_else(|_| {
+            let message = format!("a message could not be sent within {limit:?}: the server does not read");
+            Err(Failure::new(FailureKind::Timeout, message))
+        });
         self.settle(sent, |tally| tally.messages_out += 1)
     }
 

@@ -37,6 +37,7 @@ pub struct Finished {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
+    pub took: Duration,
     result: Option<serde_json::Value>,
 }
 
@@ -82,12 +83,14 @@ impl Workspace {
         let outputs = tempfile::tempdir().expect("a temporary folder");
         let stream = |name: &str| File::create(outputs.path().join(name)).expect("a file");
         command.stdin(Stdio::null()).stdout(stream("stdout")).stderr(stream("stderr"));
+        let begun = Instant::now();
         let mut child = command.spawn().expect("the binary starts");
         let status = wait(&mut child, DEADLINE);
         let text = |name: &str| lossy(&outputs.path().join(name));
+        let took = begun.elapsed();
         let (stdout, stderr) = (text("stdout"), text("stderr"));
         let status = status.unwrap_or_else(|| panic!("no end in time\n{stdout}\n{stderr}"));
-        Finished { status, stdout, stderr, result: self.result() }
+        Finished { status, stdout, stderr, took, result: self.result() }
     }
 }
 

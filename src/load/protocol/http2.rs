@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::rt::Executor;
@@ -20,6 +21,8 @@ use crate::load::measure::outcome::{Failure, FailureKind};
 pub struct Http2 {
     sender: SendRequest<PayloadBody>,
     meter: Meter,
+    /// Whether the server has ever answered, and so speaks HTTP/2.
+    answered: bool,
 }
 
 /// Runs what a connection needs beside the requests, on the worker's own thread.
@@ -40,7 +43,7 @@ impl Http2 {
         let (sender, driver) = begun.map_err(|error| failure(&error))?;
         // What goes wrong on the connection is told to the request on it.
         tokio::task::spawn_local(async move { driver.await.unwrap_or_default() });
-        Ok(Self { sender, meter })
+        Ok(Self { sender, meter, answered: false })
     }
 
     /// What it counts.
@@ -63,9 +66,11 @@ impl Http2 {
             if error.take_message().is_some() {
                 Unsent::Closed
             } else {
-                Unsent::Failed(failure(&error.into_error()))
+                let error = error.into_error();
+                Unsent::Failed(if self.answered { failure(&error) } else { first_failure(&error) })
             }
         })?;
+        self.answered = true;
         let first_byte = clock::now();
         let response = read(response, wants).await.map_err(Unsent::Failed)?;
         let reuse = if self.usable() { Reuse::Again } else { Reuse::Never };
@@ -114,23 +119,57 @@ async fn read(
             sieve.pass(data)?;
         }
     }
+    // To hyper, a body that the server resets without an error has come to its end.
+    if !body.is_end_stream() {
+        return Err(Failure::new(
+            FailureKind::Reset,
+            "the server reset the stream: NO_ERROR before the end of the response",
+        ));
+    }
     sieve.end(status, headers)
+}
+
+/// The failure of the first request on a connection. Text and TLS, taken for a frame, are one of megabytes.
+fn first_failure(error: &hyper::Error) -> Failure {
+    match cause::<h2::Error>(error) {
+        Some(h2) if h2.is_library() && h2.reason() == Some(h2::Reason::FRAME_SIZE_ERROR) => Failure::new(
+            FailureKind::Protocol,
+            "the answer is no HTTP/2, its first frame has an impossible size; \
+             `http: {version: 1.1}` speaks HTTP/1.1",
+        ),
+        _ => failure(error),
+    }
 }
 
 /// What kind of failure an error of a connection or a stream is.
 fn failure(error: &hyper::Error) -> Failure {
-    let causes: Vec<&(dyn std::error::Error + 'static)> =
-        std::iter::successors(std::error::Error::source(error), |cause| cause.source()).collect();
-    let io = causes.iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    let h2 = causes.iter().find_map(|cause| cause.downcast_ref::<h2::Error>());
-    let kind = match (io, h2) {
-        (Some(io), _) if cut_off(io) => FailureKind::Reset,
-        (_, Some(h2)) if h2.is_io() || h2.is_remote() => FailureKind::Reset,
-        (None, None) if error.is_incomplete_message() || error.is_canceled() || error.is_closed() => {
-            FailureKind::Reset
+    // A frame that the connection did not live to complete is an error of no special kind.
+    let ended = |io: &&std::io::Error| cut_off(io) || io.kind() == std::io::ErrorKind::Other;
+    let h2 = cause::<h2::Error>(error);
+    let io = cause::<std::io::Error>(error).or(h2.and_then(h2::Error::get_io));
+    if let Some(io) = io.filter(ended) {
+        let message = format!("the connection ended before the end of the response: {io}");
+        return Failure::new(FailureKind::Reset, message);
+    }
+    match h2.map(|h2| (h2, h2.reason())) {
+        Some((h2, Some(reason))) if h2.is_remote() => {
+            let what = if h2.is_go_away() { "gave up the connection" } else { "reset the stream" };
+            Failure::new(FailureKind::Reset, format!("the server {what}: {reason:?}, {reason}"))
         }
-        _ => FailureKind::Protocol,
-    };
-    let message = causes.iter().fold(error.to_string(), |message, cause| format!("{message}: {cause}"));
-    Failure::new(kind, message)
+        Some((_, Some(reason))) => Failure::new(
+            FailureKind::Protocol,
+            format!("the server breaks a rule of HTTP/2: {reason:?}, {reason}"),
+        ),
+        Some((h2, None)) => Failure::new(FailureKind::Protocol, h2.to_string()),
+        None if error.is_incomplete_message() || error.is_canceled() || error.is_closed() => {
+            Failure::new(FailureKind::Reset, error.to_string())
+        }
+        None => Failure::new(FailureKind::Protocol, error.to_string()),
+    }
+}
+
+/// What is behind an error, if it is this.
+fn cause<T: std::error::Error + 'static>(error: &hyper::Error) -> Option<&T> {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.find_map(|cause| cause.downcast_ref())
 }

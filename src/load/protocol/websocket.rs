@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
+use tokio_tungstenite::tungstenite::error::ProtocolError as Breach;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -243,13 +244,15 @@ fn broken(error: &Error) -> Failure {
         Error::Capacity(_) => Failure::new(FailureKind::Protocol, format!("{error} (`max_body`)")),
         Error::Utf8(_) | Error::AttackAttempt => Failure::new(FailureKind::Protocol, error.to_string()),
         Error::Protocol(reason) if !ended(reason) => Failure::new(FailureKind::Protocol, error.to_string()),
+        Error::Protocol(Breach::ResetWithoutClosingHandshake) => {
+            closed("the connection ended without a close")
+        }
         _ => closed(&format!("the socket broke: {error}")),
     }
 }
 
 /// Whether a breach of protocol is only that the connection ended.
-fn ended(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool {
-    use tokio_tungstenite::tungstenite::error::ProtocolError as Breach;
+fn ended(error: &Breach) -> bool {
     matches!(error, Breach::ResetWithoutClosingHandshake | Breach::SendAfterClosing)
 }
 
@@ -259,7 +262,12 @@ fn handshake_failure(error: &Error) -> Failure {
             (FailureKind::Status, format!("status {}, expected 101", response.status().as_u16()))
         }
         Error::Io(io) if cut_off(io) => (FailureKind::Reset, error.to_string()),
-        Error::ConnectionClosed | Error::AlreadyClosed => (FailureKind::Reset, error.to_string()),
+        Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(Breach::HandshakeIncomplete) => {
+            (FailureKind::Reset, "the connection was closed before the answer to the handshake".to_owned())
+        }
+        Error::AttackAttempt => {
+            (FailureKind::Protocol, "the answer to the handshake does not come to its end".to_owned())
+        }
         _ => (FailureKind::Protocol, error.to_string()),
     };
     Failure::new(kind, message)

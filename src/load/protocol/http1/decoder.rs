@@ -12,6 +12,8 @@ use crate::load::protocol::incoming::{Headers, Reuse, Sieve, keep};
 const MOST_HEADERS: usize = 128;
 /// What every response begins with.
 const HTTP_1: &[u8] = b"HTTP/1.";
+/// The most interim responses before the one that counts.
+const MOST_INTERIM: u32 = 100;
 /// The longest head, line of a chunk, or trailer.
 pub const LONGEST_HEAD: usize = 64 * 1024;
 
@@ -42,6 +44,7 @@ pub struct Decoder {
     head_only: bool,
     which: Headers,
     searched: usize,
+    interim: u32,
     /// The status, once the head is read.
     pub status: u16,
     /// The headers that are kept.
@@ -67,6 +70,7 @@ impl Decoder {
             head_only: *method == Method::HEAD,
             which,
             searched: 0,
+            interim: 0,
             status: 0,
             headers: HeaderMap::new(),
             reuse: Reuse::Again,
@@ -153,6 +157,10 @@ impl Decoder {
         self.searched = 0;
         // Only the last of several responses to one request is no interim one (RFC 9110, 15.2).
         if (100..200).contains(&status) && status != 101 {
+            self.interim += 1;
+            if self.interim > MOST_INTERIM {
+                return Err(protocol(&format!("more than {MOST_INTERIM} interim responses (1xx)")));
+            }
             return Ok(length);
         }
         let framing = self.framing(head.headers)?;

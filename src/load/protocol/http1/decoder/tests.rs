@@ -71,6 +71,8 @@ fn interim_responses_are_passed_over() {
     let read = whole(text).unwrap();
     assert_eq!((read.response.status, &read.response.body[..]), (201, &b"ok"[..]));
     assert!(read.response.headers.get("link").is_none());
+    let many = "HTTP/1.1 102 Processing\r\n\r\n".repeat(101);
+    assert!(whole(&many).err().unwrap().message.contains("more than 100 interim responses"));
 }
 
 #[test]

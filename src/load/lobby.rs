@@ -37,12 +37,12 @@ impl Visitor {
     }
 
     async fn called(&self) -> Instant {
-        poll_fn(|context| match self.due.take() {
-            Some(due) => Poll::Ready(due),
-            None => {
+        poll_fn(|context| {
+            let due = self.due.take();
+            if due.is_none() {
                 self.waker.set(Some(context.waker().clone()));
-                Poll::Pending
             }
+            due.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }

@@ -5,6 +5,7 @@ pub mod arrivals;
 mod compose;
 mod control;
 mod deck;
+mod exchange;
 mod generate;
 mod health;
 mod lobby;

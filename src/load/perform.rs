@@ -11,7 +11,7 @@ use super::measure::outcome::{Failure, FailureKind};
 use super::measure::recorder::Recorder;
 use super::pacing;
 use super::protocol::websocket::{Line, Socket};
-use super::trace::Event;
+use super::trace::{Event, Journal};
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
 use crate::clock;
@@ -183,9 +183,9 @@ impl InFlight {
     }
 
     /// It has ended: count it.
-    pub(super) fn end(mut self, count: impl FnOnce(&mut Recorder)) {
+    pub(super) fn end(mut self, count: impl FnOnce(&mut Recorder, &Journal)) {
         self.done = true;
-        count(&mut self.worker.recorder.borrow_mut());
+        count(&mut self.worker.recorder.borrow_mut(), &self.worker.journal);
     }
 }
 

@@ -7,8 +7,8 @@ use base64::Engine;
 use bytes::Bytes;
 use hyper::Request as HttpRequest;
 use hyper::header::{
-    CONNECTION, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, COOKIE, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -16,16 +16,17 @@ use rand::RngExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::compose;
+use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Sample, Traffic};
 use super::perform::{End, InFlight, SocketInUse, unrendered};
 use super::protocol::response::Response;
 use super::protocol::websocket::{Arrived, Socket};
-use super::request::timed_out;
 use super::tls::Purpose;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
+use crate::plan::connection::Cookies;
 use crate::plan::step::{Message, Receive, Since, WebSocket};
 
 /// How long a server may take to answer our goodbye.
@@ -84,7 +85,7 @@ impl VirtualUser {
                 failure: sample.outcome.as_ref().err().cloned(),
             }))
         });
-        in_flight.end(|recorder| recorder.sample(&sample));
+        in_flight.end(|recorder, _| recorder.sample(&sample));
         if socket.is_ok() {
             self.record(step.record, scheduled, sample.response_time());
         }
@@ -120,6 +121,12 @@ impl VirtualUser {
         for (name, value) in compose::headers(&step.headers, &self.scope)? {
             headers.insert(name.clone(), header(name, &value)?);
         }
+        if self.worker.plan.http.cookies == Cookies::Kept
+            && !headers.contains_key(COOKIE)
+            && let Some(cookies) = self.jar.header(&origin, &path)
+        {
+            headers.insert(COOKIE, header(&COOKIE, &cookies)?);
+        }
         if let Some(subprotocol) = &step.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, header(&SEC_WEBSOCKET_PROTOCOL, subprotocol)?);
         }
@@ -136,9 +143,9 @@ impl VirtualUser {
             Message::Binary(bytes) => Ok(Frame::Binary(bytes.clone())),
         };
         let frame = rendered.map_err(|error| self.fail(None, &unrendered(&error)))?;
-        let (timer, limit) = (self.worker.timer.clone(), self.worker.plan.limits.timeout);
+        let (deadline, limit) = (self.deadline.clone(), self.worker.plan.limits.timeout);
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
-        let sent = timer.timeout(limit, pin!(open.socket.send(frame))).await.unwrap_or_else(|_| {
+        let sent = deadline.within(limit, pin!(open.socket.send(frame))).await.unwrap_or_else(|_| {
             let message = format!("a message could not be sent within {limit:?}: the server does not read");
             Err(Failure::new(FailureKind::Timeout, message))
         });

@@ -59,14 +59,10 @@ impl<'a> Compilation<'a> {
             pieces.text(&format!("\r\nContent-Type: {}", content_type.replace(['\r', '\n'], " ")));
         }
         pieces.text("\r\n\r\n");
-        match file {
-            Some(bytes) => pieces.bytes(bytes),
-            None => {
-                let text = part.get("text").unwrap_or(part);
-                if let Some(text) = self.template(text, place.sight()) {
-                    pieces.rendered(text, Piece::Rendered);
-                }
-            }
+        if let Some(bytes) = file {
+            pieces.bytes(bytes);
+        } else if let Some(text) = self.template(part.get("text").unwrap_or(part), place.sight()) {
+            pieces.rendered(text, Piece::Rendered);
         }
     }
 }

@@ -56,10 +56,26 @@ pub struct Decoder {
 #[derive(Default)]
 struct Framing {
     length: Option<u64>,
-    chunked: bool,
-    coded: bool,
-    close: bool,
-    keep_alive: bool,
+    coding: Coding,
+    wish: Wish,
+}
+
+/// What `transfer-encoding` says.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Coding {
+    #[default]
+    None,
+    Chunked,
+    Other,
+}
+
+/// What `connection` says; to close weighs more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Wish {
+    #[default]
+    Unsaid,
+    KeepAlive,
+    Close,
 }
 
 impl Decoder {
@@ -194,13 +210,15 @@ impl Decoder {
                     framing.length = Some(length);
                 }
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                    framing.coded = true;
-                    framing.chunked =
-                        words(value).last().is_some_and(|word| word.eq_ignore_ascii_case(b"chunked"));
+                    let last = words(value).last();
+                    let chunked = last.is_some_and(|word| word.eq_ignore_ascii_case(b"chunked"));
+                    framing.coding = if chunked { Coding::Chunked } else { Coding::Other };
                 }
                 10 if name.eq_ignore_ascii_case("connection") => {
-                    framing.close |= words(value).any(|word| word.eq_ignore_ascii_case(b"close"));
-                    framing.keep_alive |= words(value).any(|word| word.eq_ignore_ascii_case(b"keep-alive"));
+                    let says = |wish: &[u8]| words(value).any(|word| word.eq_ignore_ascii_case(wish));
+                    let wish = if says(b"close") { Wish::Close } else { Wish::Unsaid };
+                    let kept = if says(b"keep-alive") { Wish::KeepAlive } else { Wish::Unsaid };
+                    framing.wish = framing.wish.max(wish).max(kept);
                 }
                 _ => {}
             }
@@ -213,20 +231,18 @@ impl Decoder {
 
     /// How the body is delimited (RFC 9112, 6.3), and whether the connection lives on (9.3).
     fn arrange(&mut self, framing: &Framing, version_1_1: bool) {
-        self.at = if self.head_only || matches!(self.status, 101 | 204 | 304) {
-            At::Done
-        } else if framing.coded {
-            if framing.chunked { At::ChunkSize } else { At::Rest }
-        } else {
-            match framing.length {
-                Some(0) => At::Done,
-                Some(length) => At::Body(length),
-                None => At::Rest,
-            }
+        self.at = match (framing.coding, framing.length) {
+            _ if self.head_only || matches!(self.status, 101 | 204 | 304) => At::Done,
+            (Coding::Chunked, _) => At::ChunkSize,
+            (Coding::Other, _) | (Coding::None, None) => At::Rest,
+            (Coding::None, Some(0)) => At::Done,
+            (Coding::None, Some(length)) => At::Body(length),
         };
-        let kept = if version_1_1 { !framing.close } else { framing.keep_alive && !framing.close };
-        let clear = !(framing.coded && framing.length.is_some()) && self.status != 101;
-        self.reuse = if kept && clear && self.at != At::Rest { Reuse::Again } else { Reuse::Never };
+        let kept = framing.wish == Wish::KeepAlive || (version_1_1 && framing.wish == Wish::Unsaid);
+        // Two ways to say where a body ends are one too many to trust what comes behind it.
+        let clear = framing.coding == Coding::None || framing.length.is_none();
+        let ends = self.at == At::Rest || self.status == 101;
+        self.reuse = if kept && clear && !ends { Reuse::Again } else { Reuse::Never };
     }
 
     fn chunk_size(&mut self, input: &[u8]) -> Result<usize, Failure> {

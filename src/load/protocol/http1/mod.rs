@@ -96,7 +96,7 @@ impl Http1 {
         let together = outgoing.payload.length() <= TOGETHER;
         let pieces = outgoing.payload.pieces();
         if together {
-            pieces.iter().for_each(|piece| self.out.extend_from_slice(piece));
+            self.out.extend(pieces.iter().flatten());
         }
         let mut exchange = Exchange {
             outgoing,

@@ -1,0 +1,194 @@
+//! One request and its response: on a kept connection or a new one, timed, counted once.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use hyper::header::{COOKIE, HeaderName};
+
+use super::measure::outcome::{Failure, FailureKind};
+use super::measure::sample::{Phases, Sample, Traffic};
+use super::perform::{End, InFlight};
+use super::protocol::http::{Connection, Unsent};
+use super::protocol::incoming::{Received, Reuse, Wants};
+use super::protocol::origin::Origin;
+use super::protocol::outgoing::Outgoing;
+use super::protocol::response::Response;
+use super::trace::{Event, Traced};
+use super::virtual_user::VirtualUser;
+use crate::clock;
+use crate::plan::connection::{Cookies, KeepAlive};
+use crate::plan::step::{EndpointId, Request};
+
+/// The most connections a user keeps alive: templates may name any number of hosts.
+const MOST_KEPT: usize = 16;
+
+static COOKIES: HeaderName = COOKIE;
+
+/// How one exchange went, before anything is expected of it. It is counted when it ends.
+pub(super) struct Exchange {
+    in_flight: InFlight,
+    endpoint: EndpointId,
+    /// When the plan wanted it.
+    pub scheduled: Instant,
+    started: Instant,
+    /// When its last byte was read, or it failed.
+    pub finished: Instant,
+    phases: Phases,
+    traffic: Traffic,
+    /// What came back.
+    pub response: Result<Response, Failure>,
+}
+
+impl Exchange {
+    /// Counts it.
+    pub(super) fn end(self, outgoing: &Outgoing<'_>, outcome: Result<(), Failure>) {
+        let Self { in_flight, endpoint, scheduled, started, finished, phases, traffic, response } = self;
+        let sample = Sample { endpoint, scheduled, started, finished, outcome, phases, traffic };
+        in_flight.end(|recorder, journal| {
+            journal.note(|| traced(outgoing, response.as_ref().ok(), &sample));
+            recorder.sample(&sample);
+        });
+    }
+}
+
+impl VirtualUser {
+    /// Counts a request that could not be made: what it needs is not there.
+    pub(super) fn unsent(&mut self, request: &Request, failure: Failure) -> End {
+        let due = self.due.take();
+        let now = clock::now();
+        let sample = Sample {
+            endpoint: request.endpoint,
+            scheduled: due.unwrap_or(now),
+            started: now,
+            finished: now,
+            outcome: Err(failure),
+            phases: Phases::default(),
+            traffic: Traffic::default(),
+        };
+        InFlight::begin(&self.worker).end(|recorder, journal| {
+            journal.note(|| Event::Exchange(Box::new(Traced::unsent(&sample))));
+            recorder.sample(&sample);
+        });
+        End::Failed
+    }
+
+    /// Sends a request and reads its response, within its limit of time.
+    pub(super) async fn exchange(&mut self, request: &Request, outgoing: &mut Outgoing<'_>) -> Exchange {
+        let worker = self.worker.clone();
+        let in_flight = InFlight::begin(&worker);
+        let due = self.due.take();
+        let started = clock::now();
+        self.add_cookies(request, outgoing);
+        let (mut phases, mut traffic) = (Phases::default(), Traffic::default());
+        let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
+        let wants = self.wants(request);
+        let moved = (&mut phases, &mut traffic);
+        let deadline = self.deadline.clone();
+        let response = deadline
+            .within(limit, pin!(self.send_and_read(outgoing, wants, moved)))
+            .await
+            .unwrap_or_else(|_| Err(timed_out(limit)));
+        let finished = clock::now();
+        if let Ok(response) = &response
+            && worker.plan.http.cookies == Cookies::Kept
+        {
+            self.jar.keep(&outgoing.origin, &outgoing.path, &response.headers);
+        }
+        Exchange {
+            in_flight,
+            endpoint: request.endpoint,
+            scheduled: due.unwrap_or(started),
+            started,
+            finished,
+            phases,
+            traffic,
+            response,
+        }
+    }
+
+    /// Sends on a kept connection, or on a new one. Whatever goes wrong, the connection is not used again.
+    async fn send_and_read(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        wants: Wants,
+        (phases, traffic): (&mut Phases, &mut Traffic),
+    ) -> Result<Response, Failure> {
+        let worker = self.worker.clone();
+        let (http, connector) = (&worker.plan.http, &worker.connector);
+        let begun = clock::now();
+        let mut connection = self.kept(&outgoing.origin);
+        let received = loop {
+            let mut at_hand = match connection.take() {
+                Some(kept) => kept,
+                // Rare and large: it must not make every request as large.
+                None => Box::pin(Connection::open(connector, outgoing.origin.clone(), http, phases)).await?,
+            };
+            let answer = at_hand.exchange(outgoing, wants, http).await;
+            *traffic = at_hand.meter().take();
+            match answer {
+                Ok(Received { response, first_byte, reuse }) => {
+                    phases.first_byte = Some(first_byte.saturating_duration_since(begun));
+                    if reuse == Reuse::Again && http.keep_alive == KeepAlive::Kept {
+                        self.keep(at_hand);
+                    }
+                    break response;
+                }
+                Err(Unsent::Failed(failure)) => return Err(failure),
+                Err(Unsent::Closed) if phases.connect.is_some() => {
+                    let message = "the connection was closed as soon as it was open";
+                    return Err(Failure::new(FailureKind::Reset, message));
+                }
+                // The server closed it between the look and the write, and has seen nothing of this request.
+                Err(Unsent::Closed) => {}
+            }
+        };
+        Ok(received)
+    }
+
+    fn kept(&mut self, origin: &Origin) -> Option<Connection> {
+        let at = self.connections.iter().position(|connection| **connection.origin() == *origin)?;
+        let mut connection = self.connections.swap_remove(at);
+        connection.usable().then_some(connection)
+    }
+
+    fn keep(&mut self, connection: Connection) {
+        if self.connections.len() == MOST_KEPT {
+            self.connections.remove(0);
+        }
+        self.connections.push(connection);
+    }
+
+    /// The cookies of this user for the place a request goes to, unless the step has its own.
+    fn add_cookies(&self, request: &Request, outgoing: &mut Outgoing<'_>) {
+        if request.headers.iter().any(|(name, _)| *name == COOKIES) {
+            return;
+        }
+        outgoing.headers.retain(|(name, _)| **name != COOKIES);
+        if let Some(cookies) = self.jar.header(&outgoing.origin, &outgoing.path) {
+            outgoing.headers.push((&COOKIES, cookies.into()));
+        }
+    }
+}
+
+fn traced(outgoing: &Outgoing<'_>, response: Option<&Response>, sample: &Sample) -> Event {
+    let sent: Vec<u8> =
+        outgoing.payload.pieces().iter().flat_map(|piece| piece.iter().copied().take(500)).collect();
+    Event::Exchange(Box::new(Traced {
+        line: format!("{} {}{}", outgoing.method, outgoing.origin.authority(), outgoing.path),
+        sent: excerpt(&sent),
+        status: response.map(|response| response.status),
+        received: response.map(|response| excerpt(&response.body)).unwrap_or_default(),
+        time: sample.service_time(),
+        failure: sample.outcome.as_ref().err().cloned(),
+    }))
+}
+
+/// The beginning of a body, as text, for a trace.
+fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned()
+}
+
+/// The failure of a request that took too long.
+pub(super) fn timed_out(limit: Duration) -> Failure {
+    Failure::new(FailureKind::Timeout, format!("no complete response within {limit:?}"))
+}

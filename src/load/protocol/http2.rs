@@ -9,12 +9,14 @@ use hyper::rt::Executor;
 use hyper::{HeaderMap, Request, Uri};
 use hyper_util::rt::TokioIo;
 
-use super::http::{Unsent, cut_off};
+use super::http::{Unsent, kind};
 use super::incoming::{Received, Reuse, Sieve, Wants, keep};
 use super::outgoing::{Outgoing, PayloadBody};
 use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
+
+const NOT_SPOKEN: &str = "the answer is not HTTP/2; `http: {version: 1.1}` speaks HTTP/1.1";
 
 /// One connection.
 pub struct Http2 {
@@ -124,7 +126,7 @@ fn failure(error: &hyper::Error) -> Failure {
     let io = causes.iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     let h2 = causes.iter().find_map(|cause| cause.downcast_ref::<h2::Error>());
     let kind = match (io, h2) {
-        (Some(io), _) if cut_off(io) => FailureKind::Reset,
+        (Some(io), _) if kind(io) != FailureKind::Protocol => kind(io),
         (_, Some(h2)) if h2.is_io() || h2.is_remote() => FailureKind::Reset,
         (None, None) if error.is_incomplete_message() || error.is_canceled() || error.is_closed() => {
             FailureKind::Reset
@@ -132,5 +134,7 @@ fn failure(error: &hyper::Error) -> Failure {
         _ => FailureKind::Protocol,
     };
     let message = causes.iter().fold(error.to_string(), |message, cause| format!("{message}: {cause}"));
-    Failure::new(kind, message)
+    // Letters where the length of the first frame should be make a frame that is too long.
+    let letters = h2.is_some_and(|h2| h2.is_library() && h2.reason() == Some(h2::Reason::FRAME_SIZE_ERROR));
+    Failure::new(kind, if letters { format!("{NOT_SPOKEN} ({message})") } else { message })
 }

@@ -117,7 +117,7 @@ impl VirtualUser {
             };
             let ended = outcome.is_ok();
             let finished = exchange.finished;
-            self.count(in_flight, (request, &outgoing), exchange, outcome);
+            self.count(in_flight, (request, &outgoing), (exchange, outcome));
             match next {
                 Some(next) => outgoing = next,
                 None if ended => return Ok((due, finished)),
@@ -131,8 +131,7 @@ impl VirtualUser {
         &self,
         in_flight: InFlight,
         (request, outgoing): (&Request, &Outgoing<'_>),
-        exchange: Exchange,
-        outcome: Result<(), Failure>,
+        (exchange, outcome): (Exchange, Result<(), Failure>),
     ) {
         let Exchange { scheduled, started, finished, phases, traffic, response } = exchange;
         let endpoint = request.endpoint;
@@ -240,7 +239,7 @@ impl VirtualUser {
             return;
         }
         outgoing.headers.retain(|(name, _)| **name != COOKIES);
-        if let Some(cookies) = self.jar.header(outgoing) {
+        if let Some(cookies) = self.jar.header(&outgoing.origin, &outgoing.path) {
             outgoing.headers.push((&COOKIES, cookies.into()));
         }
     }

@@ -7,8 +7,8 @@ use base64::Engine;
 use bytes::Bytes;
 use hyper::Request as HttpRequest;
 use hyper::header::{
-    CONNECTION, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, COOKIE, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use minijinja::Value;
 use minijinja::value::Serde;
@@ -116,6 +116,9 @@ impl VirtualUser {
         ];
         for (name, value) in ours {
             headers.insert(name.clone(), header(name, value)?);
+        }
+        if let Some(cookies) = self.jar.header(&origin, &path) {
+            headers.insert(COOKIE, header(&COOKIE, &cookies)?);
         }
         for (name, value) in compose::headers(&step.headers, &self.scope)? {
             headers.insert(name.clone(), header(name, &value)?);

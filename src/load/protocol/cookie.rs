@@ -4,6 +4,7 @@ use cookie_store::{CookieStore, RawCookie};
 use hyper::HeaderMap;
 use hyper::header::SET_COOKIE;
 
+use super::origin::Origin;
 use super::outgoing::Outgoing;
 
 /// What servers have asked a user to keep. A user that was asked for nothing holds no memory for it.
@@ -11,10 +12,10 @@ use super::outgoing::Outgoing;
 pub struct Jar(Option<Box<CookieStore>>);
 
 impl Jar {
-    /// The value of `cookie` for a request, where there is one.
-    pub fn header(&self, outgoing: &Outgoing<'_>) -> Option<String> {
+    /// The value of `cookie` for a request that goes there, where there is one.
+    pub fn header(&self, origin: &Origin, path: &str) -> Option<String> {
         let store = self.0.as_ref()?;
-        let url = outgoing.origin.url(&outgoing.path).ok()?;
+        let url = origin.url(path).ok()?;
         let pairs: Vec<String> =
             store.get_request_values(&url).map(|(name, value)| format!("{name}={value}")).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))

@@ -77,7 +77,8 @@ impl Nginx {
     }
 
     /// Runs a scenario, with settings, and forgets what nginx logged before.
-    fn run_set(&self, host: &str, (scenario, trust): (&str, Trust), settings: &[&str], code: i32) -> Value {
+    fn run_set(&self, host: &str, run: (&str, Trust, i32), settings: &[&str]) -> Value {
+        let (scenario, trust, code) = run;
         self.forget();
         result(&self.finish(host, (scenario, trust), settings), code)
     }
@@ -151,6 +152,7 @@ struct Line {
     host: String,
     encoding: String,
     verified: String,
+    cookie: String,
 }
 
 impl Log {
@@ -181,12 +183,7 @@ impl Log {
 
 /// Several MiB of which no two stretches are alike.
 fn large() -> String {
-    let mut text = String::with_capacity(LARGE + 16);
-    let mut number = 0_u64;
-    while text.len() < LARGE {
-        text.push_str(&format!("{number:08x} "));
-        number += 1;
-    }
+    let mut text = (0..=LARGE / 9).map(|number| format!("{number:08x} ")).collect::<Vec<_>>().concat();
     text.truncate(LARGE);
     text
 }

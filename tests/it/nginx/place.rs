@@ -1,14 +1,14 @@
 //! Where requests go: sockets, IPv6, several hosts at once, and the parts of opening a connection.
 
 use super::{Nginx, USERS, sent};
-use crate::external::{Trust, kinds, never_fails, opened, whole};
+use crate::external::{Trust, kinds, never_fails, only_fails, opened, whole};
 use crate::harness::Finished;
 
 #[test]
 fn a_socket_is_a_host_in_the_file_and_on_the_command_line() {
     let nginx = Nginx::plain("");
     let socket = format!("unix:{}", nginx.workspace.path("a socket").display());
-    let result = nginx.run_set(&socket, ("either", Trust::Machine), &[], 0);
+    let result = nginx.run_set(&socket, ("either", Trust::Machine, 0), &[]);
     assert!(kinds(&result).is_empty(), "{}", result["failures"]);
     let log = nginx.agrees_with(&result);
     assert_eq!(log.connections().len() as u64, USERS);
@@ -45,7 +45,7 @@ fn an_address_of_ipv6_is_a_host() {
     let Some(port) = nginx.ports.six else {
         return eprintln!("skipped: this machine has no ::1");
     };
-    let result = nginx.run_set(&format!("http://[::1]:{port}"), ("either", Trust::Machine), &[], 0);
+    let result = nginx.run_set(&format!("http://[::1]:{port}"), ("either", Trust::Machine, 0), &[]);
     assert!(kinds(&result).is_empty(), "{}", result["failures"]);
     let log = nginx.agrees_with(&result);
     assert_eq!(log.only(|line| line.host.clone()), format!("[::1]:{port}"));
@@ -56,7 +56,7 @@ fn an_address_of_ipv6_is_a_host() {
 fn every_host_of_a_scenario_has_a_connection_of_each_user() {
     let nginx = Nginx::plain("");
     let result =
-        nginx.run_set(&format!("http://127.0.0.1:{}", nginx.ports.plain), ("hosts", Trust::Machine), &[], 0);
+        nginx.run_set(&format!("http://127.0.0.1:{}", nginx.ports.plain), ("hosts", Trust::Machine, 0), &[]);
     let log = nginx.agrees_with(&result);
     assert_eq!(log.connections().len() as u64, 4 * USERS);
     for (host, protocol) in [
@@ -81,7 +81,7 @@ fn the_parts_of_opening_a_connection_are_told_apart() {
     let both = format!("https://localhost:{}", nginx.ports.both);
     for version in ["http.version=1.1", "http.version=2"] {
         let settings = [version, "http.keep_alive=false"];
-        let result = nginx.run_set(&both, ("once", Trust::Ours), &settings, 0);
+        let result = nginx.run_set(&both, ("once", Trust::Ours, 0), &settings);
         let phases = &result["totals"]["phases"];
         for phase in ["dns_ms", "connect_ms", "tls_ms", "first_byte_ms"] {
             assert_eq!(opened(&result, phase), sent(&result), "{version} {phase}: {phases}");
@@ -91,4 +91,24 @@ fn the_parts_of_opening_a_connection_are_told_apart() {
         let longest = |phase: &str| phases[phase]["max_ms"].as_f64().expect("a time");
         assert!(longest("first_byte_ms") > longest("tls_ms"), "{version}: {phases}");
     }
+}
+
+#[test]
+fn a_websocket_is_opened_with_the_cookies_of_its_user() {
+    let nginx = Nginx::plain("");
+    let host = format!("http://127.0.0.1:{}", nginx.ports.plain);
+    // nginx opens none, and writes down what it was asked.
+    let result = nginx.run_set(&host, ("socket_with_cookies", Trust::Machine, 3), &[]);
+    never_fails(&result, "GET entered");
+    only_fails(&result, "WS /page.txt", "status");
+    let log = nginx.agrees_with(&result);
+    for line in log.lines.iter().filter(|line| line.uri.starts_with("/page.txt")) {
+        let user = line.uri.strip_prefix("/page.txt?user=");
+        let cookie = user.map_or("mine=1".to_owned(), |user| format!("session={user}"));
+        assert_eq!(line.cookie, cookie, "{line:?}");
+    }
+    let ignoring = ["http.cookies=false"];
+    let result = nginx.run_set(&host, ("socket_with_cookies", Trust::Machine, 3), &ignoring);
+    let log = nginx.agrees_with(&result);
+    assert!(log.lines.iter().all(|line| ["", "mine=1"].contains(&line.cookie.as_str())));
 }

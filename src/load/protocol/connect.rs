@@ -74,7 +74,7 @@ impl Connector {
         let tcp = self.dial(origin, &addresses?, phases).await?;
         match origin.security {
             Security::Plain => Ok(Stream::new(Transport::Tcp(tcp))),
-            Security::Tls => self.encrypt((origin, host), tcp, purpose, phases).await,
+            Security::Tls => self.encrypt((origin, host), (tcp, purpose), phases).await,
         }
     }
 
@@ -145,8 +145,7 @@ impl Connector {
     async fn encrypt(
         &self,
         (origin, host): (&Origin, &str),
-        tcp: TcpStream,
-        purpose: Purpose,
+        (tcp, purpose): (TcpStream, Purpose),
         phases: &mut Phases,
     ) -> Result<Stream, Failure> {
         let fail = |reason: String| {

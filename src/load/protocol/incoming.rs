@@ -192,7 +192,7 @@ mod tests {
         assert!(long.pass(&[0; 101]).unwrap_err().message.contains("`max_body`"));
         let mut bomb = sieve(Keep::Whole, 10_000);
         bomb.begin(200);
-        bomb.pass(&gzip(&[0; 1_000_000])).unwrap();
+        bomb.pass(&gzip(&vec![0; 1_000_000])).unwrap();
         assert!(bomb.end(200, encoded("gzip")).unwrap_err().message.contains("`max_body`"));
     }
 

@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
+use hyper::header::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -73,7 +74,7 @@ impl Socket {
         let (stream, response) = client_async_with_config(request, stream, Some(config))
             .await
             .map_err(|error| handshake_failure(&error))?;
-        let answered = response.headers().get("sec-websocket-protocol").map(|found| found.as_bytes());
+        let answered = response.headers().get("sec-websocket-protocol").map(HeaderValue::as_bytes);
         if let Some(wanted) = subprotocol.filter(|wanted| answered != Some(wanted.as_bytes())) {
             let message = format!("the server did not agree to subprotocol `{wanted}`");
             return Err(Failure::new(FailureKind::Protocol, message));

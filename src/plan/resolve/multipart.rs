@@ -59,14 +59,11 @@ impl<'a> Compilation<'a> {
             pieces.text(&format!("\r\nContent-Type: {}", content_type.replace(['\r', '\n'], " ")));
         }
         pieces.text("\r\n\r\n");
-        match file {
-            Some(bytes) => pieces.bytes(bytes),
-            None => {
-                let text = part.get("text").unwrap_or(part);
-                if let Some(text) = self.template(text, place.sight()) {
-                    pieces.rendered(text, Piece::Rendered);
-                }
-            }
+        let text = part.get("text").unwrap_or(part);
+        if let Some(bytes) = file {
+            pieces.bytes(bytes);
+        } else if let Some(text) = self.template(text, place.sight()) {
+            pieces.rendered(text, Piece::Rendered);
         }
     }
 }

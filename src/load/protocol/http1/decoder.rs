@@ -51,6 +51,7 @@ pub struct Decoder {
 
 /// What the headers say about the body and the connection.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a header that is there or not")]
 struct Framing {
     length: Option<u64>,
     chunked: bool,

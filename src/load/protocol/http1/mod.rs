@@ -96,7 +96,9 @@ impl Http1 {
         let together = outgoing.payload.length() <= TOGETHER;
         let pieces = outgoing.payload.pieces();
         if together {
-            pieces.iter().for_each(|piece| self.out.extend_from_slice(piece));
+            for piece in pieces {
+                self.out.extend_from_slice(piece);
+            }
         }
         let mut exchange = Exchange {
             outgoing,

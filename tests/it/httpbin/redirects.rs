@@ -19,7 +19,7 @@ fn hops(result: &Value, name: &str, performed: u64) -> u64 {
     let endpoint = whole(result, name);
     let all = count(&endpoint["ok"])
         + endpoint["failed"].as_object().expect("kinds").values().map(count).sum::<u64>();
-    assert!(performed > 0 && all % performed == 0, "{name}: {all} in {performed}");
+    assert!(performed > 0 && all.is_multiple_of(performed), "{name}: {all} in {performed}");
     all / performed
 }
 

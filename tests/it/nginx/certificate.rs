@@ -25,7 +25,7 @@ fn mutual(nginx: &Nginx) -> String {
 
 /// Runs the shortest scenario.
 fn once(nginx: &Nginx, host: &str, settings: &[&str], code: i32) -> Value {
-    nginx.run_set(host, ("once", Trust::Machine), settings, code)
+    nginx.run_set(host, ("once", Trust::Machine, code), settings)
 }
 
 #[test]
@@ -89,28 +89,46 @@ fn a_server_that_asks_for_a_certificate_refuses_none_and_another_authority_s() {
     }
 }
 
+/// Another server than nginx: it breaks off what nginx answers, and agrees to no version of HTTP.
+fn s_server(workspace: &Workspace, flags: &[&str]) -> Server {
+    let address = free_address().expect("a free port");
+    let mut command = Command::new("openssl");
+    command.args(["s_server", "-quiet", "-www", "-cert", "cert.pem", "-key", "key.pem", "-CAfile", "ca.pem"]);
+    command.args(["-accept", &address.to_string()]).args(flags).current_dir(workspace.path(""));
+    Server::start(command, address.to_string())
+}
+
+/// Runs the shortest scenario on a server that is not nginx.
+fn once_on(workspace: &Workspace, server: &Server, settings: &[&str], code: i32) -> Value {
+    let host = format!("https://{}", server.address.replace("127.0.0.1", "localhost"));
+    workspace.write("config.yaml", &suite(&host, &Ports::free()));
+    let set: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    result(&run_with(workspace, "once", &set, Trust::Machine), code)
+}
+
 #[test]
-fn a_handshake_that_the_server_breaks_off_for_want_of_a_certificate_is_a_failure_of_tls() {
+fn a_server_that_breaks_off_for_want_of_a_certificate_is_a_failure_of_tls() {
     let workspace = Workspace::new();
     certify(&workspace, &names(&["localhost"]));
+    // In TLS 1.3 the client hears of it only after the handshake.
     for version in ["-tls1_2", "-tls1_3"] {
-        let address = free_address().expect("a free port");
-        let mut command = Command::new("openssl");
-        command.args(["s_server", "-quiet", "-www", "-Verify", "1", "-verify_return_error", version]);
-        command.args(["-cert", "cert.pem", "-key", "key.pem", "-CAfile", "ca.pem"]);
-        command.args(["-accept", &address.to_string()]).current_dir(workspace.path(""));
-        let server = Server::start(command, address.to_string());
-        let host = format!("https://localhost:{}", address.port());
-        workspace.write("config.yaml", &suite(&host, &Ports::free()));
-        let run = |settings: &[&str], code: i32| {
-            let set: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
-            result(&run_with(&workspace, "once", &set, Trust::Machine), code)
-        };
-        let refused = run(&[CA], 3);
+        let server = s_server(&workspace, &["-Verify", "1", "-verify_return_error", version]);
+        let refused = once_on(&workspace, &server, &[CA], 3);
         only_fails(&refused, "GET /page.txt", "tls");
         assert!(samples(&refused, "GET /page.txt").contains("alert"), "{}", refused["failures"]);
-        drop(server);
+        never_fails(&once_on(&workspace, &server, &SHOWN, 0), "GET /page.txt");
     }
+}
+
+#[test]
+fn a_server_that_agrees_to_nothing_is_not_spoken_to_in_http2() {
+    let workspace = Workspace::new();
+    certify(&workspace, &names(&["localhost"]));
+    let server = s_server(&workspace, &[]);
+    let result = once_on(&workspace, &server, &[CA, "http.version=2"], 3);
+    only_fails(&result, "GET /page.txt", "protocol");
+    let said = samples(&result, "GET /page.txt");
+    assert!(said.contains("did not agree to HTTP/2") && said.contains("version: auto"), "{said}");
 }
 
 #[test]

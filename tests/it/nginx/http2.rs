@@ -35,7 +35,7 @@ fn the_version_is_the_one_that_server_and_configuration_agree_on() {
         (&both, ONE, "HTTP/1.1"),
         (&both, TWO, "HTTP/2.0"),
     ] {
-        let result = nginx.run_set(host, ("either", Trust::Ours), &[version], 0);
+        let result = nginx.run_set(host, ("either", Trust::Ours, 0), &[version]);
         assert!(kinds(&result).is_empty(), "{host} {version}: {}", result["failures"]);
         let log = nginx.agrees_with(&result);
         assert_eq!(log.only(protocol), spoken, "{host} {version}");
@@ -55,7 +55,7 @@ fn a_server_that_does_not_speak_the_version_is_a_failure_that_says_so() {
         (format!("https://localhost:{}", nginx.ports.plain), AUTO, "tls", "TLS with localhost"),
         (format!("http://localhost:{}", nginx.ports.both), AUTO, "status", "status 400"),
     ] {
-        let result = nginx.run_set(&host, ("once", Trust::Ours), &[version], 3);
+        let result = nginx.run_set(&host, ("once", Trust::Ours, 3), &[version]);
         only_fails(&result, "GET /page.txt", kind);
         assert!(samples(&result, "GET /page.txt").contains(says), "{version}: {}", result["failures"]);
     }
@@ -67,7 +67,7 @@ fn a_server_that_speaks_nothing_but_http2_is_no_server_for_http1() {
         return eprintln!("skipped: since 1.25.1 nginx speaks either version on the same port");
     }
     let nginx = Nginx::plain("");
-    let result = nginx.run_set(&speaking(&nginx, TWO), ("once", Trust::Machine), &[ONE], 3);
+    let result = nginx.run_set(&speaking(&nginx, TWO), ("once", Trust::Machine, 3), &[ONE]);
     only_fails(&result, "GET /page.txt", "protocol");
     let said = samples(&result, "GET /page.txt");
     assert!(said.contains("HTTP/2") && said.contains("version: 2"), "{said}");
@@ -86,7 +86,7 @@ fn large_bodies_pass_both_ways_over_either_version() {
     let nginx = Nginx::plain("");
     for version in [ONE, TWO] {
         let host = speaking(&nginx, version);
-        let result = nginx.run_set(&host, ("upload", Trust::Machine), &[version], 0);
+        let result = nginx.run_set(&host, ("upload", Trust::Machine, 0), &[version]);
         assert!(kinds(&result).is_empty(), "{version}: {}", result["failures"]);
         let log = nginx.agrees_with(&result);
         let puts = log.lines.iter().filter(|line| line.method == "PUT");
@@ -112,7 +112,7 @@ fn without_keep_alive_every_request_has_a_connection_of_its_own() {
     let nginx = Nginx::plain("");
     for version in [ONE, TWO] {
         let settings = [version, "http.keep_alive=false"];
-        let result = nginx.run_set(&speaking(&nginx, version), ("either", Trust::Machine), &settings, 0);
+        let result = nginx.run_set(&speaking(&nginx, version), ("either", Trust::Machine, 0), &settings);
         assert!(kinds(&result).is_empty(), "{version}: {}", result["failures"]);
         let log = nginx.agrees_with(&result);
         assert_eq!(log.only(|line| line.nth.clone()), "1", "{version}");
@@ -125,7 +125,7 @@ fn without_keep_alive_every_request_has_a_connection_of_its_own() {
 fn a_connection_that_the_server_ends_is_replaced_over_either_version() {
     let nginx = Nginx::plain("keepalive_requests 5;");
     for version in [ONE, TWO] {
-        let result = nginx.run_set(&speaking(&nginx, version), ("either", Trust::Machine), &[version], 0);
+        let result = nginx.run_set(&speaking(&nginx, version), ("either", Trust::Machine, 0), &[version]);
         assert!(kinds(&result).is_empty(), "{version}: {}", result["failures"]);
         let log = nginx.agrees_with(&result);
         let fewest = (log.lines.len() as u64).div_ceil(5);
@@ -134,7 +134,7 @@ fn a_connection_that_the_server_ends_is_replaced_over_either_version() {
     }
     let nginx = Nginx::plain("keepalive_timeout 20ms;");
     for version in [ONE, TWO] {
-        let result = nginx.run_set(&speaking(&nginx, version), ("once", Trust::Machine), &[version], 0);
+        let result = nginx.run_set(&speaking(&nginx, version), ("once", Trust::Machine, 0), &[version]);
         assert!(kinds(&result).is_empty(), "{version}: {}", result["failures"]);
         assert!(nginx.agrees_with(&result).connections().len() as u64 > USERS, "{version}");
     }
@@ -145,7 +145,7 @@ fn faults_are_of_the_same_kinds_over_either_version() {
     let nginx = Nginx::plain("");
     for version in [ONE, TWO] {
         let host = speaking(&nginx, version);
-        let result = nginx.run_set(&host, ("faults_of_either", Trust::Machine), &[version], 3);
+        let result = nginx.run_set(&host, ("faults_of_either", Trust::Machine, 3), &[version]);
         let log = nginx.agrees_with(&result);
         for (name, kind, logged) in [
             ("GET /gone", "reset", "444 GET /gone"),
@@ -171,7 +171,7 @@ fn a_compression_is_asked_for_only_when_configured_and_read_over_either_version(
         (TWO, Some("http.accept_encoding=[gzip, deflate]"), "gzip, deflate"),
     ] {
         let settings: Vec<&str> = [version].into_iter().chain(encoding).collect();
-        let result = nginx.run_set(&speaking(&nginx, version), ("packed", Trust::Machine), &settings, 0);
+        let result = nginx.run_set(&speaking(&nginx, version), ("packed", Trust::Machine, 0), &settings);
         assert!(kinds(&result).is_empty(), "{version}: {}", result["failures"]);
         assert_eq!(nginx.agrees_with(&result).only(|line| line.encoding.clone()), heard);
         // 140,000 bytes of the same line are a few hundred when packed.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Httpbin, all_fine};
-use crate::external::{count, kinds, only_fails, samples, whole};
+use crate::external::{count, kinds, never_fails, only_fails, samples, whole};
 
 const SUITE: &str = include_str!("../fixtures/httpbin_redirects.yaml");
 
@@ -122,6 +122,6 @@ fn a_redirect_that_leads_nowhere_is_a_failure_and_the_way_there_is_not() {
 }
 
 fn all_fine_of(result: &Value, name: &str, requests: u64) {
-    crate::external::never_fails(result, name);
+    never_fails(result, name);
     assert_eq!(count(&whole(result, name)["ok"]) % requests, 0, "{name}");
 }

@@ -14,7 +14,7 @@ use rcgen::CertificateParams;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::external::{Server, Trust, certify, count, names, result, run_with};
+use crate::external::{Server, Trust, certify, count, names, opened, result, run_with};
 use crate::harness::{Finished, Workspace, poll_until};
 
 const CONFIG: &str = include_str!("../fixtures/nginx.conf");
@@ -213,6 +213,12 @@ fn configured(ports: &Ports, workspace: &Workspace) -> String {
 fn program() -> &'static str {
     let debian = "/usr/sbin/nginx";
     if std::path::Path::new(debian).exists() { debian } else { "nginx" }
+}
+
+/// Asserts that every request opened a connection. What was due as the run ended is not in the steady phase.
+fn all_opened(result: &Value, phase: &str) {
+    let (all, opened) = (sent(result), opened(result, phase));
+    assert!((all - USERS..=all).contains(&opened), "{phase}: {opened} of {all}");
 }
 
 fn sent(result: &Value) -> u64 {

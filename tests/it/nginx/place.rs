@@ -1,27 +1,27 @@
 //! Where requests go: sockets, IPv6, several hosts at once, and the parts of opening a connection.
 
-use super::{Nginx, USERS, sent};
-use crate::external::{Trust, kinds, never_fails, only_fails, opened, whole};
+use super::{Nginx, USERS, all_opened};
+use crate::external::{Trust, kinds, never_fails, only_fails, opened, result, run_with, whole};
 use crate::harness::Finished;
 
 #[test]
 fn a_socket_is_a_host_in_the_file_and_on_the_command_line() {
     let nginx = Nginx::plain("");
     let socket = format!("unix:{}", nginx.workspace.path("a socket").display());
-    let result = nginx.run_set(&socket, ("either", Trust::Machine, 0), &[]);
-    assert!(kinds(&result).is_empty(), "{}", result["failures"]);
-    let log = nginx.agrees_with(&result);
+    let in_file = nginx.run_set(&socket, ("either", Trust::Machine, 0), &[]);
+    assert!(kinds(&in_file).is_empty(), "{}", in_file["failures"]);
+    let log = nginx.agrees_with(&in_file);
     assert_eq!(log.connections().len() as u64, USERS);
     assert_eq!(log.only(|line| line.host.clone()), "localhost");
-    assert_eq!((opened(&result, "connect_ms"), opened(&result, "dns_ms")), (USERS, 0));
+    assert_eq!((opened(&in_file, "connect_ms"), opened(&in_file, "dns_ms")), (USERS, 0));
 
     nginx.forget();
     nginx.workspace.write("config.yaml", &nginx.suite("http://127.0.0.1:1"));
     let flags = ["--host", socket.as_str()];
-    let finished = crate::external::run_with(&nginx.workspace, "once", &flags, Trust::Machine);
-    let result = crate::external::result(&finished, 0);
-    never_fails(&result, "GET /page.txt");
-    nginx.agrees_with(&result);
+    let finished = run_with(&nginx.workspace, "once", &flags, Trust::Machine);
+    let by_flag = result(&finished, 0);
+    never_fails(&by_flag, "GET /page.txt");
+    nginx.agrees_with(&by_flag);
 }
 
 #[test]
@@ -73,6 +73,9 @@ fn every_host_of_a_scenario_has_a_connection_of_each_user() {
         let asked = here().filter(|line| line.uri == "/page.txt").count();
         assert_eq!(whole(&result, &name)["ok"], asked, "{host}");
     }
+    // A redirect from one host to another takes the connection that is there.
+    let redirected = log.lines.iter().filter(|line| line.uri == "/page.txt?redirected");
+    assert_eq!(whole(&result, "GET /elsewhere")["ok"], 2 * redirected.count());
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn the_parts_of_opening_a_connection_are_told_apart() {
         let result = nginx.run_set(&both, ("once", Trust::Ours, 0), &settings);
         let phases = &result["totals"]["phases"];
         for phase in ["dns_ms", "connect_ms", "tls_ms", "first_byte_ms"] {
-            assert_eq!(opened(&result, phase), sent(&result), "{version} {phase}: {phases}");
+            all_opened(&result, phase);
             assert!(phases[phase]["max_ms"].as_f64().is_some_and(|time| time > 0.0), "{phase}: {phases}");
         }
         // A handshake is two ends at work, and the first byte comes after all of it.

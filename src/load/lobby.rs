@@ -37,12 +37,14 @@ impl Visitor {
     }
 
     async fn called(&self) -> Instant {
-        poll_fn(|context| match self.due.take() {
-            Some(due) => Poll::Ready(due),
-            None => {
-                self.waker.set(Some(context.waker().clone()));
-                Poll::Pending
-            }
+        poll_fn(|context| {
+            self.due.take().map_or_else(
+                || {
+                    self.waker.set(Some(context.waker().clone()));
+                    Poll::Pending
+                },
+                Poll::Ready,
+            )
         })
         .await
     }

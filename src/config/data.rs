@@ -13,7 +13,7 @@ pub const LONGEST: u64 = 64 << 20;
 #[derive(Debug, Error)]
 pub enum DataError {
     /// It is not there, or not ours to read.
-    #[error("cannot read data file `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

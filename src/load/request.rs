@@ -13,6 +13,14 @@ use super::virtual_user::VirtualUser;
 use crate::clock;
 use crate::plan::step::{Expectation, Extract, Poll, Request};
 
+/// How many redirects of one request are followed.
+#[derive(Debug, Clone, Copy)]
+struct Hops {
+    /// Of none, every redirect is the answer.
+    most: u32,
+    left: u32,
+}
+
 /// What comes after a response.
 enum Next<'a> {
     /// Nothing: it is the answer.
@@ -69,7 +77,8 @@ impl VirtualUser {
             Ok(outgoing) => outgoing,
             Err(failure) => return Err(self.unsent(request, failure)),
         };
-        let mut hops = request.redirects.unwrap_or(self.worker.plan.http.redirects);
+        let most = request.redirects.unwrap_or(self.worker.plan.http.redirects);
+        let mut hops = Hops { most, left: most };
         let mut due = None;
         loop {
             let exchange = self.exchange(request, &mut outgoing).await;
@@ -90,7 +99,7 @@ impl VirtualUser {
                 None if ended => return Ok((due, finished)),
                 None => return Err(End::Failed),
             }
-            hops -= 1;
+            hops.left -= 1;
         }
     }
 
@@ -129,15 +138,14 @@ impl VirtualUser {
 }
 
 /// Where a response leads: a redirect is followed unless it is what the step expects.
-fn onwards<'a>(request: &Request, outgoing: &Outgoing<'a>, response: &Response, hops: u32) -> Next<'a> {
-    let followed = request.redirects.unwrap_or(u32::MAX) > 0;
+fn onwards<'a>(request: &Request, outgoing: &Outgoing<'a>, response: &Response, hops: Hops) -> Next<'a> {
     let expected = request.expect.iter().any(|expectation| {
         matches!(expectation, Expectation::Status(ranges) if ranges.iter().any(|(low, high)| (*low..=*high).contains(&response.status)))
     });
-    if !redirect::is_redirect(response) || expected || !followed {
+    if !redirect::is_redirect(response) || expected || hops.most == 0 {
         return Next::Answer;
     }
-    if hops == 0 {
+    if hops.left == 0 {
         return Next::Astray(Failure::new(FailureKind::Protocol, "too many redirects (`redirects`)"));
     }
     redirect::follow(outgoing.clone(), response).map_or_else(Next::Astray, Next::Hop)

@@ -65,6 +65,32 @@ fn one_mistake_is_told_with_its_place_and_what_would_be_valid() {
 }
 
 #[test]
+fn a_way_to_speak_http_that_there_is_not_is_pointed_at() {
+    for (bad, parts) in [
+        ("{version: 3}", &["config.yaml:5:17", "`3`", "known: auto, 1.1, 2"][..]),
+        ("{keep_alive: always}", &["config.yaml:5:20", "`always`"]),
+        ("{redirects: -1}", &["config.yaml:5:19", "`-1`"]),
+        ("{redirects: 51}", &["config.yaml:5:19", "`51`", "50"]),
+        ("{accept_encoding: [gzip, br]}", &["config.yaml:5:32", "`br`", "gzip"]),
+        ("{cookie: false}", &["config.yaml:5:8", "did you mean `cookies`"]),
+        ("[auto]", &["config.yaml:5:7", "a list"]),
+    ] {
+        said(&refused(&GOOD.replace("thresholds:", &format!("http: {bad}\nthresholds:"))), parts);
+    }
+    for (bad, parts) in [
+        ("multipart: {a: b}, json: {}", &["config.yaml:11", "multipart", "json"][..]),
+        ("multipart: {a: {text: b, file: c}}", &["config.yaml:11", "text", "file"]),
+        ("multipart: {a: {file: none.bin}}", &["config.yaml:11", "none.bin"]),
+        ("multipart: {a: \"{{ itme }}\"}", &["config.yaml:11", "`itme`"]),
+        ("redirects: many", &["config.yaml:11", "`many`"]),
+        ("timeout: soon", &["config.yaml:11", "`soon`"]),
+    ] {
+        let step = format!("{{post: /items, {bad}}}");
+        said(&refused(&GOOD.replace("{get: /items}", &step)), parts);
+    }
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let bad = GOOD
         .replace("wait: 10ms", "wiat: 10ms")

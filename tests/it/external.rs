@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use loadgate::load::target::free_address;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,7 +47,8 @@ impl Server {
         Self::start(command, address.to_string())
     }
 
-    fn errors(&self) -> String {
+    /// What it wrote to standard error.
+    pub fn errors(&self) -> String {
         std::fs::read_to_string(self.errors.path().join("stderr")).unwrap_or_default()
     }
 }
@@ -67,6 +68,8 @@ fn missing(command: &Command, why: &str) -> ! {
 pub fn certify(workspace: &Workspace, certificate: &CertificateParams) {
     let mut authority = CertificateParams::new(vec![]).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Whoever has the name of its issuer is taken for one that signs itself.
+    authority.distinguished_name.push(DnType::CommonName, "authority of the tests");
     let ca_key = KeyPair::generate().expect("a key");
     workspace.write("ca.pem", &authority.self_signed(&ca_key).expect("an authority").pem());
     let (issuer, key) = (Issuer::new(authority, ca_key), KeyPair::generate().expect("a key"));
@@ -90,7 +93,13 @@ pub enum Trust {
 
 /// Runs a scenario of the workspace's configuration.
 pub fn run(workspace: &Workspace, scenario: &str, trust: Trust) -> Finished {
+    run_with(workspace, scenario, &[], trust)
+}
+
+/// Runs a scenario of the workspace's configuration with more flags.
+pub fn run_with(workspace: &Workspace, scenario: &str, flags: &[&str], trust: Trust) -> Finished {
     let mut command = workspace.command(&["run", scenario, "--quiet"]);
+    command.args(flags);
     command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
     if trust == Trust::Ours {
         command.env("SSL_CERT_FILE", workspace.path("ca.pem"));

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -154,9 +155,21 @@ impl Connector {
         let begun = clock::now();
         let name = ServerName::try_from(host.to_owned()).map_err(|error| fail(error.to_string()))?;
         let connected = clients.client(purpose).connect(name, tcp).await;
-        let stream = connected.map_err(|error| fail(error.to_string()))?;
+        let stream = connected.map_err(|error| fail(refused(&error)))?;
         phases.tls = Some(begun.elapsed());
         Ok(Stream::new(Transport::Tls(Box::new(stream))))
+    }
+}
+
+/// Why a handshake failed, and what to do where that is known.
+fn refused(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => format!(
+            "the server speaks no version of HTTP that was offered; `http: {{version: auto}}` offers HTTP/2 and \
+             HTTP/1.1 ({error})"
+        ),
+        _ => error.to_string(),
     }
 }
 

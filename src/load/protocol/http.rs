@@ -7,7 +7,7 @@ use super::connect::Connector;
 use super::http1::Http1;
 use super::http2::Http2;
 use super::incoming::{Received, Wants};
-use super::origin::Origin;
+use super::origin::{Origin, Security};
 use super::outgoing::Outgoing;
 use super::stream::Meter;
 use crate::clock;
@@ -15,6 +15,9 @@ use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Phases;
 use crate::load::tls::Purpose;
 use crate::plan::connection::{Http, Version};
+
+const NOT_AGREED: &str =
+    "the server did not agree to HTTP/2 (ALPN); `http: {version: auto}` speaks what it chooses";
 
 /// One connection to one origin.
 pub struct Connection {
@@ -48,6 +51,9 @@ impl Connection {
         let two = match http.version {
             Version::One => false,
             Version::Auto => stream.agreed_on_http2(),
+            Version::Two if origin.security == Security::Tls && !stream.agreed_on_http2() => {
+                return Err(Failure::new(FailureKind::Protocol, NOT_AGREED));
+            }
             Version::Two => true,
         };
         let speaks = if two {
@@ -100,8 +106,18 @@ pub fn since(begun: Instant) -> Duration {
 
 /// The failure of bytes that could not be moved.
 pub fn broken(what: &str, error: &std::io::Error) -> Failure {
-    let kind = if cut_off(error) { FailureKind::Reset } else { FailureKind::Protocol };
-    Failure::new(kind, format!("{what}: {error}"))
+    Failure::new(kind(error), format!("{what}: {error}"))
+}
+
+/// What kind of failure an I/O error is.
+pub fn kind(error: &std::io::Error) -> FailureKind {
+    // A server that wants another certificate says so only after the handshake (RFC 8446, 4.4.2.4).
+    let of_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+    match () {
+        () if cut_off(error) => FailureKind::Reset,
+        () if of_tls => FailureKind::Tls,
+        () => FailureKind::Protocol,
+    }
 }
 
 /// Whether an I/O error says that the connection ended, rather than that its bytes made no sense.

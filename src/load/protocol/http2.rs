@@ -10,7 +10,7 @@ use hyper::rt::Executor;
 use hyper::{HeaderMap, Request, Uri};
 use hyper_util::rt::TokioIo;
 
-use super::http::{Unsent, cut_off};
+use super::http::{Unsent, cut_off, kind};
 use super::incoming::{Received, Reuse, Sieve, Wants, keep};
 use super::outgoing::{Outgoing, PayloadBody};
 use super::stream::{Meter, Stream};
@@ -147,6 +147,9 @@ fn failure(error: &hyper::Error) -> Failure {
     let ended = |io: &&std::io::Error| cut_off(io) || io.kind() == std::io::ErrorKind::Other;
     let h2 = cause::<h2::Error>(error);
     let io = cause::<std::io::Error>(error).or(h2.and_then(h2::Error::get_io));
+    if let Some(io) = io.filter(|io| kind(io) == FailureKind::Tls) {
+        return Failure::new(FailureKind::Tls, io.to_string());
+    }
     if let Some(io) = io.filter(ended) {
         let message = format!("the connection ended before the end of the response: {io}");
         return Failure::new(FailureKind::Reset, message);

@@ -45,7 +45,7 @@ impl Origin {
     /// The origin of a URL; an error names what is wrong with it.
     pub fn of(url: &Url) -> Result<Self, String> {
         let security = match url.scheme() {
-            "unix" => return Ok(Self::socket(url.path())),
+            "unix" => return Ok(Self::socket(url)),
             "http" | "ws" => Security::Plain,
             "https" | "wss" => Security::Tls,
             other => return Err(format!("`{other}` is none of http, https, ws, wss")),
@@ -60,10 +60,10 @@ impl Origin {
         Ok(Self { security, place: Place::Network { host, port }, authority })
     }
 
-    fn socket(path: &str) -> Self {
+    fn socket(url: &Url) -> Self {
         Self {
             security: Security::Plain,
-            place: Place::Socket(PathBuf::from(path)),
+            place: Place::Socket(socket_path(url)),
             authority: "localhost".into(),
         }
     }
@@ -116,6 +116,12 @@ impl Base {
     }
 }
 
+/// The path of a Unix socket; what stands encoded in its URL is a plain character of the path.
+pub fn socket_path(url: &Url) -> PathBuf {
+    let path = Url::parse(&format!("file://{}", url.path())).ok().and_then(|file| file.to_file_path().ok());
+    path.unwrap_or_else(|| url.path().into())
+}
+
 /// Path and query of a URL, at least `/`.
 pub fn path_of(url: &Url) -> String {
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
@@ -145,6 +151,7 @@ mod tests {
         let (origin, path) = base("unix:///run/app.sock").resolve("/health".into()).unwrap();
         assert_eq!((origin.authority(), &*path), ("localhost", "/health"));
         assert_eq!(origin.place, Place::Socket("/run/app.sock".into()));
+        assert_eq!(base("unix:/run/ä app.sock").origin.place, Place::Socket("/run/ä app.sock".into()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
@@ -10,13 +11,14 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::TargetError;
+use crate::load::protocol::origin::socket_path;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Resolves the host and opens one connection, each within five seconds; of a socket, only the latter.
 pub async fn preflight(url: &Url) -> Result<(), TargetError> {
     if url.scheme() == "unix" {
-        return socket(url.path()).await;
+        return socket(&socket_path(url)).await;
     }
     let no_host = || TargetError::NoHost { url: url.to_string() };
     let name = url.host_str().ok_or_else(no_host)?;
@@ -31,8 +33,8 @@ pub fn free_address() -> Result<SocketAddr, TargetError> {
     listener.and_then(|bound| bound.local_addr()).map_err(|source| TargetError::Port { source })
 }
 
-async fn socket(path: &str) -> Result<(), TargetError> {
-    let host = format!("unix:{path}");
+async fn socket(path: &Path) -> Result<(), TargetError> {
+    let host = format!("unix:{}", path.display());
     match timeout(PATIENCE, UnixStream::connect(path)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(source)) => Err(TargetError::Connect { host, source }),

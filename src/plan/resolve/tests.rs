@@ -130,7 +130,7 @@ fn rules_need_neither_secrets_nor_data_files() {
     let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(messages[0], "the environment variable `TOKEN` is not set or empty");
-    assert!(messages[1].starts_with("cannot read data file"), "{messages:?}");
+    assert!(messages[1].starts_with("cannot read `"), "{messages:?}");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Against httpbin, which answers with what it was sent: headers, bodies, credentials, and what flows from one
 //! answer into the next request.
 
+mod bodies;
+mod cookies;
+mod redirects;
+
 use serde_json::Value;
 
 use crate::external::{
@@ -8,24 +12,52 @@ use crate::external::{
 };
 use crate::harness::{Finished, Workspace};
 
-const SERVER: &str = include_str!("fixtures/httpbin.py");
-const SUITE: &str = include_str!("fixtures/httpbin.yaml");
+const SERVER: &str = include_str!("../fixtures/httpbin.py");
+const SUITE: &str = include_str!("../fixtures/httpbin.yaml");
 const SECRET: &str = "hush-hush-hush";
 const ACCOUNTS: &str = "email,id,note\na@example.com,1,plain\nb@example.com,2,\"with, comma\"\n\
                         c@example.com,3,with “quotes”\n";
 const USERS: u64 = 3;
 
+/// httpbin in a process of its own.
+struct Httpbin {
+    workspace: Workspace,
+    server: Server,
+}
+
+impl Httpbin {
+    /// Starts one that speaks this version of HTTP.
+    fn start(protocol: &str) -> Self {
+        let workspace = Workspace::new();
+        let server = Server::python(&workspace, SERVER, &[protocol]);
+        workspace.write("accounts.csv", ACCOUNTS);
+        workspace.write("body.bin", "the bytes of a file");
+        Self { workspace, server }
+    }
+
+    /// Runs a scenario and expects this exit status.
+    fn run(&self, suite: &str, scenario: &str, code: i32) -> Value {
+        result(&self.finish(suite, scenario), code)
+    }
+
+    fn finish(&self, suite: &str, scenario: &str) -> Finished {
+        self.workspace.write("config.yaml", &suite.replace("@HOST@", &self.server.address));
+        let mut command = self.workspace.command(&["run", scenario, "--quiet"]);
+        command.env("SUITE_SECRET", SECRET);
+        self.workspace.finish(command)
+    }
+
+    /// How many lines of its log hold this: `"GET /path`.
+    fn asked(&self, what: &str) -> u64 {
+        self.server.errors().lines().filter(|line| line.contains(what)).count() as u64
+    }
+}
+
 /// Runs a scenario on httpbin speaking this version of HTTP.
-fn run(protocol: &str, scenario: &str) -> (Workspace, Finished) {
-    let workspace = Workspace::new();
-    let server = Server::python(&workspace, SERVER, &[protocol]);
-    workspace.write("config.yaml", &SUITE.replace("@HOST@", &server.address));
-    workspace.write("accounts.csv", ACCOUNTS);
-    workspace.write("body.bin", "the bytes of a file");
-    let mut command = workspace.command(&["run", scenario, "--quiet"]);
-    command.env("SUITE_SECRET", SECRET);
-    let finished = workspace.finish(command);
-    (workspace, finished)
+fn run(protocol: &str, scenario: &str) -> (Httpbin, Finished) {
+    let httpbin = Httpbin::start(protocol);
+    let finished = httpbin.finish(SUITE, scenario);
+    (httpbin, finished)
 }
 
 fn all_fine(result: &Value, names: &[&str]) {
@@ -107,7 +139,7 @@ fn what_answers_say_flows_into_later_requests() {
 
 #[test]
 fn every_failure_is_of_its_kind_and_the_run_goes_on() {
-    let (workspace, finished) = run("HTTP/1.1", "failing");
+    let (httpbin, finished) = run("HTTP/1.1", "failing");
     let result = result(&finished, 3);
     assert_eq!(kinds(&result), ["capture", "expectation", "status", "timeout"]);
     for (name, kind) in [
@@ -131,7 +163,7 @@ fn every_failure_is_of_its_kind_and_the_run_goes_on() {
     let polled = whole(&result, "GET polled");
     assert!(count(&polled["ok"]) > count(&polled["failed"]["timeout"]), "{polled}");
     assert!(count(&polled["failed"]["timeout"]) > 0, "{polled}");
-    keeps_the_secret(&workspace, &finished, &result);
+    keeps_the_secret(&httpbin.workspace, &finished, &result);
 }
 
 /// The message about the secret is there, without the secret; a timeout is in the percentiles.

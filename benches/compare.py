@@ -28,10 +28,10 @@ from compare.tool import Loadgate, installed
 ROOT = Path(__file__).resolve().parent.parent
 SECTIONS = {
     "get": ("GET in a closed loop: 50 users without waits, 10 s", get),
-    "rate": ("2,000 requests a second for 10 s (oha: over 50 connections)", rate),
+    "rate": ("Fixed rates for 10 s (oha: over 50 connections)", rate),
     "websocket": ("WebSocket echo: 50 users, 100 bytes, 5 s", websocket),
     "memory": ("Memory", memory),
-    "users": ("More users in a closed loop without waits, 8 s", users),
+    "users": ("More users, 10 s", users),
 }
 # Of all CPUs; the two that are used here should be ours alone.
 QUIET = 0.05

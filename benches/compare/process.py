@@ -22,9 +22,8 @@ SERVER_CPU, GENERATOR_CPU = (sorted(os.sched_getaffinity(0)) * 2)[:2]
 # Beyond what a run should take: then it hangs.
 GRACE_S = 60.0
 POLL_S = 0.02
-# Nothing that is set where this is started may reach what is measured. One CPU, so one worker: oha counts
-# the CPUs of the machine, not those it may use.
-ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "TOKIO_WORKER_THREADS": "1"}
+# Nothing that is set where this is started may reach what is measured.
+ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}
 
 # Is told the id of a running process and the time since its start, again and again.
 Watch = Callable[[int, float], None]

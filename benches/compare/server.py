@@ -33,6 +33,7 @@ http {
     keepalive_timeout 1h;
     server {
         listen 127.0.0.1:@PORT@ backlog=20000;
+        listen 127.0.0.1:@HTTP2_PORT@ http2;
         default_type application/json;
         location = / { default_type text/plain; return 200 "@BODY@"; }
         location = /token { return 200 '{"access_token": "eyJhbGciOiJIUzI1NiJ9.e30.bench"}'; }
@@ -46,8 +47,9 @@ http {
 class Nginx:
     """A running nginx."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, http2_url: str) -> None:
         self.url = url
+        self.http2_url = http2_url
         self._asked = 0
 
     def requests(self) -> int:
@@ -68,8 +70,9 @@ def nginx_program() -> str | None:
 @contextmanager
 def nginx(folder: Path) -> Iterator[Nginx]:
     """One nginx process, its files in `folder`."""
-    port = _free_port()
-    replaced = {"@FOLDER@": str(folder), "@PORT@": str(port), "@BODY@": "x" * 100}
+    port, http2_port = _free_port(), _free_port()
+    ports = {"@PORT@": str(port), "@HTTP2_PORT@": str(http2_port)}
+    replaced = {"@FOLDER@": str(folder), "@BODY@": "x" * 100} | ports
     config = CONFIG
     for mark, value in replaced.items():
         config = config.replace(mark, value)
@@ -77,7 +80,7 @@ def nginx(folder: Path) -> Iterator[Nginx]:
     path.write_text(config)
     with serving([nginx_program() or "nginx", "-c", str(path)]):
         _wait_for(port)
-        yield Nginx(f"http://127.0.0.1:{port}")
+        yield Nginx(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{http2_port}")
 
 
 @contextmanager

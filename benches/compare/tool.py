@@ -20,11 +20,13 @@ from .server import Nginx
 
 @dataclass(frozen=True)
 class Load:
-    """So many users in a closed loop without waits, or so many requests a second."""
+    """So many users in a closed loop without waits, or so many requests a second: of all arrivals, or of each
+    user."""
 
     seconds: int
     users: int
     per_second: int | None = None
+    per_user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Run:
 Tool = Callable[[Nginx, Load], Run]
 
 GET = "{users: {user: {steps: [{get: /}]}}}"
+GET_HTTP2 = "{http: {version: 2}, users: {user: {steps: [{get: /}]}}}"
 # As real configurations have it: templates, an expectation, a capture.
 BUILD = """
     users:
@@ -104,6 +107,14 @@ class Loadgate:
 
     def get(self, nginx: Nginx, load: Load) -> Run:
         return self.run(nginx.url, load, GET)
+
+    def get_http2(self, nginx: Nginx, load: Load) -> Run:
+        return self.run(nginx.http2_url, load, GET_HTTP2)
+
+    def paced(self, nginx: Nginx, load: Load) -> Run:
+        """Every user at its pace."""
+        wait = f"{{throughput: {load.per_user}/s}}"
+        return self.run(nginx.url, load, f"{{users: {{user: {{wait: {wait}, steps: [{{get: /}}]}}}}}}")
 
     def build(self, nginx: Nginx, load: Load) -> Run:
         return self.run(nginx.url, load, BUILD)
@@ -156,13 +167,19 @@ def read(result: Result, cost: Cost) -> Run:
     )
 
 
-def oha(*flags: str) -> Tool:
-    """oha with these flags."""
+# oha starts a thread for each CPU of the machine, not of those it may use.
+ONE_THREAD = ("env", "TOKIO_WORKER_THREADS=1")
+
+
+def oha(*flags: str, within: tuple[str, ...] = (), http2: bool = False) -> Tool:
+    """oha with these flags, started by these words."""
 
     def measure(nginx: Nginx, load: Load) -> Run:
         rate = [] if load.per_second is None else ["-q", str(load.per_second)]
         shape = ["-z", f"{load.seconds}s", "-c", str(load.users), *rate, *flags]
-        finished = run(["oha", "--no-tui", "--output-format", "json", *shape, f"{nginx.url}/"], load.seconds)
+        url, version = (nginx.http2_url, ["--http-version", "2"]) if http2 else (nginx.url, [])
+        words = [*within, "oha", "--no-tui", "--output-format", "json", *version, *shape, f"{url}/"]
+        finished = run(words, load.seconds)
         answer = json.loads(succeeded("oha", finished))
         # What its end cuts off is no error.
         errors = {kind: n for kind, n in answer["errorDistribution"].items() if "deadline" not in kind}

@@ -46,7 +46,7 @@ impl VirtualUser {
             let separator = if path.contains('?') { '&' } else { '?' };
             path = format!("{path}{separator}{}", form(query, &self.scope)?).into();
         }
-        let clean = path.bytes().all(|byte| byte.is_ascii_graphic());
+        let clean = path.bytes().all(stands);
         Ok((origin, if clean { path } else { encode(&path).into() }))
     }
 }
@@ -107,14 +107,38 @@ fn form(fields: &[(String, Template)], scope: &Scope) -> Result<String, Failure>
     Ok(form.finish())
 }
 
-/// Percent-encodes what cannot stand in a request line; what is encoded already stays so.
+/// Whether a byte can stand in a path or query of every version of HTTP (RFC 3986; the URL standard encodes
+/// the same).
+fn stands(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'#')
+}
+
+/// Percent-encodes what cannot stand in a request line; what is encoded already stays so. A fragment is for
+/// whoever asks, not for the server.
 fn encode(path: &str) -> String {
+    let path = path.split('#').next().unwrap_or(path);
     path.bytes().fold(String::with_capacity(path.len()), |mut out, byte| {
-        if byte.is_ascii_graphic() {
+        if stands(byte) {
             out.push(char::from(byte));
         } else {
             out.extend(["%".to_owned(), format!("{byte:02X}")]);
         }
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn a_path_is_encoded_where_it_must_be_and_loses_its_fragment() {
+        for (path, wanted) in [
+            ("/a b?q=ä", "/a%20b?q=%C3%A4"),
+            ("/a\"b<c>`?x=%20|^", "/a%22b%3Cc%3E%60?x=%20|^"),
+            ("/frag?a=1#top", "/frag?a=1"),
+        ] {
+            assert_eq!(encode(path), wanted);
+        }
+    }
 }

@@ -88,7 +88,10 @@ impl VirtualUser {
             .within(limit, pin!(self.send_and_read(outgoing, wants, moved)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
-        let finished = clock::now();
+        let (response, finished) = match response {
+            Ok((response, last_byte)) => (Ok(response), last_byte),
+            Err(failure) => (Err(failure), clock::now()),
+        };
         if let Ok(response) = &response
             && worker.plan.http.cookies == Cookies::Kept
         {
@@ -112,7 +115,7 @@ impl VirtualUser {
         outgoing: &Outgoing<'_>,
         wants: Wants,
         (phases, traffic): (&mut Phases, &mut Traffic),
-    ) -> Result<Response, Failure> {
+    ) -> Result<(Response, Instant), Failure> {
         let worker = self.worker.clone();
         let (http, connector) = (&worker.plan.http, &worker.connector);
         let begun = clock::now();
@@ -126,12 +129,12 @@ impl VirtualUser {
             let answer = at_hand.exchange(outgoing, wants, http).await;
             *traffic = at_hand.meter().take();
             match answer {
-                Ok(Received { response, first_byte, reuse }) => {
+                Ok(Received { response, first_byte, last_byte, reuse }) => {
                     phases.first_byte = Some(first_byte.saturating_duration_since(begun));
                     if reuse == Reuse::Again && http.keep_alive == KeepAlive::Kept {
                         self.keep(at_hand);
                     }
-                    break response;
+                    break (response, last_byte);
                 }
                 Err(Unsent::Failed(failure)) => return Err(failure),
                 Err(Unsent::Closed) if phases.connect.is_some() => {

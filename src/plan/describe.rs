@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use super::connection::{Cookies, KeepAlive, Verification, Version};
 use super::load::{Load, Model, Segment};
 use super::rules::{Applies, Objective, Scope, Severity};
 use super::user::{DataOrder, UserClass, Wait, split_by_weight};
@@ -30,6 +31,7 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
     writeln!(out, "load: {}", load(&plan.load))?;
     let (timeout, body) = (spoken(plan.limits.timeout), ByteSize(plan.limits.max_body));
     writeln!(out, "limits: {timeout} a request, {body} a body")?;
+    connections(plan, out)?;
     writeln!(out, "seed: {}", plan.seed)?;
     writeln!(out, "digest: {}", plan.digest)?;
     users(plan, out)?;
@@ -37,6 +39,22 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
     names(out, "endpoints", plan.endpoints.iter().map(|endpoint| endpoint.name.as_str()))?;
     names(out, "custom metrics", plan.metrics.iter().map(String::as_str))?;
     objectives(plan, out)
+}
+
+/// What is unusual about connections.
+fn connections(plan: &Plan, out: &mut String) -> fmt::Result {
+    let http = &plan.http;
+    let unusual = [
+        (http.version == Version::One, "HTTP/1.1 only"),
+        (http.version == Version::Two, "HTTP/2 only"),
+        (http.keep_alive == KeepAlive::Closed, "a connection for every request"),
+        (http.redirects == 0, "redirects are not followed"),
+        (http.cookies == Cookies::Ignored, "cookies are ignored"),
+        (plan.tls.identity.is_some(), "a client certificate is shown"),
+        (plan.tls.verification == Verification::Anything, "any certificate is believed"),
+    ];
+    let told: Vec<&str> = unusual.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect();
+    if told.is_empty() { Ok(()) } else { writeln!(out, "connections: {}", told.join(", ")) }
 }
 
 fn target(target: &Target) -> String {

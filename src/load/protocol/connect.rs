@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::origin::{Origin, Place, Security};
@@ -23,6 +23,8 @@ use crate::load::tls::{Purpose, Trust};
 /// How long a resolved name is believed.
 const NAME_LIFETIME: Duration = Duration::from_secs(30);
 
+/// The most resolved names that are remembered: redirects may name any number.
+const MOST_NAMES: usize = 1_000;
 /// Bytes of the buffer that all connections of a worker are read through.
 const SCRATCH: usize = 64 * 1024;
 
@@ -108,7 +110,11 @@ impl Connector {
         if found.is_empty() {
             return Err(fail("no address".into()));
         }
-        self.names.borrow_mut().insert(key, (clock::now(), found.clone()));
+        let mut names = self.names.borrow_mut();
+        if names.len() >= MOST_NAMES {
+            names.clear();
+        }
+        names.insert(key, (clock::now(), found.clone()));
         Ok(found)
     }
 
@@ -169,6 +175,17 @@ fn refused(error: &io::Error) -> String {
             "the server speaks no version of HTTP that was offered; `http: {{version: auto}}` offers HTTP/2 and \
              HTTP/1.1 ({error})"
         ),
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
+            "nobody here vouches for its certificate; `tls: {{ca: FILE}}` names an authority, \
+             `tls: {{insecure: true}}` believes any ({error})"
+        ),
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "it shows the certificate of an authority as its own; one made for a server has CA:FALSE, and \
+             `tls: {insecure: true}` believes any"
+                .into()
+        }
         _ => error.to_string(),
     }
 }

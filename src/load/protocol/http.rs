@@ -105,8 +105,8 @@ pub fn since(begun: Instant) -> Duration {
 }
 
 /// The failure of bytes that could not be moved.
-pub fn broken(what: &str, error: &std::io::Error) -> Failure {
-    Failure::new(kind(error), format!("{what}: {error}"))
+pub fn broken(error: &std::io::Error) -> Failure {
+    Failure::new(kind(error), format!("the connection broke: {error}"))
 }
 
 /// What kind of failure an I/O error is.

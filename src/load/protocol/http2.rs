@@ -1,6 +1,7 @@
 //! HTTP/2 on one connection, over hyper: one user, one stream at a time.
 
 use std::future::Future;
+use std::time::Instant;
 
 use http_body_util::BodyExt;
 use hyper::body::Body;
@@ -9,10 +10,13 @@ use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::rt::Executor;
 use hyper::{HeaderMap, Request, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::task::JoinHandle;
 
 use super::http::{Unsent, cut_off, kind};
 use super::incoming::{Received, Reuse, Sieve, Wants, keep};
+use super::origin::shown;
 use super::outgoing::{Outgoing, PayloadBody};
+use super::response::Response;
 use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
@@ -20,6 +24,7 @@ use crate::load::measure::outcome::{Failure, FailureKind};
 /// One connection.
 pub struct Http2 {
     sender: SendRequest<PayloadBody>,
+    driver: JoinHandle<()>,
     meter: Meter,
     /// Whether the server has ever answered, and so speaks HTTP/2.
     answered: bool,
@@ -42,8 +47,8 @@ impl Http2 {
         let begun = http2::handshake(Beside, TokioIo::new(stream)).await;
         let (sender, driver) = begun.map_err(|error| failure(&error))?;
         // What goes wrong on the connection is told to the request on it.
-        tokio::task::spawn_local(async move { driver.await.unwrap_or_default() });
-        Ok(Self { sender, meter, answered: false })
+        let driver = tokio::task::spawn_local(async move { driver.await.unwrap_or_default() });
+        Ok(Self { sender, driver, meter, answered: false })
     }
 
     /// What it counts.
@@ -72,15 +77,22 @@ impl Http2 {
         })?;
         self.answered = true;
         let first_byte = clock::now();
-        let response = read(response, wants).await.map_err(Unsent::Failed)?;
+        let (response, last_byte) = read(response, wants).await.map_err(Unsent::Failed)?;
         let reuse = if self.usable() { Reuse::Again } else { Reuse::Never };
-        Ok(Received { response, first_byte, reuse })
+        Ok(Received { response, first_byte, last_byte, reuse })
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        // It would say goodbye first, to a server that may never read it.
+        self.driver.abort();
     }
 }
 
 fn request(outgoing: &Outgoing<'_>) -> Result<Request<PayloadBody>, Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
-        Failure::new(FailureKind::Capture, format!("`{}` cannot be sent: {error}", outgoing.path))
+        Failure::new(FailureKind::Capture, format!("`{}` cannot be sent: {error}", shown(&outgoing.path)))
     };
     let authority = outgoing.header(&HOST).unwrap_or(outgoing.origin.authority());
     let uri = Uri::builder()
@@ -105,7 +117,7 @@ fn request(outgoing: &Outgoing<'_>) -> Result<Request<PayloadBody>, Failure> {
 async fn read(
     response: hyper::Response<hyper::body::Incoming>,
     wants: Wants,
-) -> Result<super::response::Response, Failure> {
+) -> Result<(Response, Instant), Failure> {
     let (parts, mut body) = response.into_parts();
     let status = parts.status.as_u16();
     let mut headers = HeaderMap::new();
@@ -126,7 +138,8 @@ async fn read(
             "the server reset the stream: NO_ERROR before the end of the response",
         ));
     }
-    sieve.end(status, headers)
+    let last_byte = clock::now();
+    Ok((sieve.end(status, headers)?, last_byte))
 }
 
 /// The failure of the first request on a connection. Text and TLS, taken for a frame, are one of megabytes.

@@ -42,10 +42,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The origin of a URL; an error names what is wrong with it.
+    /// The origin of a URL; an error names what is wrong with it. A socket is no URL here: only the
+    /// configuration names one, never a server.
     pub fn of(url: &Url) -> Result<Self, String> {
         let security = match url.scheme() {
-            "unix" => return Ok(Self::socket(url)),
             "http" | "ws" => Security::Plain,
             "https" | "wss" => Security::Tls,
             other => return Err(format!("`{other}` is none of http, https, ws, wss")),
@@ -99,7 +99,8 @@ impl Base {
     /// The base of a target's URL; its path, if it has one, is put before every path.
     pub fn new(url: &Url) -> Result<Self, String> {
         let prefix = if url.scheme() == "unix" { "" } else { url.path().trim_end_matches('/') };
-        Ok(Self { origin: Rc::new(Origin::of(url)?), prefix: prefix.to_owned() })
+        let origin = if url.scheme() == "unix" { Origin::socket(url) } else { Origin::of(url)? };
+        Ok(Self { origin: Rc::new(origin), prefix: prefix.to_owned() })
     }
 
     /// Where a rendered URL points: a path on the target, or anywhere.
@@ -108,12 +109,18 @@ impl Base {
             let path = if self.prefix.is_empty() { url } else { format!("{}{url}", self.prefix).into() };
             return Ok((self.origin.clone(), path));
         }
-        let fail =
-            |message: String| Failure::new(FailureKind::Protocol, format!("`{url}` is no URL: {message}"));
+        let fail = |message: String| {
+            Failure::new(FailureKind::Protocol, format!("`{}` is no URL: {message}", shown(&url)))
+        };
         let parsed = Url::parse(&url).map_err(|error| fail(error.to_string()))?;
         let origin = Origin::of(&parsed).map_err(fail)?;
         Ok((Rc::new(origin), path_of(&parsed).into()))
     }
+}
+
+/// A URL as messages show it: its query may hold what is nobody's business.
+pub fn shown(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
 }
 
 /// The path of a Unix socket; what stands encoded in its URL is a plain character of the path.
@@ -158,6 +165,9 @@ mod tests {
     fn what_is_no_url_is_a_failure_that_shows_it() {
         let failure = base("http://localhost").resolve("builds".into()).unwrap_err();
         assert!(failure.message.starts_with("`builds` is no URL"), "{}", failure.message);
-        assert!(base("http://localhost").resolve("ftp://x/".into()).unwrap_err().message.contains("`ftp`"));
+        for scheme in ["ftp", "unix"] {
+            let failure = base("http://localhost").resolve(format!("{scheme}:///x").into()).unwrap_err();
+            assert!(failure.message.contains(&format!("`{scheme}`")), "{}", failure.message);
+        }
     }
 }

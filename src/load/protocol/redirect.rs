@@ -9,7 +9,7 @@ use hyper::header::{
     TRANSFER_ENCODING,
 };
 
-use super::origin::{Origin, path_of};
+use super::origin::{Origin, path_of, shown};
 use super::outgoing::{Outgoing, Payload};
 use super::response::Response;
 use crate::load::measure::outcome::{Failure, FailureKind};
@@ -20,7 +20,7 @@ pub fn is_redirect(response: &Response) -> bool {
 }
 
 /// The request that a redirect asks for. 303 asks for a GET; so do 301 and 302 after a POST, as every
-/// browser has it; 307 and 308 repeat the request as it was. Another host is told no secrets.
+/// browser has it; 307 and 308 repeat the request as it was. Another host gets no `authorization` and no `cookie`.
 pub fn follow<'a>(outgoing: Outgoing<'a>, response: &Response) -> Result<Outgoing<'a>, Failure> {
     let (origin, path) = leads_to(&outgoing, response)?;
     let Outgoing { origin: from, mut method, mut headers, mut payload, .. } = outgoing;
@@ -45,7 +45,10 @@ fn leads_to(outgoing: &Outgoing<'_>, response: &Response) -> Result<(Rc<Origin>,
     let location = response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let location = location.unwrap_or_default();
     let fail = |reason: String| {
-        Failure::new(FailureKind::Protocol, format!("the redirect to `{location}` leads nowhere: {reason}"))
+        Failure::new(
+            FailureKind::Protocol,
+            format!("the redirect to `{}` leads nowhere: {reason}", shown(&location)),
+        )
     };
     let from = outgoing.origin.url(&outgoing.path).map_err(|error| fail(error.to_string()))?;
     let url = from.join(&location).map_err(|error| fail(error.to_string()))?;
@@ -115,6 +118,8 @@ mod tests {
         }
         let failure = follow(sent(Method::GET), &answer(302, "gopher://x/")).unwrap_err();
         assert!(failure.message.contains("`gopher`"), "{}", failure.message);
+        let failure = follow(sent(Method::GET), &answer(302, "unix:/run/secret.sock")).unwrap_err();
+        assert!(failure.message.contains("`unix`"), "{}", failure.message);
     }
 
     #[test]

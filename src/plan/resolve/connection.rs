@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -68,7 +69,17 @@ impl Pem<'_> {
         let bytes = self.bytes(node)?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         match found {
-            Ok(found) if !found.is_empty() => Ok(found),
+            Ok(found) if !found.is_empty() => {
+                let mut store = RootCertStore::empty();
+                match found.iter().try_for_each(|one| store.add(one.clone())) {
+                    Ok(()) => Ok(found),
+                    Err(error) => Err(unusable(
+                        node,
+                        &format!("has a broken certificate: {error}"),
+                        "-----BEGIN CERTIFICATE-----",
+                    )),
+                }
+            }
             Ok(_) => Err(unusable(node, "has no certificate", "-----BEGIN CERTIFICATE-----")),
             Err(error) => {
                 Err(unusable(node, &format!("is no PEM file: {error}"), "-----BEGIN CERTIFICATE-----"))
@@ -78,7 +89,12 @@ impl Pem<'_> {
 
     fn identity(&self, certificate: &Node, key: &Node) -> Result<Identity, Problem> {
         let chain = self.certificates(certificate)?;
-        let parsed = PrivateKeyDer::from_pem_slice(&self.bytes(key)?).map_err(|error| {
+        let bytes = self.bytes(key)?;
+        if bytes.windows(9).any(|word| word == b"ENCRYPTED") {
+            return Err(Problem::at(key.span, "the private key is encrypted")
+                .hint("decrypt it before the run: `openssl pkey -in KEY -out PLAIN`"));
+        }
+        let parsed = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
             unusable(key, &format!("has no private key: {error}"), "-----BEGIN PRIVATE KEY-----")
         })?;
         let identity = Identity { chain, key: Arc::new(parsed) };

@@ -82,6 +82,12 @@ impl<'a> Compilation<'a> {
                         .hint("write letters, digits and `-`, such as `X-Request-Id`")
                 });
                 let Some(name) = self.keep(name) else { continue };
+                if name == CONTENT_TYPE && content_type.is_some_and(|text| text.starts_with("multipart/")) {
+                    let problem =
+                        Problem::at(key.span, "`multipart` says its own `content-type`, with the boundary");
+                    self.problems.push(problem.hint("leave this header out"));
+                    continue;
+                }
                 headers.retain(|(known, _)| *known != name);
                 if value.value != Value::Null {
                     let value = self.template(value, place.sight());

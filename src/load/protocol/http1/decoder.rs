@@ -170,6 +170,9 @@ impl Decoder {
             Err(error) => return Err(no_http(error)),
         };
         let status = head.code.unwrap_or(0);
+        if status < 100 {
+            return Err(protocol(&format!("{status:03} is no status")));
+        }
         self.searched = 0;
         // Only the last of several responses to one request is no interim one (RFC 9110, 15.2).
         if (100..200).contains(&status) && status != 101 {
@@ -240,7 +243,7 @@ impl Decoder {
         };
         let kept = framing.wish == Wish::KeepAlive || (version_1_1 && framing.wish == Wish::Unsaid);
         // Two ways to say where a body ends are one too many to trust what comes behind it.
-        let clear = framing.coding == Coding::None || framing.length.is_none();
+        let clear = framing.coding == Coding::None || (framing.length.is_none() && version_1_1);
         let ends = self.at == At::Rest || self.status == 101;
         self.reuse = if kept && clear && !ends { Reuse::Again } else { Reuse::Never };
     }

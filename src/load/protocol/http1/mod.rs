@@ -44,7 +44,6 @@ enum Used {
 
 /// A request being written and its response being read.
 struct Exchange<'a> {
-    outgoing: &'a Outgoing<'a>,
     /// The pieces of the body that are not in the output buffer.
     apart: &'a [bytes::Bytes],
     /// The piece being written: 0 is the output buffer, and how much of it is written.
@@ -74,8 +73,9 @@ impl Http1 {
         self.stream.meter()
     }
 
-    /// Whether a request can be sent on it; false when the server has closed it, or has said something
-    /// that nobody asked for. Asks the system only where news of the connection has come.
+    /// Whether a request can be sent on it; false when the server is known to have closed it, or to have said
+    /// something that nobody asked for. The system is asked only where news of the connection has come, so
+    /// what happens in the microseconds between two requests without a pause is found by the second.
     pub fn usable(&mut self) -> bool {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
@@ -99,7 +99,6 @@ impl Http1 {
             self.out.extend(pieces.iter().flatten());
         }
         let mut exchange = Exchange {
-            outgoing,
             apart: if together { &[] } else { pieces },
             at: (0, 0),
             written: Ok(()),
@@ -163,7 +162,7 @@ impl Http1 {
         let mut buffer = ReadBuf::new(&mut scratch);
         match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
             Ok(()) => Poll::Ready(exchange.read(buffer.filled())),
-            Err(error) => Poll::Ready(Err(exchange.broken(&error))),
+            Err(error) => Poll::Ready(Err(broken(&error))),
         }
     }
 }
@@ -177,7 +176,7 @@ impl Exchange<'_> {
         if bytes.is_empty() {
             return match (&self.written, self.decoder.end()) {
                 (_, Ok(())) => Ok(Read::Done),
-                (Err(error), Err(_)) => Err(self.broken(error)),
+                (Err(error), Err(_)) => Err(broken(error)),
                 (Ok(()), Err(failure)) => Err(failure),
             };
         }
@@ -193,10 +192,6 @@ impl Exchange<'_> {
         Ok(if self.decoder.is_done() { Read::Done } else { Read::More })
     }
 
-    fn broken(&self, error: &io::Error) -> Failure {
-        broken(&format!("{} {}", self.outgoing.method, self.outgoing.path), error)
-    }
-
     /// The response. A connection on which something is left, of the request or behind the response, is of
     /// no more use.
     fn end(self) -> Result<Received, Failure> {
@@ -204,6 +199,7 @@ impl Exchange<'_> {
         let reuse = if clean { self.decoder.reuse() } else { Reuse::Never };
         let Decoder { status, headers, .. } = self.decoder;
         let first_byte = self.first_byte.unwrap_or_else(clock::now);
-        Ok(Received { response: self.sieve.end(status, headers)?, first_byte, reuse })
+        let last_byte = clock::now();
+        Ok(Received { response: self.sieve.end(status, headers)?, first_byte, last_byte, reuse })
     }
 }

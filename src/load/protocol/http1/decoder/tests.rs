@@ -106,6 +106,7 @@ fn what_is_cut_off_is_a_reset_and_what_is_wrong_a_breach_of_protocol() {
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", Protocol, "hexadecimal"),
         ("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", Protocol, "`content-length: -1`"),
         ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nhi", Protocol, "two different"),
+        ("HTTP/1.1 000 What\r\n\r\n", Protocol, "000 is no status"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", Protocol, "no HTTP/1.1"),
         ("\0\0\x12\x04\0\0\0\0\0", Protocol, "`http: {version: 2}`"),
         (&long, Protocol, "longer than 64 KiB"),

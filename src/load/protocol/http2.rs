@@ -1,6 +1,8 @@
 //! HTTP/2 on one connection, over hyper: one user, one stream at a time.
 
+use std::cell::RefCell;
 use std::future::Future;
+use std::rc::Rc;
 use std::time::Instant;
 
 use http_body_util::BodyExt;
@@ -10,7 +12,7 @@ use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::rt::Executor;
 use hyper::{HeaderMap, Request, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::http::{Unsent, cut_off, kind};
 use super::incoming::{Received, Reuse, Sieve, Wants, keep};
@@ -24,31 +26,33 @@ use crate::load::measure::outcome::{Failure, FailureKind};
 /// One connection.
 pub struct Http2 {
     sender: SendRequest<PayloadBody>,
-    driver: JoinHandle<()>,
+    beside: Beside,
     meter: Meter,
     /// Whether the server has ever answered, and so speaks HTTP/2.
     answered: bool,
 }
 
 /// Runs what a connection needs beside the requests, on the worker's own thread.
-#[derive(Debug, Clone, Copy)]
-struct Beside;
+#[derive(Debug, Clone, Default)]
+struct Beside(Rc<RefCell<JoinSet<()>>>);
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Beside {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        let mut tasks = self.0.borrow_mut();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(future);
     }
 }
 
 impl Http2 {
     /// Sends the preface on an open connection.
     pub async fn begin(stream: Stream) -> Result<Self, Failure> {
-        let meter = stream.meter().clone();
-        let begun = http2::handshake(Beside, TokioIo::new(stream)).await;
+        let (meter, beside) = (stream.meter().clone(), Beside::default());
+        let begun = http2::handshake(beside.clone(), TokioIo::new(stream)).await;
         let (sender, driver) = begun.map_err(|error| failure(&error))?;
         // What goes wrong on the connection is told to the request on it.
-        let driver = tokio::task::spawn_local(async move { driver.await.unwrap_or_default() });
-        Ok(Self { sender, driver, meter, answered: false })
+        beside.execute(async move { driver.await.unwrap_or_default() });
+        Ok(Self { sender, beside, meter, answered: false })
     }
 
     /// What it counts.
@@ -85,8 +89,8 @@ impl Http2 {
 
 impl Drop for Http2 {
     fn drop(&mut self) {
-        // It would say goodbye first, to a server that may never read it.
-        self.driver.abort();
+        // They would say goodbye first, to a server that may never read it.
+        self.beside.0.borrow_mut().abort_all();
     }
 }
 

@@ -43,8 +43,7 @@ impl VirtualUser {
         let rendered = url.text(&self.scope).map_err(|error| unrendered(&error))?;
         let (origin, mut path) = self.worker.base.resolve(rendered)?;
         if !query.is_empty() {
-            let separator = if path.contains('?') { '&' } else { '?' };
-            path = format!("{path}{separator}{}", form(query, &self.scope)?).into();
+            path = extended(&path, &form(query, &self.scope)?).into();
         }
         let clean = path.bytes().all(stands);
         Ok((origin, if clean { path } else { encode(&path).into() }))
@@ -107,6 +106,13 @@ fn form(fields: &[(String, Template)], scope: &Scope) -> Result<String, Failure>
     Ok(form.finish())
 }
 
+/// A path with more behind its query. A fragment is for whoever asks, not for the server.
+fn extended(path: &str, query: &str) -> String {
+    let path = path.split('#').next().unwrap_or(path);
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{query}")
+}
+
 /// Whether a byte can stand in a path or query of every version of HTTP (RFC 3986; the URL standard encodes
 /// the same).
 fn stands(byte: u8) -> bool {
@@ -129,7 +135,13 @@ fn encode(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::encode;
+    use super::{encode, extended};
+
+    #[test]
+    fn a_query_is_added_before_a_fragment() {
+        assert_eq!(extended("/frag?a=1#top", "b=2"), "/frag?a=1&b=2");
+        assert_eq!(extended("/frag#top?", "b=2"), "/frag?b=2");
+    }
 
     #[test]
     fn a_path_is_encoded_where_it_must_be_and_loses_its_fragment() {

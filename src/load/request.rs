@@ -139,10 +139,8 @@ impl VirtualUser {
 
 /// Where a response leads: a redirect is followed unless it is what the step expects.
 fn onwards<'a>(request: &Request, outgoing: &Outgoing<'a>, response: &Response, hops: Hops) -> Next<'a> {
-    let expected = request.expect.iter().any(|expectation| {
-        matches!(expectation, Expectation::Status(ranges) if ranges.iter().any(|(low, high)| (*low..=*high).contains(&response.status)))
-    });
-    if !redirect::is_redirect(response) || expected || hops.most == 0 {
+    let expected = || request.expect.iter().any(|expectation| expectation.names(response.status));
+    if !redirect::is_redirect(response) || hops.most == 0 || expected() {
         return Next::Answer;
     }
     if hops.left == 0 {

@@ -26,7 +26,6 @@ use super::tls::Purpose;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
-use crate::plan::connection::Cookies;
 use crate::plan::step::{Message, Receive, Since, WebSocket};
 
 /// How long a server may take to answer our goodbye.
@@ -121,8 +120,7 @@ impl VirtualUser {
         for (name, value) in compose::headers(&step.headers, &self.scope)? {
             headers.insert(name.clone(), header(name, &value)?);
         }
-        if self.worker.plan.http.cookies == Cookies::Kept
-            && !headers.contains_key(COOKIE)
+        if !headers.contains_key(COOKIE)
             && let Some(cookies) = self.jar.header(&origin, &path)
         {
             headers.insert(COOKIE, header(&COOKIE, &cookies)?);

@@ -153,6 +153,13 @@ pub enum Expectation {
     That(Expression),
 }
 
+impl Expectation {
+    /// Whether this names a status, and this one among others.
+    pub fn names(&self, status: u16) -> bool {
+        matches!(self, Self::Status(ranges) if ranges.iter().any(|(low, high)| (*low..=*high).contains(&status)))
+    }
+}
+
 /// Something kept of a response or message.
 #[derive(Debug)]
 pub struct Capture {

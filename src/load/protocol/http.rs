@@ -1,7 +1,6 @@
 //! One request on one connection, in the version of HTTP the connection speaks. No pool, no hidden retry.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use super::connect::Connector;
 use super::http1::Http1;
@@ -10,7 +9,6 @@ use super::incoming::{Received, Wants};
 use super::origin::{Origin, Security};
 use super::outgoing::Outgoing;
 use super::stream::Meter;
-use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Phases;
 use crate::load::tls::Purpose;
@@ -99,11 +97,6 @@ impl Connection {
     }
 }
 
-/// The time from `begun` until now.
-pub fn since(begun: Instant) -> Duration {
-    clock::now().saturating_duration_since(begun)
-}
-
 /// The failure of bytes that could not be moved.
 pub fn broken(error: &std::io::Error) -> Failure {
     Failure::new(kind(error), format!("the connection broke: {error}"))
@@ -113,10 +106,12 @@ pub fn broken(error: &std::io::Error) -> Failure {
 pub fn kind(error: &std::io::Error) -> FailureKind {
     // A server that wants another certificate says so only after the handshake (RFC 8446, 4.4.2.4).
     let of_tls = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-    match () {
-        () if cut_off(error) => FailureKind::Reset,
-        () if of_tls => FailureKind::Tls,
-        () => FailureKind::Protocol,
+    if cut_off(error) {
+        FailureKind::Reset
+    } else if of_tls {
+        FailureKind::Tls
+    } else {
+        FailureKind::Protocol
     }
 }
 

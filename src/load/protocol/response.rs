@@ -77,8 +77,11 @@ impl Response {
             |error: crate::template::RenderError| Failure::new(FailureKind::Capture, error.to_string());
         match expectation {
             Expectation::Status(ranges) => {
-                let held = ranges.iter().any(|(low, high)| (*low..=*high).contains(&self.status));
-                if held { Ok(()) } else { Err(self.bad_status(&status_text(ranges))) }
+                if expectation.names(self.status) {
+                    Ok(())
+                } else {
+                    Err(self.bad_status(&status_text(ranges)))
+                }
             }
             Expectation::Contains(text) => {
                 let wanted = text.render(scope).map_err(render)?;

@@ -4,6 +4,7 @@
 //! `config → plan → load → result → baseline → gate → report → github`. This library exists for the
 //! binary, its tests, benches and fuzz targets; it is not a public API.
 
+pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod commands;

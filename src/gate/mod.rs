@@ -20,7 +20,7 @@ pub fn judge(rules: &Rules, result: &RunResult) -> Verdict {
     let reasons = reasons(result, &findings, &checks);
     let status = reasons.first().map_or(Status::Passed, |reason| status(*reason));
     let exit_status = exit_status(rules, result, status);
-    Verdict { status, reasons, exit_status, findings, checks, deltas: Vec::new() }
+    Verdict { status, reasons, exit_status, findings, checks, deltas: Vec::new(), comparison: None }
 }
 
 /// Everything that speaks against a pass, the heaviest first.
@@ -44,7 +44,11 @@ fn status(heaviest: Reason) -> Status {
         Reason::Interrupted => Status::Interrupted,
         Reason::InvalidRun | Reason::InvalidCheck => Status::Invalid,
         Reason::Sla | Reason::Regression => Status::Failed,
-        Reason::Undecided => Status::Inconclusive,
+        Reason::Unconfirmed
+        | Reason::Undecided
+        | Reason::TooNoisy
+        | Reason::BuildingBaseline
+        | Reason::NoBaseline => Status::Inconclusive,
     }
 }
 

@@ -33,6 +33,9 @@ pub fn headline(result: &RunResult) -> Headline {
         Some(Reason::Regression) => ("something got slower than the baseline".to_owned(), None),
         Some(Reason::InvalidCheck) => decided_by(result, CheckStatus::Invalid),
         Some(Reason::Undecided) => decided_by(result, CheckStatus::Undecided),
+        Some(Reason::Unconfirmed | Reason::TooNoisy | Reason::BuildingBaseline | Reason::NoBaseline) => {
+            ("the comparison with the baseline decides nothing".to_owned(), None)
+        }
     };
     Headline { word: word(verdict.status), sentence, next }
 }
@@ -147,6 +150,12 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             "run it again, or on a runner that is not shared",
         ),
         Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
+        Because::Building { .. }
+        | Because::AboveCatch { .. }
+        | Because::Unconfirmed
+        | Because::NotSeenBefore
+        | Because::Rarer { .. }
+        | Because::Paced => ("the comparison decides nothing".to_owned(), "look at the baseline"),
     }
 }
 

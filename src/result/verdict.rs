@@ -21,6 +21,9 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Every comparison with the past.
     pub deltas: Vec<Delta>,
+    /// What there was to compare with; null where nothing was to be compared.
+    #[serde(default)]
+    pub comparison: Option<Comparison>,
 }
 
 /// The headline of a verdict.
@@ -53,8 +56,16 @@ pub enum Reason {
     Regression,
     /// A check has no numbers to trust.
     InvalidCheck,
+    /// Something got slower here, and a second machine has not looked yet.
+    Unconfirmed,
     /// A check has too few.
     Undecided,
+    /// A comparison is too noisy to rule out a change that must not slip through.
+    TooNoisy,
+    /// The baseline has too few runs of this class of machine.
+    BuildingBaseline,
+    /// There is no run to compare with.
+    NoBaseline,
 }
 
 /// Something about the run as a whole.
@@ -235,9 +246,34 @@ pub enum Because {
     },
     /// Not applicable: another scenario makes it.
     OtherScenario,
+    /// Building: the baseline has too few runs of this class of machine and epoch.
+    Building {
+        /// What it has.
+        runs: u64,
+        /// What it needs.
+        needed: u64,
+    },
+    /// Inconclusive: a change that must not slip through cannot be ruled out.
+    AboveCatch {
+        /// What can be ruled out: the 90 % bound, of error rates 95 %.
+        bound: f64,
+        /// What would have to be.
+        catch: f64,
+    },
+    /// Inconclusive: it got worse here, and a second job on another machine decides.
+    Unconfirmed,
+    /// Inconclusive: it got worse in this second job, and had not in the first.
+    NotSeenBefore,
+    /// Inconclusive: requested far more rarely than in the baseline.
+    Rarer {
+        /// What is usual.
+        usual: u64,
+    },
+    /// Not comparable: the load sets the pace, not the service.
+    Paced,
 }
 
-/// One comparison with the past.
+/// One comparison with the past. Ratios are of the base: 0.1 is 10 % more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Delta {
     /// What it is about.
@@ -246,28 +282,46 @@ pub struct Delta {
     pub endpoint: Option<String>,
     /// The compared number.
     pub metric: String,
-    /// The baseline's.
+    /// The unit of base and head.
+    pub unit: CheckUnit,
+    /// The baseline's: the median of its runs on this class of machine; of error rates, of all their
+    /// requests.
     pub base: Option<f64>,
     /// This run's.
     pub head: Option<f64>,
-    /// Head ÷ base − 1.
+    /// Head ÷ base − 1; of error rates, head − base.
     pub change: Option<f64>,
-    /// Lower end of its interval.
+    /// Its one-sided 90 % bound from below.
     pub low: Option<f64>,
-    /// Upper end of its interval.
+    /// Its one-sided 90 % bound from above, which decides a pass; of error rates, 95 %.
     pub high: Option<f64>,
     /// The change that is tolerated.
     pub budget: Option<f64>,
-    /// The smallest change that would have been found.
+    /// The change that must not slip through: a pass has `high` below it.
+    #[serde(default)]
+    pub catch: Option<f64>,
+    /// The smallest change that is found in four of five runs.
     pub min_detectable: Option<f64>,
-    /// Runs in the baseline.
+    /// More runs until that is below `catch`; null where it is, or where no number of runs would do.
+    #[serde(default)]
+    pub runs_missing: Option<u64>,
+    /// How far the centre has moved since the first runs of the epoch, in ratio.
+    #[serde(default)]
+    pub drift: Option<f64>,
+    /// Runs of this class of machine and epoch.
     pub n: u64,
     /// Whether it can fail the job.
     pub gated: bool,
-    /// Whether another machine saw it again; null where none looked.
+    /// Whether this run alone says that it got worse.
+    #[serde(default)]
+    pub candidate: bool,
+    /// Whether a second run on another machine said the same; null where none looked.
     pub confirmed: Option<bool>,
     /// How it came out.
     pub status: DeltaStatus,
+    /// Why it is neither a pass nor a regression.
+    #[serde(default)]
+    pub because: Option<Because>,
 }
 
 /// How a comparison came out.
@@ -276,16 +330,59 @@ pub struct Delta {
 pub enum DeltaStatus {
     /// Nothing to trust.
     Invalid,
-    /// No relevant change.
+    /// No change that matters.
     Pass,
     /// Worse.
     Regression,
     /// Better.
     Improved,
-    /// Too noisy to say.
+    /// Too noisy to say, or not confirmed yet.
     Inconclusive,
-    /// Another plan, or another class of machine.
+    /// Not compared: too few requests for this number, or a load that does not let it vary.
     NotComparable,
     /// Too few runs yet.
     Building,
+}
+
+/// What there was to compare with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// How far it went.
+    pub state: ComparisonState,
+    /// The class of this machine.
+    pub cpu_class: String,
+    /// The newest deliberate change.
+    pub epoch: Option<String>,
+    /// Runs of this plan on this class of machine, in the epoch of the number that has the fewest.
+    pub runs: u64,
+    /// Of these, so many are needed.
+    pub needed: u64,
+    /// Runs of this plan on all classes of machines.
+    pub runs_in_all: u64,
+    /// Runs of another plan, which say nothing about this one.
+    pub other_plans: u64,
+    /// Files of a later version, which were not used.
+    pub unknown: u64,
+    /// Gated comparisons: the false-alarm rate is shared among them.
+    pub checks: u64,
+    /// One minus that rate.
+    pub confidence: f64,
+    /// Whether a second job on another machine is to decide.
+    pub confirm: bool,
+}
+
+/// How far a comparison went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonState {
+    /// Everything that is gated was compared.
+    Compared,
+    /// Some of it, or nothing yet: the baseline is being built.
+    Building,
+    /// There are runs, all of another plan.
+    OtherPlan,
+    /// There is no run at all.
+    Missing,
+    /// The run is partial, and compared with nothing.
+    Partial,
 }

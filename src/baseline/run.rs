@@ -180,7 +180,7 @@ mod tests {
         for (value, kept) in
             [(12.345_678, 12.35), (0.000_123_456, 0.000_123_5), (123_456.0, 123_500.0), (0.0, 0.0)]
         {
-            assert!((rounded(value) - kept).abs() < f64::EPSILON * kept.abs(), "{value}");
+            assert!((rounded(value) - kept).abs() <= f64::EPSILON * kept, "{value}");
         }
         assert!(rounded(f64::NAN) == 0.0);
     }

@@ -23,7 +23,7 @@ fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
 }
 
 fn judged(objectives: Vec<Objective>, mut result: RunResult) -> RunResult {
-    result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result));
+    result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result, None));
     result
 }
 

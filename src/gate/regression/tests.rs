@@ -1,10 +1,10 @@
 //! The comparison on documents: what is compared, what is told, and what can never happen.
 
+mod property;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use crate::baseline::Baseline;
 use crate::baseline::epoch::Epoch;
@@ -54,13 +54,9 @@ fn with(change: impl FnOnce(&mut BaselineRules)) -> Rules {
 
 /// A run of six endpoints, each 1,000 requests from 10 to 110 ms times its factor, and so many failures.
 fn measured(factors: [f64; 6], failures: u64) -> RunResult {
-    of_requests(1_000, factors, failures)
-}
-
-fn of_requests(n: u64, factors: [f64; 6], failures: u64) -> RunResult {
     let mut recording = Recording::new(NAMES.len(), 1, 1);
     for (endpoint, factor) in recording.endpoints.iter_mut().zip(factors) {
-        succeed(&mut endpoint.steady, n, 10.0 * factor, 110.0 * factor);
+        succeed(&mut endpoint.steady, 1_000, 10.0 * factor, 110.0 * factor);
     }
     fail(&mut recording.endpoints[0].steady, FailureKind::Status, failures, 2);
     summarise(&plan(&NAMES), &run(recording), context())
@@ -323,74 +319,4 @@ fn a_partial_run_is_compared_with_nothing() {
     let verdict = verdict(&rules(), &partial, &past(&QUIET));
     assert_eq!((verdict.status, state(&verdict)), (Status::Interrupted, ComparisonState::Partial));
     assert!(verdict.deltas.is_empty());
-}
-
-/// Any run: some endpoints, of any count and any times, and failures.
-fn any_run() -> impl Strategy<Value = RunResult> {
-    let endpoint = (0_u64..1_500, 0.001..50.0_f64, 0.0..2_000.0_f64, 0_u64..200);
-    (prop::collection::vec(endpoint, 1..7), any::<bool>()).prop_map(|(endpoints, saturating)| {
-        let mut recording = Recording::new(endpoints.len(), 1, 1);
-        for (split, (n, from, more, failures)) in recording.endpoints.iter_mut().zip(&endpoints) {
-            succeed(&mut split.steady, *n, *from, from + more);
-            fail(&mut split.steady, FailureKind::Timeout, failures / 3, 30_000);
-            fail(&mut split.rest, FailureKind::Status, *failures, 2);
-        }
-        let mut result = summarise(&plan(&NAMES[..endpoints.len()]), &run(recording), context());
-        result.load.saturating = saturating;
-        result
-    })
-}
-
-fn any_rules() -> impl Strategy<Value = Rules> {
-    let metrics = prop::sample::subsequence(
-        vec![P50, P95, Metric::Response(Percentile::P99), Metric::ErrorRate, Metric::Throughput],
-        1..=5,
-    );
-    (metrics, 0.0..0.5_f64, 0.5..0.999_f64, 0_u64..1_000).prop_map(|(gate_on, budget, confidence, micros)| {
-        with(|rules| {
-            rules.budget = gate_on.iter().map(|metric| (*metric, Ratio(budget))).collect();
-            rules.gate_on = gate_on;
-            rules.confidence = Ratio(confidence);
-            rules.min_change = Duration::from_micros(micros);
-        })
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn a_run_beside_itself_never_fails(result in any_run(), rules in any_rules(), n in 1_usize..25) {
-        let baseline = Baseline { runs: remembered(&vec![result.clone(); n], None), ..Baseline::default() };
-        let verdict = verdict(&rules, &result, &baseline);
-        prop_assert!(!verdict.reasons.contains(&Reason::Regression), "{:?}", verdict.deltas);
-        prop_assert!(!matches!(verdict.exit_status, 3..=5), "{:?}", verdict.reasons);
-    }
-
-    /// Every deviation of the past from its centre grows; the centre stays.
-    #[test]
-    fn more_noise_never_turns_inconclusive_into_pass(
-        deviations in prop::collection::vec(prop::collection::vec(-0.2..0.2_f64, 6), 5..16),
-        more in 1.0..4.0_f64,
-        head in prop::collection::vec(-0.1..0.3_f64, 6),
-    ) {
-        let deviations: Vec<[f64; 6]> =
-            deviations.iter().map(|run| std::array::from_fn(|index| run[index])).collect();
-        let centre: [f64; 6] = std::array::from_fn(|index| {
-            let column: Vec<f64> = deviations.iter().map(|run| run[index]).collect();
-            crate::stats::quantile::median(&column).unwrap()
-        });
-        let spread = |scale: f64| {
-            let result = |run: &[f64; 6]| {
-                of_requests(200, std::array::from_fn(|index| ((run[index] - centre[index]) * scale).exp()), 0)
-            };
-            let results: Vec<_> = deviations.iter().map(result).collect();
-            Baseline { runs: remembered(&results, None), ..Baseline::default() }
-        };
-        let head = of_requests(200, std::array::from_fn(|index| head[index].exp()), 0);
-        let (quiet, loud) = (verdict(&rules(), &head, &spread(1.0)), verdict(&rules(), &head, &spread(more)));
-        if quiet.status == Status::Inconclusive {
-            prop_assert_ne!(loud.status, Status::Passed);
-        }
-    }
 }

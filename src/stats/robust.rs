@@ -46,6 +46,10 @@ pub fn variance(groups: &[Vec<f64>]) -> Option<Variance> {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand_distr::{Distribution, StandardNormal};
+
     use super::*;
 
     #[test]
@@ -71,5 +75,24 @@ mod tests {
         let alone = variance(&[vec![1.0, 2.0, 4.0]]);
         assert_eq!(variance(&[vec![1.0, 2.0, 4.0], vec![7.0]]), alone);
         assert_eq!(variance(&[vec![5.0, 5.0]]).map(|it| it.s2), Some(0.0));
+    }
+
+    /// The mean of s² over its true value, for groups of `n` normal values.
+    fn bias(groups: usize, n: usize) -> f64 {
+        const REPETITIONS: u32 = 3_000;
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(n as u64);
+        let mut group = || (0..n).map(|_| StandardNormal.sample(&mut random)).collect::<Vec<f64>>();
+        let mut draw = || variance(&(0..groups).map(|_| group()).collect::<Vec<_>>()).map_or(0.0, |it| it.s2);
+        (0..REPETITIONS).map(|_| draw()).sum::<f64>() / f64::from(REPETITIONS)
+    }
+
+    #[test]
+    fn the_variance_is_about_right_for_few_runs_and_for_many() {
+        for n in [3, 4, 5, 8, 10, 20] {
+            for groups in [1, 4] {
+                let bias = bias(groups, n);
+                assert!((0.9..1.2).contains(&bias), "{groups} groups of {n}: {bias}");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod failures;
 pub mod panel;
 pub mod past;
 mod row;
+pub mod survey;
 
 use crate::baseline::Baseline;
 use crate::baseline::run::{Counts, PERCENTILES};
@@ -52,14 +53,8 @@ impl Compared<'_> {
 
     /// What the tests share: the false-alarm rate is split among the gated numbers.
     fn level(&self, tables: &[Vec<Row>]) -> Level {
-        let gated = |metric: &Metric| self.rules.gate_on.contains(metric);
-        let checks = tables.iter().flatten().filter(|row| gated(&row.metric) && row.is_tested()).count();
-        Level {
-            alpha: 1.0 - self.rules.confidence.0,
-            checks: checks + usize::from(gated(&Metric::ErrorRate)),
-            percentiles: PERCENTILES.iter().filter(|it| gated(&Metric::Response(**it))).count(),
-            stage: Stage::First,
-        }
+        let gated = |row: &&Row| self.rules.gate_on.contains(&row.metric) && row.is_tested();
+        level(self.rules, tables.iter().flatten().filter(gated).count())
     }
 
     /// The tests of one metric over all its rows. In a second job, what the first one flagged is tested
@@ -109,17 +104,6 @@ impl Compared<'_> {
         }
     }
 
-    fn tolerance(&self, metric: Metric) -> Tolerance {
-        let (budget, catch) = (self.rules.budget_of(metric).0, self.rules.catch.0);
-        let min_change = self.rules.min_change.as_secs_f64() * 1e3;
-        // A loss of a tenth is −ln(0.9): of a throughput, what is tolerated is a share of what there was.
-        let loss = |share: f64| -(-share.min(0.99)).ln_1p();
-        match metric {
-            Metric::Throughput => Tolerance { budget: loss(budget), catch: loss(catch), min_change: 0.0 },
-            _ => Tolerance { budget: budget.ln_1p(), catch: catch.ln_1p(), min_change },
-        }
-    }
-
     fn comparison(&self, baseline: &Baseline, deltas: &[Delta]) -> Comparison {
         let gated = || deltas.iter().filter(|delta| delta.gated);
         let tested = gated().filter(|delta| delta.high.is_some()).count();
@@ -158,6 +142,29 @@ impl Compared<'_> {
         });
         let plain = self.past.standing(Metric::ErrorRate, None);
         gated.min_by_key(|standing| standing.here).unwrap_or(plain)
+    }
+}
+
+/// What the tests of so many gated numbers share; the error rate is one more.
+fn level(rules: &BaselineRules, tested: usize) -> Level {
+    let gated = |metric: Metric| rules.gate_on.contains(&metric);
+    Level {
+        alpha: 1.0 - rules.confidence.0,
+        checks: tested + usize::from(gated(Metric::ErrorRate)),
+        percentiles: PERCENTILES.iter().filter(|it| gated(Metric::Response(**it))).count(),
+        stage: Stage::First,
+    }
+}
+
+/// What change of a time or of the throughput matters.
+fn tolerance(rules: &BaselineRules, metric: Metric) -> Tolerance {
+    let (budget, catch) = (rules.budget_of(metric).0, rules.catch.0);
+    let min_change = rules.min_change.as_secs_f64() * 1e3;
+    // A loss of a tenth is −ln(0.9): of a throughput, what is tolerated is a share of what there was.
+    let loss = |share: f64| -(-share.min(0.99)).ln_1p();
+    match metric {
+        Metric::Throughput => Tolerance { budget: loss(budget), catch: loss(catch), min_change: 0.0 },
+        _ => Tolerance { budget: budget.ln_1p(), catch: catch.ln_1p(), min_change },
     }
 }
 

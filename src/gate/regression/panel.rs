@@ -266,6 +266,11 @@ impl Panel {
         self.fits[index].centre
     }
 
+    /// C: what must not slip through of a check.
+    pub fn catch(&self, index: usize) -> f64 {
+        self.fits[index].catch
+    }
+
     /// The spread of a check from run to run: the standard deviation of y, the least that is believed
     /// included.
     pub fn spread(&self, index: usize) -> f64 {

@@ -7,9 +7,9 @@ use crate::metric::{Metric, Percentile};
 use crate::result::endpoint::Times;
 use crate::result::verdict::{Because, DeltaStatus};
 
-use super::Compared;
 use super::panel::Track;
 use super::past::Standing;
+use super::{Compared, tolerance};
 
 /// One number of this run beside its past.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ fn of_endpoint<'a>(compared: &Compared<'a>, percentile: Percentile, endpoint: &'
     let metric = Metric::Response(percentile);
     let measured = compared.result.endpoints.iter().find(|it| it.name == endpoint);
     let times = measured.and_then(|it| it.response_time.as_ref());
-    let track = compared.past.percentile(percentile, endpoint, compared.tolerance(metric));
+    let track = compared.past.percentile(percentile, endpoint, tolerance(compared.rules, metric));
     let n = times.map_or(0, |times| times.n);
     let here = Here { percentile, endpoint, n };
     Row {
@@ -71,7 +71,7 @@ fn of_endpoint<'a>(compared: &Compared<'a>, percentile: Percentile, endpoint: &'
 
 /// The throughput of all requests: it can only vary where the service sets the pace.
 pub fn of_throughput<'a>(compared: &Compared<'a>) -> Row<'a> {
-    let track = compared.past.throughput(compared.tolerance(Metric::Throughput));
+    let track = compared.past.throughput(tolerance(compared.rules, Metric::Throughput));
     let rate = compared.result.totals.requests_per_second;
     let candidacy = match track.standing() {
         _ if !compared.result.load.saturating => Candidacy::Told(DeltaStatus::NotComparable, Because::Paced),

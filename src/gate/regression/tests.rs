@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::survey::survey;
 use crate::baseline::Baseline;
 use crate::baseline::epoch::Epoch;
 use crate::baseline::run::Run;
@@ -319,4 +320,19 @@ fn a_partial_run_is_compared_with_nothing() {
     let verdict = verdict(&rules(), &partial, &past(&QUIET));
     assert_eq!((verdict.status, state(&verdict)), (Status::Interrupted, ComparisonState::Partial));
     assert!(verdict.deltas.is_empty());
+}
+
+#[test]
+fn a_baseline_tells_what_it_knows() {
+    let run = all_by(0.0);
+    let known = |deviations: &[f64]| {
+        survey(&baseline_rules(), &past(deviations), (&run.plan_digest, &run.runner.cpu_class))
+    };
+    let quiet = known(&QUIET);
+    assert_eq!(quiet.len(), 12);
+    let p95 = quiet.iter().find(|known| known.metric == P95 && known.endpoint == "GET /b").unwrap();
+    assert!((p95.centre_ms - 105.0).abs() < 0.2 && (0.01..0.03).contains(&p95.spread), "{p95:?}");
+    assert!(p95.min_detectable > 0.1 && p95.min_detectable < 0.15 && (p95.catch - 0.3).abs() < 1e-9);
+    assert!(known(&LOUD)[0].min_detectable > quiet[0].min_detectable);
+    assert!(known(&QUIET[..4]).is_empty(), "nothing is known of too few runs");
 }

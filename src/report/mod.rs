@@ -5,6 +5,7 @@ pub mod comparison;
 pub mod model;
 pub mod number;
 pub mod progress;
+pub mod selftest;
 pub mod sentence;
 pub mod terminal;
 pub mod text;

@@ -3,7 +3,7 @@
 
 mod comparison;
 mod load;
-mod table;
+pub(super) mod table;
 
 use std::fmt::Write;
 

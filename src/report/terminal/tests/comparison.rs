@@ -56,8 +56,8 @@ fn nothing_got_worse() {
     let result = compared(Confirmation::Off, &[0.0, 0.01, -0.01, 0.02, -0.02]);
     insta::assert_snapshot!(section(&result, 100), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated: 10
-      %, must not slip through: 30 %
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
+      10 %, must not slip through: 30 %
               metric      of            baseline      now   change           lies in  budget    found
                                                                                                  from
      ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,8 +74,8 @@ fn something_got_worse() {
     let result = compared(Confirmation::Off, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
     insta::assert_snapshot!(section(&result, 100), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated: 10
-      %, must not slip through: 30 %
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
+      10 %, must not slip through: 30 %
                metric      of            baseline      now   change           lies in  budget    found
                                                                                                   from
      ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,8 +115,8 @@ fn too_noisy_to_say() {
     let result = compared(Confirmation::Off, &[0.0, 0.2, -0.2, 0.25, -0.15]);
     insta::assert_snapshot!(section(&result, 100), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated: 10
-      %, must not slip through: 30 %
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
+      10 %, must not slip through: 30 %
               metric      of            baseline      now   change           lies in  budget    found
                                                                                                  from
      ─────────────────────────────────────────────────────────────────────────────────────────────────

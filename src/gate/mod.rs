@@ -1,9 +1,13 @@
 //! How a result is judged. Pure: no clock, no files. Every check is always evaluated; the headline
 //! is the worst. No data is never a pass.
 
+mod decision;
 mod merged;
 pub mod objective;
 pub mod validity;
+pub mod watch;
+mod whole_run;
+mod windows;
 
 use crate::plan::rules::{Policy, Rules};
 use crate::result::schema::{RunResult, Signal};
@@ -32,6 +36,7 @@ fn reasons(result: &RunResult, findings: &[Finding], checks: &[Check]) -> Vec<Re
         (Reason::InvalidRun, findings.iter().any(|finding| finding.invalidates())),
         (Reason::Sla, broken(CheckStatus::Fail)),
         (Reason::InvalidCheck, broken(CheckStatus::Invalid)),
+        (Reason::Aborted, result.aborted.is_some()),
         (Reason::Undecided, broken(CheckStatus::Undecided)),
     ]
     .into_iter()
@@ -44,7 +49,7 @@ fn status(heaviest: Reason) -> Status {
         Reason::Interrupted => Status::Interrupted,
         Reason::InvalidRun | Reason::InvalidCheck => Status::Invalid,
         Reason::Sla | Reason::Regression => Status::Failed,
-        Reason::Undecided => Status::Inconclusive,
+        Reason::Undecided | Reason::Aborted => Status::Inconclusive,
     }
 }
 

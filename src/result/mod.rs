@@ -6,6 +6,7 @@ pub mod redact;
 pub mod schema;
 pub mod summary;
 pub mod verdict;
+pub mod window;
 
 #[cfg(test)]
 pub mod fixture;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
 use super::verdict::Verdict;
+use super::window::{Aborted, WindowSeries};
 
 /// The version of the document that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -66,6 +67,12 @@ pub struct RunResult {
     pub failures: Vec<Failure>,
     /// The run over time.
     pub series: Vec<Point>,
+    /// The values of objectives that have a `window`.
+    #[serde(default)]
+    pub windows: Vec<WindowSeries>,
+    /// The objective that stopped the load early; null where it ran to its end.
+    #[serde(default)]
+    pub aborted: Option<Aborted>,
     /// The generator of the load.
     pub generator: Generator,
     /// Told to the user before or during the run.

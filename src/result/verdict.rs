@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, Unit};
 
+use super::window::CheckWindow;
+
 /// How a run was judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -53,6 +55,8 @@ pub enum Reason {
     Regression,
     /// A check has no numbers to trust.
     InvalidCheck,
+    /// An objective stopped the run early: what came after is not known.
+    Aborted,
     /// A check has too few.
     Undecided,
 }
@@ -94,6 +98,11 @@ pub enum Finding {
     },
     /// Invalid: the command that was measured ended by itself.
     TargetEnded,
+    /// Never a pass: an objective stopped the run early.
+    Aborted {
+        /// When, since the start of the load.
+        at_s: f64,
+    },
     /// A note: there was nothing to judge by.
     NoObjective,
 }
@@ -101,7 +110,7 @@ pub enum Finding {
 impl Finding {
     /// Whether the run is invalid because of it.
     pub fn invalidates(self) -> bool {
-        !matches!(self, Self::Unfinished { .. } | Self::NoObjective)
+        !matches!(self, Self::Unfinished { .. } | Self::Aborted { .. } | Self::NoObjective)
     }
 }
 
@@ -122,6 +131,12 @@ pub struct Check {
     pub value: Option<f64>,
     /// How many samples that is of.
     pub n: u64,
+    /// Where it must hold in every window: which of them the value is of, and how they came out.
+    #[serde(default)]
+    pub window: Option<CheckWindow>,
+    /// Whether it stopped the load early, and when.
+    #[serde(default)]
+    pub aborted_at_s: Option<f64>,
     /// What a breach does.
     pub severity: CheckSeverity,
     /// How it came out.
@@ -212,6 +227,18 @@ pub enum Because {
     Unfinished {
         /// Share of all requests.
         ratio: f64,
+    },
+    /// Undecided: the values of windows of this length are not in the result.
+    NotStored {
+        /// The length.
+        length_s: u64,
+    },
+    /// Undecided: the steady phase holds no complete window.
+    NoWindow {
+        /// The length.
+        length_s: u64,
+        /// How long the steady phase was.
+        steady_s: f64,
     },
     /// Invalid: never requested in the whole run.
     NeverHit,

@@ -1,5 +1,7 @@
 //! The report as it looks.
 
+mod window;
+
 use super::{Screen, render};
 use crate::config::render::Color;
 use crate::gate::judge;

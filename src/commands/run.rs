@@ -9,8 +9,9 @@ use crate::commands::plan;
 use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
+use crate::gate::watch::Watch;
 use crate::load::shutdown::Shutdown;
-use crate::load::{generate, tls};
+use crate::load::{Both, generate, tls};
 use crate::plan::{Plan, Protection};
 use crate::report::progress::{Progress, Shown};
 use crate::report::write;
@@ -68,9 +69,11 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
         reached = target::reach(&plan.target, folder.path()) => reached?,
     };
     let mut progress = Progress::begin(shown, plan.load.shape.duration());
-    let run = generate(plan, &reached.url, &mut progress, shutdown.requested()).await;
+    let mut watch = Watch::over(plan);
+    let mut observers = Both(&mut progress, &mut watch);
+    let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
     progress.end();
-    let mut result = summarise(plan, &run?, context(&reached));
+    let mut result = watch.complete(summarise(plan, &run?, context(&reached)));
     result.verdict = Some(judge(&plan.rules, &result, None));
     folder.write_result(&result)?;
     folder.point_latest()?;

@@ -10,4 +10,5 @@ pub mod sentence;
 pub mod terminal;
 pub mod text;
 pub mod trace;
+mod window;
 pub mod write;

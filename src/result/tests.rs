@@ -170,6 +170,16 @@ fn a_signal_is_kept() {
     }
 }
 
+#[test]
+fn a_result_from_before_windows_is_read() {
+    let mut value = serde_json::to_value(rich()).unwrap();
+    for field in ["windows", "aborted"] {
+        assert!(value.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+    }
+    let read: RunResult = serde_json::from_value(value).unwrap();
+    assert_eq!(read, rich());
+}
+
 /// One line an object: its place, then its keys. Of a list, the last element speaks for all.
 fn outline(value: &Value, path: &str, lines: &mut Vec<String>) {
     match value {
@@ -198,7 +208,7 @@ fn the_document_has_the_names_of_its_schema() {
     let mut lines = Vec::new();
     outline(&serde_json::to_value(&result).unwrap(), "", &mut lines);
     insta::assert_snapshot!(lines.join("\n"), @r"
-    : ab capacity duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run
+    : ab aborted capacity duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run windows
     .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time service_time websocket
     .endpoints[].failed: 
     .endpoints[].phases: connect_ms dns_ms first_byte_ms tls_ms

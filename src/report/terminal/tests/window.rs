@@ -117,8 +117,8 @@ fn a_run_that_was_stopped_says_by_what_and_when() {
      ──────────────────────────────────────────────────────
       ✓ pass  p95     GET /health  105 ms  ≤ 200 ms  1,000
 
-    INCONCLUSIVE  the run was stopped early, after 12 s: p95 of GET /health was 105 ms so far, limit 50
-                  ms; what came after is not known
+    INCONCLUSIVE  the run was stopped early, after 12 s: p95 of GET /health was 105 ms so far, limit
+                  50 ms; what came after is not known
     next: find out what broke it, and run it again to the end
     ");
 }

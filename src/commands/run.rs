@@ -71,7 +71,7 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
     let run = generate(plan, &reached.url, &mut progress, shutdown.requested()).await;
     progress.end();
     let mut result = summarise(plan, &run?, context(&reached));
-    result.verdict = Some(judge(&plan.rules, &result));
+    result.verdict = Some(judge(&plan.rules, &result, None));
     folder.write_result(&result)?;
     folder.point_latest()?;
     // Only now: a target that will not go must not keep an interrupted job from its result.
@@ -92,5 +92,6 @@ fn context(reached: &Reached) -> Context {
         runner: Runner { cpu_model, cpus, arch, os, image, cpu_class },
         target_ended: death.is_some(),
         warnings: death.into_iter().collect(),
+        confirms: None,
     }
 }

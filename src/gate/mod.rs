@@ -3,36 +3,74 @@
 
 mod merged;
 pub mod objective;
+pub mod regression;
+pub mod simulation;
 pub mod validity;
 
+use crate::baseline::Baseline;
 use crate::plan::rules::{Policy, Rules};
 use crate::result::schema::{RunResult, Signal};
-use crate::result::verdict::{Check, CheckSeverity, CheckStatus, Finding, Reason, Status, Verdict};
+use crate::result::verdict::{
+    Because, CheckSeverity, CheckStatus, ComparisonState, Delta, DeltaStatus, Finding, Reason, Status,
+    Verdict,
+};
 
-/// Judges a run by its rules.
-pub fn judge(rules: &Rules, result: &RunResult) -> Verdict {
+/// Judges a run by its rules, beside what is remembered. Without a baseline nothing is compared, even
+/// where the rules want it; then that is told.
+pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> Verdict {
     let mut findings = validity::findings(result);
-    if rules.objectives.is_empty() {
-        findings.push(Finding::NoObjective);
-    }
     let checks: Vec<_> =
         rules.objectives.iter().map(|objective| objective::check(objective, result)).collect();
-    let reasons = reasons(result, &findings, &checks);
-    let status = reasons.first().map_or(Status::Passed, |reason| status(*reason));
-    let exit_status = exit_status(rules, result, status);
-    Verdict { status, reasons, exit_status, findings, checks, deltas: Vec::new(), comparison: None }
+    let nothing = Baseline::default();
+    let compared = rules.baseline.as_ref();
+    let compared = compared.map(|rules| regression::compare(rules, result, baseline.unwrap_or(&nothing)));
+    let (deltas, comparison) = compared.unzip();
+    let deltas = deltas.unwrap_or_default();
+    if rules.objectives.is_empty() && !deltas.iter().any(|delta| delta.gated && delta.high.is_some()) {
+        findings.push(Finding::NoObjective);
+    }
+    let mut verdict = Verdict {
+        status: Status::Passed,
+        reasons: Vec::new(),
+        exit_status: 0,
+        findings,
+        checks,
+        deltas,
+        comparison,
+    };
+    verdict.reasons = reasons(result, &verdict);
+    verdict.status = verdict.reasons.first().map_or(Status::Passed, |reason| status(*reason));
+    verdict.exit_status = exit_status(rules, result, &verdict);
+    verdict
 }
 
 /// Everything that speaks against a pass, the heaviest first.
-fn reasons(result: &RunResult, findings: &[Finding], checks: &[Check]) -> Vec<Reason> {
+fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
+    let Verdict { findings, checks, deltas, .. } = verdict;
     let broken =
         |status| checks.iter().any(|check| check.severity == CheckSeverity::Fail && check.status == status);
+    let compared = |holds: fn(&Delta) -> bool| deltas.iter().any(|delta| delta.gated && holds(delta));
+    let unconfirmed = |delta: &Delta| delta.because == Some(Because::Unconfirmed);
+    let state = verdict.comparison.as_ref().map(|comparison| comparison.state);
     [
         (Reason::Interrupted, result.interrupted),
         (Reason::InvalidRun, findings.iter().any(|finding| finding.invalidates())),
         (Reason::Sla, broken(CheckStatus::Fail)),
-        (Reason::InvalidCheck, broken(CheckStatus::Invalid)),
+        (Reason::Regression, compared(|delta| delta.status == DeltaStatus::Regression)),
+        (
+            Reason::InvalidCheck,
+            broken(CheckStatus::Invalid) || compared(|delta| delta.status == DeltaStatus::Invalid),
+        ),
+        (Reason::Unconfirmed, compared(unconfirmed)),
         (Reason::Undecided, broken(CheckStatus::Undecided)),
+        (
+            Reason::TooNoisy,
+            compared(|delta| {
+                delta.status == DeltaStatus::Inconclusive && delta.because != Some(Because::Unconfirmed)
+            }),
+        ),
+        (Reason::BuildingBaseline, state == Some(ComparisonState::Building)),
+        (Reason::NoBaseline, matches!(state, Some(ComparisonState::Missing | ComparisonState::OtherPlan))),
     ]
     .into_iter()
     .filter_map(|(reason, holds)| holds.then_some(reason))
@@ -52,21 +90,26 @@ fn status(heaviest: Reason) -> Status {
     }
 }
 
-fn exit_status(rules: &Rules, result: &RunResult, status: Status) -> u8 {
-    let on_inconclusive = rules.baseline.as_ref().map_or(Policy::Pass, |baseline| baseline.on_inconclusive);
-    match status {
+fn exit_status(rules: &Rules, result: &RunResult, verdict: &Verdict) -> u8 {
+    match verdict.status {
         Status::Passed => 0,
+        Status::Failed if verdict.reasons.first() == Some(&Reason::Regression) => 4,
         Status::Failed => 3,
-        Status::Inconclusive => match on_inconclusive {
-            Policy::Pass => 0,
-            Policy::Fail => 5,
-        },
+        Status::Inconclusive if tolerated(rules, &verdict.reasons) => 0,
+        Status::Inconclusive => 5,
         Status::Invalid => 6,
         Status::Interrupted => match result.signal {
             Some(Signal::Sigterm) => 143,
             Some(Signal::Sigint) | None => 130,
         },
     }
+}
+
+/// Whether the policies let an inconclusive run pass.
+fn tolerated(rules: &Rules, reasons: &[Reason]) -> bool {
+    let Some(baseline) = &rules.baseline else { return true };
+    let missing = reasons.contains(&Reason::NoBaseline);
+    baseline.on_inconclusive == Policy::Pass && !(missing && baseline.on_missing == Policy::Fail)
 }
 
 #[cfg(test)]

@@ -150,17 +150,6 @@ fn connect_times<'a>(scope: &Scope, result: &'a RunResult) -> Option<Cow<'a, Tim
     }
 }
 
-fn percentile_ms(times: &Times, percentile: Percentile) -> f64 {
-    match percentile {
-        Percentile::P50 => times.p50_ms,
-        Percentile::P75 => times.p75_ms,
-        Percentile::P90 => times.p90_ms,
-        Percentile::P95 => times.p95_ms,
-        Percentile::P99 => times.p99_ms,
-        Percentile::P999 => times.p999_ms,
-    }
-}
-
 /// Too few samples, or too many that never ended, leave a percentile open. Then it is a breach only if
 /// the exact bound proves one, even with all unfinished requests counted as fast.
 fn judge_percentile(
@@ -169,7 +158,7 @@ fn judge_percentile(
     times: &Times,
     result: &RunResult,
 ) -> Outcome {
-    let value = percentile_ms(times, percentile);
+    let value = times.percentile_ms(percentile);
     let plain = Outcome::plain(objective, value, times.n);
     let unfinished = unfinished_ratio(result);
     let (doubt, fast) = if unfinished > MOST_UNFINISHED {

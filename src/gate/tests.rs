@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::judge;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::Recording;
 use crate::metric::{Metric, Percentile};
@@ -13,10 +12,15 @@ use crate::plan::rules::{Applies, BaselineRules, Confirmation, Objective, Policy
 use crate::result::fixture::{context, fail, of_requests, plan, rich, run, small, succeed};
 use crate::result::schema::{RunResult, Signal};
 use crate::result::summary::summarise;
-use crate::result::verdict::{Because, CheckStatus, Finding, Reason, Status};
+use crate::result::verdict::{Because, CheckStatus, Finding, Reason, Status, Verdict};
 use crate::units::Ratio;
 
 const P95: Metric = Metric::Response(Percentile::P95);
+
+/// With nothing remembered.
+fn judge(rules: &Rules, result: &RunResult) -> Verdict {
+    super::judge(rules, result, None)
+}
 
 fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
     Objective {

@@ -15,10 +15,10 @@ use std::time::Duration;
 use crate::template::{NameTable, Slot, Template};
 use connection::{Http, Tls};
 pub use describe::describe;
-use load::Load;
+use load::{Load, Model};
 pub use resolve::Selection;
 use rules::Rules;
-use user::{DataSet, Task, UserClass};
+use user::{DataSet, Task, UserClass, Wait};
 
 /// Everything one run needs to know.
 #[derive(Debug)]
@@ -71,6 +71,17 @@ pub struct Plan {
     pub secrets: Vec<String>,
     /// Configured, understood, and not done by this version.
     pub inactive: Vec<String>,
+}
+
+impl Plan {
+    /// Whether the service sets the pace: a closed model in which no user ever waits.
+    pub fn saturates(&self) -> bool {
+        let never = |wait: &Wait| matches!(wait, Wait::Constant(pause) if pause.is_zero());
+        let hurried = |class: &UserClass| never(&class.wait);
+        matches!(self.load.model, Model::Closed)
+            && self.classes.iter().all(hurried)
+            && !self.tasks.iter().any(|task| step::waits(&task.steps))
+    }
 }
 
 /// Whether an environment refuses to start unless it is allowed by hand.

@@ -9,6 +9,9 @@ use crate::units::Ratio;
 
 pub use super::resolve::rules as resolve;
 
+/// The tolerated change of a time, and of the error rate in points, where nothing is said.
+pub const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
+
 /// Everything the gate needs beside the result.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {
@@ -93,6 +96,15 @@ pub struct BaselineRules {
     pub on_inconclusive: Policy,
     /// What a missing baseline does to the exit status.
     pub on_missing: Policy,
+}
+
+impl BaselineRules {
+    /// The tolerated change of a metric, gated or only shown; of the error rate in points.
+    pub fn budget_of(&self, metric: Metric) -> Ratio {
+        let said = self.budget.iter().find(|(of, _)| *of == metric);
+        let default = if metric == Metric::ErrorRate { BUDGET.1 } else { BUDGET.0 };
+        said.map_or(default, |(_, budget)| *budget)
+    }
 }
 
 /// Who decides a regression.

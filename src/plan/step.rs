@@ -64,6 +64,17 @@ pub enum Action {
     Close { code: u16, reason: String },
 }
 
+/// Whether any of these steps lets time pass by itself: a pause, an open socket, a poll.
+pub fn waits(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.action {
+        Action::Wait(_) | Action::Hold(_) | Action::Receive(_) => true,
+        Action::Request(request) => request.poll.is_some(),
+        Action::WebSocket(socket) => waits(&socket.steps),
+        Action::Repeat { steps, .. } | Action::Group { steps, .. } | Action::Run(steps) => waits(steps),
+        Action::Set(_) | Action::Send(_) | Action::Ping | Action::Close { .. } => false,
+    })
+}
+
 /// An HTTP request.
 #[derive(Debug)]
 pub struct Request {

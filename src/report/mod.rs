@@ -1,9 +1,11 @@
 //! How a result is told. Renderers are pure: a result in, a text out. Only `progress` and `write`
 //! print.
 
+pub mod comparison;
 pub mod model;
 pub mod number;
 pub mod progress;
+pub mod selftest;
 pub mod sentence;
 pub mod terminal;
 pub mod text;

@@ -70,6 +70,38 @@ pub fn ratio(value: f64) -> String {
     }
 }
 
+/// A change in ratio, with its sign: `+40.2 %`, `−3.1 %`; what rounds to nothing is `±0 %`.
+pub fn change(value: f64) -> String {
+    signed(value, "%")
+}
+
+/// A change of a share, in percentage points: `+0.45 pp`.
+pub fn points(value: f64) -> String {
+    signed(value, "pp")
+}
+
+fn signed(value: f64, unit: &str) -> String {
+    if !value.is_finite() {
+        return NOTHING.to_owned();
+    }
+    let digits = significant_size((value * 1e2).abs());
+    let sign = match digits.trim_matches(['0', '.']) {
+        "" => return format!("±0 {unit}"),
+        _ if value < 0.0 => '−',
+        _ => '+',
+    };
+    format!("{sign}{} {unit}", trimmed(&digits))
+}
+
+/// Up to two decimals for what is small.
+fn significant_size(size: f64) -> String {
+    match size {
+        _ if size < 0.995 => format!("{size:.2}"),
+        _ if size < 99.95 => format!("{size:.1}"),
+        _ => count(size.round() as u64),
+    }
+}
+
 /// A measured value in the unit of its check.
 pub fn value(unit: CheckUnit, value: f64) -> String {
     match unit {
@@ -176,6 +208,21 @@ mod tests {
             (rate(6.8), rate(82.14), rate(12_345.6)),
             ("6.80/s".into(), "82.1/s".into(), "12,346/s".into())
         );
+    }
+
+    #[test]
+    fn changes_have_a_sign_unless_they_are_none() {
+        for (value, text) in [
+            (0.402, "+40.2 %"),
+            (-0.031, "−3.1 %"),
+            (0.000_01, "±0 %"),
+            (0.004_5, "+0.45 %"),
+            (1.5, "+150 %"),
+            (f64::NAN, "–"),
+        ] {
+            assert_eq!(change(value), text, "{value}");
+        }
+        assert_eq!(points(0.004_5), "+0.45 pp");
     }
 
     #[test]

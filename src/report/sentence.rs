@@ -3,7 +3,7 @@
 use crate::result::schema::{RunResult, Signal};
 use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
 
-use super::{model, number};
+use super::{comparison, model, number};
 
 /// The verdict in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +30,18 @@ pub fn headline(result: &RunResult) -> Headline {
         Some(Reason::Interrupted) => interrupted(result),
         Some(Reason::InvalidRun) => invalid_run(verdict),
         Some(Reason::Sla) => decided_by(result, CheckStatus::Fail),
-        Some(Reason::Regression) => ("something got slower than the baseline".to_owned(), None),
-        Some(Reason::InvalidCheck) => decided_by(result, CheckStatus::Invalid),
-        Some(Reason::Undecided) => decided_by(result, CheckStatus::Undecided),
-        Some(Reason::Unconfirmed | Reason::TooNoisy | Reason::BuildingBaseline | Reason::NoBaseline) => {
-            ("the comparison with the baseline decides nothing".to_owned(), None)
+        Some(Reason::InvalidCheck) if broken(verdict, CheckStatus::Invalid) => {
+            decided_by(result, CheckStatus::Invalid)
         }
+        Some(Reason::Undecided) => decided_by(result, CheckStatus::Undecided),
+        Some(
+            reason @ (Reason::Regression
+            | Reason::InvalidCheck
+            | Reason::Unconfirmed
+            | Reason::TooNoisy
+            | Reason::BuildingBaseline
+            | Reason::NoBaseline),
+        ) => comparison::headline(result, *reason, &objectives(verdict)),
     };
     Headline { word: word(verdict.status), sentence, next }
 }
@@ -121,10 +127,6 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             ),
             "run longer, or with more load",
         ),
-        Because::Unfinished { ratio } => (
-            format!("{} of all requests were cut off at the end", number::ratio(ratio)),
-            "raise `load.drain`, or look for requests that hang",
-        ),
         Because::NeverHit => {
             ("it was never requested".to_owned(), "let the scenario reach it, or take the objective out")
         }
@@ -133,29 +135,36 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             "look at the failures, or let the run last longer",
         ),
         Because::NotMeasured => ("this number is not measured there".to_owned(), "take the objective out"),
-        Because::GeneratorLate { lag_ms, limit_ms } => (
+        Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
+        // The others are of comparisons, or said alike of both.
+        other => doubt(other).unwrap_or_else(|| ("it says nothing".to_owned(), "look at the comparison")),
+    }
+}
+
+/// What casts doubt on times wherever they are judged, and what to do about it.
+pub fn doubt(because: Because) -> Option<(String, &'static str)> {
+    match because {
+        Because::Unfinished { ratio } => Some((
+            format!("{} of all requests were cut off at the end", number::ratio(ratio)),
+            "raise `load.drain`, or look for requests that hang",
+        )),
+        Because::GeneratorLate { lag_ms, limit_ms } => Some((
             format!(
                 "the generator itself was {} late (p99, at most {} here)",
                 number::milliseconds(lag_ms),
                 number::milliseconds(limit_ms)
             ),
             "use a larger runner, or less load",
-        ),
-        Because::Steal { ratio, limit } => (
+        )),
+        Because::Steal { ratio, limit } => Some((
             format!(
                 "the machine was taken away {} of the time (at most {})",
                 number::ratio(ratio),
                 number::ratio(limit)
             ),
             "run it again, or on a runner that is not shared",
-        ),
-        Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
-        Because::Building { .. }
-        | Because::AboveCatch { .. }
-        | Because::Unconfirmed
-        | Because::NotSeenBefore
-        | Because::Rarer { .. }
-        | Because::Paced => ("the comparison decides nothing".to_owned(), "look at the baseline"),
+        )),
+        _ => None,
     }
 }
 
@@ -186,13 +195,28 @@ fn passed(verdict: &Verdict) -> (String, Option<String>) {
         let (text, remedy) = finding(Finding::NoObjective);
         return (format!("the service was measured, and {text}"), Some(remedy.to_owned()));
     }
-    let applies = verdict.checks.iter().filter(|check| model::decides(check)).count();
-    let sentence = match applies {
+    let sentence = match &verdict.comparison {
+        Some(comparison) => format!(
+            "{}, and none of {} numbers got worse than the baseline",
+            objectives(verdict),
+            comparison.checks
+        ),
+        None => objectives(verdict),
+    };
+    (sentence, None)
+}
+
+/// How the objectives stand where none is broken.
+fn objectives(verdict: &Verdict) -> String {
+    match verdict.checks.iter().filter(|check| model::decides(check)).count() {
         0 => "no objective applies here".to_owned(),
         1 => "the objective holds".to_owned(),
         n => format!("all {n} objectives hold"),
-    };
-    (sentence, None)
+    }
+}
+
+fn broken(verdict: &Verdict, status: CheckStatus) -> bool {
+    verdict.checks.iter().any(|check| check.status == status && model::decides(check))
 }
 
 fn interrupted(result: &RunResult) -> (String, Option<String>) {

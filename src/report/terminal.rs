@@ -1,8 +1,9 @@
 //! The report on a terminal. Reads well without colour, at 80 columns and at 100; the verdict is the
 //! last thing said, where the eye is. Pure.
 
+mod comparison;
 mod load;
-mod table;
+pub(super) mod table;
 
 use std::fmt::Write;
 
@@ -46,6 +47,7 @@ pub fn render(result: &RunResult, screen: &Screen) -> String {
     page.generator(result);
     page.notices(result);
     page.checks(result);
+    page.comparison(result);
     page.verdict(result);
     page.text
 }

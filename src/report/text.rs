@@ -34,19 +34,40 @@ pub fn shorten(text: &str, width: usize) -> String {
     if width == 0 { String::new() } else { format!("{head}…{tail}") }
 }
 
-/// Lines of at most `width` characters, broken between words; a longer word has its own line.
+/// Words that stay with the number before them.
+const UNITS: [&str; 8] = ["%", "pp", "µs", "ms", "s", "min", "h", "MB"];
+
+/// Lines of at most `width` characters, broken between words, and not between a number and its unit; what
+/// is longer has its own line.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in words(text) {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(word),
         }
     }
     lines
+}
+
+/// The words of a text, a number and its unit as one.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        // A unit may carry the punctuation after it.
+        let unit = UNITS.contains(&word.trim_end_matches([',', '.', ';', ':', ')']));
+        match words.last_mut() {
+            Some(number) if unit && number.ends_with(|c: char| c.is_ascii_digit()) => {
+                number.push(' ');
+                number.push_str(word);
+            }
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 #[cfg(test)]
@@ -70,5 +91,6 @@ mod tests {
     fn lines_are_broken_between_words() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("a verylongword b", 5), ["a", "verylongword", "b"]);
+        assert_eq!(wrap("some 10 %, not s", 7), ["some", "10 %,", "not s"]);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Percentile;
 use crate::stats::histogram;
 
 /// Failures by the name of their kind; kinds without any are left out.
@@ -123,6 +124,18 @@ pub struct Times {
 }
 
 impl Times {
+    /// A percentile, in milliseconds.
+    pub fn percentile_ms(&self, percentile: Percentile) -> f64 {
+        match percentile {
+            Percentile::P50 => self.p50_ms,
+            Percentile::P75 => self.p75_ms,
+            Percentile::P90 => self.p90_ms,
+            Percentile::P95 => self.p95_ms,
+            Percentile::P99 => self.p99_ms,
+            Percentile::P999 => self.p999_ms,
+        }
+    }
+
     /// The numbers of a histogram of microseconds; none where it is empty.
     pub fn of(values: &Histogram<u64>) -> Option<Self> {
         let ms = |micros: u64| micros as f64 / 1e3;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::consistency::contradiction;
 use super::schema::{RunResult, SCHEMA};
 use crate::clock::file_stamp;
 
@@ -77,6 +78,14 @@ pub enum FileError {
         /// Where it does not.
         source: serde_json::Error,
     },
+    /// Its numbers do not agree: it was edited, or damaged.
+    #[error("`{}` contradicts itself: {what}", path.display())]
+    Contradicts {
+        /// The file.
+        path: PathBuf,
+        /// Which number does not follow from which.
+        what: String,
+    },
     /// The document could not be made.
     #[error("cannot write a result as JSON")]
     Serialise(#[source] serde_json::Error),
@@ -103,6 +112,9 @@ impl FileError {
             Self::TooLarge { .. } | Self::NotJson { .. } | Self::NoSchema { .. } | Self::Damaged { .. } => {
                 Some("pass the result.json that a run wrote")
             }
+            Self::Contradicts { .. } => Some(
+                "it was edited or damaged; pass the file as the run wrote it, and change limits in the configuration",
+            ),
             Self::Serialise(_) => None,
         }
     }
@@ -205,7 +217,15 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
         Some(found) if found != u64::from(SCHEMA) => {
             Err(FileError::UnknownSchema { path: path.to_owned(), found })
         }
-        Some(_) => serde_json::from_slice(bytes).map_err(wrong),
+        Some(_) => agreeing(serde_json::from_slice(bytes).map_err(wrong)?, path),
+    }
+}
+
+/// The result, if it agrees with itself.
+fn agreeing(result: RunResult, path: &Path) -> Result<RunResult, FileError> {
+    match contradiction(&result) {
+        Some(what) => Err(FileError::Contradicts { path: path.to_owned(), what }),
+        None => Ok(result),
     }
 }
 

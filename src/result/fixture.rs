@@ -110,6 +110,7 @@ pub fn context() -> Context {
         },
         warnings: Vec::new(),
         target_ended: false,
+        confirms: None,
     }
 }
 

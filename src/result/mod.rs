@@ -1,5 +1,6 @@
 //! What happened, as one document: everything that judges or reports reads it, and nothing else.
 
+pub mod consistency;
 pub mod endpoint;
 pub mod file;
 pub mod redact;

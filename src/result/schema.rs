@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
 use super::verdict::Verdict;
+use crate::metric::Metric;
 
 /// The version of the document that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -79,10 +80,48 @@ pub struct RunResult {
     pub inactive: Vec<String>,
     /// How it was judged; null until it was.
     pub verdict: Option<Verdict>,
+    /// The first job, where this run is the second look at what that one flagged.
+    #[serde(default)]
+    pub confirms: Option<Confirms>,
     /// Filled by a comparison of two versions.
     pub ab: Option<serde_json::Value>,
     /// Filled by a search for the knee.
     pub capacity: Option<serde_json::Value>,
+}
+
+/// A first job that found something worse, and wants a second opinion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirms {
+    /// When the first job's run began.
+    pub started_at: String,
+    /// What had got worse there.
+    pub flagged: Vec<Flag>,
+}
+
+/// A number that had got worse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flag {
+    /// Its endpoint; null for all requests.
+    pub endpoint: Option<String>,
+    /// The number.
+    pub metric: String,
+}
+
+impl Confirms {
+    /// What a first result has to confirm; none where it found nothing worse.
+    pub fn of(first: &RunResult) -> Option<Self> {
+        let deltas = first.verdict.iter().flat_map(|verdict| &verdict.deltas);
+        let flagged: Vec<Flag> = deltas
+            .filter(|delta| delta.gated && delta.candidate)
+            .map(|delta| Flag { endpoint: delta.endpoint.clone(), metric: delta.metric.clone() })
+            .collect();
+        (!flagged.is_empty()).then(|| Self { started_at: first.started_at.clone(), flagged })
+    }
+
+    /// Whether a number had got worse there.
+    pub fn flagged(&self, metric: Metric, endpoint: Option<&str>) -> bool {
+        self.flagged.iter().any(|flag| flag.metric == metric.name() && flag.endpoint.as_deref() == endpoint)
+    }
 }
 
 /// The program that wrote a result.
@@ -172,6 +211,9 @@ pub struct Load {
     /// Not judged, after the first ramp.
     #[serde(default)]
     pub warmup_s: f64,
+    /// Whether the service sets the pace: users who never wait. Only then can a throughput tell anything.
+    #[serde(default)]
+    pub saturating: bool,
 }
 
 /// Who decides when the next iteration starts.

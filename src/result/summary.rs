@@ -13,8 +13,8 @@ use crate::plan::{EndpointKind, Plan};
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
 use super::redact::Redactor;
 use super::schema::{
-    Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult, Runner,
-    SCHEMA, Signal, Stage, Task, Tool, WholeRun,
+    Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult,
+    Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun,
 };
 
 /// The name of all requests together.
@@ -37,6 +37,8 @@ pub struct Context {
     pub warnings: Vec<String>,
     /// Whether the command that was measured ended by itself.
     pub target_ended: bool,
+    /// The first job, where this run is to confirm what that one flagged.
+    pub confirms: Option<Confirms>,
 }
 
 /// Everything known about a run, not judged yet.
@@ -61,7 +63,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         signal: run.interrupted.map(signal),
         git: context.git,
         runner: context.runner,
-        load: load(&plan.load),
+        load: load(plan),
         whole_run: whole_run(plan, &run.total),
         totals,
         endpoints,
@@ -74,6 +76,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         warnings: context.warnings.iter().map(|warning| redactor.clean(warning)).collect(),
         inactive: plan.inactive.clone(),
         verdict: None,
+        confirms: context.confirms,
         ab: None,
         capacity: None,
     }
@@ -307,7 +310,8 @@ fn generator(health: &Health) -> Generator {
     }
 }
 
-fn load(planned: &planned::Load) -> Load {
+fn load(plan: &Plan) -> Load {
+    let planned = &plan.load;
     let (spawn_rate, stages) = shape(&planned.shape);
     let base = Load {
         model: LoadModel::Closed,
@@ -319,6 +323,7 @@ fn load(planned: &planned::Load) -> Load {
         stages,
         run_time_s: planned.shape.duration().as_secs_f64(),
         warmup_s: planned.warmup.as_secs_f64(),
+        saturating: plan.saturates(),
     };
     let peak = Some(finite(planned.shape.peak()));
     match planned.model {

@@ -266,6 +266,8 @@ pub enum Because {
     NotSeenBefore,
     /// Inconclusive: requested far more rarely than in the baseline.
     Rarer {
+        /// How often it was.
+        n: u64,
         /// What is usual.
         usual: u64,
     },

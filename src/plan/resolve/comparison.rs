@@ -6,14 +6,12 @@ use std::time::Duration;
 use crate::config::node::Node;
 use crate::config::problem::{Problem, suggestion};
 use crate::metric::{Metric, Percentile};
-use crate::plan::rules::{BaselineRules, Confirmation, Policy};
+use crate::plan::rules::{BUDGET, BaselineRules, Confirmation, Policy};
 use crate::units::Ratio;
 
 use super::layer::Layers;
 use super::unit;
 
-/// The tolerated change of a time, and of the error rate in points, where nothing is said.
-const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
 /// The change that must not slip through, in budgets, where nothing is said.
 const CATCH: f64 = 3.0;
 /// What is gated, where nothing is said.

@@ -1,5 +1,7 @@
 //! The report as it looks.
 
+mod comparison;
+
 use super::{Screen, render};
 use crate::config::render::Color;
 use crate::gate::judge;
@@ -23,7 +25,7 @@ fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
 }
 
 fn judged(objectives: Vec<Objective>, mut result: RunResult) -> RunResult {
-    result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result));
+    result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result, None));
     result
 }
 

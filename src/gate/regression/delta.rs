@@ -1,0 +1,207 @@
+//! From what the tests say to what is told: one delta a number.
+
+use crate::metric::Metric;
+use crate::plan::rules::Confirmation;
+use crate::result::verdict::{Because, CheckScope, Delta, DeltaStatus};
+use crate::stats::quantile::median;
+
+use super::Compared;
+use super::failures::Rise;
+use super::panel::{Evidence, Panel, Track};
+use super::past::{ANCHOR, Standing};
+use super::row::{Candidacy, Row};
+use crate::gate::validity::{self, MOST_UNFINISHED, unfinished_ratio};
+
+/// What the tests say of one number.
+pub struct Tested<'a> {
+    /// Of the run.
+    pub evidence: Evidence,
+    /// The metric, fitted to the past.
+    pub panel: &'a Panel,
+    /// The number's place in it.
+    pub place: usize,
+}
+
+/// What the first job said of a number, where this is the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstJob {
+    /// This is the first job.
+    None,
+    /// It had got worse there.
+    Flagged,
+    /// It had not.
+    Clean,
+}
+
+/// A number with nothing said about it yet.
+fn about(compared: &Compared, metric: Metric, endpoint: Option<&str>) -> Delta {
+    Delta {
+        scope: if endpoint.is_some() { CheckScope::Endpoint } else { CheckScope::Total },
+        endpoint: endpoint.map(str::to_owned),
+        metric: metric.name().to_owned(),
+        unit: metric.into(),
+        base: None,
+        head: None,
+        change: None,
+        low: None,
+        high: None,
+        budget: Some(compared.rules.budget_of(metric).0),
+        catch: None,
+        min_detectable: None,
+        runs_missing: None,
+        drift: None,
+        n: 0,
+        gated: compared.rules.gate_on.contains(&metric),
+        candidate: false,
+        confirmed: None,
+        status: DeltaStatus::NotComparable,
+        because: None,
+    }
+}
+
+/// The delta of a percentile or of the throughput.
+pub fn of_row(compared: &Compared, row: &Row, tested: Option<Tested>) -> Delta {
+    let plain = Delta {
+        head: row.head.filter(|head| head.is_finite()),
+        n: row.track.standing().here,
+        ..about(compared, row.metric, row.endpoint)
+    };
+    match (&row.candidacy, tested) {
+        (Candidacy::Told(status, because), _) => {
+            let base = median(&row.track.values_here()).map(|y| value(row.metric, y));
+            let change = base.zip(plain.head).map(|(base, head)| head / base - 1.0);
+            let gated = plain.gated && *status != DeltaStatus::NotComparable;
+            Delta { base, change, gated, status: *status, because: Some(*because), ..plain }
+        }
+        (Candidacy::Tested, Some(tested)) => judged(compared, row, (plain, &tested)),
+        (Candidacy::Tested, None) => plain,
+    }
+}
+
+fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> Delta {
+    let evidence = &tested.evidence;
+    let ratio = |change: f64| ratio(row.metric, change);
+    // Less throughput is worse, so the bounds change places.
+    let (low, high) = match row.metric {
+        Metric::Throughput => (ratio(evidence.high), ratio(evidence.low)),
+        _ => (ratio(evidence.low), ratio(evidence.high)),
+    };
+    let numbers = Delta {
+        base: Some(value(row.metric, evidence.centre)),
+        change: Some(ratio(evidence.change)),
+        low: Some(low),
+        high: Some(high),
+        budget: Some(ratio(evidence.budget).abs()),
+        catch: Some(ratio(evidence.catch).abs()),
+        min_detectable: Some(ratio(tested.panel.min_detectable(tested.place, 0)).abs()),
+        runs_missing: tested.panel.runs_missing(tested.place).filter(|missing| *missing > 0),
+        drift: drift(&row.track, evidence.centre).map(ratio),
+        candidate: evidence.candidate,
+        ..plain
+    };
+    let doubt = doubt(compared, row, evidence);
+    let first = compared.first_job(row.metric, row.endpoint);
+    let improved = evidence.improved;
+    let (status, because) = match doubt {
+        Some(excuse) if evidence.candidate => (DeltaStatus::Invalid, Some(excuse)),
+        None if evidence.candidate => worse(compared, first),
+        _ => not_worse(compared, row, (evidence, improved)),
+    };
+    Delta { confirmed: confirmed(first, evidence.candidate), status, because, ..numbers }
+}
+
+/// The delta of the error rate.
+pub fn of_failures(compared: &Compared, rise: &Rise, standing: Standing) -> Delta {
+    let plain = Delta {
+        base: Some(rise.base),
+        head: Some(rise.head),
+        change: Some(rise.head - rise.base),
+        n: standing.here,
+        ..about(compared, Metric::ErrorRate, None)
+    };
+    if !standing.decides() {
+        let because = Some(Because::Building { runs: standing.here, needed: standing.needed });
+        let base = (standing.here > 0).then_some(rise.base);
+        let change = base.map(|base| rise.head - base);
+        return Delta { base, change, status: DeltaStatus::Building, because, ..plain };
+    }
+    let first = compared.first_job(Metric::ErrorRate, None);
+    let (status, because) = match () {
+        () if rise.candidate => worse(compared, first),
+        () if rise.high < rise.catch && rise.improved => (DeltaStatus::Improved, None),
+        () if rise.high < rise.catch => (DeltaStatus::Pass, None),
+        () => {
+            let because = Because::AboveCatch { bound: rise.high, catch: rise.catch };
+            (DeltaStatus::Inconclusive, Some(because))
+        }
+    };
+    Delta {
+        low: Some(rise.low),
+        high: Some(rise.high),
+        catch: Some(rise.catch),
+        min_detectable: Some(rise.min_detectable),
+        candidate: rise.candidate,
+        confirmed: confirmed(first, rise.candidate),
+        status,
+        because,
+        ..plain
+    }
+}
+
+/// A number that has got worse here: who decides?
+fn worse(compared: &Compared, first: FirstJob) -> (DeltaStatus, Option<Because>) {
+    match (first, compared.rules.confirmation) {
+        (FirstJob::Flagged, _) | (FirstJob::None, Confirmation::Off) => (DeltaStatus::Regression, None),
+        (FirstJob::Clean, _) => (DeltaStatus::Inconclusive, Some(Because::NotSeenBefore)),
+        (FirstJob::None, Confirmation::Required) => (DeltaStatus::Inconclusive, Some(Because::Unconfirmed)),
+    }
+}
+
+fn not_worse(
+    compared: &Compared,
+    row: &Row,
+    (evidence, improved): (&Evidence, bool),
+) -> (DeltaStatus, Option<Because>) {
+    let unfinished = unfinished_ratio(compared.result);
+    if unfinished > MOST_UNFINISHED && row.metric != Metric::Throughput {
+        return (DeltaStatus::Inconclusive, Some(Because::Unfinished { ratio: unfinished }));
+    }
+    if evidence.high >= evidence.catch {
+        let [bound, catch] = [evidence.high, evidence.catch].map(|change| ratio(row.metric, change));
+        return (DeltaStatus::Inconclusive, Some(Because::AboveCatch { bound, catch }));
+    }
+    (if improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None)
+}
+
+/// Why a time that got worse may be the generator's own doing.
+fn doubt(compared: &Compared, row: &Row, evidence: &Evidence) -> Option<Because> {
+    let times = row.metric != Metric::Throughput && evidence.candidate;
+    times.then(|| validity::excuse(compared.result, row.p99_ms)).flatten()
+}
+
+fn confirmed(first: FirstJob, candidate: bool) -> Option<bool> {
+    (first == FirstJob::Flagged).then_some(candidate)
+}
+
+/// How far the centre has moved from where the first runs of the epoch had it; none while they are most
+/// of the runs.
+fn drift(track: &Track, centre: f64) -> Option<f64> {
+    let values = track.values_here();
+    let anchor = values.get(..ANCHOR).filter(|_| values.len() >= 2 * ANCHOR)?;
+    Some(centre - median(anchor)?)
+}
+
+/// y: the logarithm, turned so that more is worse.
+pub fn y(metric: Metric, value: f64) -> f64 {
+    if metric == Metric::Throughput { -value.ln() } else { value.ln() }
+}
+
+/// The value that a y stands for.
+fn value(metric: Metric, y: f64) -> f64 {
+    if metric == Metric::Throughput { (-y).exp() } else { y.exp() }
+}
+
+/// A change of y as a change of the value, in ratio.
+fn ratio(metric: Metric, change: f64) -> f64 {
+    if metric == Metric::Throughput { (-change).exp_m1() } else { change.exp_m1() }
+}

@@ -1,0 +1,174 @@
+//! The error rate of a run against that of remembered runs. Failures come in clumps: what one outage
+//! breaks is one event, so counts are divided by how much they clump.
+
+use crate::baseline::run::Counts;
+use crate::stats::quantile::normal_upper;
+use crate::stats::significance::{Share, difference_bounds, dispersion, share_tail};
+
+/// The tail of the bounds of a difference.
+const BOUND: f64 = 0.05;
+/// What must not slip through, in budgets.
+const CATCH: f64 = 2.0;
+/// Standard deviations above the mean that are exceeded in one of five runs.
+const POWER: f64 = 0.85;
+/// Halvings of an interval from 0 to 1 until it is thinner than any rate that is shown.
+const HALVINGS: u32 = 30;
+
+/// Failures of a run and of the runs before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failures {
+    head: Counts,
+    base: Counts,
+    clumping: f64,
+}
+
+/// What they say. Rates are shares of requests, changes their differences.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rise {
+    /// The rate of the remembered runs together.
+    pub base: f64,
+    /// That of this run.
+    pub head: f64,
+    /// The one-sided 95 % bound of the change from below.
+    pub low: f64,
+    /// The same from above: below `catch`, it is a pass.
+    pub high: f64,
+    /// What must not slip through.
+    pub catch: f64,
+    /// Whether it is worse, by more than is tolerated and than chance explains.
+    pub candidate: bool,
+    /// Whether it is better in the same sense.
+    pub improved: bool,
+    /// The smallest rise that is found in four of five runs.
+    pub min_detectable: f64,
+}
+
+impl Failures {
+    /// Counts of this run, its failures by stretches of time, and counts of the remembered runs.
+    pub fn new(head: Counts, over_time: &[Share], past: &[Counts]) -> Self {
+        let of_runs: Vec<Share> = past.iter().map(|counts| share(*counts)).collect();
+        let sum = |pick: fn(&Counts) -> u64| past.iter().map(pick).fold(0, u64::saturating_add);
+        Self {
+            head,
+            base: Counts { ok: sum(|counts| counts.ok), failed: sum(|counts| counts.failed) },
+            clumping: dispersion(over_time).max(dispersion(&of_runs)),
+        }
+    }
+
+    /// Judges the rise at the error rate `tail`, with a tolerated rise of `budget`.
+    pub fn rise(&self, budget: f64, tail: f64) -> Rise {
+        let (head, base) = (self.share(self.head), self.share(self.base));
+        let z = normal_upper(BOUND);
+        let (low, high) = difference_bounds(head, base, z);
+        let fewer = share_tail(base.events, head.events, base.trials / (head.trials + base.trials)) < tail;
+        Rise {
+            base: base.rate(),
+            head: head.rate(),
+            low,
+            high,
+            catch: CATCH * budget,
+            candidate: self.is_more(head, tail) && head.rate() - base.rate() >= budget,
+            improved: fewer && base.rate() - head.rate() >= budget,
+            min_detectable: self.min_detectable(budget, tail),
+        }
+    }
+
+    /// Counts as independent events: each divided by how much they clump.
+    fn share(&self, counts: Counts) -> Share {
+        let Share { events, trials } = share(counts);
+        Share { events: events / self.clumping, trials: trials / self.clumping }
+    }
+
+    /// Whether so many failures are more than chance lets fall on this run.
+    fn is_more(&self, head: Share, tail: f64) -> bool {
+        let base = self.share(self.base);
+        share_tail(head.events, base.events, head.trials / (head.trials + base.trials)) < tail
+    }
+
+    /// The rise of which even an unlucky run, one of five, shows enough.
+    fn min_detectable(&self, budget: f64, tail: f64) -> f64 {
+        let (head, base) = (self.share(self.head), self.share(self.base));
+        let shown = |rise: f64| {
+            let expected = (base.rate() + rise).min(1.0) * head.trials;
+            let events = (expected - POWER * expected.sqrt()).max(0.0);
+            let unlucky = Share { events, ..head };
+            unlucky.rate() - base.rate() >= budget && self.is_more(unlucky, tail)
+        };
+        let halve = |(low, high): (f64, f64), _| {
+            let middle = f64::midpoint(low, high);
+            if shown(middle) { (low, middle) } else { (middle, high) }
+        };
+        (0..HALVINGS).fold((0.0, 1.0), halve).1
+    }
+}
+
+fn share(counts: Counts) -> Share {
+    Share { events: counts.failed as f64, trials: counts.ended() as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAIL: f64 = 0.05 / 9.0;
+
+    fn counts(ok: u64, failed: u64) -> Counts {
+        Counts { ok, failed }
+    }
+
+    fn rise(head: Counts, per_second: &[f64], past: &[Counts]) -> Rise {
+        let over_time: Vec<_> =
+            per_second.iter().map(|failed| Share { events: *failed, trials: 1.0 }).collect();
+        Failures::new(head, &over_time, past).rise(0.005, TAIL)
+    }
+
+    #[test]
+    fn a_rise_is_found_when_it_is_larger_than_the_budget_and_than_chance() {
+        let past = [counts(4_000, 0); 5];
+        let spread: Vec<f64> = vec![1.0; 28];
+        // 28 of 4,028 is 0.70 %, above 0.5 points
+        let found = rise(counts(4_000, 28), &spread, &past);
+        assert!(found.candidate && found.low > 0.0, "{found:?}");
+        // 16 of 4,016 is 0.40 %: more than chance, and tolerated
+        let tolerated = rise(counts(4_000, 16), &spread, &past);
+        assert!(!tolerated.candidate && tolerated.low > 0.0 && tolerated.high < tolerated.catch);
+        // 1 of 101 is 0.99 %, and may be chance: q = 101/20,101, P(X ≥ 1) = q = .005
+        let few = rise(counts(100, 1), &[1.0], &past);
+        assert!(few.head > 0.005 && few.high > few.catch, "{few:?}");
+    }
+
+    #[test]
+    fn one_clump_is_one_event() {
+        let past = [counts(4_000, 0); 5];
+        let mut clump = vec![0.0; 27];
+        clump.push(28.0);
+        let found = rise(counts(4_000, 28), &clump, &past);
+        // variance 28, mean 1: the 28 failures count as one
+        assert!(!found.candidate && found.high > found.catch, "{found:?}");
+    }
+
+    #[test]
+    fn runs_that_differ_among_themselves_prove_less() {
+        let steady = [counts(4_000, 20); 5];
+        let wild = [0, 0, 100, 0, 0].map(|failed| counts(4_000, failed));
+        let head = counts(4_000, 60);
+        assert!(rise(head, &[2.0; 30], &steady).candidate);
+        assert!(!rise(head, &[2.0; 30], &wild).candidate);
+    }
+
+    #[test]
+    fn fewer_failures_are_an_improvement() {
+        let found = rise(counts(4_000, 0), &[0.0; 30], &[counts(4_000, 80); 5]);
+        assert!(found.improved && !found.candidate && found.high < 0.0, "{found:?}");
+    }
+
+    #[test]
+    fn the_smallest_detectable_rise_is_detected() {
+        let failures = Failures::new(counts(4_000, 0), &[], &[counts(4_000, 2); 5]);
+        let found = failures.rise(0.005, TAIL).min_detectable;
+        assert!(found > 0.005 && found < 0.02, "{found}");
+        let events = ((0.0005 + found) * 4_000.0) as u64;
+        let late = Failures::new(counts(4_000, events), &[], &[counts(4_000, 2); 5]);
+        assert!(late.rise(0.005, TAIL).candidate);
+    }
+}

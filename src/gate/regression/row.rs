@@ -1,0 +1,126 @@
+//! Which numbers can be tested: those with enough requests on both sides and enough runs to compare with.
+//! What cannot be is told, with its reason: nothing vanishes silently.
+
+use std::collections::BTreeSet;
+
+use crate::metric::{Metric, Percentile};
+use crate::result::endpoint::Times;
+use crate::result::verdict::{Because, DeltaStatus};
+
+use super::panel::Track;
+use super::past::Standing;
+use super::{Compared, tolerance};
+
+/// One number of this run beside its past.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// The number.
+    pub metric: Metric,
+    /// Its endpoint; none for all requests.
+    pub endpoint: Option<&'a str>,
+    /// Its value here.
+    pub head: Option<f64>,
+    /// The p99 of its endpoint here.
+    pub p99_ms: f64,
+    /// What it was.
+    pub track: Track,
+    /// Whether it can be tested.
+    pub candidacy: Candidacy,
+}
+
+/// What can be said of a number before any test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Candidacy {
+    /// It is tested.
+    Tested,
+    /// It is told, and why it is not tested.
+    Told(DeltaStatus, Because),
+}
+
+impl Row<'_> {
+    /// Whether it is tested.
+    pub fn is_tested(&self) -> bool {
+        self.candidacy == Candidacy::Tested
+    }
+}
+
+/// A percentile of every endpoint that either side has.
+pub fn of_percentile<'a>(compared: &Compared<'a>, percentile: Percentile) -> Vec<Row<'a>> {
+    let measured = compared.result.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+    let mut seen = BTreeSet::new();
+    let names = measured.chain(compared.past.endpoints()).filter(|name| seen.insert(*name));
+    names.map(|endpoint| of_endpoint(compared, percentile, endpoint)).collect()
+}
+
+fn of_endpoint<'a>(compared: &Compared<'a>, percentile: Percentile, endpoint: &'a str) -> Row<'a> {
+    let metric = Metric::Response(percentile);
+    let measured = compared.result.endpoints.iter().find(|it| it.name == endpoint);
+    let times = measured.and_then(|it| it.response_time.as_ref());
+    let track = compared.past.percentile(percentile, endpoint, tolerance(compared.rules, metric));
+    let n = times.map_or(0, |times| times.n);
+    let here = Here { percentile, endpoint, n };
+    Row {
+        metric,
+        endpoint: Some(endpoint),
+        head: times.map(|times| times.percentile_ms(percentile)),
+        p99_ms: times.map_or(0.0, |times: &Times| times.p99_ms),
+        candidacy: here.candidacy(compared, &track),
+        track,
+    }
+}
+
+/// The throughput of all requests: it can only vary where the service sets the pace.
+pub fn of_throughput<'a>(compared: &Compared<'a>) -> Row<'a> {
+    let track = compared.past.throughput(tolerance(compared.rules, Metric::Throughput));
+    let rate = compared.result.totals.requests_per_second;
+    let candidacy = match track.standing() {
+        _ if !compared.result.load.saturating => Candidacy::Told(DeltaStatus::NotComparable, Because::Paced),
+        _ if rate <= 0.0 => Candidacy::Told(DeltaStatus::Invalid, Because::NoSample),
+        standing if standing.decides() => Candidacy::Tested,
+        standing => building(standing),
+    };
+    Row { metric: Metric::Throughput, endpoint: None, head: Some(rate), p99_ms: 0.0, track, candidacy }
+}
+
+/// How often an endpoint was requested.
+struct Here<'a> {
+    percentile: Percentile,
+    endpoint: &'a str,
+    n: u64,
+}
+
+impl Here<'_> {
+    /// An endpoint that has vanished, or nearly so, is told: what is not requested cannot get slower.
+    fn candidacy(&self, compared: &Compared, track: &Track) -> Candidacy {
+        let needed = self.percentile.enough();
+        let told = Candidacy::Told;
+        match (self.n >= needed, track.standing().decides()) {
+            (true, true) => Candidacy::Tested,
+            (true, false) => {
+                let all = compared.past.standing(Metric::Response(self.percentile), Some(self.endpoint));
+                // Where the runs are there, each has too few requests.
+                let rare = told(DeltaStatus::NotComparable, Because::TooFew { needed });
+                if all.decides() { rare } else { building(all) }
+            }
+            (false, true) if self.n == 0 => told(DeltaStatus::Invalid, Because::NeverHit),
+            (false, true) if self.n.saturating_mul(2) < self.usual(compared) => {
+                told(DeltaStatus::Inconclusive, Because::Rarer { n: self.n, usual: self.usual(compared) })
+            }
+            (false, _) => told(DeltaStatus::NotComparable, Because::TooFew { needed }),
+        }
+    }
+
+    /// How often it is requested in the middle one of the comparable runs.
+    fn usual(&self, compared: &Compared) -> u64 {
+        let runs = compared.past.here(Metric::Response(self.percentile), Some(self.endpoint));
+        let mut counts: Vec<u64> =
+            runs.iter().map(|run| run.metrics.get(self.endpoint).map_or(0, |numbers| numbers.n)).collect();
+        counts.sort_unstable();
+        counts.get(counts.len() / 2).copied().unwrap_or(0)
+    }
+}
+
+fn building(standing: Standing) -> Candidacy {
+    let because = Because::Building { runs: standing.here, needed: standing.needed };
+    Candidacy::Told(DeltaStatus::Building, because)
+}

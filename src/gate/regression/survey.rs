@@ -1,0 +1,69 @@
+//! What a baseline knows before any run is compared with it: the centre and the spread of each number,
+//! and the smallest change that would be found.
+
+use crate::baseline::Baseline;
+use crate::baseline::run::PERCENTILES;
+use crate::metric::Metric;
+use crate::plan::rules::BaselineRules;
+
+use super::panel::{Panel, Track};
+use super::past::{Past, Standing};
+use super::{level, tolerance};
+
+/// What is known of a percentile of an endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The number.
+    pub metric: Metric,
+    /// Its endpoint.
+    pub endpoint: String,
+    /// The median of the runs of the class, in milliseconds.
+    pub centre_ms: f64,
+    /// Standard deviation from run to run, in ratio.
+    pub spread: f64,
+    /// The smallest change that is found in four of five runs, in ratio.
+    pub min_detectable: f64,
+    /// What must not slip through, in ratio.
+    pub catch: f64,
+    /// How many runs it has.
+    pub standing: Standing,
+}
+
+/// What is known of the gated percentiles of one plan on one class of machines; those with too few runs
+/// or requests are left out.
+pub fn survey(rules: &BaselineRules, baseline: &Baseline, (plan_digest, class): (&str, &str)) -> Vec<Known> {
+    let past = Past::of(baseline, plan_digest, class);
+    let gated = PERCENTILES.into_iter().filter(|it| rules.gate_on.contains(&Metric::Response(*it)));
+    let tables: Vec<(Metric, Vec<(&str, Track)>)> = gated
+        .map(|percentile| {
+            let metric = Metric::Response(percentile);
+            let tolerance = tolerance(rules, metric);
+            let track = |endpoint| (endpoint, past.percentile(percentile, endpoint, tolerance));
+            let tracks = past.endpoints().into_iter().map(track);
+            (metric, tracks.filter(|(_, track)| track.standing().decides()).collect())
+        })
+        .collect();
+    let level = level(rules, tables.iter().map(|(_, tracks)| tracks.len()).sum());
+    let of_table = |(metric, tracks): &(Metric, Vec<(&str, Track)>)| {
+        let alone: Vec<Track> = tracks.iter().map(|(_, track)| track.clone()).collect();
+        let panel = Panel::fit(&alone, &past.fine(), level);
+        let known = panel.map(|panel| {
+            let rows = tracks.iter().enumerate();
+            rows.map(|(index, row)| known((*metric, &panel), index, row)).collect::<Vec<_>>()
+        });
+        known.unwrap_or_default()
+    };
+    tables.iter().flat_map(of_table).collect()
+}
+
+fn known((metric, panel): (Metric, &Panel), index: usize, (endpoint, track): &(&str, Track)) -> Known {
+    Known {
+        metric,
+        endpoint: (*endpoint).to_owned(),
+        centre_ms: panel.centre(index).exp(),
+        spread: panel.spread(index).exp_m1(),
+        min_detectable: panel.min_detectable(index, 0).exp_m1(),
+        catch: panel.catch(index).exp_m1(),
+        standing: track.standing(),
+    }
+}

@@ -1,0 +1,241 @@
+//! How often the comparison with a baseline is right, by seeded simulation: it draws baselines and runs
+//! from a world of known noise, and judges them with the very tests that judge real ones. Pure.
+//!
+//! The world is an assumption; only runs of one commit against itself tell how a real one is.
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+use super::regression::panel::{Evidence, Level, Panel, Stage, Tolerance, Track};
+
+/// Endpoints of the simulated scenario.
+pub const ENDPOINTS: usize = 12;
+/// How many of them a class of machines is met, and what its ln(time) is beside that of the first.
+pub const CLASSES: [(f64, f64); 4] = [(0.40, 0.0), (0.35, -0.08), (0.15, 0.15), (0.10, 0.05)];
+/// How much a machine is slow, where one in [`SLOW_HOSTS`] is.
+pub const SLOWDOWN: std::ops::Range<f64> = 0.05..0.30;
+/// Share of machines that are slow, by whatever runs beside.
+pub const SLOW_HOSTS: f64 = 0.05;
+/// Spread of ln(sd) over the endpoints: noise is not equal.
+pub const UNEQUAL: f64 = 0.3;
+/// Variance shared by everything in a run, by the percentiles of an endpoint, and by nothing.
+pub const SHARED: [f64; 3] = [0.5, 0.2, 0.3];
+/// The changes that are looked for.
+pub const CHANGES: [f64; 3] = [0.10, 0.20, 0.30];
+
+/// Gated percentiles.
+const PERCENTILES: usize = 2;
+const ALPHA: f64 = 0.05;
+const BUDGET: f64 = 0.10;
+const CATCH: f64 = 0.30;
+
+/// One line of the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// Standard deviation from run to run, as a ratio.
+    pub sd: f64,
+    /// Runs in the baseline, of each class of machines.
+    pub runs: usize,
+}
+
+/// The lines of the table in the documentation.
+pub const TABLE: [Setting; 5] = [
+    Setting { sd: 0.03, runs: 3 },
+    Setting { sd: 0.03, runs: 10 },
+    Setting { sd: 0.05, runs: 5 },
+    Setting { sd: 0.05, runs: 20 },
+    Setting { sd: 0.08, runs: 20 },
+];
+
+/// What came of a setting: how many of `repetitions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Baselines and runs drawn.
+    pub repetitions: u32,
+    /// Regressions found where nothing had changed.
+    pub false_alarms: u32,
+    /// Inconclusive where nothing had changed.
+    pub inconclusive: u32,
+    /// Regressions found where one endpoint had got slower by each of [`CHANGES`].
+    pub one: [u32; 3],
+    /// The same where all had.
+    pub all: [u32; 3],
+}
+
+/// Draws `repetitions` baselines, each with a first run and one on another machine to confirm it.
+pub fn simulate(setting: Setting, repetitions: u32, seed: u64) -> Tally {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut tally = Tally { repetitions, ..Tally::default() };
+    for _ in 0..repetitions {
+        let trial = Trial::draw(setting, &mut random);
+        match trial.outcome(0, 0.0) {
+            Outcome::Regression => tally.false_alarms += 1,
+            Outcome::Inconclusive => tally.inconclusive += 1,
+            Outcome::Pass => {}
+        }
+        for (index, change) in CHANGES.into_iter().enumerate() {
+            let found = |endpoints| u32::from(trial.outcome(endpoints, change) == Outcome::Regression);
+            tally.one[index] += found(1);
+            tally.all[index] += found(ENDPOINTS);
+        }
+    }
+    tally
+}
+
+/// Values of y by percentile and endpoint.
+type Values = [[f64; ENDPOINTS]; PERCENTILES];
+
+/// How a simulated comparison came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Regression,
+    Pass,
+    Inconclusive,
+}
+
+/// A run and the panels of its class of machines, for one stage.
+struct Look {
+    panels: Vec<Panel>,
+    head: Values,
+}
+
+/// A baseline and the two jobs that are compared with it.
+struct Trial {
+    first: Look,
+    second: Look,
+}
+
+impl Trial {
+    fn draw(setting: Setting, random: &mut Xoshiro256PlusPlus) -> Self {
+        let noise = Noise::draw(setting.sd, random);
+        let classes = 0..CLASSES.len();
+        let group: Vec<usize> = classes.flat_map(|class| vec![class; setting.runs]).collect();
+        let past: Vec<Values> = group.iter().map(|class| noise.run(*class, random)).collect();
+        let mut look = |stage| {
+            let class = class(random);
+            Look { panels: panels(&past, &group, (class, stage)), head: noise.run(class, random) }
+        };
+        Self { first: look(Stage::First), second: look(Stage::Again) }
+    }
+
+    /// What is found where the first `endpoints` are slower by `change` in both jobs.
+    fn outcome(&self, endpoints: usize, change: f64) -> Outcome {
+        let (first, second) = (self.first.slowed(endpoints, change), self.second.slowed(endpoints, change));
+        let passes = |all: &[Evidence]| all.iter().all(|one| one.high < one.catch);
+        let flagged = first.iter().any(|one| one.candidate);
+        let confirmed = first.iter().zip(&second).any(|(first, second)| first.candidate && second.candidate);
+        match (flagged, confirmed) {
+            (_, true) => Outcome::Regression,
+            (false, _) if passes(&first) => Outcome::Pass,
+            (true, false) if passes(&second) => Outcome::Pass,
+            _ => Outcome::Inconclusive,
+        }
+    }
+}
+
+impl Look {
+    fn slowed(&self, endpoints: usize, change: f64) -> Vec<Evidence> {
+        let panels = self.panels.iter().zip(self.head);
+        panels
+            .flat_map(|(panel, mut head)| {
+                head[..endpoints].iter_mut().for_each(|y| *y += change.ln_1p());
+                panel.evidence(&head)
+            })
+            .collect()
+    }
+}
+
+fn panels(past: &[Values], group: &[usize], (here, stage): (usize, Stage)) -> Vec<Panel> {
+    let tolerance = Tolerance { budget: BUDGET.ln_1p(), catch: CATCH.ln_1p(), min_change: 0.0 };
+    // Error rate and throughput have a share in the false-alarm rate as well.
+    let level = Level { alpha: ALPHA, checks: PERCENTILES * ENDPOINTS + 2, percentiles: PERCENTILES, stage };
+    let track = |percentile: usize, endpoint: usize| Track {
+        past: past.iter().map(|run| Some(run[percentile][endpoint])).collect(),
+        group: group.to_vec(),
+        here,
+        tolerance,
+    };
+    let tracks = |percentile| (0..ENDPOINTS).map(|endpoint| track(percentile, endpoint)).collect::<Vec<_>>();
+    (0..PERCENTILES).filter_map(|percentile| Panel::fit(&tracks(percentile), group, level)).collect()
+}
+
+/// How much each endpoint varies.
+struct Noise([f64; ENDPOINTS]);
+
+impl Noise {
+    fn draw(sd: f64, random: &mut Xoshiro256PlusPlus) -> Self {
+        Self(std::array::from_fn(|_| sd * (UNEQUAL * normal(random)).exp()))
+    }
+
+    /// A run on a machine of this class.
+    fn run(&self, class: usize, random: &mut Xoshiro256PlusPlus) -> Values {
+        let [run, endpoint, rest] = SHARED.map(f64::sqrt);
+        let slow = if random.random_bool(SLOW_HOSTS) { random.random_range(SLOWDOWN).ln_1p() } else { 0.0 };
+        let shared = run * normal(random);
+        let mut values = [[CLASSES[class].1 + slow; ENDPOINTS]; PERCENTILES];
+        for (index, sd) in self.0.iter().enumerate() {
+            let of_endpoint = endpoint * normal(random);
+            for percentile in &mut values {
+                percentile[index] += sd * (shared + of_endpoint + rest * normal(random));
+            }
+        }
+        values
+    }
+}
+
+fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
+    StandardNormal.sample(random)
+}
+
+fn class(random: &mut Xoshiro256PlusPlus) -> usize {
+    let mut left: f64 = random.random();
+    CLASSES
+        .iter()
+        .position(|(share, _)| {
+            left -= share;
+            left < 0.0
+        })
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of docs/gate.md, in per cent: false alarms, inconclusive without a change, one endpoint
+    /// slower by 10, 20 and 30 %, all endpoints.
+    const DOCUMENTED: [(f64, f64, [f64; 3], [f64; 3]); 5] = [
+        (0.61, 2.5, [20.8, 90.9, 98.6], [36.0, 87.0, 96.8]),
+        (0.56, 0.2, [32.5, 98.2, 99.9], [67.9, 100.0, 100.0]),
+        (0.97, 18.9, [10.0, 71.6, 94.5], [22.0, 80.1, 97.6]),
+        (1.11, 9.3, [18.1, 84.8, 97.7], [39.7, 98.5, 100.0]),
+        (1.02, 50.8, [5.0, 43.6, 79.0], [14.6, 69.2, 96.7]),
+    ];
+    const REPETITIONS: u32 = 400;
+
+    /// Whether a count is the documented share, to four standard errors and one event.
+    fn agrees(count: u32, per_cent: f64) -> bool {
+        let (n, p) = (f64::from(REPETITIONS), per_cent / 100.0);
+        (f64::from(count) - n * p).abs() <= 4.0 * (n * p * (1.0 - p)).sqrt() + 1.0
+    }
+
+    #[test]
+    fn the_documented_table_is_what_comes_out() {
+        for (setting, (false_alarms, inconclusive, one, all)) in TABLE.into_iter().zip(DOCUMENTED) {
+            let found = simulate(setting, REPETITIONS, 7);
+            assert!(agrees(found.false_alarms, false_alarms), "{setting:?} {found:?}");
+            assert!(agrees(found.inconclusive, inconclusive), "{setting:?} {found:?}");
+            for index in 0..CHANGES.len() {
+                assert!(agrees(found.one[index], one[index]), "{setting:?} {found:?}");
+                assert!(agrees(found.all[index], all[index]), "{setting:?} {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_seed_is_one_table() {
+        assert_eq!(simulate(TABLE[0], 50, 3), simulate(TABLE[0], 50, 3));
+        assert_ne!(simulate(TABLE[0], 50, 3), simulate(TABLE[0], 50, 4));
+    }
+}

@@ -1,0 +1,309 @@
+//! The comparison with the baseline as text: its rows in display order, how far it went, and what it
+//! means. Every output says it in these words. Pure.
+
+use crate::result::schema::RunResult;
+use crate::result::verdict::{
+    Because, CheckScope, CheckUnit, Comparison, ComparisonState, Delta, DeltaStatus, Reason,
+};
+
+use super::number;
+
+/// A centre that has moved so far since the epoch began is told.
+const TOLD_DRIFT: f64 = 0.1;
+
+/// How bad a number stands beside its past, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Worse, and decides.
+    Worse,
+    /// Nothing to trust.
+    Invalid,
+    /// Worse here; a second job decides.
+    Unconfirmed,
+    /// Too noisy to say.
+    Open,
+    /// Too few runs.
+    Building,
+    /// Worse, and only shown.
+    WorseShown,
+    /// Better.
+    Better,
+    /// No change that matters.
+    Same,
+    /// Only shown, or not compared.
+    Aside,
+}
+
+/// How bad a number stands beside its past.
+pub fn standing(delta: &Delta) -> Standing {
+    match (delta.status, delta.gated) {
+        (DeltaStatus::Regression, true) => Standing::Worse,
+        (DeltaStatus::Regression, false) => Standing::WorseShown,
+        (DeltaStatus::NotComparable, _) | (_, false) => Standing::Aside,
+        (DeltaStatus::Invalid, true) => Standing::Invalid,
+        (DeltaStatus::Inconclusive, true) if delta.because == Some(Because::Unconfirmed) => {
+            Standing::Unconfirmed
+        }
+        (DeltaStatus::Inconclusive, true) => Standing::Open,
+        (DeltaStatus::Building, true) => Standing::Building,
+        (DeltaStatus::Improved, true) => Standing::Better,
+        (DeltaStatus::Pass, true) => Standing::Same,
+    }
+}
+
+/// Every number that is gated or got worse, the worst first, else in the order compared.
+pub fn deltas(result: &RunResult) -> Vec<&Delta> {
+    let all = result.verdict.iter().flat_map(|verdict| &verdict.deltas);
+    let mut shown: Vec<_> = all.filter(|delta| standing(delta) != Standing::Aside).collect();
+    shown.sort_by_key(|delta| standing(delta));
+    shown
+}
+
+/// `p95 of POST /x`, or `error_rate of all requests`.
+pub fn subject(delta: &Delta) -> String {
+    format!("{} of {}", delta.metric, scope(delta))
+}
+
+/// What a number is about.
+pub fn scope(delta: &Delta) -> &str {
+    match (delta.scope, delta.endpoint.as_deref()) {
+        (CheckScope::Total, _) | (_, None) => "all requests",
+        (_, Some(name)) => name,
+    }
+}
+
+/// A change in the way of its number: `+40.2 %`; of error rates in points, `+0.45 pp`.
+pub fn change(delta: &Delta, change: Option<f64>) -> String {
+    match (change, delta.unit) {
+        (None, _) => number::NOTHING.to_owned(),
+        (Some(change), CheckUnit::Ratio) => number::points(change),
+        (Some(change), _) => number::change(change),
+    }
+}
+
+/// The tolerated or smallest found change, without its sign.
+pub fn size(delta: &Delta, size: Option<f64>) -> String {
+    match (size, delta.unit) {
+        (None, _) => number::NOTHING.to_owned(),
+        (Some(size), CheckUnit::Ratio) => number::points(size).trim_start_matches('+').to_owned(),
+        (Some(size), _) => number::ratio(size),
+    }
+}
+
+/// `−3.1 … +8.2 %`: what the change lies in.
+pub fn interval(delta: &Delta) -> String {
+    let (Some(low), Some(high)) = (delta.low, delta.high) else { return number::NOTHING.to_owned() };
+    let (low, high) = (change(delta, Some(low)), change(delta, Some(high)));
+    let short = low.split_once(' ').map_or(low.as_str(), |(number, _)| number);
+    format!("{short} … {high}")
+}
+
+/// How far the comparison went, in one sentence.
+pub fn state(comparison: &Comparison) -> String {
+    let Comparison { runs, needed, runs_in_all, other_plans, .. } = comparison;
+    let class = &comparison.cpu_class;
+    match comparison.state {
+        ComparisonState::Compared => format!(
+            "{} numbers beside {runs} runs on this CPU ({runs_in_all} in all); false alarms: at most {} of runs",
+            comparison.checks,
+            number::ratio(1.0 - comparison.confidence),
+        ),
+        ComparisonState::Building if runs_in_all == runs => {
+            format!("the baseline has {runs} of {needed} runs on this CPU ({class})")
+        }
+        ComparisonState::Building => {
+            format!("the baseline has {runs} of {needed} runs on this CPU ({class}), {runs_in_all} in all")
+        }
+        ComparisonState::OtherPlan => {
+            format!("all {other_plans} runs of the baseline are of another plan, and not comparable")
+        }
+        ComparisonState::Missing => "there is no baseline yet".to_owned(),
+        ComparisonState::Partial => "a partial run is compared with nothing".to_owned(),
+    }
+}
+
+/// What is tolerated of times, and what must not slip through: of very short ones more than of others.
+pub fn tolerance(result: &RunResult) -> Option<String> {
+    let times = || deltas(result).into_iter().filter(|delta| delta.unit == CheckUnit::Ms);
+    let range = |pick: fn(&Delta) -> Option<f64>| {
+        let sizes = || times().filter_map(pick);
+        let (least, most) = (sizes().reduce(f64::min)?, sizes().reduce(f64::max)?);
+        let [least, most] = [least, most].map(number::ratio);
+        Some(if least == most { least } else { format!("{least} to {most}") })
+    };
+    // Only what was tested has both.
+    let catch = range(|delta| delta.catch)?;
+    let budget = range(|delta| delta.budget)?;
+    Some(format!("tolerated: {budget}, must not slip through: {catch}"))
+}
+
+/// What else is to be said: files that were not used, a centre that has drifted, what more runs would do.
+pub fn notes(result: &RunResult) -> Vec<String> {
+    let Some(comparison) = result.verdict.as_ref().and_then(|verdict| verdict.comparison.as_ref()) else {
+        return Vec::new();
+    };
+    let mut notes = Vec::new();
+    if comparison.unknown > 0 {
+        notes.push(format!(
+            "{} files of the baseline are of a later version of loadgate and were not used",
+            comparison.unknown
+        ));
+    }
+    let shown = deltas(result);
+    notes.extend(shown.iter().filter_map(|delta| reason(delta)));
+    let moved = |delta: &&&Delta| delta.drift.is_some_and(|drift| drift.abs() >= TOLD_DRIFT);
+    notes.extend(shown.iter().filter(moved).map(|delta| {
+        format!(
+            "{} has drifted by {} since the epoch began, in steps none of which was a regression",
+            subject(delta),
+            change(delta, delta.drift)
+        )
+    }));
+    notes
+}
+
+/// Why a number could not be compared as it should be.
+fn reason(delta: &Delta) -> Option<String> {
+    let why = match delta.because? {
+        Because::NeverHit => "it was never requested here, and always in the baseline".to_owned(),
+        Because::Rarer { n, usual } => {
+            let [n, usual] = [n, usual].map(number::count);
+            format!("{n} requests here, {usual} in the baseline: too few to compare")
+        }
+        Because::NotSeenBefore => {
+            "it got worse in this second job, and had not in the first: neither is proof".to_owned()
+        }
+        because @ (Because::GeneratorLate { .. } | Because::Steal { .. } | Because::Unfinished { .. }) => {
+            let told = super::sentence::doubt(because)?;
+            format!("{}. To do: {}", told.0, told.1)
+        }
+        _ => return None,
+    };
+    Some(format!("{}: {why}", subject(delta)))
+}
+
+/// What decided, where the comparison did, and what to do about it. `objectives` says how those stand.
+pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String, Option<String>) {
+    let verdict = result.verdict.as_ref();
+    let comparison = verdict.and_then(|verdict| verdict.comparison.as_ref());
+    match reason {
+        Reason::Regression => {
+            let meant = |delta: &Delta| {
+                format!(
+                    "find out what changed; if it is meant: loadgate baseline accept{} --metric {} --reason '…'",
+                    selection(result),
+                    quoted(&accepted(delta)),
+                )
+            };
+            first(result, Standing::Worse, ("1 number got worse", "numbers got worse"), meant)
+        }
+        Reason::Unconfirmed => {
+            let confirm = |_: &Delta| {
+                format!(
+                    "run it on another machine: loadgate run {} -e {} --confirm RESULT",
+                    quoted(&result.scenario),
+                    quoted(&result.environment)
+                )
+            };
+            let said = ("1 number got worse here", "numbers got worse here");
+            first(result, Standing::Unconfirmed, said, confirm)
+        }
+        Reason::TooNoisy => {
+            first(result, Standing::Open, ("1 number is open", "numbers are open"), |delta| {
+                quieter(result, delta)
+            })
+        }
+        Reason::InvalidCheck => {
+            let said = ("1 number cannot be compared", "numbers cannot be compared");
+            first(result, Standing::Invalid, said, |_| "look at the notes above".to_owned())
+        }
+        _ => {
+            let Some(comparison) = comparison else { return (objectives.to_owned(), None) };
+            let missing = comparison.needed.saturating_sub(comparison.runs).max(1);
+            let next = format!("loadgate baseline update{} --runs {missing}", selection(result));
+            let advice = match comparison.state {
+                ComparisonState::Building => format!("make the missing runs on this kind of machine: {next}"),
+                _ => format!("make a baseline and commit it: {next}"),
+            };
+            (format!("{objectives}; {}: the SLA decides alone", state(comparison)), Some(advice))
+        }
+    }
+}
+
+/// The first number of a standing, how many there are, and what to do.
+fn first(
+    result: &RunResult,
+    wanted: Standing,
+    (one, several): (&str, &str),
+    next: impl Fn(&Delta) -> String,
+) -> (String, Option<String>) {
+    let all: Vec<_> = deltas(result).into_iter().filter(|delta| standing(delta) == wanted).collect();
+    let Some(first) = all.first() else { return ("a comparison did not pass".to_owned(), None) };
+    let count = match all.len() {
+        1 => one.to_owned(),
+        n => format!("{n} {several}, first"),
+    };
+    (format!("{count}: {}", outcome(first)), Some(next(first)))
+}
+
+/// What was found of a number, as one sentence.
+pub fn outcome(delta: &Delta) -> String {
+    let value = |value: Option<f64>| {
+        value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
+    };
+    let subject = subject(delta);
+    match delta.because {
+        Some(Because::AboveCatch { bound, catch }) => format!(
+            "{subject}: {} cannot be ruled out, and {} must not slip through",
+            change(delta, Some(bound)),
+            size(delta, Some(catch.abs()))
+        ),
+        Some(Because::Unconfirmed) | None => format!(
+            "{subject} is {}, {} on {} ({} tolerated){}",
+            value(delta.head),
+            change(delta, delta.change),
+            value(delta.base),
+            size(delta, delta.budget),
+            match delta.confirmed {
+                Some(true) => ", seen by two machines",
+                _ => "",
+            }
+        ),
+        Some(_) => reason(delta).unwrap_or(subject),
+    }
+}
+
+/// What helps against noise: more runs, if any number of them does.
+fn quieter(result: &RunResult, delta: &Delta) -> String {
+    match (delta.because, delta.runs_missing) {
+        (Some(Because::AboveCatch { .. }), Some(missing)) => format!(
+            "with {missing} more runs {} would be found: loadgate baseline update{} --runs {missing}",
+            size(delta, delta.catch),
+            selection(result)
+        ),
+        (Some(Because::AboveCatch { .. }), None) if delta.min_detectable > delta.catch => {
+            "no number of runs makes up for this noise: run longer, on a quieter machine, or raise \
+             `baseline.catch`"
+                .to_owned()
+        }
+        _ => "run it again".to_owned(),
+    }
+}
+
+/// The flags that name this scenario and environment.
+fn selection(result: &RunResult) -> String {
+    format!(" --scenario {} -e {}", quoted(&result.scenario), quoted(&result.environment))
+}
+
+/// The form in which a number is accepted.
+fn accepted(delta: &Delta) -> String {
+    match &delta.endpoint {
+        Some(_) => subject(delta),
+        None => delta.metric.clone(),
+    }
+}
+
+/// A word for a POSIX shell.
+fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| "…".to_owned(), std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,152 @@
+//! The section about the baseline.
+
+use std::time::Duration;
+
+use super::*;
+use crate::baseline::Baseline;
+use crate::baseline::run::Run;
+use crate::plan::rules::{BaselineRules, Confirmation, Policy};
+use crate::units::Ratio;
+
+fn rules(confirmation: Confirmation) -> Rules {
+    let baseline = BaselineRules {
+        dir: "baselines".into(),
+        gate_on: vec![p(Percentile::P50), p(Percentile::P95), Metric::ErrorRate],
+        budget: Vec::new(),
+        catch: Ratio(0.3),
+        min_change: Duration::from_micros(200),
+        confidence: Ratio(0.95),
+        confirmation,
+        keep_runs: 20,
+        on_inconclusive: Policy::Pass,
+        on_missing: Policy::Pass,
+    };
+    let objectives = vec![objective(Scope::Total, p(Percentile::P95), 2_000.0)];
+    Rules { objectives, baseline: Some(baseline) }
+}
+
+/// Remembered runs of this result, slower by these ratios.
+fn past(result: &RunResult, ratios: &[f64]) -> Baseline {
+    let slower = |ratio: &f64| {
+        let mut run = Run::of(result, None);
+        for numbers in run.metrics.values_mut() {
+            numbers.p50_ms *= 1.0 + ratio;
+            numbers.p95_ms *= 1.0 + ratio;
+        }
+        run
+    };
+    let runs = ratios.iter().enumerate().map(|(index, ratio)| (format!("run-{index}"), slower(ratio)));
+    Baseline { runs: runs.collect(), ..Baseline::default() }
+}
+
+fn compared(confirmation: Confirmation, ratios: &[f64]) -> RunResult {
+    let mut result = small();
+    result.verdict = Some(judge(&rules(confirmation), &result, Some(&past(&result, ratios))));
+    result
+}
+
+/// From the heading of the section on.
+fn section(result: &RunResult, width: usize) -> String {
+    let text = render(result, &Screen { width, color: Color::Never, folder: None });
+    text[text.find("Baseline\n").unwrap()..].to_owned()
+}
+
+#[test]
+fn nothing_got_worse() {
+    let result = compared(Confirmation::Off, &[0.0, 0.01, -0.01, 0.02, -0.02]);
+    insta::assert_snapshot!(section(&result, 100), @r"
+    Baseline
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
+      10 %, must not slip through: 30 %
+              metric      of            baseline      now   change           lies in  budget    found
+                                                                                                 from
+     ─────────────────────────────────────────────────────────────────────────────────────────────────
+      ✓ same  p50         GET /health    60.0 ms  60.0 ms  −0.01 %     −2.7 … +2.8 %    10 %   11.7 %
+      ✓ same  p95         GET /health     105 ms   105 ms  −0.04 %     −2.8 … +2.8 %    10 %   11.7 %
+      ✓ same  error_rate  all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.5 pp  0.73 pp
+
+    PASSED  the objective holds, and none of 3 numbers got worse than the baseline
+    ");
+}
+
+#[test]
+fn something_got_worse() {
+    let result = compared(Confirmation::Off, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
+    insta::assert_snapshot!(section(&result, 100), @r"
+    Baseline
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
+      10 %, must not slip through: 30 %
+               metric      of            baseline      now   change           lies in  budget    found
+                                                                                                  from
+     ──────────────────────────────────────────────────────────────────────────────────────────────────
+      ✗ worse  p50         GET /health    42.0 ms  60.0 ms  +42.8 %   +37.3 … +48.6 %    10 %   12.4 %
+      ✗ worse  p95         GET /health    73.5 ms   105 ms  +42.8 %   +37.2 … +48.6 %    10 %   12.4 %
+      ✓ same   error_rate  all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.5 pp  0.73 pp
+
+    FAILED  2 numbers got worse, first: p50 of GET /health is 60.0 ms, +42.8 % on 42.0 ms (10 %
+            tolerated)
+    next: find out what changed; if it is meant: loadgate baseline accept --scenario build_flow -e demo
+          --metric 'p50 of GET /health' --reason '…'
+    ");
+}
+
+#[test]
+fn a_second_job_is_to_look() {
+    let result = compared(Confirmation::Required, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
+    insta::assert_snapshot!(section(&result, 80), @r"
+    Baseline
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of
+      runs; tolerated: 10 %, must not slip through: 30 %
+                     metric      of            baseline      now   change
+     ─────────────────────────────────────────────────────────────────────
+      ? unconfirmed  p50         GET /health    42.0 ms  60.0 ms  +42.8 %
+      ? unconfirmed  p95         GET /health    73.5 ms   105 ms  +42.8 %
+      ✓ same         error_rate  all requests       0 %      0 %    ±0 pp
+
+    INCONCLUSIVE  2 numbers got worse here, first: p50 of GET /health is 60.0 ms,
+                  +42.8 % on 42.0 ms (10 % tolerated)
+    next: run it on another machine: loadgate run build_flow -e demo --confirm
+          RESULT
+    ");
+}
+
+#[test]
+fn too_noisy_to_say() {
+    let result = compared(Confirmation::Off, &[0.0, 0.2, -0.2, 0.25, -0.15]);
+    insta::assert_snapshot!(section(&result, 100), @r"
+    Baseline
+      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
+      10 %, must not slip through: 30 %
+              metric      of            baseline      now   change           lies in  budget    found
+                                                                                                 from
+     ─────────────────────────────────────────────────────────────────────────────────────────────────
+      ? open  p50         GET /health    60.0 ms  60.0 ms  −0.01 %   −29.6 … +41.9 %    10 %    151 %
+      ? open  p95         GET /health     105 ms   105 ms  −0.04 %   −29.6 … +41.9 %    10 %    151 %
+      ✓ same  error_rate  all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.5 pp  0.73 pp
+
+    INCONCLUSIVE  2 numbers are open, first: p50 of GET /health: +41.9 % cannot be ruled out, and 30 %
+                  must not slip through
+    next: no number of runs makes up for this noise: run longer, on a quieter machine, or raise
+          `baseline.catch`
+    ");
+}
+
+#[test]
+fn too_few_runs() {
+    insta::assert_snapshot!(section(&compared(Confirmation::Off, &[0.0]), 100), @r"
+    Baseline
+      the baseline has 1 of 5 runs on this CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24)
+
+    INCONCLUSIVE  the objective holds; the baseline has 1 of 5 runs on this CPU
+                  (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24): the SLA decides alone
+    next: make the missing runs on this kind of machine: loadgate baseline update --scenario build_flow
+          -e demo --runs 4
+    ");
+    insta::assert_snapshot!(section(&compared(Confirmation::Off, &[]), 100), @r"
+    Baseline
+      there is no baseline yet
+
+    INCONCLUSIVE  the objective holds; there is no baseline yet: the SLA decides alone
+    next: make a baseline and commit it: loadgate baseline update --scenario build_flow -e demo --runs 5
+    ");
+}

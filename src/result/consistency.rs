@@ -1,0 +1,146 @@
+//! Whether a result that was read agrees with itself: numbers that follow from others must. One that was
+//! edited by hand, or damaged, is told by it; nobody can judge it.
+
+use std::fmt::Display;
+
+use super::endpoint::{Endpoint, Failed, Times, ended, failures};
+use super::schema::RunResult;
+use crate::load::measure::times::LONGEST_US;
+use crate::metric::Percentile;
+use crate::stats::histogram;
+
+/// Two numbers that were computed alike differ by no more, relatively.
+const ROUNDING: f64 = 1e-9;
+
+/// What does not agree, in words; none where everything does.
+pub fn contradiction(result: &RunResult) -> Option<String> {
+    let endpoints = || result.endpoints.iter().chain([&result.totals]);
+    let metrics = result.metrics.iter();
+    endpoints()
+        .find_map(|endpoint| of_endpoint(endpoint, result.steady_s))
+        .or_else(|| {
+            metrics
+                .filter_map(|it| it.response_time.as_ref().map(|times| (&it.name, times)))
+                .find_map(|(name, times)| of_times(name, times))
+        })
+        .or_else(|| of_sums(result))
+}
+
+fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
+    let name = &endpoint.name;
+    let times = [&endpoint.response_time, &endpoint.service_time];
+    let timeouts = endpoint.failed.get("timeout").copied().unwrap_or(0);
+    let judged = endpoint.ok.saturating_add(timeouts);
+    let timed = endpoint.response_time.as_ref().map_or(0, |times| times.n);
+    times
+        .into_iter()
+        .flatten()
+        .find_map(|times| of_times(name, times))
+        .or_else(|| differ(format_args!("times of {name}"), timed as f64, judged as f64))
+        .or_else(|| of_rate(name, (endpoint.ok, &endpoint.failed), endpoint.error_rate))
+        .or_else(|| {
+            let rate = if steady_s > 0.0 { endpoint.ok as f64 / steady_s } else { 0.0 };
+            differ(format_args!("requests_per_second of {name}"), endpoint.requests_per_second, rate)
+        })
+}
+
+/// The numbers of a distribution against its histogram.
+fn of_times(name: &str, times: &Times) -> Option<String> {
+    let Some(text) = &times.histogram else { return None };
+    let Ok(histogram) = histogram::decode(text, LONGEST_US) else {
+        return Some(format!("the histogram of {name} cannot be read"));
+    };
+    let Some(true_times) = Times::of(&histogram) else {
+        return Some(format!("the histogram of {name} is empty"));
+    };
+    let percentiles = Percentile::ALL.map(|percentile| {
+        (percentile_name(percentile), times.percentile_ms(percentile), true_times.percentile_ms(percentile))
+    });
+    let others = [
+        ("count", times.n as f64, true_times.n as f64),
+        ("min", times.min_ms, true_times.min_ms),
+        ("mean", times.mean_ms, true_times.mean_ms),
+        ("max", times.max_ms, true_times.max_ms),
+    ];
+    percentiles
+        .into_iter()
+        .chain(others)
+        .find_map(|(what, found, expected)| differ(format_args!("{what} of {name}"), found, expected))
+}
+
+fn percentile_name(percentile: Percentile) -> &'static str {
+    crate::metric::Metric::Response(percentile).name()
+}
+
+fn of_rate(name: &str, (ok, failed): (u64, &Failed), rate: Option<f64>) -> Option<String> {
+    let all = ended(ok, failed);
+    let expected = if all == 0 { None } else { Some(failures(failed) as f64 / all as f64) };
+    match (rate, expected) {
+        (Some(rate), Some(expected)) => differ(format_args!("error_rate of {name}"), rate, expected),
+        (None, None) => None,
+        _ => Some(format!("error_rate of {name} does not fit its counts")),
+    }
+}
+
+/// Sums over the endpoints.
+fn of_sums(result: &RunResult) -> Option<String> {
+    let whole = &result.whole_run;
+    let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add) as f64;
+    let steady_ok = sum(&mut result.endpoints.iter().map(|endpoint| endpoint.ok));
+    let steady_failed = sum(&mut result.endpoints.iter().map(|endpoint| failures(&endpoint.failed)));
+    let whole_ok = sum(&mut whole.endpoints.iter().map(|endpoint| endpoint.ok));
+    let whole_failed = sum(&mut whole.endpoints.iter().map(|endpoint| failures(&endpoint.failed)));
+    differ("ok in totals", result.totals.ok as f64, steady_ok)
+        .or_else(|| differ("failed in totals", failures(&result.totals.failed) as f64, steady_failed))
+        .or_else(|| differ("ok in whole_run", whole.ok as f64, whole_ok))
+        .or_else(|| differ("failed in whole_run", failures(&whole.failed) as f64, whole_failed))
+        .or_else(|| of_rate("whole_run", (whole.ok, &whole.failed), whole.error_rate))
+        .or_else(|| {
+            let endpoints = whole.endpoints.iter();
+            let mut rates = endpoints.map(|it| of_rate(&it.name, (it.ok, &it.failed), it.error_rate));
+            rates.find_map(|contradiction| contradiction)
+        })
+}
+
+fn differ(what: impl Display, found: f64, expected: f64) -> Option<String> {
+    let agree = (found - expected).abs() <= ROUNDING * found.abs().max(expected.abs());
+    (!agree).then(|| format!("{what} is {found}, and {expected} by the numbers it follows from"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::file::{parse, to_json};
+    use crate::result::fixture::{rich, small};
+
+    #[test]
+    fn what_a_run_writes_agrees_with_itself() {
+        for result in [small(), rich()] {
+            assert_eq!(contradiction(&result), None);
+            let read = parse(to_json(&result).unwrap().as_bytes(), "r.json".as_ref()).unwrap();
+            assert_eq!(contradiction(&read), None);
+        }
+    }
+
+    #[test]
+    fn every_edit_is_told() {
+        let edits: [(fn(&mut RunResult), &str); 7] = [
+            (|it| it.totals.response_time.as_mut().unwrap().p95_ms = 1.0, "p95 of total is 1"),
+            (|it| it.endpoints[1].response_time.as_mut().unwrap().n += 1, "count of POST /api/v1/builds"),
+            (
+                |it| it.endpoints[1].response_time.as_mut().unwrap().histogram = Some("?".into()),
+                "the histogram",
+            ),
+            (|it| it.whole_run.error_rate = Some(0.0), "error_rate of whole_run is 0"),
+            (|it| it.whole_run.ok += 1, "ok in whole_run"),
+            (|it| it.endpoints[3].requests_per_second = 1e6, "requests_per_second of GET"),
+            (|it| it.totals.failed.clear(), "times of total"),
+        ];
+        for (edit, told) in edits {
+            let mut edited = rich();
+            edit(&mut edited);
+            let said = contradiction(&edited).unwrap_or_default();
+            assert!(said.contains(told), "{said:?} for {told}");
+        }
+    }
+}

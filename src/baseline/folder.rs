@@ -153,6 +153,10 @@ fn refuse(absurd: &[Absurd]) -> Result<(), FolderError> {
 
 /// What is in a folder, sorted; nothing where there is none.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    at_most(MOST_FILES, folder)
+}
+
+fn at_most(most: usize, folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let refused = |source| FolderError::Io { doing: "list", path: folder.to_owned(), source };
     let found = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -161,7 +165,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     let mut paths = Vec::new();
     for entry in found {
         paths.push(entry.map_err(refused)?.path());
-        if paths.len() > MOST_FILES {
+        if paths.len() > most {
             return Err(FolderError::TooMany { path: folder.to_owned() });
         }
     }

@@ -84,7 +84,7 @@ fn a_broken_document_is_told_with_its_place() {
 10:13 has no version that there is in `schema` [`"schema": 1`]
 10:13 has no version that there is in `schema` [`"schema": 1`]
 - has no version that there is in `schema` [`"schema": 1`]
-12:1 does not follow schema 1: missing field `plan_digest` [a whole document, as loadgate wrote it]
+14:1 does not follow schema 1: missing field `plan_digest` [a whole document, as loadgate wrote it]
 "#);
 }
 

@@ -124,6 +124,15 @@ impl Metric {
         Self::UnexpectedCloses,
     ];
 
+    /// The metrics that are remembered of a run, so that later ones can be compared with it.
+    pub const REMEMBERED: [Self; 5] = [
+        Self::Response(Percentile::P50),
+        Self::Response(Percentile::P95),
+        Self::Response(Percentile::P99),
+        Self::ErrorRate,
+        Self::Throughput,
+    ];
+
     /// The key in the configuration and in `result.json`.
     pub fn name(self) -> &'static str {
         use Percentile::{P50, P75, P90, P95, P99, P999};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bound::is_name;
+use super::run::is_remembered;
 use crate::metric::Metric;
 
 /// Between the metric and the endpoint of a subject, as reports write it: `p95 of POST /builds`.
@@ -31,6 +33,16 @@ impl Epoch {
     }
 }
 
+/// The metric of a subject and its endpoint, `None` for all; none where no such number is remembered.
+pub fn parse(subject: &str) -> Option<(Metric, Option<&str>)> {
+    let (name, endpoint) = match subject.split_once(OF) {
+        Some((name, endpoint)) => (name, Some(endpoint)),
+        None => (subject, None),
+    };
+    let metric = Metric::named(name).filter(|metric| is_remembered(*metric))?;
+    endpoint.is_none_or(is_name).then_some((metric, endpoint))
+}
+
 /// How a number is written: `p95 of POST /builds`, or `error_rate` for all requests.
 pub fn subject(metric: Metric, endpoint: Option<&str>) -> String {
     endpoint.map_or_else(|| metric.name().to_owned(), |endpoint| format!("{}{OF}{endpoint}", metric.name()))
@@ -56,5 +68,20 @@ mod tests {
         assert!(!covers(Metric::ErrorRate, None));
         assert_eq!(subject(Metric::Response(P95), Some("GET /x")), "p95 of GET /x");
         assert_eq!(subject(Metric::ErrorRate, None), "error_rate");
+    }
+
+    #[test]
+    fn a_subject_is_read_as_it_is_written() {
+        let p95 = Metric::Response(P95);
+        for (text, found) in [
+            ("p95 of POST /a of b", Some((p95, Some("POST /a of b")))),
+            ("p95", Some((p95, None))),
+            ("error_rate", Some((Metric::ErrorRate, None))),
+            ("p75", None),
+            ("p95 of ", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text), found, "{text}");
+        }
     }
 }

@@ -1,7 +1,14 @@
 //! What is remembered: runs of a scenario in an environment, and where a deliberate change began a new
 //! epoch. Reads and writes the folder of a baseline; judges nothing.
 
+pub mod bound;
+pub mod defect;
+pub mod document;
 pub mod epoch;
+mod file;
+pub mod folder;
+pub mod place;
+pub mod prune;
 pub mod run;
 
 use std::collections::BTreeMap;

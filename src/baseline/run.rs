@@ -111,11 +111,7 @@ pub const PERCENTILES: [Percentile; 3] = [Percentile::P50, Percentile::P95, Perc
 
 /// Whether runs are compared by this metric: those percentiles, the error rate and the throughput.
 pub fn is_remembered(metric: Metric) -> bool {
-    match metric {
-        Metric::Response(percentile) => PERCENTILES.contains(&percentile),
-        Metric::ErrorRate | Metric::Throughput => true,
-        _ => false,
-    }
+    Metric::REMEMBERED.contains(&metric)
 }
 
 impl Run {

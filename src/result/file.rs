@@ -20,6 +20,8 @@ pub const RESULT_FILE: &str = "result.json";
 const LARGEST: u64 = 64 << 20;
 const PROBE_BYTES: usize = 1 << 20;
 const MOST_COLLISIONS: u32 = 1_000;
+/// Characters of a name that are kept in a path.
+const LONGEST_NAME: usize = 80;
 
 /// Why a result could not be read or a folder not be written.
 #[derive(Debug, Error)]
@@ -248,16 +250,15 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileE
     move |source| FileError::Io { doing, path, source }
 }
 
+/// A name made fit for a part of a path: it cannot leave its folder, hide, or be nothing.
+pub fn safe_name(text: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = text.trim_start_matches('.').chars().map(safe).take(LONGEST_NAME).collect();
+    if name.is_empty() { "-".to_owned() } else { name }
+}
+
 fn folder_name(name: RunName) -> String {
-    let safe = |text: &str| -> String {
-        text.chars()
-            .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
-            .take(80)
-            .collect()
-    };
-    let names = format!("{}-{}", safe(name.scenario), safe(name.environment));
-    // A leading dot would hide the folder.
-    format!("{}-{}", names.trim_start_matches('.'), file_stamp(name.at))
+    format!("{}-{}-{}", safe_name(name.scenario), safe_name(name.environment), file_stamp(name.at))
 }
 
 fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, FileError> {
@@ -274,7 +275,7 @@ fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, FileError> {
 }
 
 /// Beside its place first, then renamed: a reader sees the old file or the new one.
-fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.tmp"));
     write_synced(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).map_err(|source| {
@@ -334,6 +335,9 @@ mod tests {
     fn a_name_cannot_leave_the_output_folder() {
         let hostile = RunName { scenario: "../../etc", environment: "a/b c", ..name() };
         assert_eq!(folder_name(hostile), "-..-etc-a-b-c-20261124T101500Z");
+        for (text, name) in [("", "-"), ("...", "-"), (".hidden", "hidden"), ("a\0b\n", "a-b-")] {
+            assert_eq!(safe_name(text), name);
+        }
     }
 
     #[test]

@@ -1,0 +1,251 @@
+//! What a remembered number or name can be. A file that says something else was damaged or made up, and
+//! would move every comparison. Pure.
+
+use super::document::{self, Kind};
+use super::epoch::{self, Epoch};
+use super::run::{Numbers, Run};
+
+/// The longest name of an endpoint, a machine, a commit, in characters.
+pub const LONGEST_NAME: usize = 500;
+/// The longest reason for a deliberate change, in characters.
+pub const LONGEST_REASON: usize = 1_000;
+/// The most endpoints of one run, and the most metrics of one change.
+pub const MOST_ENTRIES: usize = 2_000;
+/// The longest response time: an hour.
+const LONGEST_MS: f64 = 3_600_000.0;
+
+const TIME: &str = "a time above 0 and at most 3600000 ms";
+const NAME: &str = "a name of 1 to 500 characters";
+
+/// Something that cannot be, and where in the document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absurd {
+    /// The keys that lead to it.
+    pub keys: Vec<String>,
+    /// What it is, as the end of a sentence that begins with the file.
+    pub what: String,
+    /// What would be valid.
+    pub valid: &'static str,
+}
+
+impl Absurd {
+    fn new(keys: &[&str], what: String, valid: &'static str) -> Self {
+        Self { keys: keys.iter().map(|key| (*key).to_owned()).collect(), what, valid }
+    }
+}
+
+/// Everything in a run that cannot be.
+pub fn of_run(run: &Run) -> Vec<Absurd> {
+    let mut found = names(run);
+    if document::stamp_of(&run.time).is_none() {
+        let what = format!("has no time in `time`: `{}`", start_of(&run.time));
+        found.push(Absurd::new(&["time"], what, "a time such as `2026-11-24T10:15:00Z`"));
+    }
+    if let Some(epoch) = run.epoch.as_deref().filter(|name| document::stamp(Kind::Epoch, name).is_none()) {
+        let what = format!("is of an epoch `{}`, which is not the name of one", start_of(epoch));
+        found.push(Absurd::new(
+            &["epoch"],
+            what,
+            "null, or the name of a file `epoch-….json` without `.json`",
+        ));
+    }
+    if run.metrics.len() > MOST_ENTRIES {
+        let what = format!("has {} endpoints", run.metrics.len());
+        found.push(Absurd::new(&["metrics"], what, "at most 2000 endpoints"));
+    }
+    if !is_rate(run.requests_per_second) {
+        let what = format!("has {} requests per second", run.requests_per_second);
+        found.push(Absurd::new(&["requests_per_second"], what, "a rate from 0 on"));
+    }
+    found.extend(run.metrics.iter().flat_map(|(endpoint, numbers)| of_endpoint(endpoint, numbers)));
+    found
+}
+
+/// Everything in a deliberate change that cannot be.
+pub fn of_epoch(epoch: &Epoch) -> Vec<Absurd> {
+    let mut found = Vec::new();
+    if !is_reason(&epoch.reason) {
+        let what = "has no reason, or one that is too long".to_owned();
+        found.push(Absurd::new(&["reason"], what, "a reason of 1 to 1000 characters"));
+    }
+    if epoch.metrics.is_empty() || epoch.metrics.len() > MOST_ENTRIES {
+        let what = format!("names {} metrics", epoch.metrics.len());
+        found.push(Absurd::new(&["metrics"], what, "1 to 2000 metrics"));
+    }
+    for subject in epoch.metrics.iter().filter(|subject| epoch::parse(subject).is_none()) {
+        let what = format!("names `{}`, which is not remembered", start_of(subject));
+        found.push(Absurd::new(&["metrics"], what, "such as `p95`, `p95 of POST /x` or `error_rate`"));
+    }
+    let shas = epoch.from_sha.iter().filter(|sha| !is_name(sha));
+    found.extend(shas.map(|sha| bad_name(&["from_sha"], sha)));
+    found
+}
+
+/// Whether a reason says something and is no essay.
+pub fn is_reason(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_REASON
+}
+
+/// Whether a text can be a name.
+pub fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME
+}
+
+fn names(run: &Run) -> Vec<Absurd> {
+    let env = &run.env;
+    let required = [
+        (vec!["plan_digest"], &run.plan_digest),
+        (vec!["cpu_class"], &run.cpu_class),
+        (vec!["tool", "name"], &run.tool.name),
+        (vec!["tool", "version"], &run.tool.version),
+        (vec!["env", "cpu_model"], &env.cpu_model),
+        (vec!["env", "arch"], &env.arch),
+        (vec!["env", "os"], &env.os),
+    ];
+    let optional = run.sha.iter().map(|sha| (vec!["sha"], sha));
+    let optional = optional.chain(env.image.iter().map(|image| (vec!["env", "image"], image)));
+    let all = required.into_iter().chain(optional);
+    all.filter(|(_, text)| !is_name(text)).map(|(keys, text)| bad_name(&keys, text)).collect()
+}
+
+fn bad_name(keys: &[&str], text: &str) -> Absurd {
+    let what = match text.trim().chars().count() {
+        0 => format!("has nothing in `{}`", keys.join(".")),
+        length => format!("has {length} characters in `{}`", keys.join(".")),
+    };
+    Absurd::new(keys, what, NAME)
+}
+
+fn of_endpoint(endpoint: &str, numbers: &Numbers) -> Vec<Absurd> {
+    if !is_name(endpoint) {
+        let what = format!("has an endpoint with a name of {} characters", endpoint.trim().chars().count());
+        return vec![Absurd::new(&["metrics", endpoint], what, NAME)];
+    }
+    let Numbers { p50_ms, p95_ms, p99_ms, requests_per_second, error_rate, n } = *numbers;
+    let is_time = |ms: f64| ms > 0.0 && ms <= LONGEST_MS;
+    let told = [
+        ("p50_ms", p50_ms, is_time(p50_ms), TIME),
+        ("p95_ms", p95_ms, is_time(p95_ms), TIME),
+        ("p99_ms", p99_ms, is_time(p99_ms), TIME),
+        ("requests_per_second", requests_per_second, is_rate(requests_per_second), "a rate from 0 on"),
+        ("error_rate", error_rate, (0.0..=1.0).contains(&error_rate), "a share from 0 to 1"),
+        ("n", n as f64, n > 0, "a count from 1 on"),
+    ];
+    let wrong: Vec<_> = told
+        .into_iter()
+        .filter(|(_, _, fine, _)| !fine)
+        .map(|(key, value, _, valid)| {
+            let what = format!("has {value} as `{key}` of `{endpoint}`");
+            Absurd::new(&["metrics", endpoint, key], what, valid)
+        })
+        .collect();
+    if wrong.is_empty() && !(p50_ms <= p95_ms && p95_ms <= p99_ms) {
+        let what = format!("has percentiles of `{endpoint}` that fall: {p50_ms}, {p95_ms}, {p99_ms} ms");
+        return vec![Absurd::new(&["metrics", endpoint], what, "p50 ≤ p95 ≤ p99")];
+    }
+    wrong
+}
+
+fn is_rate(value: f64) -> bool {
+    value >= 0.0 && value.is_finite()
+}
+
+/// Enough of a text to know it by.
+fn start_of(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture;
+
+    fn run() -> Run {
+        Run::of(&fixture::small(), Some("epoch-20261124T101500Z-0a1b2c3d"))
+    }
+
+    fn told(change: impl FnOnce(&mut Run)) -> String {
+        let mut run = run();
+        change(&mut run);
+        let line = |it: &Absurd| format!("{} {} [{}]", it.keys.join("."), it.what, it.valid);
+        of_run(&run).iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn numbers(change: impl FnOnce(&mut Numbers)) -> String {
+        told(|run| change(run.metrics.get_mut("GET /health").unwrap()))
+    }
+
+    #[test]
+    fn what_a_run_says_is_possible() {
+        assert_eq!(of_run(&run()), []);
+        assert_eq!(of_run(&Run::of(&fixture::rich(), None)), []);
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_is_named() {
+        for (text, key) in [
+            (numbers(|it| it.p50_ms = 0.0), "p50_ms"),
+            (numbers(|it| it.p50_ms = -1.0), "p50_ms"),
+            (numbers(|it| it.p95_ms = f64::NAN), "p95_ms"),
+            (numbers(|it| it.p99_ms = f64::INFINITY), "p99_ms"),
+            (numbers(|it| it.p99_ms = 3_600_000.1), "p99_ms"),
+            (numbers(|it| it.requests_per_second = -0.1), "requests_per_second"),
+            (numbers(|it| it.error_rate = 1.01), "error_rate"),
+            (numbers(|it| it.error_rate = -0.01), "error_rate"),
+            (numbers(|it| it.n = 0), "n"),
+        ] {
+            assert!(text.starts_with(&format!("metrics.GET /health.{key} has ")), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+        insta::assert_snapshot!(numbers(|it| it.p95_ms = 1.0), @"metrics.GET /health has percentiles of `GET /health` that fall: 59.97, 1, 109 ms [p50 ≤ p95 ≤ p99]");
+        insta::assert_snapshot!(numbers(|it| it.p95_ms = 200.0), @"metrics.GET /health has percentiles of `GET /health` that fall: 59.97, 200, 109 ms [p50 ≤ p95 ≤ p99]");
+        assert_eq!(numbers(|it| (it.p50_ms, it.p95_ms, it.p99_ms) = (0.001, 0.001, 3_600_000.0)), "");
+    }
+
+    #[test]
+    fn a_name_or_a_time_that_cannot_be_is_named() {
+        let long = "x".repeat(501);
+        let all = told(|run| {
+            run.time = "yesterday".into();
+            run.epoch = Some("epoch-1".into());
+            run.plan_digest = " ".into();
+            run.sha = Some(String::new());
+            run.env.image = Some(long.clone());
+            run.requests_per_second = f64::NAN;
+            let numbers = run.metrics["GET /health"];
+            run.metrics.insert(String::new(), numbers);
+        });
+        insta::assert_snapshot!(all, @r"
+plan_digest has nothing in `plan_digest` [a name of 1 to 500 characters]
+sha has nothing in `sha` [a name of 1 to 500 characters]
+env.image has 501 characters in `env.image` [a name of 1 to 500 characters]
+time has no time in `time`: `yesterday` [a time such as `2026-11-24T10:15:00Z`]
+epoch is of an epoch `epoch-1`, which is not the name of one [null, or the name of a file `epoch-….json` without `.json`]
+requests_per_second has NaN requests per second [a rate from 0 on]
+metrics. has an endpoint with a name of 0 characters [a name of 1 to 500 characters]
+");
+        let many = told(|run| {
+            let numbers = run.metrics["GET /health"];
+            run.metrics = (0..2_001).map(|index| (index.to_string(), numbers)).collect();
+        });
+        insta::assert_snapshot!(many, @"metrics has 2001 endpoints [at most 2000 endpoints]");
+    }
+
+    #[test]
+    fn a_change_names_metrics_and_a_reason() {
+        let epoch = |metrics: &[&str], reason: &str| Epoch {
+            schema: 1,
+            from_sha: None,
+            metrics: metrics.iter().map(|it| (*it).to_owned()).collect(),
+            reason: reason.to_owned(),
+        };
+        assert_eq!(of_epoch(&epoch(&["p95", "p50 of GET /x"], "a cache")), []);
+        for (wrong, problems) in [
+            (epoch(&[], "a cache"), 1),
+            (epoch(&["p96", "p95 of "], " \n"), 3),
+            (epoch(&["p95"], &"x".repeat(1_001)), 1),
+        ] {
+            assert_eq!(of_epoch(&wrong).len(), problems, "{wrong:?}");
+        }
+    }
+}

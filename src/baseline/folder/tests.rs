@@ -1,0 +1,161 @@
+//! A folder on disk: what is read, written once, and removed.
+
+use super::*;
+use crate::result::fixture;
+use crate::result::schema::RunResult;
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn folder(&self) -> Folder {
+        Folder::of(self.dir.path(), "build_flow", "demo")
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::create_dir_all(self.folder().path()).unwrap();
+        fs::write(self.folder().path().join(file), text).unwrap();
+    }
+
+    fn files(&self) -> Vec<String> {
+        let paths = entries(self.folder().path()).unwrap();
+        paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+}
+
+fn result(minute: u32) -> RunResult {
+    RunResult { started_at: format!("2026-11-24T10:{minute:02}:00Z"), ..fixture::small() }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_empty_baseline() {
+    let place = Place::new();
+    assert_eq!(load(place.dir.path(), "build_flow", "demo").unwrap(), Baseline::default());
+    assert_eq!(Folder::all(&place.dir.path().join("no")).unwrap(), []);
+    place.write(".gitkeep", "");
+    assert_eq!(place.folder().load().unwrap(), Baseline::default());
+}
+
+#[test]
+fn names_of_scenarios_cannot_leave_the_folder() {
+    let path = |scenario, environment| Folder::of(Path::new("b"), scenario, environment).path;
+    assert_eq!(path("../../etc", "/x"), Path::new("b/-..-etc.-x"));
+    assert_eq!(path(".", ".."), Path::new("b/-.-"));
+}
+
+#[test]
+fn a_run_is_remembered_once_and_read_back_as_it_was() {
+    let place = Place::new();
+    let folder = place.folder();
+    let run = Run::of(&result(1), None);
+    let first = folder.append(&run).unwrap();
+    assert_eq!(first.novelty, Novelty::New);
+    let again = Run::of(&result(1), Some("epoch-20261124T101500Z-0a1b2c3d"));
+    assert_eq!(folder.append(&again).unwrap(), Appended { novelty: Novelty::Known, ..first });
+    folder.append(&Run::of(&result(2), None)).unwrap();
+    let baseline = folder.load().unwrap();
+    assert_eq!(baseline.runs.len(), 2);
+    assert_eq!(baseline.runs.values().next(), Some(&run));
+    assert_eq!(place.files().len(), 2, "nothing temporary is left");
+    assert_eq!(Folder::all(place.dir.path()).unwrap(), [folder]);
+}
+
+#[test]
+fn what_could_not_be_read_back_is_not_written() {
+    let place = Place::new();
+    let wrong = Run::of(&RunResult { started_at: "now".into(), ..fixture::small() }, None);
+    let error = place.folder().append(&wrong).unwrap_err();
+    insta::assert_snapshot!(error, @"this cannot be remembered: it has no time in `time`: `now` (valid: a time such as `2026-11-24T10:15:00Z`)");
+    assert!(!place.folder().path().exists());
+}
+
+#[test]
+fn an_epoch_is_the_newest_from_then_on() {
+    let place = Place::new();
+    let epoch = |reason: &str| Epoch {
+        schema: 1,
+        from_sha: Some("c0ffee".into()),
+        metrics: vec!["p95 of GET /health".into(), "error_rate".into()],
+        reason: reason.into(),
+    };
+    let at = |text: &str| text.parse().unwrap();
+    let first = place.folder().begin(&epoch("a cache"), at("2026-11-24T10:15:00Z")).unwrap();
+    place.folder().begin(&epoch("no cache"), at("2026-11-25T10:15:00Z")).unwrap();
+    insta::assert_snapshot!(fs::read_to_string(first).unwrap(), @r#"
+{
+  "from_sha": "c0ffee",
+  "metrics": ["p95 of GET /health","error_rate"],
+  "reason": "a cache",
+  "schema": 1
+}
+"#);
+    let baseline = place.folder().load().unwrap();
+    assert!(baseline.epoch().unwrap().starts_with("epoch-20261125T101500Z-"));
+    assert_eq!(baseline.epochs.len(), 2);
+}
+
+#[test]
+fn everything_broken_is_told_at_once_and_files_of_others_are_ignored() {
+    let place = Place::new();
+    place.folder().append(&Run::of(&result(1), None)).unwrap();
+    for file in ["README.md", ".gitkeep", ".run-x.json", "run-x.json~", "notes.json", "run-x.json.orig"] {
+        place.write(file, "<<<<<<< not read");
+    }
+    place.write("run-20270101T000000Z-00000000.json", "{\"schema\": 7}");
+    assert_eq!(place.folder().load().unwrap().unknown, ["run-20270101T000000Z-00000000"]);
+    place.write("run-20261101T000000Z-00000000.json", "{");
+    place.write("run-20261102T000000Z-00000000.json", "NaN");
+    place.write("epoch-1.json", "");
+    let error = place.folder().load().unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.exit_status()),
+        ("3 files of the baseline cannot be used", 2)
+    );
+    assert!(error.hint().is_some());
+    let FolderError::Broken(defects) = error else { panic!("{error}") };
+    assert_eq!(defects.len(), 3);
+}
+
+#[test]
+fn only_what_is_too_many_is_removed() {
+    let place = Place::new();
+    for minute in 0..5 {
+        place.folder().append(&Run::of(&result(minute), None)).unwrap();
+    }
+    place.write("run-20000101T000000Z-00000000.json", "{\"schema\": 7}");
+    place.write("README.md", "");
+    let baseline = place.folder().load().unwrap();
+    let gone = place.folder().prune(&baseline, 3).unwrap();
+    assert_eq!(
+        gone.iter().map(|name| &name[..20]).collect::<Vec<_>>(),
+        ["run-20261124T100000Z", "run-20261124T100100Z"]
+    );
+    assert_eq!(place.files().len(), 5);
+    // Somebody else was faster.
+    assert_eq!(place.folder().prune(&baseline, 3).unwrap().len(), 2);
+}
+
+#[test]
+fn a_folder_of_too_many_files_is_refused() {
+    let place = Place::new();
+    (0..3).for_each(|index| place.write(&index.to_string(), ""));
+    assert_eq!(at_most(3, place.folder().path()).unwrap().len(), 3);
+    let error = at_most(2, place.folder().path()).unwrap_err();
+    assert!(error.to_string().ends_with("build_flow.demo` holds more than 10000 files"), "{error}");
+    assert_eq!(error.exit_status(), 2);
+}
+
+#[test]
+fn what_is_no_folder_is_the_systems_refusal() {
+    let place = Place::new();
+    fs::write(place.folder().path(), "").unwrap();
+    let error = place.folder().load().unwrap_err();
+    assert_eq!((error.exit_status(), error.to_string().starts_with("cannot list `")), (1, true));
+    let error = place.folder().append(&Run::of(&result(1), None)).unwrap_err();
+    assert_eq!(error.exit_status(), 1);
+}

@@ -210,7 +210,7 @@ fn the_document_has_the_names_of_its_schema() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     : ab aborted capacity confirms duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run windows
     .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time service_time websocket
-    .endpoints[].failed:
+    .endpoints[].failed: 
     .endpoints[].phases: connect_ms dns_ms first_byte_ms tls_ms
     .endpoints[].phases.first_byte_ms: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .endpoints[].response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms

@@ -237,7 +237,7 @@ fn the_document_has_the_names_of_its_schema() {
     .totals.service_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .whole_run: endpoints error_rate failed ok unfinished
     .whole_run.endpoints[]: error_rate failed name ok websocket
-    .whole_run.endpoints[].failed:
+    .whole_run.endpoints[].failed: 
     .whole_run.endpoints[].websocket: messages_in messages_out missing_messages unexpected_closes
     .whole_run.failed: status timeout
     ");

@@ -1,6 +1,7 @@
 //! How a result is told. Renderers are pure: a result in, a text out. Only `progress` and `write`
 //! print.
 
+pub mod baseline;
 pub mod comparison;
 pub mod model;
 pub mod number;

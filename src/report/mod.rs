@@ -1,7 +1,9 @@
 //! How a result is told. Renderers are pure: a result in, a text out. Only `progress` and `write`
 //! print.
 
+pub mod baseline_list;
 pub mod comparison;
+pub mod defect;
 pub mod model;
 pub mod number;
 pub mod progress;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use loadgate::config::file;
+use loadgate::load::measure::recording::Recording;
 use loadgate::load::measure::run::{RunData, Window};
 use loadgate::load::{Observer, Wish, generate, tls};
 use loadgate::plan::{Plan, Selection};
@@ -34,7 +35,7 @@ impl Drop for Service {
 struct Silent;
 
 impl Observer for Silent {
-    fn window(&mut self, _: &Window) -> Wish {
+    fn window(&mut self, _: &Window, _: &Recording) -> Wish {
         Wish::Continue
     }
 }

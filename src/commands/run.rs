@@ -10,9 +10,10 @@ use crate::commands::plan;
 use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
+use crate::gate::watch::Watch;
 use crate::github::context::Context as Job;
 use crate::load::shutdown::Shutdown;
-use crate::load::{generate, tls};
+use crate::load::{Both, generate, tls};
 use crate::plan::{Plan, Protection};
 use crate::report::progress::{Progress, Shown};
 use crate::report::write;
@@ -80,9 +81,11 @@ pub async fn measured(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Re
         reached = target::reach(&plan.target, folder.path()) => reached?,
     };
     let mut progress = Progress::begin(shown, plan.load.shape.duration());
-    let run = generate(plan, &reached.url, &mut progress, shutdown.requested()).await;
+    let mut watch = Watch::over(plan);
+    let mut observers = Both(&mut progress, &mut watch);
+    let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
     progress.end();
-    let mut result = summarise(plan, &run?, context(&reached));
+    let mut result = watch.complete(summarise(plan, &run?, context(&reached)));
     result.verdict = Some(judge(&plan.rules, &result, baseline.as_ref()));
     folder.write_result(&result)?;
     folder.point_latest()?;

@@ -1,19 +1,21 @@
 //! How a result is judged. Pure: no clock, no files. Every check is always evaluated; the headline
 //! is the worst. No data is never a pass.
 
+mod decision;
 mod merged;
 pub mod objective;
 pub mod regression;
 pub mod simulation;
 pub mod validity;
+pub mod watch;
+mod whole_run;
+mod windows;
 
 use crate::baseline::Baseline;
 use crate::plan::rules::{Policy, Rules};
+use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};
 use crate::result::schema::{RunResult, Signal};
-use crate::result::verdict::{
-    Because, CheckSeverity, CheckStatus, ComparisonState, Delta, DeltaStatus, Finding, Reason, Status,
-    Verdict,
-};
+use crate::result::verdict::{Because, CheckSeverity, CheckStatus, Finding, Reason, Status, Verdict};
 
 /// Judges a run by its rules, beside what is remembered. Without a baseline nothing is compared, even
 /// where the rules want it; then that is told.
@@ -62,6 +64,7 @@ fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
             broken(CheckStatus::Invalid) || compared(|delta| delta.status == DeltaStatus::Invalid),
         ),
         (Reason::Unconfirmed, compared(unconfirmed)),
+        (Reason::Aborted, result.aborted.is_some()),
         (Reason::Undecided, broken(CheckStatus::Undecided)),
         (
             Reason::TooNoisy,
@@ -83,6 +86,7 @@ fn status(heaviest: Reason) -> Status {
         Reason::InvalidRun | Reason::InvalidCheck => Status::Invalid,
         Reason::Sla | Reason::Regression => Status::Failed,
         Reason::Unconfirmed
+        | Reason::Aborted
         | Reason::Undecided
         | Reason::TooNoisy
         | Reason::BuildingBaseline

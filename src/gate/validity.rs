@@ -5,6 +5,8 @@ use crate::result::endpoint::ended;
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Finding};
 
+use super::decision::CutOff;
+
 /// The most of its cores that a generator may need.
 pub const MOST_CPU: f64 = 0.9;
 /// The least of the due iterations that must have been started.
@@ -22,9 +24,11 @@ const LAG_SHARE: f64 = 0.1;
 pub fn findings(result: &RunResult) -> Vec<Finding> {
     let generator = &result.generator;
     let steady = ended(result.totals.ok, &result.totals.failed);
+    // A run that was stopped in its ramp has an objective that says why.
+    let aborted = result.aborted.as_ref().map(|aborted| aborted.at_s);
     [
         (result.target_ended, Finding::TargetEnded),
-        (steady == 0, Finding::NoSteadyRequest { steady_s: result.steady_s }),
+        (steady == 0 && aborted.is_none(), Finding::NoSteadyRequest { steady_s: result.steady_s }),
         (
             generator.cpu_utilisation > MOST_CPU,
             Finding::GeneratorCpu { utilisation: generator.cpu_utilisation, limit: MOST_CPU },
@@ -38,10 +42,16 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
             unfinished_ratio(result) > MOST_UNFINISHED,
             Finding::Unfinished { ratio: unfinished_ratio(result), limit: MOST_UNFINISHED },
         ),
+        (aborted.is_some(), Finding::Aborted { at_s: aborted.unwrap_or_default() }),
     ]
     .into_iter()
     .filter_map(|(found, finding)| found.then_some(finding))
     .collect()
+}
+
+/// What was cut off at the end.
+pub fn cut_off(result: &RunResult) -> CutOff {
+    CutOff { requests: result.whole_run.unfinished, ratio: unfinished_ratio(result) }
 }
 
 /// Unfinished requests as a share of all.

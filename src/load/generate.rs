@@ -1,4 +1,5 @@
-//! One run from start to end: the plan's own load in windows of a second.
+//! One run from start to end: the plan's own load in windows of a second. No window lies in two phases:
+//! one that would is cut where the steady phase begins or ends.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use super::LoadError;
 use super::health::Watch;
 use super::measure::recording::Recording;
 use super::measure::run::{Health, RunData, Series, Window, WindowSummary};
+use super::observer::{Observer, Wish};
 use super::session::Session;
 use super::shutdown::Interruption;
 use crate::clock;
@@ -16,21 +18,6 @@ use crate::plan::load::{Load, Model, Phase};
 
 /// The length of a window.
 const WINDOW: Duration = Duration::from_secs(1);
-
-/// Is handed every window while the load runs, and may stop it. Load knows nothing of what it does.
-pub trait Observer {
-    /// A window has ended.
-    fn window(&mut self, window: &Window) -> Wish;
-}
-
-/// What an observer wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Go on.
-    Continue,
-    /// End the load now.
-    Stop,
-}
 
 /// Puts the plan's load on a target until it is over, the observer stops it, or `interrupted` ends.
 pub async fn generate(
@@ -80,6 +67,7 @@ struct Run<'a> {
     total: Recording,
     series: Series,
     at: Duration,
+    edges: Vec<Duration>,
 }
 
 impl<'a> Run<'a> {
@@ -91,18 +79,19 @@ impl<'a> Run<'a> {
             total,
             series: Series::default(),
             at: Duration::ZERO,
+            edges: edges(&plan.load),
         }
     }
 
     /// The length of the next window; none where the load is over.
     fn next_length(&self) -> Option<Duration> {
-        let left = self.load.shape.duration().saturating_sub(self.at);
-        (!left.is_zero()).then(|| left.min(WINDOW))
+        let edge = self.edges.iter().find(|edge| **edge > self.at)?;
+        Some(edge.saturating_sub(self.at).min(WINDOW))
     }
 
     fn add(&mut self, recording: &Recording, length: Duration, observer: &mut dyn Observer) -> Wish {
         let window = self.window(recording, length, self.load.phase(self.at + length / 2));
-        let wish = observer.window(&window);
+        let wish = observer.window(&window, recording);
         self.series.push(&window, recording);
         self.total.merge(recording);
         self.at += length;
@@ -142,5 +131,57 @@ impl<'a> Run<'a> {
     fn window(&self, recording: &Recording, length: Duration, phase: Phase) -> Window {
         let recording_summary = WindowSummary::of(recording);
         Window { at: self.at, length, phase, users: recording.users, recording_summary }
+    }
+}
+
+/// Where no window may reach across: the ends of the steady spans, and of the load itself.
+fn edges(load: &Load) -> Vec<Duration> {
+    let mut edges: Vec<_> = load.steady().into_iter().flat_map(|span| [span.start, span.end]).collect();
+    edges.push(load.shape.duration());
+    edges.sort_unstable();
+    edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::load::{Segment, Shape};
+
+    fn lengths_ms(segments: &[(f64, f64, u64)], warmup: Duration) -> Vec<u128> {
+        let segment = |(from, to, ms): &(f64, f64, u64)| Segment {
+            over: Duration::from_millis(*ms),
+            from: *from,
+            to: *to,
+        };
+        let shape = Shape(segments.iter().map(segment).collect());
+        let load = Load { model: Model::Closed, shape, warmup, drain: Duration::ZERO };
+        let edges = edges(&load);
+        let mut run = Run {
+            load: &load,
+            started_at: jiff::Timestamp::UNIX_EPOCH,
+            total: Recording::default(),
+            series: Series::default(),
+            at: Duration::ZERO,
+            edges,
+        };
+        let mut lengths = Vec::new();
+        while let Some(length) = run.next_length() {
+            lengths.push(length.as_millis());
+            run.at += length;
+        }
+        lengths
+    }
+
+    #[test]
+    fn a_window_ends_where_the_steady_phase_begins_or_ends() {
+        let none = Duration::ZERO;
+        assert_eq!(lengths_ms(&[(5.0, 5.0, 2_500)], none), [1_000, 1_000, 500]);
+        // A ramp of 1.25 s: the steady phase has whole seconds of its own.
+        let ramp = [(0.0, 5.0, 1_250), (5.0, 5.0, 2_000)];
+        assert_eq!(lengths_ms(&ramp, none), [1_000, 250, 1_000, 1_000]);
+        assert_eq!(lengths_ms(&ramp, Duration::from_millis(500)), [1_000, 750, 1_000, 500]);
+        let stairs = [(1.0, 1.0, 1_500), (2.0, 2.0, 1_500)];
+        assert_eq!(lengths_ms(&stairs, none), [1_000, 500, 1_000, 500]);
+        assert_eq!(lengths_ms(&[], none), [0; 0]);
     }
 }

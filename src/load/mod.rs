@@ -10,6 +10,7 @@ mod generate;
 mod health;
 mod lobby;
 pub mod measure;
+mod observer;
 mod pacing;
 mod perform;
 pub mod protocol;
@@ -24,7 +25,8 @@ mod trace;
 mod virtual_user;
 mod worker;
 
-pub use generate::{Observer, Wish, generate};
+pub use generate::generate;
+pub use observer::{Both, Observer, Wish};
 pub use session::Session;
 pub use trace::{Event, Traced, trace};
 

@@ -172,7 +172,18 @@ fn objective(objective: &Objective) -> String {
     };
     let severity = if objective.severity == Severity::Warn { " (a warning)" } else { "" };
     let applies = if objective.applies == Applies::Elsewhere { " (of another scenario)" } else { "" };
-    format!("{scope}: {} {side} {limit}{severity}{applies}", objective.metric.name())
+    let long = long_form(objective);
+    format!("{scope}: {} {side} {limit}{long}{severity}{applies}", objective.metric.name())
+}
+
+/// ` in every 10s, stops the run, not before 30s`.
+fn long_form(objective: &Objective) -> String {
+    let every = objective.window.map(|length| format!(" in every {}", spoken(length)));
+    let stops = objective.abort_after.map(|after| match after {
+        Duration::ZERO => ", stops the run".to_owned(),
+        after => format!(", stops the run, not before {}", spoken(after)),
+    });
+    [every, stops].into_iter().flatten().collect()
 }
 
 /// `1h30m`, `2s`, `1.5s`, `250ms`, the way durations are written in a configuration.

@@ -1,10 +1,9 @@
 //! The comparison with the baseline as text: its rows in display order, how far it went, and what it
 //! means. Every output says it in these words. Pure.
 
+use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
 use crate::result::schema::RunResult;
-use crate::result::verdict::{
-    Because, CheckScope, CheckUnit, Comparison, ComparisonState, Delta, DeltaStatus, Reason,
-};
+use crate::result::verdict::{Because, CheckScope, CheckUnit, Reason};
 
 use super::number;
 

@@ -1,6 +1,7 @@
 //! How a result is told. Renderers are pure: a result in, a text out. Only `progress` and `write`
 //! print.
 
+pub mod baseline;
 pub mod baseline_list;
 pub mod comparison;
 pub mod defect;
@@ -12,4 +13,5 @@ pub mod sentence;
 pub mod terminal;
 pub mod text;
 pub mod trace;
+mod window;
 pub mod write;

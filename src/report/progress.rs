@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::load::measure::recording::Recording;
 use crate::load::measure::run::Window;
 use crate::load::{Observer, Wish};
 use crate::plan::load::Phase;
@@ -66,7 +67,7 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn window(&mut self, window: &Window) -> Wish {
+    fn window(&mut self, window: &Window, _: &Recording) -> Wish {
         self.failed += window.recording_summary.failed;
         if !self.bar.is_hidden() {
             let now = window.at + window.length;

@@ -3,7 +3,10 @@
 use crate::result::schema::{RunResult, Signal};
 use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
 
-use super::{comparison, model, number};
+use super::{comparison, model, number, window};
+
+/// What to do about a run that an objective has stopped.
+pub(super) const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
 
 /// The verdict in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,7 @@ pub fn headline(result: &RunResult) -> Headline {
         Some(Reason::InvalidCheck) if broken(verdict, CheckStatus::Invalid) => {
             decided_by(result, CheckStatus::Invalid)
         }
+        Some(Reason::Aborted) => stopped_early(result),
         Some(Reason::Undecided) => decided_by(result, CheckStatus::Undecided),
         Some(
             reason @ (Reason::Regression
@@ -57,14 +61,23 @@ pub fn word(status: Status) -> &'static str {
     }
 }
 
-/// `p95 of POST /x`, `error_rate of all requests`.
+/// `p95 of POST /x`, `error_rate of all requests in every 10 s`.
 pub fn subject(check: &Check) -> String {
-    format!("{} of {}", check.metric, scope(check))
+    format!("{} of {}{}", check.metric, scope(check), window::every(check))
+}
+
+/// `p95`, `error_rate in every 10 s`.
+pub fn metric(check: &Check) -> String {
+    format!("{}{}", check.metric, window::every(check))
 }
 
 /// What a check is about.
 pub fn scope(check: &Check) -> &str {
-    match (check.scope, check.endpoint.as_deref()) {
+    place(check.scope, check.endpoint.as_deref())
+}
+
+pub(super) fn place(scope: CheckScope, endpoint: Option<&str>) -> &str {
+    match (scope, endpoint) {
         (CheckScope::Total, _) | (_, None) => "all requests",
         (_, Some(name)) => name,
     }
@@ -105,6 +118,10 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             ),
             "raise `load.drain`, or look for requests that hang",
         ),
+        Finding::Aborted { at_s } => (
+            format!("the run was stopped early, after {}, by an objective", number::seconds(at_s)),
+            STOPPED_EARLY,
+        ),
         Finding::TargetEnded => (
             "the target command ended while it was measured".to_owned(),
             "look at its last lines, and at target.log in the folder of the run",
@@ -120,12 +137,28 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
     match because {
         Because::TooFew { needed } => (
             format!(
-                "{} requests, and {} needs {}",
+                "{} requests{}, and {} needs {}",
                 number::count(check.n),
+                window::worst(check),
                 check.metric,
                 number::count(needed)
             ),
-            "run longer, or with more load",
+            match check.window {
+                Some(_) => "take longer windows, or more load",
+                None => "run longer, or with more load",
+            },
+        ),
+        Because::NotStored { length_s } => (
+            format!("the result holds no windows of {}", number::seconds(length_s as f64)),
+            "run it again: windows are measured while the load runs",
+        ),
+        Because::NoWindow { length_s, steady_s } => (
+            format!(
+                "no window of {} fits into the {} of constant load",
+                number::seconds(length_s as f64),
+                number::seconds(steady_s)
+            ),
+            "run longer, or take shorter windows",
         ),
         Because::NeverHit => {
             ("it was never requested".to_owned(), "let the scenario reach it, or take the objective out")
@@ -174,10 +207,12 @@ pub fn outcome(check: &Check) -> String {
     match (check.because, check.value) {
         (Some(reason), _) => format!("{subject}: {}", because(check, reason).0),
         (None, Some(value)) => format!(
-            "{subject} is {}, {} {}",
+            "{subject} is {}{}, {} {}{}",
             number::value(check.unit, value),
+            window::worst(check),
             limit_word(check),
-            number::limit(check.unit, check.limit)
+            number::limit(check.unit, check.limit),
+            window::stopped(check)
         ),
         (None, None) => format!("{subject} has no value"),
     }
@@ -231,6 +266,12 @@ fn interrupted(result: &RunResult) -> (String, Option<String>) {
     (sentence, Some("run it again to the end".to_owned()))
 }
 
+fn stopped_early(result: &RunResult) -> (String, Option<String>) {
+    let sentence = result.aborted.as_ref().map(window::aborted);
+    let sentence = sentence.unwrap_or_else(|| "the run was stopped early by an objective".to_owned());
+    (format!("{sentence}; what came after is not known"), Some(STOPPED_EARLY.to_owned()))
+}
+
 fn invalid_run(verdict: &Verdict) -> (String, Option<String>) {
     let worst = verdict.findings.iter().copied().find(|finding| finding.invalidates());
     worst.map_or_else(
@@ -264,7 +305,7 @@ fn next_step(result: &RunResult, checks: &[&Check]) -> String {
     let Some(first) = checks.first() else { return String::new() };
     let longest = checks.iter().filter_map(|check| time_needed(result, check)).fold(0.0, f64::max);
     match first.because {
-        Some(Because::TooFew { .. }) if longest > 0.0 => {
+        Some(Because::TooFew { .. }) if longest > 0.0 && first.window.is_none() => {
             format!("run longer: with this load, {} of constant load", number::seconds(longest.ceil()))
         }
         Some(reason) => because(first, reason).1.to_owned(),
@@ -277,10 +318,10 @@ fn next_step(result: &RunResult, checks: &[&Check]) -> String {
     }
 }
 
-/// Seconds of this load that give a percentile the requests it needs.
+/// Seconds of this load that give a percentile the requests it needs. No window gets longer by them.
 fn time_needed(result: &RunResult, check: &Check) -> Option<f64> {
     match check.because {
-        Some(Because::TooFew { needed }) if check.n > 0 => {
+        Some(Because::TooFew { needed }) if check.n > 0 && check.window.is_none() => {
             Some(result.steady_s * needed as f64 / check.n as f64)
         }
         _ => None,

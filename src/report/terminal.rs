@@ -13,7 +13,7 @@ use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding, Status};
 
 use super::text::{printable, shorten, wrap};
-use super::{model, number, sentence};
+use super::{model, number, sentence, window};
 use table::{Column, Side};
 
 /// What a report is made for.
@@ -182,7 +182,12 @@ impl Page<'_> {
     fn notices(&mut self, result: &RunResult) {
         let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
         for finding in findings.filter(|finding| **finding != Finding::NoObjective) {
-            let (text, remedy) = sentence::finding(*finding);
+            let (text, remedy) = match (finding, &result.aborted) {
+                (Finding::Aborted { .. }, Some(aborted)) => {
+                    (printable(&window::aborted(aborted)), sentence::STOPPED_EARLY)
+                }
+                _ => sentence::finding(*finding),
+            };
             self.paragraph("warning: ", &format!("{text}. To do: {remedy}."));
         }
         for warning in &result.warnings {
@@ -221,6 +226,10 @@ impl Page<'_> {
                 _ => format!(". To do: {remedy}."),
             };
             self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {why}{remedy}"));
+        }
+        if let Some(broken) = window::broken(check) {
+            let subject = printable(&sentence::subject(check));
+            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {broken}"));
         }
         if let (CheckStatus::Fail, Some(message)) = (check.status, &check.message) {
             let subject = printable(&sentence::subject(check));
@@ -289,7 +298,7 @@ fn check_row(check: &Check) -> Vec<String> {
     let value = check.value.map(|value| number::value(check.unit, value));
     vec![
         mark.to_owned(),
-        printable(&check.metric),
+        printable(&sentence::metric(check)),
         printable(sentence::scope(check)),
         value.unwrap_or_else(|| number::NOTHING.to_owned()),
         format!("{sign} {}", number::limit(check.unit, check.limit)),

@@ -28,11 +28,11 @@ pub fn contradiction(result: &RunResult) -> Option<String> {
 
 fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
     let name = &endpoint.name;
-    let times = [&endpoint.response_time, &endpoint.service_time];
+    let distributions = [&endpoint.response_time, &endpoint.service_time];
     let timeouts = endpoint.failed.get("timeout").copied().unwrap_or(0);
     let judged = endpoint.ok.saturating_add(timeouts);
     let timed = endpoint.response_time.as_ref().map_or(0, |times| times.n);
-    times
+    distributions
         .into_iter()
         .flatten()
         .find_map(|times| of_times(name, times))
@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn every_edit_is_told() {
-        let edits: [(fn(&mut RunResult), &str); 7] = [
+        type Edit = fn(&mut RunResult);
+        let edits: [(Edit, &str); 7] = [
             (|it| it.totals.response_time.as_mut().unwrap().p95_ms = 1.0, "p95 of total is 1"),
             (|it| it.endpoints[1].response_time.as_mut().unwrap().n += 1, "count of POST /api/v1/builds"),
             (

@@ -1,5 +1,6 @@
 //! What happened, as one document: everything that judges or reports reads it, and nothing else.
 
+pub mod comparison;
 pub mod consistency;
 pub mod endpoint;
 pub mod file;
@@ -7,6 +8,7 @@ pub mod redact;
 pub mod schema;
 pub mod summary;
 pub mod verdict;
+pub mod window;
 
 #[cfg(test)]
 pub mod fixture;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
 use super::verdict::Verdict;
+use super::window::{Aborted, WindowSeries};
 use crate::metric::Metric;
 
 /// The version of the document that this program writes and reads.
@@ -67,6 +68,12 @@ pub struct RunResult {
     pub failures: Vec<Failure>,
     /// The run over time.
     pub series: Vec<Point>,
+    /// The values of objectives that have a `window`.
+    #[serde(default)]
+    pub windows: Vec<WindowSeries>,
+    /// The objective that stopped the load early; null where it ran to its end.
+    #[serde(default)]
+    pub aborted: Option<Aborted>,
     /// The generator of the load.
     pub generator: Generator,
     /// Told to the user before or during the run.
@@ -87,6 +94,13 @@ pub struct RunResult {
     pub ab: Option<serde_json::Value>,
     /// Filled by a search for the knee.
     pub capacity: Option<serde_json::Value>,
+}
+
+impl RunResult {
+    /// Whether the run ended before its time: stopped from outside, or by an objective.
+    pub fn is_partial(&self) -> bool {
+        self.interrupted || self.aborted.is_some()
+    }
 }
 
 /// A first job that found something worse, and wants a second opinion.

@@ -71,6 +71,8 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         tasks: tasks(plan, &run.total),
         failures: failures(plan, &run.total, &redactor),
         series: run.windows.iter().map(|window| point(plan, window)).collect(),
+        windows: Vec::new(),
+        aborted: None,
         generator: generator(&run.health),
         target_ended: context.target_ended,
         warnings: context.warnings.iter().map(|warning| redactor.clean(warning)).collect(),

@@ -149,7 +149,7 @@ fn a_load_is_told_in_its_own_words() {
     plan.load.model = Model::Open { distribution: Distribution::Poisson, max_users: 2_000 };
     plan.load.shape = Shape::constant_at(200.0, Duration::from_mins(1));
     let open = summarise(&plan, &recording(), context()).load;
-    insta::assert_snapshot!(serde_json::to_string(&open).unwrap(), @r#"{"model":"open","arrivals_per_s":200.0,"distribution":"poisson","max_users":2000,"run_time_s":60.0,"warmup_s":0.0}"#);
+    insta::assert_snapshot!(serde_json::to_string(&open).unwrap(), @r#"{"model":"open","arrivals_per_s":200.0,"distribution":"poisson","max_users":2000,"run_time_s":60.0,"warmup_s":0.0,"saturating":false}"#);
 
     let up = Segment { over: Duration::from_mins(1), from: 0.0, to: 50.0 };
     plan.load.shape = Shape(vec![up, Segment { from: 50.0, to: 0.0, ..up }]);
@@ -168,6 +168,16 @@ fn a_signal_is_kept() {
         let result = summarise(&plan(&["GET /a", "WS /b"]), &run, context());
         assert_eq!((result.signal, result.interrupted), (expected, expected.is_some()));
     }
+}
+
+#[test]
+fn a_result_from_before_windows_is_read() {
+    let mut value = serde_json::to_value(rich()).unwrap();
+    for field in ["windows", "aborted"] {
+        assert!(value.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+    }
+    let read: RunResult = serde_json::from_value(value).unwrap();
+    assert_eq!(read, rich());
 }
 
 /// One line an object: its place, then its keys. Of a list, the last element speaks for all.
@@ -198,7 +208,7 @@ fn the_document_has_the_names_of_its_schema() {
     let mut lines = Vec::new();
     outline(&serde_json::to_value(&result).unwrap(), "", &mut lines);
     insta::assert_snapshot!(lines.join("\n"), @r"
-    : ab capacity duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run
+    : ab aborted capacity confirms duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run windows
     .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time service_time websocket
     .endpoints[].failed: 
     .endpoints[].phases: connect_ms dns_ms first_byte_ms tls_ms
@@ -209,7 +219,7 @@ fn the_document_has_the_names_of_its_schema() {
     .failures[]: count endpoint kind samples
     .generator: achieved_ratio cpu_us_per_request cpu_utilisation exhausted rss_mb schedule_lag_p99_ms steal
     .git: fork ref sha
-    .load: model run_time_s spawn_rate_per_s users warmup_s
+    .load: model run_time_s saturating spawn_rate_per_s users warmup_s
     .metrics[]: name ok response_time
     .metrics[].response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .runner: arch cpu_class cpu_model cpus image os

@@ -13,6 +13,7 @@ mod httpbin;
 mod load_model;
 mod main_job;
 mod nginx;
+mod objectives;
 mod session;
 mod shutdown;
 mod suffering;

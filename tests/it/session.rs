@@ -76,7 +76,7 @@ async fn visitors_of_the_open_model_live_on_between_loads() {
 struct Impatient(usize);
 
 impl Observer for Impatient {
-    fn window(&mut self, _: &Window) -> Wish {
+    fn window(&mut self, _: &Window, _: &Recording) -> Wish {
         self.0 += 1;
         Wish::Stop
     }

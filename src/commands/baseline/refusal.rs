@@ -30,6 +30,8 @@ pub enum Refusal {
     NothingSteady,
     /// By today's rules it is no good run; why, in words.
     Judged(Status, String),
+    /// An objective stopped it early.
+    Aborted,
     /// Its times are the generator's own doing.
     Doubt(Because),
     /// It could not be read back.
@@ -47,6 +49,7 @@ pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option
         () if confirms_another(result) => Some(Refusal::Confirmation),
         () if is_empty(result) => Some(Refusal::NothingSteady),
         () => judged(rules, result, baseline)
+            .or_else(|| result.aborted.is_some().then_some(Refusal::Aborted))
             .or_else(|| validity::excuse(result, p99_ms).map(Refusal::Doubt))
             .or_else(|| absurd().map(|absurd| Refusal::Absurd(absurd.what))),
     }
@@ -88,6 +91,7 @@ impl Display for Refusal {
             Self::NothingSteady => f.write_str("nothing ended in the time of constant load"),
             Self::Judged(Status::Failed, why) => write!(f, "the run failed: {why}"),
             Self::Judged(_, why) => write!(f, "the run is invalid: {why}"),
+            Self::Aborted => f.write_str("an objective stopped the run early: its numbers are partial"),
             Self::Doubt(because) => {
                 let doubt = sentence::doubt(*because);
                 write!(f, "{}", doubt.map_or("its times cannot be trusted".to_owned(), |(what, _)| what))

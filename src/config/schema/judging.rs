@@ -103,9 +103,13 @@ static RATE_LIMIT: Shape = Shape {
 };
 
 static LIMIT: [Key; 5] = [
-    key("window", Kind::Duration, "Judge every window of this length, not only the whole run."),
-    key("abort", Kind::Bool, "Stop the run at the first breach."),
-    key("after", Kind::Duration, "Judge windows only after this time."),
+    key(
+        "window",
+        Kind::Duration,
+        "Must hold in every window of this length, whole seconds, of the steady phase.",
+    ),
+    key("abort", Kind::Bool, "Stop the run as soon as it is broken."),
+    key("after", Kind::Duration, "With `abort`: not before this time since the start of the load."),
     key("severity", Kind::OneOf(&["fail", "warn"]), "Whether a breach fails the job (default) or warns."),
     key("message", Kind::Text, "What to tell the reader about a breach."),
 ];

@@ -2,7 +2,8 @@
 
 use crate::metric::Metric;
 use crate::plan::rules::Confirmation;
-use crate::result::verdict::{Because, CheckScope, Delta, DeltaStatus};
+use crate::result::comparison::{Delta, DeltaStatus};
+use crate::result::verdict::{Because, CheckScope};
 use crate::stats::quantile::median;
 
 use super::Compared;

@@ -12,9 +12,10 @@ use crate::baseline::Baseline;
 use crate::baseline::run::{Counts, PERCENTILES};
 use crate::metric::Metric;
 use crate::plan::rules::BaselineRules;
+use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
 use crate::result::endpoint::failures as failed;
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Because, Comparison, ComparisonState, Delta, DeltaStatus};
+use crate::result::verdict::Because;
 use crate::stats::significance::Share;
 
 use delta::{FirstJob, Tested};
@@ -36,7 +37,7 @@ struct Compared<'a> {
 pub fn compare(rules: &BaselineRules, result: &RunResult, baseline: &Baseline) -> (Vec<Delta>, Comparison) {
     let past = Past::of(baseline, &result.plan_digest, &result.runner.cpu_class);
     let compared = Compared { rules, result, past: &past };
-    let deltas = if result.interrupted || past.is_empty() { Vec::new() } else { compared.deltas() };
+    let deltas = if result.is_partial() || past.is_empty() { Vec::new() } else { compared.deltas() };
     let comparison = compared.comparison(baseline, &deltas);
     (deltas, comparison)
 }
@@ -109,7 +110,7 @@ impl Compared<'_> {
         let tested = gated().filter(|delta| delta.high.is_some()).count();
         let building = tested == 0 || gated().any(|delta| delta.status == DeltaStatus::Building);
         let state = match () {
-            () if self.result.interrupted => ComparisonState::Partial,
+            () if self.result.is_partial() => ComparisonState::Partial,
             () if baseline.runs.is_empty() => ComparisonState::Missing,
             () if self.past.is_empty() => ComparisonState::OtherPlan,
             () if building => ComparisonState::Building,

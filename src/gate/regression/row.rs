@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::metric::{Metric, Percentile};
+use crate::result::comparison::DeltaStatus;
 use crate::result::endpoint::Times;
-use crate::result::verdict::{Because, DeltaStatus};
+use crate::result::verdict::Because;
 
 use super::panel::Track;
 use super::past::Standing;

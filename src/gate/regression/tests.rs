@@ -15,10 +15,11 @@ use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::Recording;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{BaselineRules, Confirmation, Policy, Rules};
+use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};
 use crate::result::fixture::{context, fail, plan, run, succeed};
 use crate::result::schema::{Confirms, RunResult};
 use crate::result::summary::summarise;
-use crate::result::verdict::{Because, ComparisonState, Delta, DeltaStatus, Reason, Status, Verdict};
+use crate::result::verdict::{Because, Reason, Status, Verdict};
 use crate::units::Ratio;
 
 const P50: Metric = Metric::Response(Percentile::P50);

@@ -28,6 +28,7 @@ mod text;
 mod unit;
 mod wait;
 mod websocket;
+mod written;
 
 #[cfg(test)]
 mod tests;

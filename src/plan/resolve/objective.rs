@@ -10,8 +10,9 @@ use crate::plan::EndpointKind;
 use crate::plan::rules::{Objective, Scope, Severity};
 
 use super::catalogue::{Catalogue, needs_websocket};
-use super::layer::Layers;
+use super::layer::{Layers, Level};
 use super::unit;
+use super::written::{Form, Written};
 
 /// Keys of `thresholds` that are no metric.
 const GROUPS: [&str; 2] = ["endpoints", "metrics"];
@@ -21,8 +22,20 @@ const GROUPS: [&str; 2] = ["endpoints", "metrics"];
 pub(super) struct Thresholds<'a> {
     config: &'a Config,
     catalogue: &'a Catalogue,
+    part: Part,
     objectives: Vec<Objective>,
     problems: Vec<Problem>,
+}
+
+/// How much of what is written is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// One layer of the file without the others.
+    Layer,
+    /// Flags and environment variables alone.
+    Flags,
+    /// All layers.
+    All,
 }
 
 /// The objectives that layers hold, and what is wrong with them.
@@ -31,7 +44,8 @@ pub(super) fn objectives(
     catalogue: &Catalogue,
     layers: &Layers,
 ) -> (Vec<Objective>, Vec<Problem>) {
-    let mut read = Thresholds { config, catalogue, objectives: Vec::new(), problems: Vec::new() };
+    let mut read =
+        Thresholds { config, catalogue, part: part(layers), objectives: Vec::new(), problems: Vec::new() };
     let thresholds = layers.inside("thresholds");
     read.scope(&thresholds, &Scope::Total, None);
     for (group, scope) in GROUPS.into_iter().zip([Scope::Endpoint as fn(String) -> Scope, Scope::Metric]) {
@@ -44,6 +58,15 @@ pub(super) fn objectives(
     (read.objectives, read.problems)
 }
 
+fn part(layers: &Layers) -> Part {
+    let levels: Vec<_> = layers.iter().map(|layer| layer.level).collect();
+    match levels.as_slice() {
+        [Level::Overrides] => Part::Flags,
+        [_] => Part::Layer,
+        _ => Part::All,
+    }
+}
+
 impl Thresholds<'_> {
     /// The objectives of one scope; `owner` is the name it goes by.
     fn scope(&mut self, layers: &Layers, scope: &Scope, owner: Option<&Key>) {
@@ -52,13 +75,15 @@ impl Thresholds<'_> {
             return;
         }
         for name in layers.keys().into_iter().filter(|name| !GROUPS.contains(name)) {
-            let (Some(metric), Some(node)) = (Metric::named(name), layers.get(name)) else { continue };
-            let Some((key, _)) = layers.iter().filter_map(|layer| layer.node.entry(name)).last() else {
+            let (Some(metric), Some(written)) = (Metric::named(name), Written::of(layers, name)) else {
                 continue;
             };
-            match self.fit(scope, metric, key) {
-                Ok(()) => self.objective((scope, metric), key, node),
-                Err(problem) => self.problems.push(problem),
+            match (self.fit(scope, metric, written.key()), written.form()) {
+                (Ok(()), Form::Whole) => self.objective((scope, metric), &written),
+                // One layer alone need not say the limit: another may.
+                (Ok(()), Form::Pieces) if self.part != Part::All => {}
+                (Ok(()), Form::Pieces) => self.problems.push(written.without_limit(metric)),
+                (Err(problem), _) => self.problems.push(problem),
             }
         }
     }
@@ -97,32 +122,34 @@ impl Thresholds<'_> {
         }
     }
 
-    fn objective(&mut self, (scope, metric): (&Scope, Metric), key: &Key, node: &Node) {
-        let right = if metric.better() == Better::Higher { "above" } else { "below" };
-        let wrong = if metric.better() == Better::Higher { "below" } else { "above" };
-        if let Some((typed, _)) = node.entry(wrong) {
+    fn objective(&mut self, (scope, metric): (&Scope, Metric), written: &Written) {
+        let (right, wrong) =
+            if metric.better() == Better::Higher { ("above", "below") } else { ("below", "above") };
+        if let Some((typed, _)) = written.entry(wrong) {
             let message = format!("`{}` is good {right} its limit, not {wrong}", metric.name());
             self.problems.push(Problem::at(typed.span, message).hint(format!("write `{right}`")));
             return;
         }
-        let value = node.get(right).unwrap_or(node);
+        // What flags say alone may be pieces of what the file says.
+        if self.part != Part::Flags {
+            self.problems.extend(written.contradictions());
+        }
         let (Some(limit), Some(applies)) =
-            (limit(value, metric.unit()), self.catalogue.applies(scope, metric))
+            (limit(written.limit(right), metric.unit()), self.catalogue.applies(scope, metric))
         else {
             return;
         };
-        let abort = node.get("abort").and_then(Node::scalar) == Some("true");
-        let warn = node.get("severity").and_then(Node::scalar) == Some("warn");
+        let after = || unit::duration(written.get("after")).unwrap_or(Duration::ZERO);
         self.objectives.push(Objective {
             scope: scope.clone(),
             metric,
             limit,
-            severity: if warn { Severity::Warn } else { Severity::Fail },
-            window: unit::duration(node.get("window")),
-            abort_after: abort.then(|| unit::duration(node.get("after")).unwrap_or(Duration::ZERO)),
-            message: node.get("message").and_then(Node::scalar).map(str::to_owned),
+            severity: if written.says("severity", "warn") { Severity::Warn } else { Severity::Fail },
+            window: unit::duration(written.get("window")),
+            abort_after: written.says("abort", "true").then(after),
+            message: written.get("message").and_then(Node::scalar).map(str::to_owned),
             applies,
-            line: self.line(key),
+            line: self.line(written.key()),
         });
     }
 
@@ -134,11 +161,11 @@ impl Thresholds<'_> {
 }
 
 /// A limit, in the unit of its metric.
-fn limit(node: &Node, unit: Unit) -> Option<f64> {
+fn limit(node: Option<&Node>, unit: Unit) -> Option<f64> {
     match unit {
-        Unit::Milliseconds => unit::duration(Some(node)).map(|duration| duration.as_secs_f64() * 1e3),
-        Unit::Ratio => unit::ratio(Some(node)).map(|ratio| ratio.0),
-        Unit::PerSecond => unit::rate(Some(node)).map(|rate| rate.0),
-        Unit::Count => unit::parsed(Some(node)),
+        Unit::Milliseconds => unit::duration(node).map(|duration| duration.as_secs_f64() * 1e3),
+        Unit::Ratio => unit::ratio(node).map(|ratio| ratio.0),
+        Unit::PerSecond => unit::rate(node).map(|rate| rate.0),
+        Unit::Count => unit::parsed(node),
     }
 }

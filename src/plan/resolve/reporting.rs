@@ -34,23 +34,11 @@ pub(super) fn inactive(layers: &Layers) -> Vec<String> {
     let reporting = layers.inside("reporting");
     let enabled = |node: &Node| node.get("enabled").and_then(Node::scalar) != Some("false");
     let other_formats = formats(layers).is_some_and(|formats| formats.iter().any(|it| *it != Format::Json));
-    let long = |key: &str| {
-        let of = |node: &Node| node.entries().iter().any(|(_, value)| value.get(key).is_some());
-        let scopes = |node: &Node| node.entries().iter().any(|(_, scope)| of(scope));
-        let said = layers.inside("thresholds");
-        said.iter().any(|layer| {
-            of(layer.node)
-                || ["endpoints", "metrics"].iter().any(|group| layer.node.get(group).is_some_and(scopes))
-        })
-    };
     let all = [
         ("`ab`", layers.get("ab").is_some()),
         ("`reporting.prometheus`", reporting.get("prometheus").is_some_and(enabled)),
         ("`reporting.grafana`", reporting.get("grafana").is_some()),
         ("`reporting.formats` other than `json`", other_formats),
-        ("`window` of thresholds", long("window")),
-        ("`abort` of thresholds", long("abort")),
-        ("`after` of thresholds", long("after")),
     ];
     all.into_iter().filter(|(_, configured)| *configured).map(|(name, _)| name.to_owned()).collect()
 }

@@ -14,6 +14,7 @@ use crate::plan::user::{DataOrder, Wait};
 use crate::plan::{Protection, Target};
 
 mod description;
+mod objective;
 mod problem;
 
 const CONTRACT: &str = include_str!("../../../config.yaml");
@@ -241,8 +242,8 @@ fn what_this_version_does_not_do_is_named_once() {
         plan.inactive,
         ["`ab`", "`reporting.prometheus`", "`reporting.grafana`", "`reporting.formats` other than `json`"]
     );
-    let window = plan_of_thresholds("{p95: {below: 1s, window: 1s}, p99: {below: 1s, window: 2s}}");
-    assert_eq!(window.inactive, ["`window` of thresholds"]);
+    let long = plan_of_thresholds("{p95: {below: 1s, window: 1s, abort: true, after: 2s}}");
+    assert!(long.inactive.is_empty());
 }
 
 fn plan_of_thresholds(thresholds: &str) -> Plan {

@@ -3,8 +3,8 @@
 use crate::report::comparison::{self, Standing};
 use crate::report::number;
 use crate::report::text::printable;
+use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
-use crate::result::verdict::Delta;
 
 use super::table::Column;
 use super::{INDENT, Page};

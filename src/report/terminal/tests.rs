@@ -1,6 +1,7 @@
 //! The report as it looks.
 
 mod comparison;
+mod window;
 
 use super::{Screen, render};
 use crate::config::render::Color;

@@ -1,0 +1,50 @@
+//! An objective that stops the run by its value so far: judged every second, on what the whole run would
+//! be judged on if it ended now. Nothing of it is stored.
+
+use std::time::Duration;
+
+use crate::gate::decision::CutOff;
+use crate::gate::windows::decide_point;
+use crate::load::measure::recording::Recording;
+use crate::load::measure::run::Window;
+use crate::plan::Plan;
+use crate::plan::load::Phase;
+use crate::plan::rules::Objective;
+use crate::result::verdict::CheckStatus;
+use crate::result::window::Aborted;
+
+use super::count::Count;
+
+/// One such objective.
+#[derive(Debug)]
+pub struct SoFar {
+    objective: Objective,
+    after: Duration,
+    count: Count,
+}
+
+impl SoFar {
+    /// None for an objective that has windows, or waits for the end.
+    pub fn over(objective: &Objective, plan: &Plan) -> Option<Self> {
+        let after = objective.abort_after.filter(|_| objective.window.is_none())?;
+        Some(Self { objective: objective.clone(), after, count: Count::of(objective, plan) })
+    }
+
+    /// Adds a second. Only those of the steady phase make a throughput's time longer.
+    pub fn add(&mut self, window: &Window, recording: &Recording) {
+        let length = if window.phase == Phase::Steady { window.length } else { Duration::ZERO };
+        self.count.see(recording);
+        self.count.add(recording, length);
+    }
+
+    /// What stops the run now, if it does.
+    pub fn breach(&self, now: Duration) -> Option<Aborted> {
+        if now < self.after {
+            return None;
+        }
+        let point = self.count.point(now);
+        let decision = decide_point(&self.objective, self.objective.limit, point, CutOff::default());
+        let broken = decision.status == CheckStatus::Fail;
+        broken.then(|| super::aborted(&self.objective, now, point)).flatten()
+    }
+}

@@ -1,0 +1,95 @@
+//! An objective that must hold in every window: its values, one complete window after the other. Windows
+//! begin where a stretch of the steady phase does; what is left over at its end is no window.
+
+use std::time::Duration;
+
+use crate::gate::decision::CutOff;
+use crate::gate::objective;
+use crate::gate::windows::decide_point;
+use crate::load::measure::recording::Recording;
+use crate::load::measure::run::Window;
+use crate::plan::Plan;
+use crate::plan::rules::Objective;
+use crate::result::verdict::CheckStatus;
+use crate::result::window::{Aborted, WindowPoint, WindowSeries};
+
+use super::count::Count;
+use super::points;
+
+/// One such objective.
+#[derive(Debug)]
+pub struct Windowed {
+    objective: Objective,
+    length: Duration,
+    count: Count,
+    /// The stretch of the steady phase that the open window lies in.
+    span: Option<usize>,
+    begun: Duration,
+    points: Vec<WindowPoint>,
+    /// The first window that broke, where that stops the run.
+    broken: Option<WindowPoint>,
+}
+
+impl Windowed {
+    /// None for an objective without windows.
+    pub fn over(objective: &Objective, plan: &Plan) -> Option<Self> {
+        Some(Self {
+            objective: objective.clone(),
+            length: objective.window?,
+            count: Count::of(objective, plan),
+            span: None,
+            begun: Duration::ZERO,
+            points: Vec::new(),
+            broken: None,
+        })
+    }
+
+    /// Adds a second, which lies in this stretch of the steady phase or in none.
+    pub fn add(&mut self, window: &Window, span: Option<usize>, recording: &Recording) {
+        self.count.see(recording);
+        if span != self.span {
+            self.span = span;
+            self.begin(window.at);
+        }
+        if span.is_some() {
+            self.count.add(recording, window.length);
+            if self.count.length() >= self.length {
+                self.close();
+                self.begin(window.at + window.length);
+            }
+        }
+    }
+
+    /// What stops the run now, if it does.
+    pub fn breach(&self, now: Duration) -> Option<Aborted> {
+        let due = self.objective.abort_after.is_some_and(|after| after <= now);
+        self.broken.filter(|_| due).and_then(|point| super::aborted(&self.objective, now, point))
+    }
+
+    /// All windows.
+    pub fn series(self) -> WindowSeries {
+        let (scope, endpoint) = objective::place(&self.objective.scope);
+        WindowSeries {
+            scope,
+            endpoint,
+            metric: self.objective.metric.name().to_owned(),
+            length_s: self.length.as_secs(),
+            limit: self.objective.limit,
+            points: self.points,
+        }
+    }
+
+    fn begin(&mut self, at: Duration) {
+        self.count.restart();
+        self.begun = at;
+    }
+
+    fn close(&mut self) {
+        let point = self.count.point(self.begun);
+        let decision = decide_point(&self.objective, self.objective.limit, point, CutOff::default());
+        if decision.status == CheckStatus::Fail {
+            self.broken.get_or_insert(point);
+        }
+        points::push(&mut self.points, point, self.objective.metric);
+    }
+}

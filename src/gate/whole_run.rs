@@ -1,0 +1,158 @@
+//! The number an objective is about, of a whole run. Times and throughput are of the steady phase; what
+//! counts failures, of the whole run. Nothing is judged here.
+
+use std::borrow::Cow;
+
+use hdrhistogram::Histogram;
+
+use crate::load::measure::times::LONGEST_US;
+use crate::metric::Metric;
+use crate::plan::rules::{Objective, Scope};
+use crate::result::endpoint::{Endpoint, EndpointCounts, Kind, Times, WebSocketCounts, ended};
+use crate::result::schema::RunResult;
+use crate::result::verdict::Because;
+use crate::stats::histogram;
+
+use super::decision::Number;
+
+/// Why there is nothing to judge at all.
+pub fn absent(scope: &Scope, result: &RunResult) -> Option<Because> {
+    match scope {
+        Scope::Total => {
+            (ended(result.whole_run.ok, &result.whole_run.failed) == 0).then_some(Because::NeverHit)
+        }
+        Scope::Endpoint(name) => {
+            let hit = counts(name, result).is_some_and(|counts| ended(counts.ok, &counts.failed) > 0);
+            (!hit).then_some(Because::NeverHit)
+        }
+        Scope::Metric(name) => {
+            let hit = result.metrics.iter().any(|metric| metric.name == *name && metric.ok > 0);
+            (!hit).then_some(Because::NoSample)
+        }
+    }
+}
+
+/// The number, or why there is none.
+pub fn number(objective: &Objective, result: &RunResult) -> Result<Number, Because> {
+    let scope = &objective.scope;
+    match objective.metric {
+        Metric::ErrorRate => error_rate(scope, result),
+        Metric::Throughput => throughput(scope, result),
+        Metric::MissingMessages | Metric::UnexpectedCloses => sockets(scope, objective.metric, result),
+        metric => {
+            let times = times(objective, result).ok_or(Because::NoSample)?;
+            Ok(Number { value: time_ms(&times, metric), n: times.n })
+        }
+    }
+}
+
+/// The times an objective is about, in the steady phase; none where it is about something else.
+pub fn times<'a>(objective: &Objective, result: &'a RunResult) -> Option<Cow<'a, Times>> {
+    match objective.metric {
+        Metric::Response(_) | Metric::Max | Metric::Mean => response_times(&objective.scope, result),
+        Metric::Connect(_) => connect_times(&objective.scope, result),
+        _ => None,
+    }
+}
+
+/// How many times lie above a limit; none where the histogram does not say.
+pub fn slower_than(times: &Times, limit_ms: f64) -> u64 {
+    let histogram = times.histogram.as_deref().and_then(|text| histogram::decode(text, LONGEST_US).ok());
+    histogram.map_or(0, |histogram| slower(&histogram, limit_ms))
+}
+
+/// How many of these microseconds lie above a limit.
+pub fn slower(histogram: &Histogram<u64>, limit_ms: f64) -> u64 {
+    histogram::count_above(histogram, (limit_ms * 1e3) as u64)
+}
+
+fn counts<'a>(name: &str, result: &'a RunResult) -> Option<&'a EndpointCounts> {
+    result.whole_run.endpoints.iter().find(|endpoint| endpoint.name == name)
+}
+
+fn endpoint<'a>(name: &str, result: &'a RunResult) -> Option<&'a Endpoint> {
+    result.endpoints.iter().find(|endpoint| endpoint.name == name)
+}
+
+fn response_times<'a>(scope: &Scope, result: &'a RunResult) -> Option<Cow<'a, Times>> {
+    let times = match scope {
+        Scope::Total => result.totals.response_time.as_ref(),
+        Scope::Endpoint(name) => endpoint(name, result)?.response_time.as_ref(),
+        Scope::Metric(name) => {
+            result.metrics.iter().find(|metric| metric.name == *name)?.response_time.as_ref()
+        }
+    };
+    times.map(Cow::Borrowed)
+}
+
+/// How long WebSockets took to open: the response time of their endpoints, merged for all of them.
+fn connect_times<'a>(scope: &Scope, result: &'a RunResult) -> Option<Cow<'a, Times>> {
+    let sockets = || result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Websocket);
+    match scope {
+        Scope::Total => super::merged::merge(sockets().filter_map(|socket| socket.response_time.as_ref())),
+        Scope::Endpoint(name) => {
+            let socket = sockets().find(|socket| socket.name == *name)?;
+            socket.response_time.as_ref().map(Cow::Borrowed)
+        }
+        Scope::Metric(_) => None,
+    }
+}
+
+fn time_ms(times: &Times, metric: Metric) -> f64 {
+    match metric {
+        Metric::Response(percentile) | Metric::Connect(percentile) => times.percentile_ms(percentile),
+        Metric::Mean => times.mean_ms,
+        _ => times.max_ms,
+    }
+}
+
+fn error_rate(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
+    let (rate, n) = match scope {
+        Scope::Total => {
+            let run = &result.whole_run;
+            (run.error_rate, ended(run.ok, &run.failed))
+        }
+        Scope::Endpoint(name) => counts(name, result)
+            .map_or((None, 0), |counts| (counts.error_rate, ended(counts.ok, &counts.failed))),
+        Scope::Metric(_) => (None, 0),
+    };
+    rate.map(|value| Number { value, n }).ok_or(Because::NotMeasured)
+}
+
+fn throughput(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
+    let (ok, rate) = match scope {
+        Scope::Total => (result.totals.ok, Some(result.totals.requests_per_second)),
+        Scope::Endpoint(name) => endpoint(name, result)
+            .map_or((0, None), |endpoint| (endpoint.ok, Some(endpoint.requests_per_second))),
+        Scope::Metric(name) => {
+            let ok = result.metrics.iter().find(|metric| metric.name == *name).map_or(0, |metric| metric.ok);
+            (ok, Some(ok as f64 / result.steady_s))
+        }
+    };
+    let rate = rate.filter(|rate| result.steady_s > 0.0 && rate.is_finite());
+    rate.map(|value| Number { value, n: ok }).ok_or(Because::NoSample)
+}
+
+/// What went wrong on open sockets; where none was ever open, nothing could.
+fn sockets(scope: &Scope, metric: Metric, result: &RunResult) -> Result<Number, Because> {
+    let sockets = result.whole_run.endpoints.iter().filter(|endpoint| match scope {
+        Scope::Total => true,
+        Scope::Endpoint(name) => endpoint.name == *name,
+        Scope::Metric(_) => false,
+    });
+    let mut opened = 0_u64;
+    let mut sum = WebSocketCounts::default();
+    for (socket, counts) in sockets.filter_map(|socket| Some((socket, socket.websocket?))) {
+        opened = opened.saturating_add(socket.ok);
+        sum.messages_in = sum.messages_in.saturating_add(counts.messages_in);
+        sum.missing_messages = sum.missing_messages.saturating_add(counts.missing_messages);
+        sum.unexpected_closes = sum.unexpected_closes.saturating_add(counts.unexpected_closes);
+    }
+    let (count, n) = match metric {
+        Metric::MissingMessages => {
+            (sum.missing_messages, sum.messages_in.saturating_add(sum.missing_messages))
+        }
+        _ => (sum.unexpected_closes, opened),
+    };
+    if opened == 0 || n == 0 { Err(Because::NoSample) } else { Ok(Number { value: count as f64, n }) }
+}

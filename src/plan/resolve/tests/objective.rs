@@ -1,0 +1,92 @@
+//! The long form of objectives: its keys, its layers, and what makes no sense.
+
+use super::*;
+use crate::plan::rules::{Objective, Severity};
+
+/// The objectives under thresholds of the file, with those of flags over them.
+fn objectives(file: &str, flags: &str) -> Vec<Objective> {
+    let text = format!("{SMALL}thresholds: {file}\n");
+    plan(&text, &format!("thresholds: {flags}")).rules.objectives
+}
+
+fn problems(file: &str, flags: &str) -> String {
+    let text = format!("{SMALL}thresholds: {file}\n");
+    let config = config(&text, &format!("thresholds: {flags}"));
+    let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
+    listed(&config, &problems)
+}
+
+#[test]
+fn every_key_of_the_long_form_is_read() {
+    let read = objectives(
+        "{p95: {below: 2s, window: 10s, abort: true, after: 30s, message: slow}, throughput: {above: 5/s, abort: true},
+          max: {below: 1s, severity: warn, window: 1m}, mean: {below: 1s, abort: false, after: 5s}}",
+        "{}",
+    );
+    let told: Vec<_> =
+        read.iter().map(|it| (it.metric.name(), it.limit, it.window, it.abort_after, it.severity)).collect();
+    assert_eq!(
+        told,
+        [
+            ("p95", 2_000.0, Some(secs(10)), Some(secs(30)), Severity::Fail),
+            ("throughput", 5.0, None, Some(secs(0)), Severity::Fail),
+            ("max", 1_000.0, Some(secs(60)), None, Severity::Warn),
+            ("mean", 1_000.0, None, None, Severity::Fail),
+        ]
+    );
+    assert_eq!(read[0].message.as_deref(), Some("slow"));
+}
+
+#[test]
+fn a_flag_changes_one_key_and_a_limit_alone_replaces_all() {
+    let file = "{p95: {below: 2s, window: 10s, abort: true, after: 30s}}";
+    for (file, flags, limit, window, abort_after) in [
+        (file, "{p95: {window: 5s}}", 2_000.0, Some(5), Some(30)),
+        (file, "{p95: {below: 3s}}", 3_000.0, Some(10), Some(30)),
+        (file, "{p95: {below: 3s, after: 1s}}", 3_000.0, Some(10), Some(1)),
+        (file, "{p95: {abort: false}}", 2_000.0, Some(10), None),
+        (file, "{p95: {window: null}}", 2_000.0, None, Some(30)),
+        (file, "{p95: 1s}", 1_000.0, None, None),
+        ("{p95: 2s}", "{p95: {abort: true}}", 2_000.0, None, Some(0)),
+        ("{p95: 2s}", "{p95: {below: 1s}}", 1_000.0, None, None),
+    ] {
+        let read = objectives(file, flags);
+        let [read] = read.as_slice() else { panic!("one objective: {flags}") };
+        let seconds = |it: Option<Duration>| it.map(|it| it.as_secs());
+        assert_eq!(
+            (read.limit, seconds(read.window), seconds(read.abort_after)),
+            (limit, window, abort_after),
+            "{file} {flags}"
+        );
+    }
+    assert_eq!(objectives(file, "{p95: null}"), []);
+}
+
+#[test]
+fn a_more_specific_layer_of_the_file_says_all_anew() {
+    let text = SMALL.replace("users: {", "thresholds: {p95: {below: 3s}, max: {window: 5s}}\n    users: {");
+    let text = format!("{text}thresholds: {{p95: {{below: 2s, severity: warn}}, max: 9s}}\n");
+    let rules = plan(&text, "").rules.objectives;
+    let p95 = rules.iter().find(|it| it.metric.name() == "p95").unwrap();
+    assert_eq!((p95.limit, p95.severity), (3_000.0, Severity::Fail));
+    let max = rules.iter().find(|it| it.metric.name() == "max").unwrap();
+    assert_eq!((max.limit, max.window), (9_000.0, Some(secs(5))));
+}
+
+#[test]
+fn combinations_that_make_no_sense_are_refused() {
+    insta::assert_snapshot!(problems(
+        "{p50: {below: 1s, window: 1500ms}, p75: {below: 1s, window: 0s}, p90: {below: 1s, after: 3s},
+          p95: {below: 1s, severity: warn, abort: true, after: 1s}, p99: {abort: true}, throughput: {window: 2s}}",
+        "{max: {abort: true}, mean: {below: 1s, after: 1s}}",
+    ), @r"
+9:39 a window cannot be `1500ms` long [write whole seconds, such as `1s` or `10s`: the load is counted every second]
+9:73 a window cannot be `0s` long [write whole seconds, such as `1s` or `10s`: the load is counted every second]
+9:95 `after` without `abort` does nothing [add `abort: true`, or leave `after` out]
+10:44 a warning never stops a run [leave `abort` out, or make it `severity: fail`]
+10:69 `p99` has no limit [add it under `below`]
+10:89 `throughput` has no limit [add it under `above`]
+1:14 `max` has no limit [add it under `below`]
+1:52 `after` without `abort` does nothing [add `abort: true`, or leave `after` out]
+");
+}

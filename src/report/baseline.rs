@@ -1,0 +1,352 @@
+//! Baselines in words: what is remembered, how much runs spread, and what change would be found. As text
+//! for a terminal and as markdown. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::baseline::Baseline;
+use crate::baseline::run::Run;
+use crate::gate::regression::past::{Past, Standing};
+use crate::gate::regression::survey::{Known, survey};
+use crate::metric::Metric;
+use crate::plan::rules::BaselineRules;
+
+use super::number;
+use super::terminal::table::{self, Column};
+use super::text::{printable, wrap};
+
+/// Characters of a commit that tell it from others.
+const SHORT_SHA: usize = 7;
+/// Of a plan digest.
+const SHORT_DIGEST: usize = 8;
+/// Columns of the text.
+const WIDTH: usize = 100;
+
+/// One baseline, described.
+#[derive(Debug, Clone)]
+pub struct Description<'a> {
+    name: &'a str,
+    baseline: &'a Baseline,
+    /// The plan of the newest run.
+    digest: &'a str,
+    classes: Vec<Class<'a>>,
+}
+
+/// The runs of one plan on one class of machines.
+#[derive(Debug, Clone)]
+struct Class<'a> {
+    name: &'a str,
+    standing: Standing,
+    runs: Vec<&'a Run>,
+    known: Vec<Known>,
+}
+
+impl<'a> Description<'a> {
+    /// The baseline named `SCENARIO.ENVIRONMENT`, by the rules it is compared by.
+    pub fn of(name: &'a str, baseline: &'a Baseline, rules: &BaselineRules) -> Self {
+        let newest = baseline.runs.values().next_back();
+        let digest = newest.map_or("", |run| run.plan_digest.as_str());
+        let mut classes: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+        for run in baseline.runs.values().filter(|run| run.plan_digest == digest) {
+            classes.entry(&run.cpu_class).or_default().push(run);
+        }
+        let class = |(name, runs): (&'a str, Vec<&'a Run>)| Class {
+            name,
+            standing: Past::of(baseline, digest, name).standing(Metric::ErrorRate, None),
+            runs,
+            known: survey(rules, baseline, (digest, name)),
+        };
+        Self { name, baseline, digest, classes: classes.into_iter().map(class).collect() }
+    }
+
+    fn summary(&self) -> String {
+        let Some(newest) = self.baseline.runs.values().next_back() else {
+            return "No run is remembered yet.".to_owned();
+        };
+        let compared: usize = self.classes.iter().map(|class| class.runs.len()).sum();
+        let mut text = format!(
+            "{} of plan {} on {}, the newest of {}{}.",
+            counted(compared, "run"),
+            short(self.digest, SHORT_DIGEST),
+            counted_as(self.classes.len(), "class of machines", "classes of machines"),
+            newest.time.split('T').next().unwrap_or_default(),
+            newest
+                .sha
+                .as_deref()
+                .map_or_else(String::new, |sha| format!(" (commit {})", short(sha, SHORT_SHA))),
+        );
+        let others = self.baseline.runs.len() - compared;
+        if others > 0 {
+            let _ = write!(text, " {} of earlier plans: no longer compared.", counted(others, "run"));
+        }
+        if !self.baseline.unknown.is_empty() {
+            let _ = write!(
+                text,
+                " {} of a later version of loadgate: kept, not used.",
+                counted(self.baseline.unknown.len(), "file")
+            );
+        }
+        text
+    }
+
+    /// Every deliberate change, the newest first.
+    fn changes(&self) -> impl Iterator<Item = String> {
+        self.baseline.epochs.iter().rev().map(|(name, epoch)| {
+            format!("{}: {} ({})", date(name), epoch.reason, epoch.metrics.join(", "))
+        })
+    }
+}
+
+impl Class<'_> {
+    /// What can be decided on it, in words.
+    fn summary(&self) -> String {
+        let failed: u64 = self.runs.iter().map(|run| run.whole_run.failed).fold(0, u64::saturating_add);
+        let ended: u64 = self.runs.iter().map(|run| run.whole_run.ended()).fold(0, u64::saturating_add);
+        let failures = format!("{} of {} requests failed", number::count(failed), number::count(ended));
+        let runs = counted(self.runs.len(), "run");
+        let Standing { here, needed, .. } = self.standing;
+        if !self.standing.decides() {
+            return format!(
+                "{runs}; {failures}. {} needed before anything is compared: {} missing.",
+                counted(needed as usize, "run"),
+                needed.saturating_sub(here)
+            );
+        }
+        let sizes = || self.known.iter().map(|known| known.min_detectable);
+        let found = match (sizes().reduce(f64::min), sizes().reduce(f64::max)) {
+            (Some(least), Some(most)) => format!(
+                " Four of five runs show a number that got worse by {} at best, {} at worst.",
+                number::change(least),
+                number::change(most)
+            ),
+            _ => String::new(),
+        };
+        format!("{runs}; {failures}.{found}")
+    }
+
+    /// Subject, centre, spread, smallest change that is found.
+    fn rows(&self) -> impl Iterator<Item = [String; 4]> {
+        self.known.iter().map(|known| {
+            let mark = if known.min_detectable > known.catch { " (above catch)" } else { "" };
+            [
+                format!("{} of {}", known.metric.name(), known.endpoint),
+                number::milliseconds(known.centre_ms),
+                number::ratio(known.spread),
+                format!("{}{mark}", number::change(known.min_detectable)),
+            ]
+        })
+    }
+}
+
+/// Baselines for a terminal.
+pub fn text(descriptions: &[Description]) -> String {
+    let columns = [
+        Column::name("number"),
+        Column::number("usual"),
+        Column::number("spread"),
+        Column::number("found from"),
+    ];
+    let mut text = String::new();
+    for description in descriptions {
+        line(&mut text, &printable(description.name));
+        paragraph(&mut text, "  ", &description.summary());
+        for class in &description.classes {
+            paragraph(&mut text, "\n  ", &format!("{}: {}", class.name, class.summary()));
+            let rows: Vec<_> = class.rows().map(|row| row.map(|cell| printable(&cell)).to_vec()).collect();
+            if !rows.is_empty() {
+                table::render(&columns, rows, WIDTH).iter().for_each(|row| line(&mut text, row));
+            }
+        }
+        for change in description.changes() {
+            paragraph(&mut text, "  accepted ", &change);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+fn paragraph(text: &mut String, lead: &str, paragraph: &str) {
+    for (index, words) in wrap(&printable(paragraph), WIDTH - 4).iter().enumerate() {
+        line(text, &format!("{}{words}", if index == 0 { lead } else { "    " }));
+    }
+}
+
+/// What stands above the baselines in markdown.
+const HEAD: &str = "# Baselines
+
+Runs that later ones are compared with, written by `loadgate baseline show --format markdown`. *Usual* is the median of
+the runs, *spread* the standard deviation from one run to the next, and a change of *found from* shows in four of five runs.
+";
+
+/// Baselines as markdown, fit for a README beside them.
+pub fn markdown(descriptions: &[Description]) -> String {
+    let mut text = HEAD.to_owned();
+    for description in descriptions {
+        let _ = writeln!(text, "\n## {}\n\n{}", plain(description.name), plain(&description.summary()));
+        for class in &description.classes {
+            let _ = writeln!(text, "\n### {}\n\n{}", plain(class.name), plain(&class.summary()));
+            let rows: Vec<_> = class.rows().collect();
+            if !rows.is_empty() {
+                text.push_str("\n| number | usual | spread | found from |\n|---|--:|--:|--:|\n");
+            }
+            for [number, usual, spread, found] in rows {
+                let _ = writeln!(text, "| {} | {usual} | {spread} | {found} |", plain(&number));
+            }
+        }
+        let changes: Vec<_> = description.changes().collect();
+        if !changes.is_empty() {
+            text.push_str("\nAccepted changes:\n\n");
+        }
+        for change in changes {
+            let _ = writeln!(text, "- {}", plain(&change));
+        }
+    }
+    text
+}
+
+/// Foreign text that markdown takes for nothing but text.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        match c {
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            '&' => plain.push_str("&amp;"),
+            // A mention of a person would be one.
+            '@' => plain.push_str("@\u{200b}"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
+                plain.push('\\');
+                plain.push(c);
+            }
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+fn counted(n: usize, what: &str) -> String {
+    counted_as(n, what, &format!("{what}s"))
+}
+
+fn counted_as(n: usize, one: &str, several: &str) -> String {
+    format!("{} {}", number::count(n as u64), if n == 1 { one } else { several })
+}
+
+/// `2026-11-24` of `epoch-20261124T101500Z-…`.
+fn date(epoch: &str) -> String {
+    let stamp = epoch.split('-').nth(1).unwrap_or_default();
+    match (stamp.get(..4), stamp.get(4..6), stamp.get(6..8)) {
+        (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+        _ => stamp.to_owned(),
+    }
+}
+
+fn short(text: &str, length: usize) -> &str {
+    text.get(..length).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::baseline::epoch::Epoch;
+    use crate::metric::Percentile;
+    use crate::plan::rules::{Confirmation, Policy};
+    use crate::result::fixture::small;
+    use crate::units::Ratio;
+
+    fn rules() -> BaselineRules {
+        BaselineRules {
+            dir: "baselines".into(),
+            gate_on: vec![Metric::Response(Percentile::P50), Metric::Response(Percentile::P95)],
+            budget: Vec::new(),
+            catch: Ratio(0.3),
+            min_change: Duration::from_micros(200),
+            confidence: Ratio(0.95),
+            confirmation: Confirmation::Off,
+            keep_runs: 20,
+            on_inconclusive: Policy::Pass,
+            on_missing: Policy::Pass,
+        }
+    }
+
+    fn baseline() -> Baseline {
+        let mut baseline = Baseline::default();
+        for (index, factor) in [1.0, 1.01, 0.99, 1.02, 0.98].into_iter().enumerate() {
+            let mut run = Run::of(&small(), None);
+            run.metrics.values_mut().for_each(|numbers| numbers.p50_ms *= factor);
+            baseline.runs.insert(format!("run-{index}"), run);
+        }
+        let mut other = Run::of(&small(), None);
+        other.cpu_class = "another_2-cpu".into();
+        baseline.runs.insert("run-5".into(), other);
+        let epoch = Epoch {
+            schema: 1,
+            from_sha: None,
+            metrics: vec!["p99".into()],
+            reason: "a |new| <hash> by @someone".into(),
+        };
+        baseline.epochs.insert("epoch-20261124T101500Z-00c0ffee".into(), epoch);
+        baseline
+    }
+
+    #[test]
+    fn a_baseline_in_words() {
+        let baseline = baseline();
+        let description = Description::of("browse.demo", &baseline, &rules());
+        insta::assert_snapshot!(text(&[description]), @r"
+        browse.demo
+          6 runs of plan 0f1e2d on 2 classes of machines, the newest of 2026-11-24 (commit c0ffee).
+
+          amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24: 5 runs; 0 of 5,000 requests failed. Four
+            of five runs show a number that got worse by +11.1 % at best, +11.7 % at worst.
+          number                usual  spread  found from
+         ─────────────────────────────────────────────────
+          p50 of GET /health  60.0 ms  1.61 %     +11.7 %
+          p95 of GET /health   105 ms  1.01 %     +11.1 %
+
+          another_2-cpu: 1 run; 0 of 1,000 requests failed. 5 runs needed before anything is compared: 4
+            missing.
+          accepted 2026-11-24: a |new| <hash> by @someone (p99)
+        ");
+    }
+
+    #[test]
+    fn a_baseline_as_markdown_keeps_foreign_text_harmless() {
+        let baseline = baseline();
+        let description = Description::of("browse.demo", &baseline, &rules());
+        insta::assert_snapshot!(markdown(&[description]), @r"
+        # Baselines
+
+        Runs that later ones are compared with, written by `loadgate baseline show --format markdown`. *Usual* is the median of
+        the runs, *spread* the standard deviation from one run to the next, and a change of *found from* shows in four of five runs.
+
+        ## browse.demo
+
+        6 runs of plan 0f1e2d on 2 classes of machines, the newest of 2026-11-24 (commit c0ffee).
+
+        ### amd-epyc-7763-64-core-processor\_4-cpu\_x86-64\_ubuntu24
+
+        5 runs; 0 of 5,000 requests failed. Four of five runs show a number that got worse by +11.1 % at best, +11.7 % at worst.
+
+        | number | usual | spread | found from |
+        |---|--:|--:|--:|
+        | p50 of GET /health | 60.0 ms | 1.61 % | +11.7 % |
+        | p95 of GET /health | 105 ms | 1.01 % | +11.1 % |
+
+        ### another\_2-cpu
+
+        1 run; 0 of 1,000 requests failed. 5 runs needed before anything is compared: 4 missing.
+
+        Accepted changes:
+
+        - 2026-11-24: a \|new\| &lt;hash&gt; by @​someone (p99)
+        ");
+    }
+}

@@ -1,0 +1,88 @@
+//! What is measured for objectives while the load runs: their values window by window, and which of
+//! them stopped the run; and what is said of them in a check. Data only; the gate makes and judges it.
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::CheckScope;
+
+/// The values of one number in all complete windows of the steady phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowSeries {
+    /// What it is about.
+    pub scope: CheckScope,
+    /// The name of the endpoint or custom metric; null for all requests.
+    pub endpoint: Option<String>,
+    /// The number.
+    pub metric: String,
+    /// The length of every window.
+    pub length_s: u64,
+    /// The limit that `above` was counted at.
+    pub limit: f64,
+    /// The windows, in order of time.
+    pub points: Vec<WindowPoint>,
+}
+
+/// One window.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WindowPoint {
+    /// Its start, since the start of the load.
+    pub t_s: f64,
+    /// How many samples its value is of.
+    pub n: u64,
+    /// The number; null where there was nothing.
+    pub value: Option<f64>,
+    /// Of a percentile: how many of the samples lie above the limit of the series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<u64>,
+    /// How many windows it stands for, as the worst of them: one, but in a very long run.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub of: u64,
+}
+
+/// How the windows of a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CheckWindow {
+    /// The length of every window.
+    pub length_s: u64,
+    /// The start of the worst one, since the start of the load; null where there is none.
+    pub t_s: Option<f64>,
+    /// How many broke the limit: at least, where a very long run keeps only the worst of several.
+    pub broken: u64,
+    /// How many had too little to say.
+    pub undecided: u64,
+    /// How many there are, complete ones only.
+    pub judged: u64,
+}
+
+/// The objective that stopped a run, and the value that broke it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aborted {
+    /// What it is about.
+    pub scope: CheckScope,
+    /// The name of the endpoint or custom metric; null for all requests.
+    pub endpoint: Option<String>,
+    /// The number.
+    pub metric: String,
+    /// The length of the window that broke; null where the value so far did.
+    pub length_s: Option<u64>,
+    /// The limit that was broken.
+    pub limit: f64,
+    /// When the load was stopped, since its start.
+    pub at_s: f64,
+    /// What was measured.
+    pub value: f64,
+    /// Of how many samples.
+    pub n: u64,
+    /// Of a percentile: how many of the samples lie above the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<u64>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_one(of: &u64) -> bool {
+    *of == 1
+}

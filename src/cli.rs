@@ -1,5 +1,6 @@
 //! What can be typed: the commands and their flags. Doc comments here are the help.
 
+pub mod baseline;
 mod set;
 pub mod variables;
 
@@ -26,6 +27,8 @@ pub enum Command {
     Run(RunArgs),
     /// Validate the configuration and print the plan; `--trace` runs one user once
     Check(CheckArgs),
+    /// Remember runs, accept a deliberate change, list what is remembered
+    Baseline(baseline::BaselineArgs),
     /// Serve the demo API that the examples put load on
     DemoApi(demo_api::Args),
     /// Print the JSON Schema of config.yaml
@@ -40,20 +43,29 @@ pub enum Command {
     TargetGuard(target_guard::Args),
 }
 
-/// Which plan, and what is different this time. Flags beat variables, variables beat the file.
+/// Which configuration, and what is different in it.
 #[derive(Debug, Clone, Args)]
-pub struct PlanArgs {
-    /// The scenario; without it, the default of the configuration
-    pub scenario: Option<String>,
-    /// The environment; without it, the default of the configuration
-    #[arg(short, long, visible_alias = "env", env = "LOADGATE_ENVIRONMENT", value_name = "NAME")]
-    pub environment: Option<String>,
+pub struct ConfigArgs {
     /// The configuration; without it, config.yaml here
     #[arg(long, env = "LOADGATE_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Use the built-in configuration with the demo service
     #[arg(long, conflicts_with = "config")]
     pub demo: bool,
+    /// Set any key, such as `thresholds.p95=1s`; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Which plan, and what is different this time. Flags beat variables, variables beat the file.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// Which configuration
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// The environment; without it, the default of the configuration
+    #[arg(short, long, visible_alias = "env", env = "LOADGATE_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
     /// Put load on this URL instead of the configured target
     #[arg(long, env = "LOADGATE_HOST", value_name = "URL")]
     pub host: Option<String>,
@@ -78,14 +90,13 @@ pub struct PlanArgs {
     /// Write these reports, such as `json,html`
     #[arg(long, env = "LOADGATE_FORMATS", value_name = "LIST")]
     pub formats: Option<String>,
-    /// Set any other key, such as `thresholds.p95=1s`; repeatable
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
 }
 
 /// Flags of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
+    /// The scenario; without it, the default of the configuration
+    pub scenario: Option<String>,
     /// Which plan
     #[command(flatten)]
     pub plan: PlanArgs,
@@ -100,6 +111,8 @@ pub struct RunArgs {
 /// Flags of `check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
+    /// The scenario; without it, the default of the configuration
+    pub scenario: Option<String>,
     /// Which plan
     #[command(flatten)]
     pub plan: PlanArgs,

@@ -2,13 +2,16 @@
 
 use thiserror::Error;
 
-use crate::commands::demo_api;
+use crate::baseline::defect::FolderError;
+use crate::commands::{baseline, demo_api};
 use crate::config::file::FileError;
 use crate::config::problem::Problem;
 use crate::config::render::{Color, render};
 use crate::config::source::Sources;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
+use crate::report::defect;
+use crate::report::text::printable;
 use crate::result::file::FileError as ResultError;
 
 /// Why a command could not do its work. A run that fails its objectives is no error.
@@ -37,6 +40,12 @@ pub enum Error {
     /// The result cannot be written.
     #[error(transparent)]
     Result(#[from] ResultError),
+    /// What is remembered cannot be read or written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Nothing of the kind can be remembered or accepted.
+    #[error(transparent)]
+    Baseline(#[from] baseline::Error),
     /// The demo service could not run.
     #[error(transparent)]
     Demo(#[from] demo_api::Error),
@@ -58,7 +67,8 @@ impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::File(_) | Self::Config { .. } | Self::Protected(_) => 2,
+            Self::File(_) | Self::Config { .. } | Self::Protected(_) | Self::Baseline(_) => 2,
+            Self::Folder(error) => error.exit_status(),
             Self::Target(_) | Self::Load(_) | Self::Result(_) | Self::Demo(_) | Self::System(..) => 1,
         }
     }
@@ -78,6 +88,9 @@ impl Error {
             }
             cause = error.source();
         }
+        if let Self::Folder(FolderError::Broken(defects)) = self {
+            text.push_str(&defect::render(defects));
+        }
         if let Some(hint) = self.hint() {
             text.push_str("\nhint: ");
             text.push_str(&hint);
@@ -91,6 +104,9 @@ impl Error {
             Self::Protected(_) => Some("start it with `--allow-protected` if you mean it".into()),
             Self::Target(error) => error.hint(),
             Self::Result(error) => error.hint().map(str::to_owned),
+            Self::Folder(error) => error.hint().map(str::to_owned),
+            // It lists endpoints by names that come from files.
+            Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Config { .. } | Self::Load(_) | Self::System(..) => None,
         }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod gate;
+pub mod github;
 pub mod load;
 pub mod metric;
 pub mod plan;

@@ -87,8 +87,8 @@ pub fn epoch_name(epoch: &Epoch, at: Timestamp) -> serde_json::Result<String> {
 
 fn name(kind: Kind, stamp: &str, content: &Value) -> String {
     let digest = digest(&SHA256, content.to_string().as_bytes());
-    let digits: String = digest.as_ref().iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}{stamp}-{digits}", kind.prefix())
+    let digits: Vec<_> = digest.as_ref().iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}{stamp}-{}", kind.prefix(), digits.concat())
 }
 
 /// A document as text.

@@ -12,9 +12,9 @@ const ROOM_FOR_ANCHORS: usize = 10;
 /// The names of the runs that go, so that each class of machines has at most `keep` in each epoch: first
 /// those of another plan than the newest, then the oldest behind the first five.
 pub fn surplus(runs: &BTreeMap<String, Run>, keep: usize) -> Vec<String> {
-    let mut groups: BTreeMap<(&str, Option<&str>), Vec<(&str, &Run)>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<(&str, &Run)>> = BTreeMap::new();
     for (name, run) in runs {
-        groups.entry((&run.cpu_class, run.epoch.as_deref())).or_default().push((name, run));
+        groups.entry((&run.cpu_class, &run.epoch)).or_default().push((name, run));
     }
     let mut names: Vec<String> = groups.values().flat_map(|group| of_group(group, keep)).collect();
     names.sort();

@@ -2,9 +2,16 @@
 
 use std::path::Path;
 
-use super::PlanArgs;
 use super::variables;
+use super::{ConfigArgs, PlanArgs};
 use crate::config::overrides::{Override, parse_set};
+
+impl ConfigArgs {
+    /// Every key that `--set` sets. An error names what is no KEY=VALUE.
+    pub fn overrides(&self) -> Result<Vec<Override>, String> {
+        self.set.iter().map(|text| parse_set(text)).collect()
+    }
+}
 
 impl PlanArgs {
     /// Every key that is set from outside; `--set` beats the flags of its own. An error names what is no
@@ -26,8 +33,7 @@ impl PlanArgs {
         let given = flags.into_iter().filter(|(_, _, value)| value.is_none_or(|value| !value.is_empty()));
         let named =
             given.filter_map(|(flag, path, value)| Some(Override::new(&origin(flag, value?), path, value?)));
-        let set = self.set.iter().map(|text| parse_set(text));
-        named.map(Ok).chain(set).collect()
+        Ok(named.chain(self.source.overrides()?).collect())
     }
 }
 

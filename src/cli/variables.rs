@@ -1,7 +1,6 @@
-//! Environment variables: the one place they are read.
+//! Environment variables: the one place they are read, beside what GitHub says about a job.
 
 use crate::config::render::Color;
-use crate::result::schema::Git;
 use crate::runner::Image;
 
 /// The value of a variable, if it is set and is text.
@@ -12,11 +11,6 @@ pub fn lookup(name: &str) -> Option<String> {
 /// The image of a hosted runner.
 pub fn image() -> Image {
     Image { os: lookup("ImageOS"), version: lookup("ImageVersion") }
-}
-
-/// The commit a job runs on.
-pub fn git() -> Git {
-    Git { sha: lookup("GITHUB_SHA"), reference: lookup("GITHUB_REF") }
 }
 
 /// Whether colour is welcome: unless `NO_COLOR` says otherwise. Only a terminal shows it.

@@ -14,12 +14,12 @@ use crate::result::redact::Redactor;
 /// where a traced request failed.
 pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     if !args.trace {
-        let plan = super::plan::load(&args.plan)?;
+        let plan = super::plan::load(&args.plan, args.scenario.as_deref())?;
         write::inactive(&plan.inactive);
         write::data(&crate::plan::describe(&plan));
         return Ok(0);
     }
-    let plan = run::allowed(&args.plan, args.allow_protected)?;
+    let plan = run::allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
     let name =
         RunName { scenario: &plan.scenario, environment: &plan.environment, at: crate::clock::now_utc() };
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;

@@ -2,29 +2,53 @@
 
 use std::sync::Arc;
 
-use crate::cli::PlanArgs;
 use crate::cli::variables;
+use crate::cli::{ConfigArgs, PlanArgs};
+use crate::config::overrides::Override;
 use crate::config::problem::Problem;
-use crate::config::{file, overrides};
+use crate::config::{Config, file, overrides};
 use crate::error::Error;
+use crate::plan::rules::{self, Rules};
 use crate::plan::{Plan, Selection};
 
 /// Reads the configuration and resolves the plan that was asked for, or reports everything wrong with it.
-pub fn load(args: &PlanArgs) -> Result<Arc<Plan>, Error> {
+pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error> {
+    let config = configuration(&args.source, args.overrides())?;
+    let selection =
+        Selection { environment: args.environment.clone(), scenario: scenario.map(str::to_owned) };
+    Ok(Arc::new(resolved(&config, &selection, &variables::lookup)?))
+}
+
+/// The plan for who asks only what is in it: secrets need not be set.
+pub fn outline(config: &Config, selection: &Selection) -> Result<Plan, Error> {
+    // A value that is never sent may be any.
+    resolved(config, selection, &|name| Some(format!("<{name}>")))
+}
+
+/// The configuration, with what flags and variables change in it.
+pub fn configuration(args: &ConfigArgs, sets: Result<Vec<Override>, String>) -> Result<Config, Error> {
     let mut config = if args.demo { file::demo()? } else { file::read(args.config.as_deref())? };
-    let sets = args.overrides().map_err(|message| Error::Config {
-        problems: vec![
-            Problem::general(message).hint("write `--set KEY=VALUE`, such as `--set thresholds.p95=1s`"),
-        ],
-        sources: config.sources.clone(),
+    let sets = sets.map_err(|message| {
+        let hint = "write `--set KEY=VALUE`, such as `--set thresholds.p95=1s`";
+        wrong(&config, vec![Problem::general(message).hint(hint)])
     })?;
-    let wrong = |problems, sources: &crate::config::source::Sources| Error::Config {
-        problems,
-        sources: sources.clone(),
-    };
-    overrides::apply(&mut config, &sets).map_err(|problems| wrong(problems, &config.sources))?;
-    let selection = Selection { environment: args.environment.clone(), scenario: args.scenario.clone() };
-    let plan = Plan::resolve(&config, &selection, &variables::lookup)
-        .map_err(|problems| wrong(problems, &config.sources))?;
-    Ok(Arc::new(plan))
+    overrides::apply(&mut config, &sets).map_err(|problems| wrong(&config, problems))?;
+    Ok(config)
+}
+
+/// What runs of a scenario in an environment are judged by.
+pub fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules, Error> {
+    rules::resolve(config, environment, scenario).map_err(|problems| wrong(config, problems))
+}
+
+fn resolved(
+    config: &Config,
+    selection: &Selection,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Plan, Error> {
+    Plan::resolve(config, selection, environment).map_err(|problems| wrong(config, problems))
+}
+
+fn wrong(config: &Config, problems: Vec<Problem>) -> Error {
+    Error::Config { problems, sources: config.sources.clone() }
 }

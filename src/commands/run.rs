@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::baseline::{Baseline, folder};
 use crate::cli::{PlanArgs, RunArgs, variables};
 use crate::clock;
 use crate::commands::plan;
@@ -10,6 +11,7 @@ use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
 use crate::gate::watch::Watch;
+use crate::github::context::Context as Job;
 use crate::load::shutdown::Shutdown;
 use crate::load::{Both, generate, tls};
 use crate::plan::{Plan, Protection};
@@ -22,14 +24,13 @@ use crate::runner::Fingerprint;
 
 /// Runs a scenario and returns the exit status of its verdict.
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
-    let plan = allowed(&args.plan, args.allow_protected)?;
+    let plan = allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
     write::inactive(&plan.inactive);
-    let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
-    let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     let shown = if args.quiet { Shown::Nothing } else { Shown::Progress };
-    let outcome = runtime()?.block_on(measured(&plan, &folder, shown))?;
-    let result = match outcome {
-        Outcome::Measured(result) => result,
+    let runtime = runtime()?;
+    let shutdown = listen(&runtime)?;
+    let (result, folder) = match runtime.block_on(measured(&plan, &shutdown, shown))? {
+        Outcome::Measured(result, folder) => (result, folder),
         Outcome::Interrupted(exit_status) => return Ok(exit_status),
     };
     write::summary(&result, folder.path(), variables::color());
@@ -37,8 +38,8 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
 }
 
 /// The plan, if its environment may be used.
-pub fn allowed(args: &PlanArgs, allow_protected: bool) -> Result<Arc<Plan>, Error> {
-    let plan = plan::load(args)?;
+pub fn allowed(args: &PlanArgs, scenario: Option<&str>, allow_protected: bool) -> Result<Arc<Plan>, Error> {
+    let plan = plan::load(args, scenario)?;
     if plan.protection == Protection::Protected && !allow_protected {
         return Err(Error::Protected(plan.environment.clone()));
     }
@@ -51,18 +52,29 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     built.map_err(|source| Error::System("cannot start an event loop", source))
 }
 
-/// What came of the part that talks to the target.
-enum Outcome {
-    Measured(Box<RunResult>),
+/// Listens for signals, once in a process.
+pub fn listen(runtime: &tokio::runtime::Runtime) -> Result<Shutdown, Error> {
+    let _inside = runtime.enter();
+    Shutdown::listen().map_err(|source| Error::System("cannot listen for signals", source))
+}
+
+/// What came of one run.
+pub enum Outcome {
+    /// A result with its verdict, and the folder it was written to.
+    Measured(Box<RunResult>, RunFolder),
     /// A signal came before the load began: nothing to report.
     Interrupted(u8),
 }
 
-async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<Outcome, Error> {
+/// One run in a folder of its own: starts the target, puts load on it, judges, writes the result.
+pub async fn measured(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Result<Outcome, Error> {
+    // Before any traffic: a run that nothing can be said about afterwards is not worth it.
+    let baseline = remembered(plan)?;
+    let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
+    let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     tls::install_provider();
     // With fewer files than wanted the run still works, and what runs out is counted.
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
-    let shutdown = Shutdown::listen().map_err(|source| Error::System("cannot listen for signals", source))?;
     let reached = tokio::select! {
         biased;
         signal = shutdown.requested() => return Ok(Outcome::Interrupted(signal.exit_status())),
@@ -74,27 +86,34 @@ async fn measured(plan: &Arc<Plan>, folder: &RunFolder, shown: Shown) -> Result<
     let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
     progress.end();
     let mut result = watch.complete(summarise(plan, &run?, context(&reached)));
-    result.verdict = Some(judge(&plan.rules, &result, None));
+    result.verdict = Some(judge(&plan.rules, &result, baseline.as_ref()));
     folder.write_result(&result)?;
     folder.point_latest()?;
     // Only now: a target that will not go must not keep an interrupted job from its result.
     if let Err(error) = reached.stop().await {
         write::note(&format!("warning: {error}"));
     }
-    Ok(Outcome::Measured(Box::new(result)))
+    Ok(Outcome::Measured(Box::new(result), folder))
+}
+
+/// What is remembered of this scenario and environment, where runs are compared at all.
+fn remembered(plan: &Plan) -> Result<Option<Baseline>, Error> {
+    let rules = plan.rules.baseline.as_ref();
+    Ok(rules.map(|rules| folder::load(&rules.dir, &plan.scenario, &plan.environment)).transpose()?)
 }
 
 fn context(reached: &Reached) -> Context {
     let Fingerprint { cpu_model, cpus, arch, os, image, cpu_class } = Fingerprint::read(&variables::image());
     let death = reached.death();
+    let job = Job::read();
     Context {
         tool_version: env!("CARGO_PKG_VERSION").into(),
         mode: Mode::Run,
         target: reached.display.clone(),
-        git: variables::git(),
+        git: job.git,
         runner: Runner { cpu_model, cpus, arch, os, image, cpu_class },
         target_ended: death.is_some(),
-        warnings: death.into_iter().collect(),
+        warnings: job.warnings.into_iter().chain(death).collect(),
         confirms: None,
     }
 }

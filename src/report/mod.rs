@@ -2,7 +2,9 @@
 //! print.
 
 pub mod baseline;
+pub mod baseline_list;
 pub mod comparison;
+pub mod defect;
 pub mod model;
 pub mod number;
 pub mod progress;

@@ -99,7 +99,7 @@ pub fn context() -> Context {
         tool_version: "0.1.0".into(),
         mode: Mode::Run,
         target: "http://127.0.0.1:8000".into(),
-        git: Git { sha: Some("c0ffee".into()), reference: Some("refs/heads/main".into()) },
+        git: Git { sha: Some("c0ffee".into()), reference: Some("refs/heads/main".into()), fork: false },
         runner: Runner {
             cpu_model: "AMD EPYC 7763 64-Core Processor".into(),
             cpus: 4,

@@ -177,6 +177,9 @@ pub struct Git {
     /// The branch or tag.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
+    /// Whether it is of a pull request from a fork.
+    #[serde(default)]
+    pub fork: bool,
 }
 
 /// The machine that made the load.

@@ -134,7 +134,11 @@ pub(super) static BASELINE: Shape = Shape {
             Kind::OneOf(&["off", "required"]),
             "Whether a second job on a fresh machine decides.",
         ),
-        key("keep_runs", Kind::POSITIVE, "How many runs are remembered."),
+        key(
+            "keep_runs",
+            Kind::Integer { min: 3, max: u32::MAX as u64 },
+            "How many runs are remembered per class of machines and epoch; at least 3.",
+        ),
         key(
             "on_inconclusive",
             Kind::OneOf(&["pass", "fail"]),

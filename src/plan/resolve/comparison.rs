@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::node::Node;
+use crate::config::node::{Node, Span, Value};
 use crate::config::problem::{Problem, suggestion};
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{BUDGET, BaselineRules, Confirmation, Policy};
@@ -14,6 +14,10 @@ use super::unit;
 
 /// The change that must not slip through, in budgets, where nothing is said.
 const CATCH: f64 = 3.0;
+/// Runs that are kept per CPU class and epoch, where nothing is said.
+const KEEP_RUNS: usize = 20;
+/// With fewer runs nothing can be decided.
+const LEAST_RUNS: usize = 3;
 /// What is gated, where nothing is said.
 const GATE_ON: [Metric; 3] =
     [Metric::Response(Percentile::P50), Metric::Response(Percentile::P95), Metric::ErrorRate];
@@ -41,7 +45,7 @@ pub(super) fn baseline(folder: &Path, layers: &Layers) -> (Option<BaselineRules>
             Some("required") => Confirmation::Required,
             _ => Confirmation::Off,
         },
-        keep_runs: unit::parsed(said.get("keep_runs")).unwrap_or(20),
+        keep_runs: unit::parsed(said.get("keep_runs")).unwrap_or(KEEP_RUNS),
         on_inconclusive: policy(&said, "on_inconclusive"),
         on_missing: policy(&said, "on_missing"),
     };
@@ -58,17 +62,30 @@ fn policy(said: &Layers, key: &str) -> Policy {
 
 fn metric(typed: &Node) -> Option<Result<Metric, Problem>> {
     let name = typed.scalar()?;
-    Some(Metric::named(name).ok_or_else(|| unknown(typed.span, name)))
+    Some(remembered(name).ok_or_else(|| unknown(typed.span, name)))
 }
 
-fn unknown(span: crate::config::node::Span, name: &str) -> Problem {
-    let known = Metric::ALL.map(Metric::name);
-    Problem::at(span, format!("unknown metric `{name}`")).hint(suggestion(name, known))
+fn remembered(name: &str) -> Option<Metric> {
+    Metric::named(name).filter(|metric| Metric::REMEMBERED.contains(metric))
+}
+
+fn unknown(span: Span, name: &str) -> Problem {
+    let message = match Metric::named(name) {
+        Some(_) => format!("`{name}` is not remembered of a run, so it cannot be compared"),
+        None => format!("unknown metric `{name}`"),
+    };
+    Problem::at(span, message).hint(suggestion(name, Metric::REMEMBERED.map(Metric::name)))
 }
 
 fn gated(said: &Layers) -> (Vec<Metric>, Vec<Problem>) {
     let Some(list) = said.get("gate_on") else { return (GATE_ON.to_vec(), Vec::new()) };
     let (mut metrics, mut problems) = (Vec::new(), Vec::new());
+    if matches!(&list.value, Value::List(items) if items.is_empty()) {
+        let known = Metric::REMEMBERED.map(Metric::name).join(", ");
+        problems.push(Problem::at(list.span, "`gate_on` of nothing compares nothing").hint(format!(
+            "name some of {known}, or leave it out; `baseline: null` turns the comparison off"
+        )));
+    }
     for read in list.items().iter().filter_map(metric) {
         match read {
             Ok(metric) if !metrics.contains(&metric) => metrics.push(metric),
@@ -88,7 +105,7 @@ fn budget(said: &Layers, metric: Metric) -> Ratio {
 
 fn unknown_budgets(said: &Layers) -> Vec<Problem> {
     let entries = said.get("budget").map_or(&[][..], Node::entries);
-    let unknown_keys = entries.iter().filter(|(key, _)| Metric::named(&key.name).is_none());
+    let unknown_keys = entries.iter().filter(|(key, _)| remembered(&key.name).is_none());
     unknown_keys.map(|(key, _)| unknown(key.span, &key.name)).collect()
 }
 
@@ -99,6 +116,10 @@ fn check(said: &Layers, (budget, catch): (Option<Ratio>, Ratio), confidence: Rat
             .push(Problem::at(node.span, "`catch` must be above `budget`").hint(
                 "what is tolerated ends at `budget`; `catch` is the change that must not slip through",
             ));
+    }
+    if let (Some(node), Some(..LEAST_RUNS)) = (said.get("keep_runs"), unit::parsed(said.get("keep_runs"))) {
+        let message = "with fewer than 3 runs nothing can be decided";
+        problems.push(Problem::at(node.span, message).hint("keep 20 runs, or at least 10"));
     }
     if let (Some(node), false) = (said.get("confidence"), (0.5..1.0).contains(&confidence.0)) {
         problems.push(

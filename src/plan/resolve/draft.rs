@@ -114,7 +114,7 @@ impl<'a> Draft<'a> {
             seed: unit::parsed(layers.get("seed")).unwrap_or(SEED),
             digest,
             reporting: reporting::reporting(config, &layers),
-            inactive: reporting::inactive(&layers, &self.rules),
+            inactive: reporting::inactive(&layers),
             rules: self.rules,
             secrets: values.into_values().collect(),
         }

@@ -52,8 +52,7 @@ impl Plan {
         selection: &Selection,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Problem>> {
-        let form: Vec<Problem> =
-            shape::check(&config.root).into_iter().chain(shape::check_overrides(&config.overrides)).collect();
+        let form = form(config);
         match Draft::new(config, selection, environment) {
             Ok(draft) if form.is_empty() => Ok(draft.plan()),
             Ok(_) => Err(in_order(form)),
@@ -64,7 +63,17 @@ impl Plan {
 
 /// What a run of a scenario in an environment is judged by. Needs no files and no environment variables.
 pub fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules, Vec<Problem>> {
-    draft::rules(config, environment, scenario).map_err(in_order)
+    let form = form(config);
+    match draft::rules(config, environment, scenario) {
+        Ok(rules) if form.is_empty() => Ok(rules),
+        Ok(_) => Err(in_order(form)),
+        Err(problems) => Err(in_order(together(form, problems))),
+    }
+}
+
+/// What is wrong with the form of a configuration.
+fn form(config: &Config) -> Vec<Problem> {
+    shape::check(&config.root).into_iter().chain(shape::check_overrides(&config.overrides)).collect()
 }
 
 /// Problems of meaning, and those of form that are about something else: what is wrong with the form of

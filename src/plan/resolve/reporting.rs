@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::config::node::Node;
-use crate::plan::rules::Rules;
 use crate::plan::{Format, Reporting};
 
 use super::layer::Layers;
@@ -31,12 +30,11 @@ pub(super) fn reporting(config: &Config, layers: &Layers) -> Reporting {
 }
 
 /// What is configured, understood, and not done by this version, each once.
-pub(super) fn inactive(layers: &Layers, rules: &Rules) -> Vec<String> {
+pub(super) fn inactive(layers: &Layers) -> Vec<String> {
     let reporting = layers.inside("reporting");
     let enabled = |node: &Node| node.get("enabled").and_then(Node::scalar) != Some("false");
     let other_formats = formats(layers).is_some_and(|formats| formats.iter().any(|it| *it != Format::Json));
     let all = [
-        ("`baseline`", rules.baseline.is_some()),
         ("`ab`", layers.get("ab").is_some()),
         ("`reporting.prometheus`", reporting.get("prometheus").is_some_and(enabled)),
         ("`reporting.grafana`", reporting.get("grafana").is_some()),

@@ -192,10 +192,10 @@ baseline: {{gate_on: [p95, p96], catch: 5%, confidence: 100%, budget: {{p50: 1%,
 17:19 `connect_p95` belongs to WebSockets, and `GET /health` is none [requests have p50 p75 p90 p95 p99 p999 max mean error_rate throughput]
 20:5 no step records a metric `herd` [did you mean `heard`? known: heard]
 21:13 the custom metric `heard` has no `error_rate` [custom metrics are times: p50 p75 p90 p95 p99 p999 max mean]
-23:27 unknown metric `p96` [did you mean `p90`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
+23:27 unknown metric `p96` [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
 23:40 `catch` must be above `budget` [what is tolerated ends at `budget`; `catch` is the change that must not slip through]
 23:56 the confidence lies between 50% and 100% [write such as `95%`]
-23:80 unknown metric `p5` [did you mean `p50`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
+23:80 unknown metric `p5` [did you mean `p50`? known: p50, p95, p99, error_rate, throughput]
 ");
 }
 
@@ -219,5 +219,42 @@ scenarios: {main: {users: {a: {steps: [{get: /}]}}}}";
 1:1 `scenarios` is missing [`scenarios`: What the users do, by name.]
 1:1 there is no environment [name one under `environments`]
 1:1 there is no scenario [name one under `scenarios`]
+");
+}
+
+#[test]
+fn a_comparison_that_could_never_decide_is_refused() {
+    let told = |baseline: &str| problems(&format!("{SMALL}baseline: {baseline}\n"));
+    let all = [
+        told("{gate_on: []}"),
+        told("{gate_on: [p95, p999, connect_p95, max]}"),
+        told("{budget: {p95: 1%, p75: 1%, error_rat: 1%}}"),
+        told("{keep_runs: 2}"),
+        told("{keep_runs: 0}"),
+        told("{keep_runs: many, gate_on: p95}"),
+        told("{gate_on: [p50, p95, p99, error_rate, throughput], keep_runs: 3}"),
+    ];
+    let all: Vec<_> = all.iter().map(|text| text.split("resolved").next().unwrap_or_default()).collect();
+    insta::assert_snapshot!(all.join("\n"), @r"
+9:21 `gate_on` of nothing compares nothing [name some of p50, p95, p99, error_rate, throughput, or leave it out; `baseline: null` turns the comparison off]
+9:27 `p999` is not remembered of a run, so it cannot be compared [did you mean `p99`? known: p50, p95, p99, error_rate, throughput]
+9:33 `connect_p95` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
+9:46 `max` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
+9:30 `p75` is not remembered of a run, so it cannot be compared [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
+9:39 unknown metric `error_rat` [did you mean `error_rate`? known: p50, p95, p99, error_rate, throughput]
+9:23 with fewer than 3 runs nothing can be decided [keep 20 runs, or at least 10]
+9:23 with fewer than 3 runs nothing can be decided [keep 20 runs, or at least 10]
+9:23 the text `many` is not a whole number [write a whole number, without quotes and without a leading zero]
+9:38 expected a list, found the text `p95` [write `[p95]`]
+");
+}
+
+#[test]
+fn rules_alone_are_as_strict_about_form() {
+    let config = config(&format!("{SMALL}baseline: {{keep_runs: -1, on_missing: maybe}}\n"), "");
+    let problems = crate::plan::rules::resolve(&config, "here", "main").unwrap_err();
+    insta::assert_snapshot!(listed(&config, &problems), @r"
+9:23 the number `-1` is not a whole number [write a whole number, without quotes and without a leading zero]
+9:39 unknown word `maybe` [known: pass, fail]
 ");
 }

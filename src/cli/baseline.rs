@@ -1,0 +1,70 @@
+//! The flags of `loadgate baseline`. Doc comments here are the help.
+
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand, ValueHint, value_parser};
+
+use super::{ConfigArgs, PlanArgs};
+
+/// `baseline` and what to do with it.
+#[derive(Debug, Clone, Args)]
+pub struct BaselineArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: BaselineCommand,
+}
+
+/// What to do with a baseline.
+#[derive(Debug, Clone, Subcommand)]
+pub enum BaselineCommand {
+    /// Remember runs: stored results, or new runs with `--runs`
+    Update(Box<UpdateArgs>),
+    /// Accept a deliberate change: what it names has a new normal from now on
+    Accept(AcceptArgs),
+    /// List what is remembered
+    List(ConfigArgs),
+}
+
+/// Flags of `baseline update`.
+#[derive(Debug, Clone, Args)]
+pub struct UpdateArgs {
+    /// Run folders or files `result.json`; without any, the newest run
+    #[arg(value_name = "RESULT", conflicts_with = "runs", value_hint = ValueHint::AnyPath)]
+    pub results: Vec<PathBuf>,
+    /// Make so many runs, and remember each
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000))]
+    pub runs: Option<u32>,
+    /// The scenario of these runs; without it, the default of the configuration
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// Which plan
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// No progress
+    #[arg(short, long, env = "LOADGATE_QUIET", value_parser = FalseyValueParser::new())]
+    pub quiet: bool,
+    /// Start even where the environment is protected
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
+    pub allow_protected: bool,
+}
+
+/// Flags of `baseline accept`.
+#[derive(Debug, Clone, Args)]
+pub struct AcceptArgs {
+    /// What has a new normal: `p95 of POST /x`, `p95` for all endpoints, `error_rate`; repeatable
+    #[arg(long = "metric", value_name = "SUBJECT", required = true)]
+    pub metrics: Vec<String>,
+    /// Why, in words
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// The scenario; without it, the default of the configuration
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
+    /// The environment; without it, the default of the configuration
+    #[arg(short, long, visible_alias = "env", env = "LOADGATE_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Which configuration
+    #[command(flatten)]
+    pub source: ConfigArgs,
+}

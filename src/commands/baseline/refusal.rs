@@ -1,0 +1,170 @@
+//! Whether a result may be remembered. What enters a baseline is what later runs are held against, so
+//! everything doubtful stays outside. Decides, and says why; writes nothing.
+
+use std::fmt::{self, Display};
+
+use crate::baseline::Baseline;
+use crate::baseline::bound;
+use crate::baseline::run::{Run, is_empty};
+use crate::gate::{judge, validity};
+use crate::plan::rules::Rules;
+use crate::report::sentence;
+use crate::result::file::FileError;
+use crate::result::schema::{Mode, RunResult};
+use crate::result::verdict::{Because, Status};
+
+/// Why a result is not remembered.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It cannot be read.
+    Unreadable(FileError),
+    /// It is of another kind of run.
+    Mode(Mode),
+    /// It is partial.
+    Interrupted,
+    /// Whoever sent it may not decide what is normal.
+    Fork,
+    /// It was made because another one looked bad: it is not a random one.
+    Confirmation,
+    /// Nothing was measured.
+    NothingSteady,
+    /// By today's rules it is no good run; why, in words.
+    Judged(Status, String),
+    /// An objective stopped it early.
+    Aborted,
+    /// Its times are the generator's own doing.
+    Doubt(Because),
+    /// It could not be read back.
+    Absurd(String),
+}
+
+/// Why a result is not remembered beside these; none where it may be.
+pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option<Refusal> {
+    let p99_ms = result.totals.response_time.as_ref().map_or(0.0, |times| times.p99_ms);
+    let absurd = || bound::of_run(&Run::of(result, baseline.epoch())).into_iter().next();
+    match () {
+        () if result.mode != Mode::Run => Some(Refusal::Mode(result.mode)),
+        () if result.interrupted => Some(Refusal::Interrupted),
+        () if result.git.fork => Some(Refusal::Fork),
+        () if confirms_another(result) => Some(Refusal::Confirmation),
+        () if is_empty(result) => Some(Refusal::NothingSteady),
+        () => judged(rules, result, baseline)
+            .or_else(|| result.aborted.is_some().then_some(Refusal::Aborted))
+            .or_else(|| validity::excuse(result, p99_ms).map(Refusal::Doubt))
+            .or_else(|| absurd().map(|absurd| Refusal::Absurd(absurd.what))),
+    }
+}
+
+/// Whether the run looked again at what another one had flagged.
+fn confirms_another(result: &RunResult) -> bool {
+    result.confirms.is_some()
+}
+
+fn judged(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option<Refusal> {
+    let verdict = judge(rules, result, Some(baseline));
+    let status = verdict.status;
+    if !matches!(status, Status::Failed | Status::Invalid | Status::Interrupted) {
+        return None;
+    }
+    let told = RunResult { verdict: Some(verdict), ..result.clone() };
+    Some(Refusal::Judged(status, sentence::headline(&told).sentence))
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => {
+                write!(f, "{error}")?;
+                std::error::Error::source(error).map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
+            Self::Mode(mode) => {
+                let mode = if *mode == Mode::Ab { "an A/B comparison" } else { "a search for capacity" };
+                write!(f, "it is {mode}, and only plain runs are compared with each other")
+            }
+            Self::Interrupted => f.write_str("the run was interrupted: its numbers are partial"),
+            Self::Fork => f.write_str(
+                "it ran on a pull request of a fork, and what is normal is decided in this repository",
+            ),
+            Self::Confirmation => f.write_str(
+                "it is the second look at a run that was flagged, and such runs are no fair sample",
+            ),
+            Self::NothingSteady => f.write_str("nothing ended in the time of constant load"),
+            Self::Judged(Status::Failed, why) => write!(f, "the run failed: {why}"),
+            Self::Judged(_, why) => write!(f, "the run is invalid: {why}"),
+            Self::Aborted => f.write_str("an objective stopped the run early: its numbers are partial"),
+            Self::Doubt(because) => {
+                let doubt = sentence::doubt(*because);
+                write!(f, "{}", doubt.map_or("its times cannot be trusted".to_owned(), |(what, _)| what))
+            }
+            Self::Absurd(what) => write!(f, "it {what}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Metric, Percentile};
+    use crate::plan::rules::{Applies, Objective, Scope, Severity};
+    use crate::result::fixture;
+    use crate::result::schema::Confirms;
+
+    fn limit(ms: f64) -> Rules {
+        let objective = Objective {
+            scope: Scope::Total,
+            metric: Metric::Response(Percentile::P95),
+            limit: ms,
+            severity: Severity::Fail,
+            window: None,
+            abort_after: None,
+            message: None,
+            applies: Applies::Here,
+            line: None,
+        };
+        Rules { objectives: vec![objective], baseline: None }
+    }
+
+    fn told(rules: &Rules, change: impl FnOnce(&mut RunResult)) -> String {
+        let mut result = fixture::small();
+        change(&mut result);
+        refusal(rules, &result, &Baseline::default()).map_or(String::new(), |refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn only_a_good_run_is_remembered() {
+        let fine = limit(1_000.0);
+        assert_eq!(told(&fine, |_| ()), "");
+        // Too few requests for an objective say nothing against the numbers there are.
+        assert_eq!(told(&fine, |it| *it = fixture::of_requests(100)), "");
+        let all = [
+            told(&fine, |it| it.mode = Mode::Ab),
+            told(&fine, |it| it.mode = Mode::Capacity),
+            told(&fine, |it| it.interrupted = true),
+            told(&fine, |it| it.git.fork = true),
+            told(&fine, |it| it.confirms = Some(Confirms { started_at: String::new(), flagged: Vec::new() })),
+            told(&fine, |it| *it = fixture::of_requests(0)),
+            told(&limit(1.0), |_| ()),
+            told(&fine, |it| it.generator.cpu_utilisation = 0.99),
+            told(&fine, |it| it.target_ended = true),
+            told(&fine, |it| it.generator.schedule_lag_p99_ms = Some(50.0)),
+            told(&fine, |it| it.generator.steal = 0.2),
+            told(&fine, |it| it.started_at = "yesterday".into()),
+            told(&fine, |it| it.endpoints[0].name = "x".repeat(501)),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @r"
+it is an A/B comparison, and only plain runs are compared with each other
+it is a search for capacity, and only plain runs are compared with each other
+the run was interrupted: its numbers are partial
+it ran on a pull request of a fork, and what is normal is decided in this repository
+it is the second look at a run that was flagged, and such runs are no fair sample
+nothing ended in the time of constant load
+the run failed: 1 objective is broken: p95 of all requests is 105 ms, limit 1 ms
+the run is invalid: the generator used 99 % of its cores, above 90 %: it was the limit, not the service
+the run is invalid: the target command ended while it was measured
+the generator itself was 50.0 ms late (p99, at most 10.9 ms here)
+the machine was taken away 20 % of the time (at most 5 %)
+it has no time in `time`: `yesterday`
+it has an endpoint with a name of 501 characters
+");
+    }
+}

@@ -1,0 +1,77 @@
+//! A baseline that runs are added to: appended first, then what is too many is removed, and both are told.
+
+use crate::baseline::Baseline;
+use crate::baseline::folder::{Folder, Novelty};
+use crate::baseline::run::Run;
+use crate::error::Error as CommandError;
+use crate::plan::rules::Rules;
+use crate::report::write::{data, plain};
+use crate::result::schema::RunResult;
+
+use super::error::Error;
+use super::refusal::{Refusal, refusal};
+
+/// The baseline of a scenario in an environment, and the rules of its runs.
+pub struct Shelf {
+    rules: Rules,
+    keep_runs: usize,
+    folder: Folder,
+    baseline: Baseline,
+    /// The class of the newest run that was put here.
+    cpu_class: Option<String>,
+}
+
+impl Shelf {
+    /// Reads what is remembered.
+    pub fn open(rules: Rules, scenario: &str, environment: &str) -> Result<Self, CommandError> {
+        let how = rules.baseline.as_ref().ok_or(Error::NotConfigured)?;
+        let (folder, keep_runs) = (Folder::of(&how.dir, scenario, environment), how.keep_runs);
+        let baseline = folder.load()?;
+        Ok(Self { rules, keep_runs, folder, baseline, cpu_class: None })
+    }
+
+    /// The run to remember of a result, or why it is not remembered. A run that already is stays.
+    pub fn look(&self, result: &RunResult) -> Result<Run, Refusal> {
+        let known = self.baseline.runs.values().find(|run| run.is_of(result)).cloned();
+        match known.map_or_else(|| refusal(&self.rules, result, &self.baseline), |_| None) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Run::of(result, self.baseline.epoch())),
+        }
+    }
+
+    /// Remembers a run.
+    pub fn remember(&mut self, run: Run) -> Result<(), CommandError> {
+        let appended = self.folder.append(&run)?;
+        let path = plain(&appended.path.display().to_string());
+        self.cpu_class = Some(run.cpu_class.clone());
+        if appended.novelty == Novelty::Known {
+            data(&format!("remembered already: {path}\n"));
+            return Ok(());
+        }
+        data(&format!("remembered: {path}\n"));
+        let name = appended.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.baseline.runs.insert(name.clone(), run);
+        for gone in self.folder.prune(&self.baseline, self.keep_runs)? {
+            self.baseline.runs.remove(&gone);
+            let why = if gone == name { "older than all that are kept" } else { "too many" };
+            data(&format!("removed: {gone}, {why} (`keep_runs: {}`)\n", self.keep_runs));
+        }
+        Ok(())
+    }
+
+    /// Tells how many runs there are now.
+    pub fn tell(&self) {
+        let Some(class) = &self.cpu_class else { return };
+        let of_class = || self.baseline.runs.values().filter(|run| &run.cpu_class == class);
+        let current = of_class().filter(|run| run.epoch.as_deref() == self.baseline.epoch()).count();
+        let before = of_class().count() - current;
+        let earlier = if before > 0 {
+            format!(", and {before} from before the last accepted change")
+        } else {
+            String::new()
+        };
+        let runs = if current == 1 { "run" } else { "runs" };
+        data(&plain(&format!("{}: {current} {runs} of the CPU class {class}{earlier}", self.folder.name())));
+        data("\n");
+    }
+}

@@ -8,6 +8,7 @@ mod faults;
 mod faults_http1;
 mod faults_http2;
 mod faults_websocket;
+mod gate;
 mod harness;
 mod httpbin;
 mod load_model;

@@ -18,7 +18,10 @@ pub(super) fn ramp(users: f64, spawn_rate: Option<Rate>, run_time: Duration) -> 
     let Some(Rate(rate)) = spawn_rate else { return Shape::constant_at(users, run_time) };
     let coming = Duration::try_from_secs_f64(users / rate).unwrap_or(Duration::MAX);
     if coming >= run_time {
-        return Shape(vec![Segment { over: run_time, from: 0.0, to: rate * run_time.as_secs_f64() }]);
+        let reached = rate * run_time.as_secs_f64();
+        // The level that would be held is held for no time at all: nothing of such a run is judged.
+        let hold = Segment { over: Duration::ZERO, from: reached, to: reached };
+        return Shape(vec![Segment { over: run_time, from: 0.0, to: reached }, hold]);
     }
     Shape(vec![
         Segment { over: coming, from: 0.0, to: users },
@@ -113,7 +116,10 @@ mod tests {
         // 100 users at 2/s in 30 s: cut at 60.
         assert_eq!(
             ramp(100.0, Some(Rate(2.0)), secs(30)).0,
-            [Segment { over: secs(30), from: 0.0, to: 60.0 }]
+            [
+                Segment { over: secs(30), from: 0.0, to: 60.0 },
+                Segment { over: secs(0), from: 60.0, to: 60.0 },
+            ]
         );
         assert_eq!(ramp(5.0, None, secs(3)), Shape::constant_at(5.0, secs(3)));
     }

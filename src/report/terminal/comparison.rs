@@ -28,14 +28,13 @@ impl Page<'_> {
         if !tested.is_empty() {
             let columns = [
                 Column::text(""),
-                Column::text("metric"),
-                Column::name("of"),
+                Column::name("number"),
                 Column::number("baseline"),
                 Column::number("now"),
                 Column::number("change"),
                 Column::optional("lies in", 3),
-                Column::optional("budget", 1),
                 Column::optional("found\nfrom", 2),
+                Column::optional("budget", 1),
             ];
             self.table(&columns, tested.iter().take(MOST_ROWS).map(|delta| row(delta)).collect());
             let more = tested.len().saturating_sub(MOST_ROWS);
@@ -66,13 +65,12 @@ fn row(delta: &Delta) -> Vec<String> {
     };
     vec![
         mark.to_owned(),
-        printable(&delta.metric),
-        printable(comparison::scope(delta)),
+        printable(&comparison::subject(delta)),
         value(delta.base),
         value(delta.head),
         comparison::change(delta, delta.change),
         comparison::interval(delta),
-        comparison::size(delta, delta.budget),
         comparison::size(delta, delta.min_detectable),
+        comparison::size(delta, delta.budget),
     ]
 }

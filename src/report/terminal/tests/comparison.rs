@@ -58,12 +58,12 @@ fn nothing_got_worse() {
     Baseline
       3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
       10 %, must not slip through: 30 %
-              metric      of            baseline      now   change           lies in  budget    found
-                                                                                                 from
-     ─────────────────────────────────────────────────────────────────────────────────────────────────
-      ✓ same  p50         GET /health    60.0 ms  60.0 ms  −0.01 %     −2.7 … +2.8 %    10 %   11.7 %
-      ✓ same  p95         GET /health     105 ms   105 ms  −0.04 %     −2.8 … +2.8 %    10 %   11.7 %
-      ✓ same  error_rate  all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.5 pp  0.73 pp
+              number                      baseline      now   change           lies in    found  budget
+                                                                                           from
+     ───────────────────────────────────────────────────────────────────────────────────────────────────
+      ✓ same  p50 of GET /health           60.0 ms  60.0 ms  −0.01 %     −2.7 … +2.8 %   11.7 %    10 %
+      ✓ same  p95 of GET /health            105 ms   105 ms  −0.04 %     −2.8 … +2.8 %   11.7 %    10 %
+      ✓ same  error_rate of all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.73 pp  0.5 pp
 
     PASSED  the objective holds, and none of 3 numbers got worse than the baseline
     ");
@@ -76,12 +76,12 @@ fn something_got_worse() {
     Baseline
       3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
       10 %, must not slip through: 30 %
-               metric      of            baseline      now   change           lies in  budget    found
-                                                                                                  from
-     ──────────────────────────────────────────────────────────────────────────────────────────────────
-      ✗ worse  p50         GET /health    42.0 ms  60.0 ms  +42.8 %   +37.3 … +48.6 %    10 %   12.4 %
-      ✗ worse  p95         GET /health    73.5 ms   105 ms  +42.8 %   +37.2 … +48.6 %    10 %   12.4 %
-      ✓ same   error_rate  all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.5 pp  0.73 pp
+               number                      baseline      now   change           lies in    found
+                                                                                            from
+     ────────────────────────────────────────────────────────────────────────────────────────────
+      ✗ worse  p50 of GET /health           42.0 ms  60.0 ms  +42.8 %   +37.3 … +48.6 %   12.4 %
+      ✗ worse  p95 of GET /health           73.5 ms   105 ms  +42.8 %   +37.2 … +48.6 %   12.4 %
+      ✓ same   error_rate of all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.73 pp
 
     FAILED  2 numbers got worse, first: p50 of GET /health is 60.0 ms, +42.8 % on 42.0 ms (10 %
             tolerated)
@@ -97,11 +97,11 @@ fn a_second_job_is_to_look() {
     Baseline
       3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of
       runs; tolerated: 10 %, must not slip through: 30 %
-                     metric      of            baseline      now   change
-     ─────────────────────────────────────────────────────────────────────
-      ? unconfirmed  p50         GET /health    42.0 ms  60.0 ms  +42.8 %
-      ? unconfirmed  p95         GET /health    73.5 ms   105 ms  +42.8 %
-      ✓ same         error_rate  all requests       0 %      0 %    ±0 pp
+                     number                      baseline      now   change
+     ───────────────────────────────────────────────────────────────────────
+      ? unconfirmed  p50 of GET /health           42.0 ms  60.0 ms  +42.8 %
+      ? unconfirmed  p95 of GET /health           73.5 ms   105 ms  +42.8 %
+      ✓ same         error_rate of all requests       0 %      0 %    ±0 pp
 
     INCONCLUSIVE  2 numbers got worse here, first: p50 of GET /health is 60.0 ms,
                   +42.8 % on 42.0 ms (10 % tolerated)
@@ -117,12 +117,12 @@ fn too_noisy_to_say() {
     Baseline
       3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
       10 %, must not slip through: 30 %
-              metric      of            baseline      now   change           lies in  budget    found
-                                                                                                 from
-     ─────────────────────────────────────────────────────────────────────────────────────────────────
-      ? open  p50         GET /health    60.0 ms  60.0 ms  −0.01 %   −29.6 … +41.9 %    10 %    151 %
-      ? open  p95         GET /health     105 ms   105 ms  −0.04 %   −29.6 … +41.9 %    10 %    151 %
-      ✓ same  error_rate  all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.5 pp  0.73 pp
+              number                      baseline      now   change           lies in    found  budget
+                                                                                           from
+     ───────────────────────────────────────────────────────────────────────────────────────────────────
+      ? open  p50 of GET /health           60.0 ms  60.0 ms  −0.01 %   −29.6 … +41.9 %    151 %    10 %
+      ? open  p95 of GET /health            105 ms   105 ms  −0.04 %   −29.6 … +41.9 %    151 %    10 %
+      ✓ same  error_rate of all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.73 pp  0.5 pp
 
     INCONCLUSIVE  2 numbers are open, first: p50 of GET /health: +41.9 % cannot be ruled out, and 30 %
                   must not slip through

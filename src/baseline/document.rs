@@ -3,7 +3,6 @@
 
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::epoch::Epoch;
@@ -12,8 +11,12 @@ use crate::clock::file_stamp;
 
 /// The field of a run that has one line an endpoint.
 const METRICS: &str = "metrics";
-/// Bytes of the digest in a name.
-const DIGEST: usize = 4;
+/// The field of a run that is unlike that of any other.
+const UNIQUE: &str = "unique";
+/// By how much it outweighs what runs have in common.
+const MARGIN: usize = 64;
+/// Digits of the digest in a name.
+const DIGITS: usize = 8;
 /// What follows a name on disk.
 pub const EXTENSION: &str = ".json";
 
@@ -53,8 +56,8 @@ pub fn kind(file: &str) -> Option<(Kind, &str)> {
 /// The time in a name; none for a name that does not follow the pattern.
 pub fn stamp(kind: Kind, name: &str) -> Option<&str> {
     let (stamp, digest) = name.strip_prefix(kind.prefix())?.split_once('-')?;
-    let hexadecimal = digest.len() == 2 * DIGEST
-        && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hexadecimal =
+        digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     (is_stamp(stamp) && hexadecimal).then_some(stamp)
 }
 
@@ -86,18 +89,54 @@ pub fn epoch_name(epoch: &Epoch, at: Timestamp) -> serde_json::Result<String> {
 }
 
 fn name(kind: Kind, stamp: &str, content: &Value) -> String {
-    let digest = digest(&SHA256, content.to_string().as_bytes());
-    let digits: Vec<_> = digest.as_ref().iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}{stamp}-{}", kind.prefix(), digits.concat())
+    format!("{}{stamp}-{}", kind.prefix(), &sha256(&content.to_string())[..DIGITS])
 }
 
-/// A document as text.
-pub fn text(document: &impl Serialize) -> serde_json::Result<String> {
-    let value = serde_json::to_value(document)?;
-    Ok(match &value {
+fn sha256(text: &str) -> String {
+    digest(&SHA256, text.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+/// A deliberate change as text.
+pub fn epoch_text(epoch: &Epoch) -> serde_json::Result<String> {
+    serde_json::to_value(epoch).map(|value| text(&value))
+}
+
+/// A run as text.
+///
+/// Half of it is unlike any other run. A merge takes a removed file and a new one that are alike by half
+/// for one that was renamed; two branches that both prune would then be in conflict about its new name.
+/// The numbers of an endpoint are unlike enough; what is around them is outweighed here.
+pub fn run_text(run: &Run) -> serde_json::Result<String> {
+    let mut value = serde_json::to_value(run)?;
+    let whole = text(&value);
+    if let Value::Object(fields) = &mut value {
+        let metrics = fields.get(METRICS).map_or(0, |metrics| field(METRICS, metrics).len());
+        fields.insert(UNIQUE.to_owned(), unlike(&whole, whole.len() - metrics + MARGIN).into());
+    }
+    Ok(text(&value))
+}
+
+/// So many characters that depend on every one of a text.
+fn unlike(text: &str, length: usize) -> String {
+    let mut digits = String::with_capacity(length + 2 * SHA256.output_len());
+    let seed = sha256(text);
+    while digits.len() < length {
+        digits.push_str(&sha256(&format!("{seed}{}", digits.len())));
+    }
+    digits.truncate(length);
+    digits
+}
+
+fn text(document: &Value) -> String {
+    match document {
         Value::Object(fields) => format!("{}\n", block(fields, "", field)),
         other => format!("{other}\n"),
-    })
+    }
 }
 
 fn field(key: &str, value: &Value) -> String {
@@ -131,7 +170,7 @@ mod tests {
         let mut result = fixture::rich();
         result.endpoints.truncate(3);
         let run = Run::of(&result, None);
-        insta::assert_snapshot!(text(&run).unwrap(), @r#"
+        insta::assert_snapshot!(run_text(&run).unwrap(), @r#"
 {
   "cpu_class": "amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24",
   "env": {"arch":"x86_64","cpu_model":"AMD EPYC 7763 64-Core Processor","cpus":4,"image":"ubuntu24 20261101.1.0","os":"linux"},
@@ -146,10 +185,11 @@ mod tests {
   "sha": "c0ffee",
   "time": "2026-11-24T10:15:00Z",
   "tool": {"name":"loadgate","version":"0.1.0"},
+  "unique": "e1f35a9cb84ae54ecccb65fad9bb96ae3c35eceaf97cdf3cb6e6ae343fd3a1d6bb2454c7d36415747250cfd5c20a0b07ab2ce2385935cc6effa450fe640863f7263ac177062f7c0f446f6decf7b6326ffaddcb641dc8c387f6602c1e20bbe72e1a33ad9923ab6cc9e8ead4b2fe6420226eb0b7f0d471dfa1295ed217c4fa51179522d83dd6aa654065eecdd512d88a20450ecf54685ce745c603000302c3c14c8c8cfe4824a2ed47736cb98336534081445a07e55992edbbcfb2fb30191300bffee37f1ed6842523b2a3d3772d743d6bcdc96b6069faf336b75e8c4481f752906b919d2c48465281eb7a28e8e731dcb00c79aeba037bf0ce07e6e5039a8929374b46",
   "whole_run": {"failed":34,"ok":15195}
 }
 "#);
-        assert_eq!(serde_json::from_str::<Run>(&text(&run).unwrap()).unwrap(), run);
+        assert_eq!(serde_json::from_str::<Run>(&run_text(&run).unwrap()).unwrap(), run);
     }
 
     #[test]
@@ -159,7 +199,7 @@ mod tests {
         (numbers.p50_ms, numbers.p95_ms, numbers.p99_ms) = (1234.0, 2345.0, 3456.0);
         (numbers.n, numbers.error_rate) = (1_234_567, 0.000_123_4);
         run.metrics = (0..60).map(|index| (format!("GET /api/v1/builds/{{id}}/{index}"), numbers)).collect();
-        let text = text(&run).unwrap();
+        let text = run_text(&run).unwrap();
         assert!(text.len() < 10_000, "{}", text.len());
     }
 

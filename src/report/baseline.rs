@@ -91,9 +91,11 @@ impl<'a> Description<'a> {
 
     /// Every deliberate change, the newest first.
     fn changes(&self) -> impl Iterator<Item = String> {
-        self.baseline.epochs.iter().rev().map(|(name, epoch)| {
-            format!("{}: {} ({})", date(name), epoch.reason, epoch.metrics.join(", "))
-        })
+        self.baseline
+            .epochs
+            .iter()
+            .rev()
+            .map(|(name, epoch)| format!("{}: {} ({})", date(name), epoch.reason, epoch.metrics.join(", ")))
     }
 }
 

@@ -101,7 +101,7 @@ fn a_list_shows_every_baseline() {
     let lines: Vec<&str> = finished.stdout.lines().collect();
     assert_eq!(lines.len(), 5, "{}", finished.stdout);
     assert!(
-        lines[1].starts_with("browse.here      2        1       0  2026-11-24T10:01:00Z  "),
+        lines[1].starts_with("browse.here      2        1       0  2026-11-24 10:01  "),
         "{}",
         lines[1]
     );

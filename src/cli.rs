@@ -1,6 +1,7 @@
 //! What can be typed: the commands and their flags. Doc comments here are the help.
 
 pub mod baseline;
+pub mod selftest;
 mod set;
 pub mod variables;
 
@@ -27,8 +28,12 @@ pub enum Command {
     Run(RunArgs),
     /// Validate the configuration and print the plan; `--trace` runs one user once
     Check(CheckArgs),
+    /// Decide again about a stored result, by today's thresholds and baseline
+    Judge(JudgeArgs),
     /// Remember runs, accept a deliberate change, list what is remembered
     Baseline(baseline::BaselineArgs),
+    /// Try the gate: simulated, or on this machine with the demo service
+    Selftest(selftest::SelftestArgs),
     /// Serve the demo API that the examples put load on
     DemoApi(demo_api::Args),
     /// Print the JSON Schema of config.yaml
@@ -106,6 +111,32 @@ pub struct RunArgs {
     /// Start even where the environment is protected
     #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
     pub allow_protected: bool,
+    /// Look again, on another machine, at what this result flagged
+    #[arg(long, env = "LOADGATE_CONFIRM", value_name = "RESULT", value_hint = ValueHint::AnyPath)]
+    pub confirm: Option<PathBuf>,
+}
+
+/// Flags of `judge`.
+#[derive(Debug, Clone, Args)]
+pub struct JudgeArgs {
+    /// The folder of a run, or its result.json
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub result: PathBuf,
+    /// Which configuration
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// How the verdict is told: as the report of the run, or as JSON
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Terminal, value_name = "FORMAT")]
+    pub format: VerdictFormat,
+}
+
+/// How a verdict is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum VerdictFormat {
+    /// The report of the run.
+    Terminal,
+    /// The verdict as it stands in result.json.
+    Json,
 }
 
 /// Flags of `check`.

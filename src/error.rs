@@ -3,6 +3,8 @@
 use thiserror::Error;
 
 use crate::baseline::defect::FolderError;
+use crate::commands::before::ConfirmError;
+use crate::commands::selftest::SelftestError;
 use crate::commands::{baseline, demo_api};
 use crate::config::file::FileError;
 use crate::config::problem::Problem;
@@ -46,6 +48,12 @@ pub enum Error {
     /// Nothing of the kind can be remembered or accepted.
     #[error(transparent)]
     Baseline(#[from] baseline::Error),
+    /// The run cannot be the second look at another.
+    #[error(transparent)]
+    Confirm(#[from] ConfirmError),
+    /// No self-test could be made.
+    #[error(transparent)]
+    Selftest(#[from] SelftestError),
     /// The demo service could not run.
     #[error(transparent)]
     Demo(#[from] demo_api::Error),
@@ -67,8 +75,13 @@ impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::File(_) | Self::Config { .. } | Self::Protected(_) | Self::Baseline(_) => 2,
+            Self::File(_)
+            | Self::Config { .. }
+            | Self::Protected(_)
+            | Self::Baseline(_)
+            | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
+            Self::Selftest(error) => error.exit_status(),
             Self::Target(_) | Self::Load(_) | Self::Result(_) | Self::Demo(_) | Self::System(..) => 1,
         }
     }
@@ -107,6 +120,8 @@ impl Error {
             Self::Folder(error) => error.hint().map(str::to_owned),
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
+            Self::Confirm(error) => Some(error.hint().into()),
+            Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Config { .. } | Self::Load(_) | Self::System(..) => None,
         }

@@ -22,8 +22,35 @@ pub enum BaselineCommand {
     Update(Box<UpdateArgs>),
     /// Accept a deliberate change: what it names has a new normal from now on
     Accept(AcceptArgs),
+    /// Show what is remembered in plain words: numbers, spread, what change would be found
+    Show(ShowArgs),
     /// List what is remembered
     List(ConfigArgs),
+}
+
+/// Flags of `baseline show`.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// Only of this scenario
+    pub scenario: Option<String>,
+    /// Only of this environment
+    #[arg(short, long, visible_alias = "env", value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Which configuration
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// For a terminal, or as markdown for a README beside the baselines
+    #[arg(long, value_enum, default_value_t = ShowFormat::Terminal, value_name = "FORMAT")]
+    pub format: ShowFormat,
+}
+
+/// How baselines are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShowFormat {
+    /// Tables for a terminal.
+    Terminal,
+    /// A page.
+    Markdown,
 }
 
 /// Flags of `baseline update`.

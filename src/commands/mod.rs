@@ -1,9 +1,12 @@
 //! The commands, one file each.
 
 pub mod baseline;
+pub mod before;
 pub mod check;
 pub mod demo_api;
+pub mod judge;
 pub mod plan;
 pub mod run;
+pub mod selftest;
 pub mod target;
 pub mod target_guard;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::baseline::{Baseline, folder};
 use crate::cli::{PlanArgs, RunArgs, variables};
 use crate::clock;
+use crate::commands::before::{self, Before};
 use crate::commands::plan;
 use crate::commands::target::{self, Reached};
 use crate::error::Error;
@@ -24,17 +24,26 @@ use crate::runner::Fingerprint;
 
 /// Runs a scenario and returns the exit status of its verdict.
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
-    let plan = allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
+    let first = args.confirm.as_deref().map(before::first_job).transpose()?;
+    let plan = chosen(args, first.as_ref())?;
     write::inactive(&plan.inactive);
+    let before = Before::of(&plan, first.as_ref())?;
     let shown = if args.quiet { Shown::Nothing } else { Shown::Progress };
     let runtime = runtime()?;
     let shutdown = listen(&runtime)?;
-    let (result, folder) = match runtime.block_on(measured(&plan, &shutdown, shown))? {
+    let (result, folder) = match runtime.block_on(measured(&plan, before, &shutdown, shown))? {
         Outcome::Measured(result, folder) => (result, folder),
         Outcome::Interrupted(exit_status) => return Ok(exit_status),
     };
-    write::summary(&result, folder.path(), variables::color());
+    write::summary(&result, Some(folder.path()), variables::color());
     Ok(result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status))
+}
+
+/// The plan that is asked for; of a second job, in doubt that of the first.
+fn chosen(args: &RunArgs, first: Option<&RunResult>) -> Result<Arc<Plan>, Error> {
+    let scenario = args.scenario.as_deref().or(first.map(|first| first.scenario.as_str()));
+    let environment = args.plan.environment.clone().or(first.map(|first| first.environment.clone()));
+    allowed(&PlanArgs { environment, ..args.plan.clone() }, scenario, args.allow_protected)
 }
 
 /// The plan, if its environment may be used.
@@ -67,9 +76,12 @@ pub enum Outcome {
 }
 
 /// One run in a folder of its own: starts the target, puts load on it, judges, writes the result.
-pub async fn measured(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Result<Outcome, Error> {
-    // Before any traffic: a run that nothing can be said about afterwards is not worth it.
-    let baseline = remembered(plan)?;
+pub async fn measured(
+    plan: &Arc<Plan>,
+    before: Before,
+    shutdown: &Shutdown,
+    shown: Shown,
+) -> Result<Outcome, Error> {
     let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     tls::install_provider();
@@ -85,8 +97,9 @@ pub async fn measured(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Re
     let mut observers = Both(&mut progress, &mut watch);
     let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
     progress.end();
-    let mut result = watch.complete(summarise(plan, &run?, context(&reached)));
-    result.verdict = Some(judge(&plan.rules, &result, baseline.as_ref()));
+    let context = Context { confirms: before.confirms, ..context(&reached) };
+    let mut result = watch.complete(summarise(plan, &run?, context));
+    result.verdict = Some(judge(&plan.rules, &result, before.baseline.as_ref()));
     folder.write_result(&result)?;
     folder.point_latest()?;
     // Only now: a target that will not go must not keep an interrupted job from its result.
@@ -94,12 +107,6 @@ pub async fn measured(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Re
         write::note(&format!("warning: {error}"));
     }
     Ok(Outcome::Measured(Box::new(result), folder))
-}
-
-/// What is remembered of this scenario and environment, where runs are compared at all.
-fn remembered(plan: &Plan) -> Result<Option<Baseline>, Error> {
-    let rules = plan.rules.baseline.as_ref();
-    Ok(rules.map(|rules| folder::load(&rules.dir, &plan.scenario, &plan.environment)).transpose()?)
 }
 
 fn context(reached: &Reached) -> Context {

@@ -156,7 +156,9 @@ pub fn text(descriptions: &[Description]) -> String {
             paragraph(&mut text, "\n  ", &format!("{}: {}", class.name, class.summary()));
             let rows: Vec<_> = class.rows().map(|row| row.map(|cell| printable(&cell)).to_vec()).collect();
             if !rows.is_empty() {
-                table::render(&columns, rows, WIDTH).iter().for_each(|row| line(&mut text, row));
+                for row in table::render(&columns, rows, WIDTH) {
+                    line(&mut text, &row);
+                }
             }
         }
         for change in description.changes() {
@@ -220,7 +222,7 @@ fn plain(text: &str) -> String {
             '>' => plain.push_str("&gt;"),
             '&' => plain.push_str("&amp;"),
             // A mention of a person would be one.
-            '@' => plain.push_str("@\u{200b}"),
+            '@' => plain.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
                 plain.push('\\');
                 plain.push(c);
@@ -348,7 +350,7 @@ mod tests {
 
         Accepted changes:
 
-        - 2026-11-24: a \|new\| &lt;hash&gt; by @​someone (p99)
+        - 2026-11-24: a \|new\| &lt;hash&gt; by &#64;someone (p99)
         ");
     }
 }

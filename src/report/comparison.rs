@@ -121,6 +121,17 @@ pub fn state(comparison: &Comparison) -> String {
     }
 }
 
+/// The same before there is a run.
+pub fn outlook(comparison: &Comparison) -> String {
+    match comparison.state {
+        ComparisonState::Compared => format!(
+            "this run is compared with {} runs on this CPU ({} in all)",
+            comparison.runs, comparison.runs_in_all
+        ),
+        _ => format!("{}: nothing will be compared, the SLA decides alone", state(comparison)),
+    }
+}
+
 /// What is tolerated of times, and what must not slip through: of very short ones more than of others.
 pub fn tolerance(result: &RunResult) -> Option<String> {
     let times = || deltas(result).into_iter().filter(|delta| delta.unit == CheckUnit::Ms);

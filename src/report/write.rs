@@ -39,9 +39,9 @@ pub fn inactive(names: &[String]) {
 }
 
 /// The report of a run, as wide as the terminal.
-pub fn summary(result: &RunResult, folder: &Path, color: Color) {
+pub fn summary(result: &RunResult, folder: Option<&Path>, color: Color) {
     let color = shown(color, &io::stdout());
-    let screen = Screen { width: width(), color, folder: Some(folder.display().to_string()) };
+    let screen = Screen { width: width(), color, folder: folder.map(|folder| folder.display().to_string()) };
     data(&terminal::render(result, &screen));
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::baseline::bound::LONGEST_REASON;
+use crate::config::problem::suggestion;
 
 /// Why nothing can be remembered, accepted or listed. All of it is for the user to put right.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -34,6 +35,16 @@ pub enum Error {
         /// What would be valid.
         known: String,
     },
+    /// A scenario or environment that there is not.
+    #[error("there is no `{typed}` among the {list}")]
+    UnknownName {
+        /// Which list.
+        list: String,
+        /// What was typed.
+        typed: String,
+        /// What would be valid.
+        known: String,
+    },
     /// A number that is compared over all requests only.
     #[error("`{typed}` is compared over all requests, not of an endpoint")]
     OfAllRequests {
@@ -55,13 +66,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// A scenario or environment that there is not, with those there are.
+    pub fn unknown(list: &str, typed: &str, all: &[&str]) -> Self {
+        let known = suggestion(typed, all.iter().copied());
+        Self::UnknownName { list: list.to_owned(), typed: typed.to_owned(), known }
+    }
+
     /// The remedy.
     pub fn hint(&self) -> String {
         match self {
             Self::NotConfigured => "add `baseline: {budget: 10%}` to the configuration".into(),
             Self::NoLatest(_) => "make one with `loadgate run`, name a run folder, or use `--runs N`".into(),
             Self::NothingRemembered(_) => "remember runs with `loadgate baseline update --runs 5`".into(),
-            Self::UnknownMetric { known, .. } | Self::UnknownEndpoint { known, .. } => known.clone(),
+            Self::UnknownMetric { known, .. }
+            | Self::UnknownEndpoint { known, .. }
+            | Self::UnknownName { known, .. } => known.clone(),
             Self::OfAllRequests { typed } => format!("write `--metric {typed}`"),
             Self::NoReason | Self::LongReason(_) => {
                 "say in a sentence why it has a new normal: the next reader will ask".into()

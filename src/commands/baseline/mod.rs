@@ -1,10 +1,11 @@
-//! `loadgate baseline`: remember runs, accept a deliberate change, list what is remembered.
+//! `loadgate baseline`: remember runs, accept a deliberate change, show what is remembered.
 
 mod accept;
 mod error;
 mod list;
 mod refusal;
 mod shelf;
+mod show;
 mod update;
 
 pub use error::Error;
@@ -16,6 +17,7 @@ pub fn run(args: &BaselineArgs) -> Result<u8, crate::error::Error> {
     match &args.command {
         BaselineCommand::Update(args) => update::update(args),
         BaselineCommand::Accept(args) => accept::accept(args),
+        BaselineCommand::Show(args) => show::show(args),
         BaselineCommand::List(args) => list::list(args),
     }
 }

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::baseline::UpdateArgs;
+use crate::commands::before::{Before, remembered};
 use crate::commands::run::{self, Outcome};
 use crate::commands::{plan, run::measured};
 use crate::config::Config;
 use crate::error::Error as CommandError;
 use crate::github::context::Context as Job;
-use crate::plan::Selection;
+use crate::load::shutdown::Shutdown;
+use crate::plan::{Plan, Selection};
 use crate::report::progress::Shown;
 use crate::report::sentence;
 use crate::report::write::{self, note, plain};
@@ -111,13 +114,19 @@ fn make(args: &UpdateArgs, runs: u32) -> Result<u8, CommandError> {
     let shutdown = run::listen(&runtime)?;
     let made = (1..=runs).try_fold(0, |status, number| {
         note(&format!("run {number} of {runs}"));
-        one(runtime.block_on(measured(&plan, &shutdown, shown)), &mut shelf).map(|next| status.max(next))
+        one(runtime.block_on(anew(&plan, &shutdown, shown)), &mut shelf).map(|next| status.max(next))
     });
     shelf.tell();
     match made {
         Ok(status) | Err(Stop::Interrupted(status)) => Ok(status),
         Err(Stop::Failed(error)) => Err(error),
     }
+}
+
+/// One more run, beside what is remembered by now.
+async fn anew(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Result<Outcome, CommandError> {
+    let baseline = remembered(&plan.rules, &plan.scenario, &plan.environment)?;
+    measured(plan, Before { baseline, confirms: None }, shutdown, shown).await
 }
 
 /// Why no further run is made.

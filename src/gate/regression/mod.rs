@@ -109,41 +109,51 @@ impl Compared<'_> {
         let gated = || deltas.iter().filter(|delta| delta.gated);
         let tested = gated().filter(|delta| delta.high.is_some()).count();
         let building = tested == 0 || gated().any(|delta| delta.status == DeltaStatus::Building);
-        let state = match () {
-            () if self.result.is_partial() => ComparisonState::Partial,
-            () if baseline.runs.is_empty() => ComparisonState::Missing,
-            () if self.past.is_empty() => ComparisonState::OtherPlan,
-            () if building => ComparisonState::Building,
-            () => ComparisonState::Compared,
+        let outlook = outlook(self.rules, baseline, self.past);
+        let state = match outlook.state {
+            _ if self.result.is_partial() => ComparisonState::Partial,
+            ComparisonState::Compared | ComparisonState::Building if building => ComparisonState::Building,
+            ComparisonState::Building => ComparisonState::Compared,
+            state => state,
         };
-        let least = self.least_standing();
-        Comparison {
-            state,
-            cpu_class: self.result.runner.cpu_class.clone(),
-            epoch: baseline.epoch().map(str::to_owned),
-            runs: least.here,
-            needed: least.needed,
-            runs_in_all: self.past.len() as u64,
-            other_plans: (baseline.runs.len() - self.past.len()) as u64,
-            unknown: baseline.unknown.len() as u64,
-            checks: tested as u64,
-            confidence: self.rules.confidence.0,
-            confirm: gated().any(|delta| delta.because == Some(Because::Unconfirmed)),
-        }
+        let confirm = gated().any(|delta| delta.because == Some(Because::Unconfirmed));
+        Comparison { state, checks: tested as u64, confirm, ..outlook }
     }
+}
 
-    /// How the gated number with the fewest runs stands.
-    fn least_standing(&self) -> Standing {
-        let endpoints = self.past.endpoints();
-        let gated = self.rules.gate_on.iter().flat_map(|metric| match metric {
-            Metric::Response(_) => {
-                endpoints.iter().map(|name| self.past.standing(*metric, Some(name))).collect()
-            }
-            _ => vec![self.past.standing(*metric, None)],
-        });
-        let plain = self.past.standing(Metric::ErrorRate, None);
-        gated.min_by_key(|standing| standing.here).unwrap_or(plain)
+/// What can be said before there is a run: whether there is enough to compare one with.
+pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Comparison {
+    let least = least_standing(rules, past);
+    let state = match () {
+        () if baseline.runs.is_empty() => ComparisonState::Missing,
+        () if past.is_empty() => ComparisonState::OtherPlan,
+        () if least.decides() => ComparisonState::Compared,
+        () => ComparisonState::Building,
+    };
+    Comparison {
+        state,
+        cpu_class: past.class().to_owned(),
+        epoch: baseline.epoch().map(str::to_owned),
+        runs: least.here,
+        needed: least.needed,
+        runs_in_all: past.len() as u64,
+        other_plans: (baseline.runs.len() - past.len()) as u64,
+        unknown: baseline.unknown.len() as u64,
+        checks: 0,
+        confidence: rules.confidence.0,
+        confirm: false,
     }
+}
+
+/// How the gated number with the fewest runs stands.
+fn least_standing(rules: &BaselineRules, past: &Past) -> Standing {
+    let endpoints = past.endpoints();
+    let gated = rules.gate_on.iter().flat_map(|metric| match metric {
+        Metric::Response(_) => endpoints.iter().map(|name| past.standing(*metric, Some(name))).collect(),
+        _ => vec![past.standing(*metric, None)],
+    });
+    let plain = past.standing(Metric::ErrorRate, None);
+    gated.min_by_key(|standing| standing.here).unwrap_or(plain)
 }
 
 /// What the tests of so many gated numbers share; the error rate is one more.

@@ -56,6 +56,11 @@ impl<'a> Past<'a> {
         Self { baseline, class, runs }
     }
 
+    /// The class of machines it is seen from.
+    pub fn class(&self) -> &'a str {
+        self.class
+    }
+
     /// Runs on all classes of machines.
     pub fn len(&self) -> usize {
         self.runs.len()

@@ -13,6 +13,8 @@ use crate::clock::file_stamp;
 const METRICS: &str = "metrics";
 /// The field of a run that is unlike that of any other.
 const UNIQUE: &str = "unique";
+/// Files are alike in lines, or pieces of lines, of this many bytes.
+const CHUNK: usize = 64;
 /// By how much it outweighs what runs have in common.
 const MARGIN: usize = 64;
 /// Digits of the digest in a name.
@@ -110,13 +112,15 @@ pub fn epoch_text(epoch: &Epoch) -> serde_json::Result<String> {
 ///
 /// Half of it is unlike any other run. A merge takes a removed file and a new one that are alike by half
 /// for one that was renamed; two branches that both prune would then be in conflict about its new name.
-/// The numbers of an endpoint are unlike enough; what is around them is outweighed here.
+/// The numbers of an endpoint outweigh its name, unless that is long; all else is outweighed here.
 pub fn run_text(run: &Run) -> serde_json::Result<String> {
     let mut value = serde_json::to_value(run)?;
     let whole = text(&value);
     if let Value::Object(fields) = &mut value {
         let metrics = fields.get(METRICS).map_or(0, |metrics| field(METRICS, metrics).len());
-        fields.insert(UNIQUE.to_owned(), unlike(&whole, whole.len() - metrics + MARGIN).into());
+        let long_names: usize = run.metrics.keys().map(|name| name.len().saturating_sub(CHUNK)).sum();
+        let length = whole.len() - metrics + long_names + MARGIN;
+        fields.insert(UNIQUE.to_owned(), unlike(&whole, length).into());
     }
     Ok(text(&value))
 }
@@ -201,6 +205,41 @@ mod tests {
         run.metrics = (0..60).map(|index| (format!("GET /api/v1/builds/{{id}}/{index}"), numbers)).collect();
         let text = run_text(&run).unwrap();
         assert!(text.len() < 10_000, "{}", text.len());
+    }
+
+    /// How much of a text is in another, as git counts: lines, or pieces of them, that are in both.
+    fn alike(one: &str, other: &str) -> f64 {
+        let pieces = |text: &str| -> Vec<String> {
+            let lines = text.split_inclusive('\n').map(|line| line.as_bytes().chunks(CHUNK));
+            lines.flatten().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+        };
+        let mut others = pieces(other);
+        let mut copied = 0;
+        for piece in pieces(one) {
+            if let Some(at) = others.iter().position(|other| *other == piece) {
+                copied += others.swap_remove(at).len();
+            }
+        }
+        copied as f64 / one.len().max(other.len()) as f64
+    }
+
+    #[test]
+    fn no_two_runs_are_alike_by_half() {
+        let run = |count: usize, name: usize, change: f64| {
+            let mut run = Run::of(&fixture::small(), Some("epoch-20261124T101500Z-0a1b2c3d"));
+            let mut numbers = run.metrics["GET /health"];
+            numbers.n += change as u64;
+            numbers.p50_ms += change;
+            numbers.p95_ms += change;
+            numbers.requests_per_second += change;
+            run.plan_digest = "0".repeat(64);
+            run.metrics = (0..count).map(|index| (format!("{index:0>name$}"), numbers)).collect();
+            run_text(&run).unwrap()
+        };
+        for (count, name) in [(1, 5), (1, 60), (1, 500), (3, 45), (60, 20), (60, 64), (60, 120), (60, 300)] {
+            let alike = alike(&run(count, name, 1.0), &run(count, name, 2.0));
+            assert!(alike < 0.5, "{count} endpoints with names of {name} are alike by {alike}");
+        }
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Runs are remembered once, listed, and pruned.
 
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{CONFIG, FOLDER, at, ended, minutes};
-use crate::harness::Workspace;
+use crate::harness::{Workspace, alone, poll_until};
 
 #[test]
 fn a_stored_result_is_remembered_once() {
@@ -64,6 +68,24 @@ fn new_runs_are_made_judged_and_remembered() {
 }
 
 #[test]
+fn an_interruption_ends_the_runs_and_remembers_nothing_partial() {
+    let workspace = Workspace::with_config(CONFIG);
+    let _alone = alone();
+    let mut command =
+        workspace.command(&["baseline", "update", "--runs", "3", "--quiet", "--run-time", "60s"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    let begun =
+        || std::fs::read_dir(workspace.path("reports")).is_ok_and(|mut folders| folders.next().is_some());
+    poll_until(Duration::from_secs(20), "the first run begins", begun);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("signalled");
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+    assert!(workspace.remembered().is_empty());
+    let folders = std::fs::read_dir(workspace.path("reports")).expect("reports");
+    let runs = folders.filter(|it| it.as_ref().is_ok_and(|it| it.file_name() != "latest")).count();
+    assert_eq!(runs, 1, "no further run was begun");
+}
+
+#[test]
 fn what_cannot_be_asked_for_is_a_usage_error() {
     let workspace = Workspace::with_results(0..1);
     let bare = CONFIG.replace("baseline: {budget: 10%, keep_runs: 10}\n", "");
@@ -100,11 +122,7 @@ fn a_list_shows_every_baseline() {
     ended(&finished, 0, &[]);
     let lines: Vec<&str> = finished.stdout.lines().collect();
     assert_eq!(lines.len(), 5, "{}", finished.stdout);
-    assert!(
-        lines[1].starts_with("browse.here      2        1       0  2026-11-24 10:01  "),
-        "{}",
-        lines[1]
-    );
+    assert!(lines[1].starts_with("browse.here      2        1       0  2026-11-24 10:01  "), "{}", lines[1]);
     assert!(lines[2].starts_with("  2 of class "), "{}", lines[2]);
     assert!(lines[3].starts_with("browse.there     1 "), "{}", lines[3]);
     assert_eq!(lines[4], "  1 of class another class");

@@ -17,6 +17,8 @@ use crate::clock::file_stamp;
 /// The name of the result in its folder.
 pub const RESULT_FILE: &str = "result.json";
 
+/// What is tried of a result that is there already.
+const READING: &str = "read";
 const LARGEST: u64 = 64 << 20;
 const PROBE_BYTES: usize = 1 << 20;
 const MOST_COLLISIONS: u32 = 1_000;
@@ -95,6 +97,7 @@ impl FileError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Io { doing: READING, .. } => Some("pass the folder of a run, or its result.json"),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("free some space, or choose another disk with `--output-dir`")
@@ -201,7 +204,7 @@ pub fn read(path: &Path) -> Result<RunResult, FileError> {
     let mut bytes = Vec::new();
     File::open(&path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-        .map_err(io_error("read", &path))?;
+        .map_err(io_error(READING, &path))?;
     if bytes.len() as u64 > LARGEST {
         return Err(FileError::TooLarge { path });
     }

@@ -3,7 +3,6 @@
 
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::epoch::Epoch;
@@ -12,8 +11,14 @@ use crate::clock::file_stamp;
 
 /// The field of a run that has one line an endpoint.
 const METRICS: &str = "metrics";
-/// Bytes of the digest in a name.
-const DIGEST: usize = 4;
+/// The field of a run that is unlike that of any other.
+const UNIQUE: &str = "unique";
+/// Files are alike in lines, or pieces of lines, of this many bytes.
+const CHUNK: usize = 64;
+/// By how much it outweighs what runs have in common.
+const MARGIN: usize = 64;
+/// Digits of the digest in a name.
+const DIGITS: usize = 8;
 /// What follows a name on disk.
 pub const EXTENSION: &str = ".json";
 
@@ -53,8 +58,8 @@ pub fn kind(file: &str) -> Option<(Kind, &str)> {
 /// The time in a name; none for a name that does not follow the pattern.
 pub fn stamp(kind: Kind, name: &str) -> Option<&str> {
     let (stamp, digest) = name.strip_prefix(kind.prefix())?.split_once('-')?;
-    let hexadecimal = digest.len() == 2 * DIGEST
-        && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hexadecimal =
+        digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     (is_stamp(stamp) && hexadecimal).then_some(stamp)
 }
 
@@ -86,18 +91,56 @@ pub fn epoch_name(epoch: &Epoch, at: Timestamp) -> serde_json::Result<String> {
 }
 
 fn name(kind: Kind, stamp: &str, content: &Value) -> String {
-    let digest = digest(&SHA256, content.to_string().as_bytes());
-    let digits: Vec<_> = digest.as_ref().iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}{stamp}-{}", kind.prefix(), digits.concat())
+    format!("{}{stamp}-{}", kind.prefix(), &sha256(&content.to_string())[..DIGITS])
 }
 
-/// A document as text.
-pub fn text(document: &impl Serialize) -> serde_json::Result<String> {
-    let value = serde_json::to_value(document)?;
-    Ok(match &value {
+fn sha256(text: &str) -> String {
+    digest(&SHA256, text.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+/// A deliberate change as text.
+pub fn epoch_text(epoch: &Epoch) -> serde_json::Result<String> {
+    serde_json::to_value(epoch).map(|value| text(&value))
+}
+
+/// A run as text.
+///
+/// Half of it is unlike any other run. A merge takes a removed file and a new one that are alike by half
+/// for one that was renamed; two branches that both prune would then be in conflict about its new name.
+/// The numbers of an endpoint outweigh its name, unless that is long; all else is outweighed here.
+pub fn run_text(run: &Run) -> serde_json::Result<String> {
+    let mut value = serde_json::to_value(run)?;
+    let whole = text(&value);
+    if let Value::Object(fields) = &mut value {
+        let metrics = fields.get(METRICS).map_or(0, |metrics| field(METRICS, metrics).len());
+        let long_names: usize = run.metrics.keys().map(|name| name.len().saturating_sub(CHUNK)).sum();
+        let length = whole.len() - metrics + long_names + MARGIN;
+        fields.insert(UNIQUE.to_owned(), unlike(&whole, length).into());
+    }
+    Ok(text(&value))
+}
+
+/// So many characters that depend on every one of a text.
+fn unlike(text: &str, length: usize) -> String {
+    let mut digits = String::with_capacity(length + 2 * SHA256.output_len());
+    let seed = sha256(text);
+    while digits.len() < length {
+        digits.push_str(&sha256(&format!("{seed}{}", digits.len())));
+    }
+    digits.truncate(length);
+    digits
+}
+
+fn text(document: &Value) -> String {
+    match document {
         Value::Object(fields) => format!("{}\n", block(fields, "", field)),
         other => format!("{other}\n"),
-    })
+    }
 }
 
 fn field(key: &str, value: &Value) -> String {
@@ -131,7 +174,7 @@ mod tests {
         let mut result = fixture::rich();
         result.endpoints.truncate(3);
         let run = Run::of(&result, None);
-        insta::assert_snapshot!(text(&run).unwrap(), @r#"
+        insta::assert_snapshot!(run_text(&run).unwrap(), @r#"
 {
   "cpu_class": "amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24",
   "env": {"arch":"x86_64","cpu_model":"AMD EPYC 7763 64-Core Processor","cpus":4,"image":"ubuntu24 20261101.1.0","os":"linux"},
@@ -146,10 +189,11 @@ mod tests {
   "sha": "c0ffee",
   "time": "2026-11-24T10:15:00Z",
   "tool": {"name":"loadgate","version":"0.1.0"},
+  "unique": "e1f35a9cb84ae54ecccb65fad9bb96ae3c35eceaf97cdf3cb6e6ae343fd3a1d6bb2454c7d36415747250cfd5c20a0b07ab2ce2385935cc6effa450fe640863f7263ac177062f7c0f446f6decf7b6326ffaddcb641dc8c387f6602c1e20bbe72e1a33ad9923ab6cc9e8ead4b2fe6420226eb0b7f0d471dfa1295ed217c4fa51179522d83dd6aa654065eecdd512d88a20450ecf54685ce745c603000302c3c14c8c8cfe4824a2ed47736cb98336534081445a07e55992edbbcfb2fb30191300bffee37f1ed6842523b2a3d3772d743d6bcdc96b6069faf336b75e8c4481f752906b919d2c48465281eb7a28e8e731dcb00c79aeba037bf0ce07e6e5039a8929374b46",
   "whole_run": {"failed":34,"ok":15195}
 }
 "#);
-        assert_eq!(serde_json::from_str::<Run>(&text(&run).unwrap()).unwrap(), run);
+        assert_eq!(serde_json::from_str::<Run>(&run_text(&run).unwrap()).unwrap(), run);
     }
 
     #[test]
@@ -159,8 +203,43 @@ mod tests {
         (numbers.p50_ms, numbers.p95_ms, numbers.p99_ms) = (1234.0, 2345.0, 3456.0);
         (numbers.n, numbers.error_rate) = (1_234_567, 0.000_123_4);
         run.metrics = (0..60).map(|index| (format!("GET /api/v1/builds/{{id}}/{index}"), numbers)).collect();
-        let text = text(&run).unwrap();
+        let text = run_text(&run).unwrap();
         assert!(text.len() < 10_000, "{}", text.len());
+    }
+
+    /// How much of a text is in another, as git counts: lines, or pieces of them, that are in both.
+    fn alike(one: &str, other: &str) -> f64 {
+        let pieces = |text: &str| -> Vec<String> {
+            let lines = text.split_inclusive('\n').map(|line| line.as_bytes().chunks(CHUNK));
+            lines.flatten().map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+        };
+        let mut others = pieces(other);
+        let mut copied = 0;
+        for piece in pieces(one) {
+            if let Some(at) = others.iter().position(|other| *other == piece) {
+                copied += others.swap_remove(at).len();
+            }
+        }
+        copied as f64 / one.len().max(other.len()) as f64
+    }
+
+    #[test]
+    fn no_two_runs_are_alike_by_half() {
+        let run = |count: usize, name: usize, change: f64| {
+            let mut run = Run::of(&fixture::small(), Some("epoch-20261124T101500Z-0a1b2c3d"));
+            let mut numbers = run.metrics["GET /health"];
+            numbers.n += change as u64;
+            numbers.p50_ms += change;
+            numbers.p95_ms += change;
+            numbers.requests_per_second += change;
+            run.plan_digest = "0".repeat(64);
+            run.metrics = (0..count).map(|index| (format!("{index:0>name$}"), numbers)).collect();
+            run_text(&run).unwrap()
+        };
+        for (count, name) in [(1, 5), (1, 60), (1, 500), (3, 45), (60, 20), (60, 64), (60, 120), (60, 300)] {
+            let alike = alike(&run(count, name, 1.0), &run(count, name, 2.0));
+            assert!(alike < 0.5, "{count} endpoints with names of {name} are alike by {alike}");
+        }
     }
 
     #[test]

@@ -52,14 +52,14 @@ pub enum Novelty {
 impl Folder {
     /// The folder of a scenario in an environment, whether it is there or not.
     pub fn of(dir: &Path, scenario: &str, environment: &str) -> Self {
-        Self { path: dir.join(format!("{}.{}", safe_name(scenario), safe_name(environment))) }
+        Self { path: plain(dir).join(format!("{}.{}", safe_name(scenario), safe_name(environment))) }
     }
 
     /// The folders below `dir`, sorted; none where it is not there.
     pub fn all(dir: &Path) -> Result<Vec<Self>, FolderError> {
         let mut paths = entries(dir)?;
         paths.retain(|path| path.is_dir() && !hidden(path));
-        Ok(paths.into_iter().map(|path| Self { path }).collect())
+        Ok(paths.into_iter().map(|path| Self { path: plain(&path).to_owned() }).collect())
     }
 
     /// Where it is.
@@ -99,7 +99,7 @@ impl Folder {
         if fs::symlink_metadata(&path).is_ok() {
             return Ok(Appended { path, novelty: Novelty::Known });
         }
-        self.write(&path, &document::text(run)?)?;
+        self.write(&path, &document::run_text(run)?)?;
         Ok(Appended { path, novelty: Novelty::New })
     }
 
@@ -107,7 +107,7 @@ impl Folder {
     pub fn begin(&self, epoch: &Epoch, at: Timestamp) -> Result<PathBuf, FolderError> {
         refuse(&bound::of_epoch(epoch))?;
         let path = self.file(&document::epoch_name(epoch, at)?);
-        self.write(&path, &document::text(epoch)?)?;
+        self.write(&path, &document::epoch_text(epoch)?)?;
         Ok(path)
     }
 
@@ -171,6 +171,11 @@ fn at_most(most: usize, folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Without a needless `./` before it.
+fn plain(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
 }
 
 fn hidden(path: &Path) -> bool {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, Percentile};
@@ -41,6 +42,9 @@ pub struct Run {
     pub whole_run: Counts,
     /// Successes per second of all endpoints, in the steady phase.
     pub requests_per_second: f64,
+    /// Says nothing: it makes files unlike each other, see [`run_text`](super::document::run_text).
+    #[serde(default, skip_serializing)]
+    pub unique: IgnoredAny,
 }
 
 /// The machine of a remembered run.
@@ -143,6 +147,7 @@ impl Run {
             metrics: metrics.collect(),
             whole_run: Counts { ok: whole.ok, failed: failures(&whole.failed) },
             requests_per_second: rounded(result.totals.requests_per_second),
+            unique: IgnoredAny,
         }
     }
 

@@ -24,6 +24,8 @@ const DIGEST: usize = 8;
 /// Plans that are shown; the newest says enough.
 const MOST_PLANS: usize = 3;
 const LONGEST: usize = 100;
+/// Characters of a time down to its minute.
+const MINUTE: usize = 16;
 
 /// The table.
 pub fn render(entries: &[Entry]) -> String {
@@ -57,9 +59,14 @@ fn row(entry: &Entry) -> Vec<String> {
         baseline.runs.len().to_string(),
         classes.len().to_string(),
         baseline.epochs.len().to_string(),
-        newest.map_or_else(|| NOTHING.to_owned(), |run| shorten(&printable(&run.time), LONGEST)),
+        newest.map_or_else(|| NOTHING.to_owned(), |run| time(&run.time)),
         plans(baseline),
     ]
+}
+
+/// A time to the minute: `2026-11-24 10:15`.
+fn time(rfc3339: &str) -> String {
+    printable(&rfc3339.chars().take(MINUTE).collect::<String>()).replace('T', " ")
 }
 
 /// The digests, the newest first.
@@ -122,9 +129,9 @@ mod tests {
             Entry { name: "build_flow.demo".into(), baseline: Some(baseline) },
         ];
         insta::assert_snapshot!(render(&entries), @r"
-baseline         runs  classes  epochs  newest run            plans
+baseline         runs  classes  epochs  newest run        plans
 api_stress.demo     –        –       –  broken
-build_flow.demo    12        2       1  2026-11-24T10:15:00Z  0f1e2d, 4abcdef
+build_flow.demo    12        2       1  2026-11-24 10:15  0f1e2d, 4abcdef
   11 of class amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24
   1 of class other\u{1b}[2J
   1 file of a later version, not used

@@ -37,13 +37,14 @@ mod tests {
             Defect::whole(Path::new("b/run-\u{1b}[2J.json"), "has a bad name", "a good one"),
             Defect::whole(Path::new("b/run-1.json"), "has\n`x`", "y").at(Some(Place { line: 3, column: 7 })),
         ];
-        insta::assert_snapshot!(render(&defects), @r"
---> b/run-\u{1b}[2J.json
-    has a bad name
-    valid: a good one
---> b/run-1.json:3:7
-    has\n`x`
-    valid: y
-");
+        insta::assert_snapshot!(format!("error: two files{}", render(&defects)), @r"
+        error: two files
+         --> b/run-\u{1b}[2J.json
+             has a bad name
+             valid: a good one
+         --> b/run-1.json:3:7
+             has\n`x`
+             valid: y
+        ");
     }
 }

@@ -2,6 +2,7 @@
 
 mod autobahn;
 mod bad_input;
+mod baseline;
 mod external;
 mod fault_server;
 mod faults;

@@ -9,7 +9,7 @@ use crate::result::fixture;
 const NAME: &str = "run-20261124T101500Z-0a1b2c3d";
 
 fn whole() -> String {
-    document::text(&Run::of(&fixture::small(), None)).unwrap()
+    document::run_text(&Run::of(&fixture::small(), None)).unwrap()
 }
 
 fn told(defects: &[Defect]) -> String {
@@ -68,10 +68,10 @@ fn a_broken_document_is_told_with_its_place() {
 1:1 is not JSON: expected value [a whole document, as loadgate wrote it]
 1:2 is JSON, but no document of a baseline [a whole document, as loadgate wrote it]
 1:4 is JSON, but no document of a baseline [a whole document, as loadgate wrote it]
-6:53 is cut off: it ends in the middle of the document [a whole document, as loadgate wrote it]
+14:17 is cut off: it ends in the middle of the document [a whole document, as loadgate wrote it]
 3:1 holds the marks of a merge conflict [what one side had: no two branches write the same file, so no merge has to]
-15:1 holds the marks of a merge conflict [what one side had: no two branches write the same file, so no merge has to]
-16:1 is not JSON: trailing characters [a whole document, as loadgate wrote it]
+16:1 holds the marks of a merge conflict [what one side had: no two branches write the same file, so no merge has to]
+17:1 is not JSON: trailing characters [a whole document, as loadgate wrote it]
 6:56 has `NaN`, which is no number [a finite number]
 6:57 has `-Infinity`, which is no number [a finite number]
 6:60 has `1e999`, which is no number [a finite number]
@@ -84,7 +84,7 @@ fn a_broken_document_is_told_with_its_place() {
 10:13 has no version that there is in `schema` [`"schema": 1`]
 10:13 has no version that there is in `schema` [`"schema": 1`]
 - has no version that there is in `schema` [`"schema": 1`]
-14:1 does not follow schema 1: missing field `plan_digest` [a whole document, as loadgate wrote it]
+15:1 does not follow schema 1: missing field `plan_digest` [a whole document, as loadgate wrote it]
 "#);
 }
 

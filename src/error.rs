@@ -91,10 +91,15 @@ impl Error {
         if let Self::Config { problems, sources } = self {
             return render(problems, sources, color);
         }
-        let mut text = format!("error: {self}");
+        // Most of these name something that comes from files of others.
+        let shown = |text: String| match self {
+            Self::Target(_) => text,
+            _ => printable(&text),
+        };
+        let mut text = format!("error: {}", shown(self.to_string()));
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            let reason = error.to_string();
+            let reason = shown(error.to_string());
             if !text.contains(&reason) {
                 text.push_str(": ");
                 text.push_str(&reason);

@@ -2,12 +2,12 @@
 //! a diff shows what changed. Pure.
 
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value};
 
 use super::epoch::Epoch;
 use super::run::Run;
 use crate::clock::file_stamp;
+use crate::plan::sha256;
 
 /// The field of a run that has one line an endpoint.
 const METRICS: &str = "metrics";
@@ -17,6 +17,8 @@ const UNIQUE: &str = "unique";
 const CHUNK: usize = 64;
 /// By how much it outweighs what runs have in common.
 const MARGIN: usize = 64;
+/// Digits of a whole digest.
+const HEX_DIGEST: usize = 64;
 /// Digits of the digest in a name.
 const DIGITS: usize = 8;
 /// What follows a name on disk.
@@ -91,16 +93,7 @@ pub fn epoch_name(epoch: &Epoch, at: Timestamp) -> serde_json::Result<String> {
 }
 
 fn name(kind: Kind, stamp: &str, content: &Value) -> String {
-    format!("{}{stamp}-{}", kind.prefix(), &sha256(&content.to_string())[..DIGITS])
-}
-
-fn sha256(text: &str) -> String {
-    digest(&SHA256, text.as_bytes())
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .concat()
+    format!("{}{stamp}-{}", kind.prefix(), &sha256(content.to_string().as_bytes())[..DIGITS])
 }
 
 /// A deliberate change as text.
@@ -127,10 +120,10 @@ pub fn run_text(run: &Run) -> serde_json::Result<String> {
 
 /// So many characters that depend on every one of a text.
 fn unlike(text: &str, length: usize) -> String {
-    let mut digits = String::with_capacity(length + 2 * SHA256.output_len());
-    let seed = sha256(text);
+    let mut digits = String::with_capacity(length + HEX_DIGEST);
+    let seed = sha256(text.as_bytes());
     while digits.len() < length {
-        digits.push_str(&sha256(&format!("{seed}{}", digits.len())));
+        digits.push_str(&sha256(format!("{seed}{}", digits.len()).as_bytes()));
     }
     digits.truncate(length);
     digits

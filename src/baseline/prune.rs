@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::run::Run;
 
 /// Runs that are kept although they are the oldest: without them a slow drift could not be seen.
-const ANCHORS: usize = 5;
-/// From so many kept runs on there is room for those.
-const ROOM_FOR_ANCHORS: usize = 10;
+pub const ANCHORS: usize = 5;
+/// From so many runs on there is room for those, and something to tell from them.
+pub const ROOM_FOR_ANCHORS: usize = 10;
 
 /// The names of the runs that go, so that each class of machines has at most `keep` in each epoch: first
 /// those of another plan than the newest, then the oldest behind the first five.

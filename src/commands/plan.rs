@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::variables;
 use crate::cli::{ConfigArgs, PlanArgs};
+use crate::config::node::Node;
 use crate::config::overrides::Override;
 use crate::config::problem::Problem;
 use crate::config::{Config, file, overrides};
@@ -39,6 +40,12 @@ pub fn configuration(args: &ConfigArgs, sets: Result<Vec<Override>, String>) -> 
 /// What runs of a scenario in an environment are judged by.
 pub fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules, Error> {
     rules::resolve(config, environment, scenario).map_err(|problems| wrong(config, problems))
+}
+
+/// The names in a list of the configuration: its scenarios, its environments.
+pub fn names<'a>(config: &'a Config, list: &str) -> Vec<&'a str> {
+    let entries = config.root.get(list).map_or(&[][..], Node::entries);
+    entries.iter().map(|(key, _)| key.name.as_str()).collect()
 }
 
 fn resolved(

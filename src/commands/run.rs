@@ -31,12 +31,11 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let shown = if args.quiet { Shown::Nothing } else { Shown::Progress };
     let runtime = runtime()?;
     let shutdown = listen(&runtime)?;
-    let (result, folder) = match runtime.block_on(measured(&plan, before, &shutdown, shown))? {
-        Outcome::Measured(result, folder) => (result, folder),
-        Outcome::Interrupted(exit_status) => return Ok(exit_status),
-    };
-    write::summary(&result, Some(folder.path()), variables::color());
-    Ok(result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status))
+    let outcome = runtime.block_on(measured(&plan, before, &shutdown, shown))?;
+    if let Outcome::Measured(result, folder) = &outcome {
+        write::summary(result, Some(folder.path()), variables::color());
+    }
+    Ok(outcome.exit_status())
 }
 
 /// The plan that is asked for; of a second job, in doubt that of the first.
@@ -73,6 +72,16 @@ pub enum Outcome {
     Measured(Box<RunResult>, RunFolder),
     /// A signal came before the load began: nothing to report.
     Interrupted(u8),
+}
+
+impl Outcome {
+    /// What the process returns if this is all it did.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Measured(result, _) => result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status),
+            Self::Interrupted(exit_status) => *exit_status,
+        }
+    }
 }
 
 /// One run in a folder of its own: starts the target, puts load on it, judges, writes the result.

@@ -20,7 +20,6 @@ use crate::plan::{Plan, Selection};
 use crate::report::progress::Shown;
 use crate::report::selftest::{self, Found, Trial};
 use crate::report::write;
-use crate::result::schema::RunResult;
 use crate::result::verdict::Status;
 
 /// The environment of the built-in configuration that starts the demo service.
@@ -100,7 +99,10 @@ impl<'a> Bench<'a> {
         let mut baseline = Baseline::default();
         for index in 1..=self.args.baseline_runs {
             let label = format!("baseline {index} of {}", self.args.baseline_runs);
-            let Some(result) = self.measured(&self.unchanged, shutdown).await? else { return Ok(130) };
+            let result = match self.measured(&self.unchanged, shutdown).await? {
+                Outcome::Measured(result, _) if !result.interrupted => result,
+                stopped => return Ok(stopped.exit_status()),
+            };
             write::note(&selftest::progress(&label, &result));
             let judged = judge(&Rules { baseline: None, ..self.rules.clone() }, &result, None);
             if judged.status != Status::Passed {
@@ -108,11 +110,13 @@ impl<'a> Bench<'a> {
             }
             baseline.runs.insert(format!("run-{index:04}"), Run::of(&result, None));
         }
-        let Some(rules) = &self.rules.baseline else { return Err(SelftestError::NoBaseline.into()) };
-        let mut found = Found::new(&self.args.slow, rules, &baseline);
+        let mut found = Found::new(&self.args.slow, self.rules.baseline.as_ref(), &baseline);
         for index in 1..=self.args.runs {
             for (trial, plan) in [(Trial::Unchanged, &self.unchanged), (Trial::Slowed, &self.slowed)] {
-                let Some(mut result) = self.measured(plan, shutdown).await? else { return Ok(130) };
+                let mut result = match self.measured(plan, shutdown).await? {
+                    Outcome::Measured(result, _) if !result.interrupted => result,
+                    stopped => return Ok(stopped.exit_status()),
+                };
                 result.verdict = Some(judge(&self.rules, &result, Some(&baseline)));
                 let label = format!("{} {index} of {}", trial.name(), self.args.runs);
                 write::note(&selftest::progress(&label, &result));
@@ -123,12 +127,8 @@ impl<'a> Bench<'a> {
         Ok(0)
     }
 
-    /// None where a signal came.
-    async fn measured(&self, plan: &Arc<Plan>, shutdown: &Shutdown) -> Result<Option<RunResult>, Error> {
-        match run::measured(plan, Before::default(), shutdown, Shown::Nothing).await? {
-            Outcome::Measured(result, _) => Ok(Some(*result).filter(|result| !result.interrupted)),
-            Outcome::Interrupted(_) => Ok(None),
-        }
+    async fn measured(&self, plan: &Arc<Plan>, shutdown: &Shutdown) -> Result<Outcome, Error> {
+        run::measured(plan, Before::default(), shutdown, Shown::Nothing).await
     }
 }
 

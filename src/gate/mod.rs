@@ -15,7 +15,7 @@ use crate::baseline::Baseline;
 use crate::plan::rules::{Policy, Rules};
 use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};
 use crate::result::schema::{RunResult, Signal};
-use crate::result::verdict::{Because, CheckSeverity, CheckStatus, Finding, Reason, Status, Verdict};
+use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding, Reason, Status, Verdict};
 
 /// Judges a run by its rules, beside what is remembered. Without a baseline nothing is compared, even
 /// where the rules want it; then that is told.
@@ -28,7 +28,9 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
     let compared = compared.map(|rules| regression::compare(rules, result, baseline.unwrap_or(&nothing)));
     let (deltas, comparison) = compared.unzip();
     let deltas = deltas.unwrap_or_default();
-    if rules.objectives.is_empty() && !deltas.iter().any(|delta| delta.gated && delta.high.is_some()) {
+    let decides =
+        |check: &Check| check.severity == CheckSeverity::Fail && check.status != CheckStatus::NotApplicable;
+    if !checks.iter().any(decides) && !deltas.iter().any(|delta| delta.gated && delta.high.is_some()) {
         findings.push(Finding::NoObjective);
     }
     let mut verdict = Verdict {
@@ -73,6 +75,7 @@ fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
             }),
         ),
         (Reason::BuildingBaseline, state == Some(ComparisonState::Building)),
+        (Reason::NothingCompared, state == Some(ComparisonState::NothingCompared)),
         (Reason::NoBaseline, matches!(state, Some(ComparisonState::Missing | ComparisonState::OtherPlan))),
     ]
     .into_iter()
@@ -90,6 +93,7 @@ fn status(heaviest: Reason) -> Status {
         | Reason::Undecided
         | Reason::TooNoisy
         | Reason::BuildingBaseline
+        | Reason::NothingCompared
         | Reason::NoBaseline => Status::Inconclusive,
     }
 }
@@ -112,8 +116,11 @@ fn exit_status(rules: &Rules, result: &RunResult, verdict: &Verdict) -> u8 {
 /// Whether the policies let an inconclusive run pass.
 fn tolerated(rules: &Rules, reasons: &[Reason]) -> bool {
     let Some(baseline) = &rules.baseline else { return true };
-    let missing = reasons.contains(&Reason::NoBaseline);
-    baseline.on_inconclusive == Policy::Pass && !(missing && baseline.on_missing == Policy::Fail)
+    let policy = |reason: &Reason| match reason {
+        Reason::NoBaseline => baseline.on_missing,
+        _ => baseline.on_inconclusive,
+    };
+    reasons.iter().all(|reason| policy(reason) == Policy::Pass)
 }
 
 #[cfg(test)]

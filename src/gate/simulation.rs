@@ -94,10 +94,11 @@ enum Outcome {
     Inconclusive,
 }
 
-/// A run and the panels of its class of machines, for one stage.
+/// A run, and what is known of its class of machines.
 struct Look {
-    panels: Vec<Panel>,
     head: Values,
+    /// By [`Stage`]: the tests of a first look, and of a second.
+    panels: [Vec<Panel>; 2],
 }
 
 /// A baseline and the two jobs that are compared with it.
@@ -112,31 +113,37 @@ impl Trial {
         let classes = 0..CLASSES.len();
         let group: Vec<usize> = classes.flat_map(|class| vec![class; setting.runs]).collect();
         let past: Vec<Values> = group.iter().map(|class| noise.run(*class, random)).collect();
-        let mut look = |stage| {
+        let mut look = || {
             let class = class(random);
-            Look { panels: panels(&past, &group, (class, stage)), head: noise.run(class, random) }
+            let panels = [Stage::First, Stage::Again].map(|stage| panels(&past, &group, (class, stage)));
+            Look { panels, head: noise.run(class, random) }
         };
-        Self { first: look(Stage::First), second: look(Stage::Again) }
+        Self { first: look(), second: look() }
     }
 
-    /// What is found where the first `endpoints` are slower by `change` in both jobs.
+    /// What is found where the first `endpoints` are slower by `change` in both jobs. As in a real second
+    /// job, what the first one flagged is tested once more, and the rest as ever.
     fn outcome(&self, endpoints: usize, change: f64) -> Outcome {
-        let (first, second) = (self.first.slowed(endpoints, change), self.second.slowed(endpoints, change));
+        let slowed = |look: &Look, stage: Stage| look.slowed(stage, (endpoints, change));
+        let first = slowed(&self.first, Stage::First);
         let passes = |all: &[Evidence]| all.iter().all(|one| one.high < one.catch);
-        let flagged = first.iter().any(|one| one.candidate);
-        let confirmed = first.iter().zip(&second).any(|(first, second)| first.candidate && second.candidate);
-        match (flagged, confirmed) {
-            (_, true) => Outcome::Regression,
-            (false, _) if passes(&first) => Outcome::Pass,
-            (true, false) if passes(&second) => Outcome::Pass,
-            _ => Outcome::Inconclusive,
+        if !first.iter().any(|one| one.candidate) {
+            return if passes(&first) { Outcome::Pass } else { Outcome::Inconclusive };
         }
+        let second = slowed(&self.second, Stage::First);
+        let again = slowed(&self.second, Stage::Again);
+        let flagged = || first.iter().map(|one| one.candidate);
+        if flagged().zip(&again).any(|(flagged, one)| flagged && one.candidate) {
+            return Outcome::Regression;
+        }
+        let new = flagged().zip(&second).any(|(flagged, one)| !flagged && one.candidate);
+        if !new && passes(&second) { Outcome::Pass } else { Outcome::Inconclusive }
     }
 }
 
 impl Look {
-    fn slowed(&self, endpoints: usize, change: f64) -> Vec<Evidence> {
-        let panels = self.panels.iter().zip(self.head);
+    fn slowed(&self, stage: Stage, (endpoints, change): (usize, f64)) -> Vec<Evidence> {
+        let panels = self.panels[usize::from(stage == Stage::Again)].iter().zip(self.head);
         panels
             .flat_map(|(panel, mut head)| {
                 head[..endpoints].iter_mut().for_each(|y| *y += change.ln_1p());

@@ -58,7 +58,7 @@ fn baseline(on_inconclusive: Policy) -> BaselineRules {
         dir: PathBuf::from("baselines"),
         gate_on: Vec::new(),
         budget: Vec::new(),
-        catch: Ratio(0.3),
+        catch: Some(Ratio(0.3)),
         min_change: Duration::from_micros(200),
         confidence: Ratio(0.95),
         confirmation: Confirmation::Off,

@@ -66,7 +66,11 @@ pub fn unfinished_ratio(result: &RunResult) -> f64 {
 pub fn excuse(result: &RunResult, judged_p99_ms: f64) -> Option<Because> {
     let limit_ms = LAG_FLOOR_MS.max(LAG_SHARE * judged_p99_ms);
     let lag = result.generator.schedule_lag_p99_ms.filter(|lag| *lag > limit_ms);
+    lag.map(|lag_ms| Because::GeneratorLate { lag_ms, limit_ms }).or_else(|| stolen(result))
+}
+
+/// Whether a hypervisor took so much of the machine away that nothing slow can be blamed on the service.
+pub fn stolen(result: &RunResult) -> Option<Because> {
     let steal = result.generator.steal;
-    lag.map(|lag_ms| Because::GeneratorLate { lag_ms, limit_ms })
-        .or_else(|| (steal > MOST_STEAL).then_some(Because::Steal { ratio: steal, limit: MOST_STEAL }))
+    (steal > MOST_STEAL).then_some(Because::Steal { ratio: steal, limit: MOST_STEAL })
 }

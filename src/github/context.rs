@@ -45,9 +45,12 @@ impl Context {
                 Self { git: Git { sha: Some(pull.head.sha), fork, ..git }, warnings: Vec::new() }
             }
             Ok(pull) => Self { git: Git { fork: pull.is_of_fork(), ..git }, warnings: Vec::new() },
+            // Whoever cannot say where it comes from may not decide what is normal.
             Err(error) => {
-                let warning = format!("the event of this pull request cannot be read: {error}");
-                Self { git, warnings: vec![warning] }
+                let warning = format!(
+                    "the event of this pull request cannot be read, so it counts as one of a fork: {error}"
+                );
+                Self { git: Git { fork: true, ..git }, warnings: vec![warning] }
             }
         }
     }
@@ -154,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_cannot_be_read_is_a_warning() {
+    fn an_event_that_cannot_be_read_is_a_warning_and_counts_as_a_fork() {
         for event in ["", "{}", "[1]", "{\"pull_request\": null}", "\u{0}", &"[".repeat(10_000)] {
-            assert_eq!(told(&context(event, &[])), ("merge", false, 1), "{event:.10}");
+            assert_eq!(told(&context(event, &[])), ("merge", true, 1), "{event:.10}");
         }
         for path in ["", "/nowhere/event.json", "/", "/dev/null"] {
             let context = context("{}", &[("GITHUB_EVENT_PATH", path)]);
-            assert_eq!(told(&context), ("merge", false, 1), "{path}");
+            assert_eq!(told(&context), ("merge", true, 1), "{path}");
             assert!(context.warnings[0].starts_with("the event of this pull request cannot be read: "));
         }
     }

@@ -16,7 +16,7 @@ use crate::template::{NameTable, Slot, Template};
 use connection::{Http, Tls};
 pub use describe::describe;
 use load::{Load, Model};
-pub use resolve::Selection;
+pub use resolve::{Selection, sha256};
 use rules::Rules;
 use user::{DataSet, Task, UserClass, Wait};
 

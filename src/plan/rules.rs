@@ -12,6 +12,9 @@ pub use super::resolve::rules as resolve;
 /// The tolerated change of a time, and of the error rate in points, where nothing is said.
 pub const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
 
+/// The change that must not slip through, in budgets, where nothing is said.
+const CATCH: f64 = 3.0;
+
 /// Everything the gate needs beside the result.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {
@@ -82,8 +85,8 @@ pub struct BaselineRules {
     pub gate_on: Vec<Metric>,
     /// Tolerated change, per gated metric; for the error rate in points.
     pub budget: Vec<(Metric, Ratio)>,
-    /// The change that must not slip through.
-    pub catch: Ratio,
+    /// The change that must not slip through; where nothing is said, three budgets.
+    pub catch: Option<Ratio>,
     /// Widens both for tiny times.
     pub min_change: Duration,
     /// One minus the false-alarm rate of one comparison.
@@ -104,6 +107,11 @@ impl BaselineRules {
         let said = self.budget.iter().find(|(of, _)| *of == metric);
         let default = if metric == Metric::ErrorRate { BUDGET.1 } else { BUDGET.0 };
         said.map_or(default, |(_, budget)| *budget)
+    }
+
+    /// The change of a metric that must not slip through.
+    pub fn catch_of(&self, metric: Metric) -> Ratio {
+        self.catch.unwrap_or(Ratio(CATCH * self.budget_of(metric).0))
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use crate::baseline::Baseline;
 use crate::baseline::run::Run;
+use crate::gate::regression::panel::LEAST_SIGMA;
 use crate::gate::regression::past::{Past, Standing};
 use crate::gate::regression::survey::{Known, survey};
 use crate::metric::Metric;
@@ -116,11 +117,11 @@ impl Class<'_> {
         }
         let sizes = || self.known.iter().map(|known| known.min_detectable);
         let found = match (sizes().reduce(f64::min), sizes().reduce(f64::max)) {
-            (Some(least), Some(most)) => format!(
-                " Four of five runs show a number that got worse by {} at best, {} at worst.",
-                number::change(least),
-                number::change(most)
-            ),
+            (Some(least), Some(most)) => {
+                let [least, most] = [least, most].map(number::ratio);
+                let range = if least == most { least } else { format!("{least} at best, {most} at worst") };
+                format!(" Four of five runs show a number that got worse by {range}.")
+            }
             _ => String::new(),
         };
         format!("{runs}; {failures}.{found}")
@@ -133,7 +134,7 @@ impl Class<'_> {
             [
                 format!("{} of {}", known.metric.name(), known.endpoint),
                 number::milliseconds(known.centre_ms),
-                number::ratio(known.spread),
+                spread(known),
                 format!("{}{mark}", number::change(known.min_detectable)),
             ]
         })
@@ -223,6 +224,8 @@ fn plain(text: &str) -> String {
             '&' => plain.push_str("&amp;"),
             // A mention of a person would be one.
             '@' => plain.push_str("&#64;"),
+            // Between two of them would be a formula.
+            '$' => plain.push_str("&#36;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
                 plain.push('\\');
                 plain.push(c);
@@ -231,6 +234,12 @@ fn plain(text: &str) -> String {
         }
     }
     plain
+}
+
+/// The spread of a number; what is smaller than what is believed is not told.
+pub fn spread(known: &Known) -> String {
+    let least = if known.spread > LEAST_SIGMA { "" } else { "≤ " };
+    format!("{least}{}", number::ratio(known.spread))
 }
 
 fn counted(n: usize, what: &str) -> String {
@@ -270,7 +279,7 @@ mod tests {
             dir: "baselines".into(),
             gate_on: vec![Metric::Response(Percentile::P50), Metric::Response(Percentile::P95)],
             budget: Vec::new(),
-            catch: Ratio(0.3),
+            catch: Some(Ratio(0.3)),
             min_change: Duration::from_micros(200),
             confidence: Ratio(0.95),
             confirmation: Confirmation::Off,
@@ -309,11 +318,11 @@ mod tests {
           6 runs of plan 0f1e2d on 2 classes of machines, the newest of 2026-11-24 (commit c0ffee).
 
           amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24: 5 runs; 0 of 5,000 requests failed. Four
-            of five runs show a number that got worse by +11.1 % at best, +11.7 % at worst.
+            of five runs show a number that got worse by 11.1 % at best, 11.7 % at worst.
           number                usual  spread  found from
          ─────────────────────────────────────────────────
-          p50 of GET /health  60.0 ms  1.61 %     +11.7 %
-          p95 of GET /health   105 ms  1.01 %     +11.1 %
+          p50 of GET /health  60.0 ms   1.6 %     +11.7 %
+          p95 of GET /health   105 ms   ≤ 1 %     +11.1 %
 
           another_2-cpu: 1 run; 0 of 1,000 requests failed. 5 runs needed before anything is compared: 4
             missing.
@@ -337,12 +346,12 @@ mod tests {
 
         ### amd-epyc-7763-64-core-processor\_4-cpu\_x86-64\_ubuntu24
 
-        5 runs; 0 of 5,000 requests failed. Four of five runs show a number that got worse by +11.1 % at best, +11.7 % at worst.
+        5 runs; 0 of 5,000 requests failed. Four of five runs show a number that got worse by 11.1 % at best, 11.7 % at worst.
 
         | number | usual | spread | found from |
         |---|--:|--:|--:|
-        | p50 of GET /health | 60.0 ms | 1.61 % | +11.7 % |
-        | p95 of GET /health | 105 ms | 1.01 % | +11.1 % |
+        | p50 of GET /health | 60.0 ms | 1.6 % | +11.7 % |
+        | p95 of GET /health | 105 ms | ≤ 1 % | +11.1 % |
 
         ### another\_2-cpu
 

@@ -10,6 +10,9 @@ use super::number;
 /// A centre that has moved so far since the epoch began is told.
 const TOLD_DRIFT: f64 = 0.1;
 
+/// The most numbers that a next step names.
+const MOST_ACCEPTED: usize = 6;
+
 /// How bad a number stands beside its past, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
@@ -107,6 +110,13 @@ pub fn state(comparison: &Comparison) -> String {
             comparison.checks,
             number::ratio(1.0 - comparison.confidence),
         ),
+        ComparisonState::Building if comparison.checks > 0 => format!(
+            "{} numbers are compared; others have {runs} of {needed} runs on this CPU so far",
+            comparison.checks
+        ),
+        ComparisonState::NothingCompared => {
+            "no gated number could be compared: too few requests, or a load that sets the pace".to_owned()
+        }
         ComparisonState::Building if runs_in_all == runs => {
             format!("the baseline has {runs} of {needed} runs on this CPU ({class})")
         }
@@ -128,6 +138,7 @@ pub fn outlook(comparison: &Comparison) -> String {
             "this run is compared with {} runs on this CPU ({} in all)",
             comparison.runs, comparison.runs_in_all
         ),
+        ComparisonState::Building if comparison.checks > 0 => state(comparison),
         _ => format!("{}: nothing will be compared, the SLA decides alone", state(comparison)),
     }
 }
@@ -161,6 +172,7 @@ pub fn notes(result: &RunResult) -> Vec<String> {
     }
     let shown = deltas(result);
     notes.extend(shown.iter().filter_map(|delta| reason(delta)));
+    notes.extend(rare(result));
     let moved = |delta: &&&Delta| delta.drift.is_some_and(|drift| drift.abs() >= TOLD_DRIFT);
     notes.extend(shown.iter().filter(moved).map(|delta| {
         format!(
@@ -172,10 +184,24 @@ pub fn notes(result: &RunResult) -> Vec<String> {
     notes
 }
 
+/// What would be gated, and is requested too rarely to be compared.
+fn rare(result: &RunResult) -> Option<String> {
+    let all = || result.verdict.iter().flat_map(|verdict| &verdict.deltas);
+    let gated = |metric: &str| all().any(|delta| delta.gated && delta.metric == metric);
+    let rare = all().filter(|delta| {
+        !delta.gated && matches!(delta.because, Some(Because::TooFew { .. })) && gated(&delta.metric)
+    });
+    // What neither side ever requested is no news.
+    let names: Vec<_> = rare.filter(|delta| delta.head.is_some()).map(subject).collect();
+    (!names.is_empty()).then(|| format!("not compared, too few requests: {}", names.join(", ")))
+}
+
 /// Why a number could not be compared as it should be.
 fn reason(delta: &Delta) -> Option<String> {
     let why = match delta.because? {
-        Because::NeverHit => "it was never requested here, and always in the baseline".to_owned(),
+        Because::NeverHit => "it was never requested here, and is in the baseline".to_owned(),
+        Because::NoSample => "no request of it succeeded here".to_owned(),
+        Because::TooFew { needed } => format!("fewer requests than {}", number::count(needed)),
         Because::Rarer { n, usual } => {
             let [n, usual] = [n, usual].map(number::count);
             format!("{n} requests here, {usual} in the baseline: too few to compare")
@@ -198,11 +224,11 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
     let comparison = verdict.and_then(|verdict| verdict.comparison.as_ref());
     match reason {
         Reason::Regression => {
-            let meant = |delta: &Delta| {
+            let meant = |_: &Delta| {
                 format!(
-                    "find out what changed; if it is meant: loadgate baseline accept{} --metric {} --reason '…'",
+                    "find out what changed; if it is meant: loadgate baseline accept{}{} --reason '…'",
                     selection(result),
-                    quoted(&accepted(delta)),
+                    accepted(result)
                 )
             };
             first(result, Standing::Worse, ("1 number got worse", "numbers got worse"), meant)
@@ -232,10 +258,15 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
             let missing = comparison.needed.saturating_sub(comparison.runs).max(1);
             let next = format!("loadgate baseline update{} --runs {missing}", selection(result));
             let advice = match comparison.state {
+                ComparisonState::NothingCompared => {
+                    "let the run make more requests, or gate what its load lets vary (`baseline.gate_on`)"
+                        .to_owned()
+                }
                 ComparisonState::Building => format!("make the missing runs on this kind of machine: {next}"),
                 _ => format!("make a baseline and commit it: {next}"),
             };
-            (format!("{objectives}; {}: the SLA decides alone", state(comparison)), Some(advice))
+            let alone = if comparison.checks == 0 { ": the SLA decides alone" } else { "" };
+            (format!("{objectives}; {}{alone}", state(comparison)), Some(advice))
         }
     }
 }
@@ -300,17 +331,24 @@ fn quieter(result: &RunResult, delta: &Delta) -> String {
     }
 }
 
-/// The flags that name this scenario and environment.
-fn selection(result: &RunResult) -> String {
-    format!(" --scenario {} -e {}", quoted(&result.scenario), quoted(&result.environment))
+/// The flags that name a scenario and environment, with a space before them.
+pub fn flags(scenario: &str, environment: &str) -> String {
+    format!(" --scenario {} -e {}", quoted(scenario), quoted(environment))
 }
 
-/// The form in which a number is accepted.
-fn accepted(delta: &Delta) -> String {
-    match &delta.endpoint {
+fn selection(result: &RunResult) -> String {
+    flags(&result.scenario, &result.environment)
+}
+
+/// The flags that accept what got worse, if it is not too much for a line.
+fn accepted(result: &RunResult) -> String {
+    let form = |delta: &Delta| match &delta.endpoint {
         Some(_) => subject(delta),
         None => delta.metric.clone(),
-    }
+    };
+    let worse = deltas(result).into_iter().filter(|delta| standing(delta) == Standing::Worse);
+    let flags: Vec<_> = worse.take(MOST_ACCEPTED).map(|delta| quoted(&form(delta))).collect();
+    flags.iter().map(|subject| [" --metric ", subject].concat()).collect()
 }
 
 /// A word for a POSIX shell.

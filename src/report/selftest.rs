@@ -12,7 +12,7 @@ use crate::result::schema::RunResult;
 use crate::result::verdict::Status;
 
 use super::terminal::table::{self, Column};
-use super::{comparison, number, sentence};
+use super::{baseline, comparison, number, sentence};
 
 /// Wide enough for every table here.
 const WIDTH: usize = 120;
@@ -83,9 +83,10 @@ pub struct Found {
 
 impl Found {
     /// Nothing yet; `slow` is what is slowed down, as `ENDPOINT=+DELAY`.
-    pub fn new(slow: &str, rules: &BaselineRules, baseline: &Baseline) -> Self {
+    pub fn new(slow: &str, rules: Option<&BaselineRules>, baseline: &Baseline) -> Self {
         let newest = baseline.runs.values().next_back();
-        let known = newest.map(|run| survey(rules, baseline, (&run.plan_digest, &run.cpu_class)));
+        let known = newest.zip(rules);
+        let known = known.map(|(run, rules)| survey(rules, baseline, (&run.plan_digest, &run.cpu_class)));
         Self {
             slow: slow.to_owned(),
             known: known.unwrap_or_default(),
@@ -143,7 +144,7 @@ impl Found {
             vec![
                 format!("{} of {}", number.0, number.1),
                 number::milliseconds(known.centre_ms),
-                number::ratio(known.spread),
+                baseline::spread(known),
                 number::change(known.min_detectable),
                 self.unchanged.range(&number),
                 self.slowed.range(&number),

@@ -44,6 +44,7 @@ pub fn headline(result: &RunResult) -> Headline {
             | Reason::Unconfirmed
             | Reason::TooNoisy
             | Reason::BuildingBaseline
+            | Reason::NothingCompared
             | Reason::NoBaseline),
         ) => comparison::headline(result, *reason, &objectives(verdict)),
     };

@@ -18,7 +18,7 @@ pub fn printable(text: &str) -> String {
 
 /// Zero-width characters, marks of writing direction, line separators.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// At most `width` characters; what is left out of the middle is an ellipsis. Beginning and end tell

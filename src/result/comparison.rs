@@ -94,7 +94,8 @@ pub struct Comparison {
     pub other_plans: u64,
     /// Files of a later version, which were not used.
     pub unknown: u64,
-    /// Gated comparisons: the false-alarm rate is shared among them.
+    /// Gated numbers that were compared: they share the false-alarm rate. Before the run, those that have
+    /// enough runs.
     pub checks: u64,
     /// One minus that rate.
     pub confidence: f64,
@@ -110,6 +111,9 @@ pub enum ComparisonState {
     Compared,
     /// Some of it, or nothing yet: the baseline is being built.
     Building,
+    /// There are enough runs, and no gated number could be compared: too few requests, or a load that sets
+    /// the pace.
+    NothingCompared,
     /// There are runs, all of another plan.
     OtherPlan,
     /// There is no run at all.

@@ -46,7 +46,7 @@ fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
 
 /// The numbers of a distribution against its histogram.
 fn of_times(name: &str, times: &Times) -> Option<String> {
-    let Some(text) = &times.histogram else { return None };
+    let Some(text) = &times.histogram else { return Some(format!("the histogram of {name} is missing")) };
     let Ok(histogram) = histogram::decode(text, LONGEST_US) else {
         return Some(format!("the histogram of {name} cannot be read"));
     };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::comparison::DeltaStatus;
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
 use super::verdict::Verdict;
 use super::window::{Aborted, WindowSeries};
@@ -126,7 +127,7 @@ impl Confirms {
     pub fn of(first: &RunResult) -> Option<Self> {
         let deltas = first.verdict.iter().flat_map(|verdict| &verdict.deltas);
         let flagged: Vec<Flag> = deltas
-            .filter(|delta| delta.gated && delta.candidate)
+            .filter(|delta| delta.gated && delta.candidate && delta.status != DeltaStatus::Invalid)
             .map(|delta| Flag { endpoint: delta.endpoint.clone(), metric: delta.metric.clone() })
             .collect();
         (!flagged.is_empty()).then(|| Self { started_at: first.started_at.clone(), flagged })

@@ -69,6 +69,8 @@ pub enum Reason {
     TooNoisy,
     /// The baseline has too few runs of this class of machine.
     BuildingBaseline,
+    /// There are runs, and no gated number of this run could be compared with them.
+    NothingCompared,
     /// There is no run to compare with.
     NoBaseline,
 }

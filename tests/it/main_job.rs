@@ -145,3 +145,32 @@ fn flags_beat_variables_and_variables_beat_the_file() {
     assert_eq!(users(&[]), Some(3));
     assert_eq!(users(&["--users", "2"]), Some(2));
 }
+
+/// In the repository itself.
+fn here(arguments: &[&str]) -> Finished {
+    let workspace = Workspace::new();
+    let mut command = workspace.command(arguments);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let finished = workspace.finish(command);
+    assert_eq!(finished.code(), 0, "{}", finished.stderr);
+    finished
+}
+
+#[test]
+fn the_page_beside_the_baselines_is_what_show_prints() {
+    let shown = here(&["baseline", "show", "--format", "markdown"]).stdout;
+    let page = include_str!("../../baselines/README.md");
+    assert_eq!(shown, page, "write it anew: loadgate baseline show --format markdown > baselines/README.md");
+}
+
+#[test]
+fn the_committed_baselines_are_of_the_plans_that_run() {
+    let shown = here(&["baseline", "show"]).stdout;
+    for scenario in ["build_flow", "api_stress", "websocket_load"] {
+        let plan = here(&["check", scenario, "-e", "demo"]).stdout;
+        let digest = plan.lines().find_map(|line| line.strip_prefix("digest: ")).expect("a digest");
+        let name = format!("{scenario}.demo\n");
+        let described = shown.split(&name).nth(1).and_then(|text| text.lines().next()).unwrap_or_default();
+        assert!(described.contains(&format!("of plan {}", &digest[..8])), "{scenario}: {described}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::baseline::Baseline;
-use crate::baseline::bound::LONGEST_REASON;
+use crate::baseline::bound::{LONGEST_REASON, start_of};
 use crate::baseline::epoch::{self, Epoch};
 use crate::baseline::folder::Folder;
 use crate::baseline::run::SCHEMA;
@@ -15,6 +15,7 @@ use crate::error::Error as CommandError;
 use crate::github::context::Context as Job;
 use crate::metric::Metric;
 use crate::plan::{Plan, Selection};
+use crate::report::comparison::flags;
 use crate::report::write::{data, note, plain};
 
 use super::error::Error;
@@ -43,7 +44,8 @@ pub fn accept(args: &AcceptArgs) -> Result<u8, CommandError> {
     let path = folder.begin(&epoch, clock::now_utc())?;
     data(&told(&epoch, &path.display().to_string()));
     note(&plain(&format!(
-        "next: run `loadgate baseline update --runs 5` with the change in place, and commit `{}`",
+        "next: with the change in place: loadgate baseline update{} --runs 5; then commit `{}`",
+        flags(&plan.scenario, &plan.environment),
         folder.path().display()
     )));
     Ok(0)
@@ -120,11 +122,6 @@ fn metric(name: &str) -> Result<Metric, Error> {
     })
 }
 
-/// Enough of a text to know it by.
-fn start_of(text: &str) -> String {
-    text.chars().take(100).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +164,7 @@ unknown metric `` [known: p50, p95, p99, error_rate, throughput]
 unknown endpoint `GET /y` [did you mean `GET /x`? known: GET /x, POST /builds of all requests]
 `error_rate` is compared over all requests, not of an endpoint [write `--metric error_rate`]
 `--metric` holds a control character [write it on one line, in plain characters]
-unknown metric `pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp` [known: p50, p95, p99, error_rate, throughput]
+unknown metric `pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp` [known: p50, p95, p99, error_rate, throughput]
 ");
     }
 

@@ -9,7 +9,6 @@ use crate::cli::ConfigArgs;
 use crate::cli::variables;
 use crate::commands::plan;
 use crate::config::Config;
-use crate::config::node::Node;
 use crate::error::Error as CommandError;
 use crate::report::baseline_list::{self, Entry};
 use crate::report::write::{self, data, note, plain};
@@ -52,13 +51,9 @@ pub fn list(args: &ConfigArgs) -> Result<u8, CommandError> {
 
 /// The folders of baselines; most often one.
 fn dirs(config: &Config) -> Result<BTreeSet<PathBuf>, CommandError> {
-    let names = |list: &str| -> Vec<&str> {
-        let entries = config.root.get(list).map_or(&[][..], Node::entries);
-        entries.iter().map(|(key, _)| key.name.as_str()).collect()
-    };
     let mut dirs = BTreeSet::new();
-    for scenario in names("scenarios") {
-        for environment in names("environments") {
+    for scenario in plan::names(config, "scenarios") {
+        for environment in plan::names(config, "environments") {
             let rules = plan::rules(config, environment, scenario)?;
             dirs.extend(rules.baseline.map(|baseline| baseline.dir));
         }

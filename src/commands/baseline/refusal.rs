@@ -28,7 +28,7 @@ pub enum Refusal {
     Confirmation,
     /// Nothing was measured.
     NothingSteady,
-    /// By today's rules it is no good run; why, in words.
+    /// By today's rules it is no good run; why, and what to do about it.
     Judged(Status, String),
     /// An objective stopped it early.
     Aborted,
@@ -46,7 +46,7 @@ pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option
         () if result.mode != Mode::Run => Some(Refusal::Mode(result.mode)),
         () if result.interrupted => Some(Refusal::Interrupted),
         () if result.git.fork => Some(Refusal::Fork),
-        () if confirms_another(result) => Some(Refusal::Confirmation),
+        () if result.confirms.is_some() => Some(Refusal::Confirmation),
         () if is_empty(result) => Some(Refusal::NothingSteady),
         () => judged(rules, result, baseline)
             .or_else(|| result.aborted.is_some().then_some(Refusal::Aborted))
@@ -55,19 +55,18 @@ pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option
     }
 }
 
-/// Whether the run looked again at what another one had flagged.
-fn confirms_another(result: &RunResult) -> bool {
-    result.confirms.is_some()
-}
-
 fn judged(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option<Refusal> {
     let verdict = judge(rules, result, Some(baseline));
     let status = verdict.status;
-    if !matches!(status, Status::Failed | Status::Invalid | Status::Interrupted) {
+    // What waits for a second opinion would, remembered often enough, become the normal it is not.
+    let worse = verdict.deltas.iter().any(|delta| delta.gated && delta.candidate);
+    if !worse && !matches!(status, Status::Failed | Status::Invalid | Status::Interrupted) {
         return None;
     }
     let told = RunResult { verdict: Some(verdict), ..result.clone() };
-    Some(Refusal::Judged(status, sentence::headline(&told).sentence))
+    let sentence::Headline { sentence, next, .. } = sentence::headline(&told);
+    let next = next.map_or_else(String::new, |next| format!("; {next}"));
+    Some(Refusal::Judged(status, format!("{sentence}{next}")))
 }
 
 impl Display for Refusal {
@@ -90,6 +89,7 @@ impl Display for Refusal {
             ),
             Self::NothingSteady => f.write_str("nothing ended in the time of constant load"),
             Self::Judged(Status::Failed, why) => write!(f, "the run failed: {why}"),
+            Self::Judged(Status::Inconclusive, why) => write!(f, "the run may be worse: {why}"),
             Self::Judged(_, why) => write!(f, "the run is invalid: {why}"),
             Self::Aborted => f.write_str("an objective stopped the run early: its numbers are partial"),
             Self::Doubt(because) => {
@@ -152,19 +152,19 @@ mod tests {
             told(&fine, |it| it.endpoints[0].name = "x".repeat(501)),
         ];
         insta::assert_snapshot!(all.join("\n"), @r"
-it is an A/B comparison, and only plain runs are compared with each other
-it is a search for capacity, and only plain runs are compared with each other
-the run was interrupted: its numbers are partial
-it ran on a pull request of a fork, and what is normal is decided in this repository
-it is the second look at a run that was flagged, and such runs are no fair sample
-nothing ended in the time of constant load
-the run failed: 1 objective is broken: p95 of all requests is 105 ms, limit 1 ms
-the run is invalid: the generator used 99 % of its cores, above 90 %: it was the limit, not the service
-the run is invalid: the target command ended while it was measured
-the generator itself was 50.0 ms late (p99, at most 10.9 ms here)
-the machine was taken away 20 % of the time (at most 5 %)
-it has no time in `time`: `yesterday`
-it has an endpoint with a name of 501 characters
-");
+        it is an A/B comparison, and only plain runs are compared with each other
+        it is a search for capacity, and only plain runs are compared with each other
+        the run was interrupted: its numbers are partial
+        it ran on a pull request of a fork, and what is normal is decided in this repository
+        it is the second look at a run that was flagged, and such runs are no fair sample
+        nothing ended in the time of constant load
+        the run failed: 1 objective is broken: p95 of all requests is 105 ms, limit 1 ms; find out what changed, or change the limit
+        the run is invalid: the generator used 99 % of its cores, above 90 %: it was the limit, not the service; use a larger runner, or less load
+        the run is invalid: the target command ended while it was measured; look at its last lines, and at target.log in the folder of the run
+        the generator itself was 50.0 ms late (p99, at most 10.9 ms here)
+        the machine was taken away 20 % of the time (at most 5 %)
+        it has no time in `time`: `yesterday`
+        it has an endpoint with a name of 501 characters
+        ");
     }
 }

@@ -1,11 +1,11 @@
 //! A baseline that runs are added to: appended first, then what is too many is removed, and both are told.
 
-use crate::baseline::Baseline;
 use crate::baseline::folder::{Folder, Novelty};
 use crate::baseline::run::Run;
+use crate::baseline::{Baseline, document};
 use crate::error::Error as CommandError;
 use crate::plan::rules::Rules;
-use crate::report::write::{data, plain};
+use crate::report::write::{data, note, plain};
 use crate::result::schema::RunResult;
 
 use super::error::Error;
@@ -39,6 +39,16 @@ impl Shelf {
         }
     }
 
+    /// Says so where a run is older than the change it is said to have seen.
+    fn remark(&self, run: &Run) {
+        let accepted = self.baseline.epoch().and_then(|epoch| epoch.split('-').nth(1));
+        let older =
+            document::stamp_of(&run.time).zip(accepted).is_some_and(|(run, accepted)| *run < *accepted);
+        if older {
+            note("note: it was made before the newest change was accepted, and counts as a run with it");
+        }
+    }
+
     /// Remembers a run.
     pub fn remember(&mut self, run: Run) -> Result<(), CommandError> {
         let appended = self.folder.append(&run)?;
@@ -49,6 +59,7 @@ impl Shelf {
             return Ok(());
         }
         data(&format!("remembered: {path}\n"));
+        self.remark(&run);
         let name = appended.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.baseline.runs.insert(name.clone(), run);
         for gone in self.folder.prune(&self.baseline, self.keep_runs)? {

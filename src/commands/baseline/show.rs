@@ -5,7 +5,6 @@ use crate::baseline::folder::Folder;
 use crate::cli::baseline::{ShowArgs, ShowFormat};
 use crate::commands::plan;
 use crate::config::Config;
-use crate::config::node::Node;
 use crate::error::Error as CommandError;
 use crate::plan::rules::BaselineRules;
 use crate::report::baseline::{self, Description};
@@ -57,8 +56,7 @@ fn remembered(config: &Config, args: &ShowArgs) -> Result<Vec<Shown>, CommandErr
 
 /// The names of a list of the configuration, or the one that is wanted.
 fn names<'a>(config: &'a Config, list: &str, wanted: Option<&str>) -> Result<Vec<&'a str>, Error> {
-    let entries = config.root.get(list).map_or(&[][..], Node::entries);
-    let all: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
+    let all = plan::names(config, list);
     match wanted {
         None => Ok(all),
         Some(wanted) => match all.iter().find(|name| **name == wanted) {

@@ -1,5 +1,6 @@
 //! From what the tests say to what is told: one delta a number.
 
+use crate::baseline::prune::{ANCHORS, ROOM_FOR_ANCHORS};
 use crate::metric::Metric;
 use crate::plan::rules::Confirmation;
 use crate::result::comparison::{Delta, DeltaStatus};
@@ -9,7 +10,7 @@ use crate::stats::quantile::median;
 use super::Compared;
 use super::failures::Rise;
 use super::panel::{Evidence, Panel, Track};
-use super::past::{ANCHOR, Standing};
+use super::past::Standing;
 use super::row::{Candidacy, Row};
 use crate::gate::validity::{self, MOST_UNFINISHED, unfinished_ratio};
 
@@ -68,15 +69,24 @@ pub fn of_row(compared: &Compared, row: &Row, tested: Option<Tested>) -> Delta {
         ..about(compared, row.metric, row.endpoint)
     };
     match (&row.candidacy, tested) {
-        (Candidacy::Told(status, because), _) => {
-            let base = median(&row.track.values_here()).map(|y| value(row.metric, y));
-            let change = base.zip(plain.head).map(|(base, head)| head / base - 1.0);
-            let gated = plain.gated && *status != DeltaStatus::NotComparable;
-            Delta { base, change, gated, status: *status, because: Some(*because), ..plain }
-        }
+        (Candidacy::Told(status, because), _) => told(compared, row, (plain, *status, *because)),
         (Candidacy::Tested, Some(tested)) => judged(compared, row, (plain, &tested)),
         (Candidacy::Tested, None) => plain,
     }
+}
+
+/// A number that was not tested. What the first job flagged stays open until somebody could look.
+fn told(compared: &Compared, row: &Row, (plain, status, because): (Delta, DeltaStatus, Because)) -> Delta {
+    let base = median(&row.track.values_here()).map(|y| value(row.metric, y));
+    let change = base.zip(plain.head).map(|(base, head)| head / base - 1.0);
+    let first = compared.first_job(row.metric, row.endpoint);
+    let status = match status {
+        DeltaStatus::NotComparable if first == FirstJob::Flagged => DeltaStatus::Inconclusive,
+        status => status,
+    };
+    let gated = plain.gated && status != DeltaStatus::NotComparable;
+    let confirmed = confirmed(first, false);
+    Delta { base, change, gated, confirmed, status, because: Some(because), ..plain }
 }
 
 fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> Delta {
@@ -167,17 +177,21 @@ fn not_worse(
     if unfinished > MOST_UNFINISHED && row.metric != Metric::Throughput {
         return (DeltaStatus::Inconclusive, Some(Because::Unfinished { ratio: unfinished }));
     }
-    if evidence.high >= evidence.catch {
-        let [bound, catch] = [evidence.high, evidence.catch].map(|change| ratio(row.metric, change));
-        return (DeltaStatus::Inconclusive, Some(Because::AboveCatch { bound, catch }));
+    if evidence.high < evidence.catch {
+        return (if improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None);
     }
-    (if improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None)
+    let [bound, catch] = [evidence.high, evidence.catch].map(|change| ratio(row.metric, change));
+    (DeltaStatus::Inconclusive, Some(Because::AboveCatch { bound, catch }))
 }
 
-/// Why a time that got worse may be the generator's own doing.
+/// Why a number that got worse may be the machine's doing and not the service's. A late schedule says
+/// nothing of a throughput that has none.
 fn doubt(compared: &Compared, row: &Row, evidence: &Evidence) -> Option<Because> {
-    let times = row.metric != Metric::Throughput && evidence.candidate;
-    times.then(|| validity::excuse(compared.result, row.p99_ms)).flatten()
+    match row.metric {
+        _ if !evidence.candidate => None,
+        Metric::Throughput => validity::stolen(compared.result),
+        _ => validity::excuse(compared.result, row.p99_ms),
+    }
 }
 
 fn confirmed(first: FirstJob, candidate: bool) -> Option<bool> {
@@ -188,7 +202,7 @@ fn confirmed(first: FirstJob, candidate: bool) -> Option<bool> {
 /// of the runs.
 fn drift(track: &Track, centre: f64) -> Option<f64> {
     let values = track.values_here();
-    let anchor = values.get(..ANCHOR).filter(|_| values.len() >= 2 * ANCHOR)?;
+    let anchor = values.get(..ANCHORS).filter(|_| values.len() >= ROOM_FOR_ANCHORS)?;
     Some(centre - median(anchor)?)
 }
 

@@ -8,12 +8,14 @@ pub mod past;
 mod row;
 pub mod survey;
 
+use std::collections::HashMap;
+
 use crate::baseline::Baseline;
 use crate::baseline::run::{Counts, PERCENTILES};
 use crate::metric::Metric;
 use crate::plan::rules::BaselineRules;
 use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
-use crate::result::endpoint::failures as failed;
+use crate::result::endpoint::{Endpoint, failures as failed};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
 use crate::stats::significance::Share;
@@ -25,10 +27,11 @@ use past::{Past, Standing};
 use row::Row;
 
 /// A run beside what is remembered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Compared<'a> {
     rules: &'a BaselineRules,
     result: &'a RunResult,
+    endpoints: HashMap<&'a str, &'a Endpoint>,
     past: &'a Past<'a>,
 }
 
@@ -36,7 +39,8 @@ struct Compared<'a> {
 /// with nothing.
 pub fn compare(rules: &BaselineRules, result: &RunResult, baseline: &Baseline) -> (Vec<Delta>, Comparison) {
     let past = Past::of(baseline, &result.plan_digest, &result.runner.cpu_class);
-    let compared = Compared { rules, result, past: &past };
+    let endpoints = result.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint)).collect();
+    let compared = Compared { rules, result, endpoints, past: &past };
     let deltas = if result.is_partial() || past.is_empty() { Vec::new() } else { compared.deltas() };
     let comparison = compared.comparison(baseline, &deltas);
     (deltas, comparison)
@@ -108,13 +112,14 @@ impl Compared<'_> {
     fn comparison(&self, baseline: &Baseline, deltas: &[Delta]) -> Comparison {
         let gated = || deltas.iter().filter(|delta| delta.gated);
         let tested = gated().filter(|delta| delta.high.is_some()).count();
-        let building = tested == 0 || gated().any(|delta| delta.status == DeltaStatus::Building);
+        let building = gated().any(|delta| delta.status == DeltaStatus::Building);
         let outlook = outlook(self.rules, baseline, self.past);
         let state = match outlook.state {
             _ if self.result.is_partial() => ComparisonState::Partial,
-            ComparisonState::Compared | ComparisonState::Building if building => ComparisonState::Building,
-            ComparisonState::Building => ComparisonState::Compared,
-            state => state,
+            state @ (ComparisonState::Missing | ComparisonState::OtherPlan) => state,
+            _ if building => ComparisonState::Building,
+            _ if tested == 0 => ComparisonState::NothingCompared,
+            _ => ComparisonState::Compared,
         };
         let confirm = gated().any(|delta| delta.because == Some(Because::Unconfirmed));
         Comparison { state, checks: tested as u64, confirm, ..outlook }
@@ -123,7 +128,9 @@ impl Compared<'_> {
 
 /// What can be said before there is a run: whether there is enough to compare one with.
 pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Comparison {
-    let least = least_standing(rules, past);
+    let standings = standings(rules, past);
+    let plain = past.standing(Metric::ErrorRate, None);
+    let least = standings.iter().min_by_key(|standing| standing.here).copied().unwrap_or(plain);
     let state = match () {
         () if baseline.runs.is_empty() => ComparisonState::Missing,
         () if past.is_empty() => ComparisonState::OtherPlan,
@@ -139,21 +146,20 @@ pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Compa
         runs_in_all: past.len() as u64,
         other_plans: (baseline.runs.len() - past.len()) as u64,
         unknown: baseline.unknown.len() as u64,
-        checks: 0,
+        checks: standings.iter().filter(|standing| standing.decides()).count() as u64,
         confidence: rules.confidence.0,
         confirm: false,
     }
 }
 
-/// How the gated number with the fewest runs stands.
-fn least_standing(rules: &BaselineRules, past: &Past) -> Standing {
+/// How every gated number stands.
+fn standings(rules: &BaselineRules, past: &Past) -> Vec<Standing> {
     let endpoints = past.endpoints();
     let gated = rules.gate_on.iter().flat_map(|metric| match metric {
         Metric::Response(_) => endpoints.iter().map(|name| past.standing(*metric, Some(name))).collect(),
         _ => vec![past.standing(*metric, None)],
     });
-    let plain = past.standing(Metric::ErrorRate, None);
-    gated.min_by_key(|standing| standing.here).unwrap_or(plain)
+    gated.collect()
 }
 
 /// What the tests of so many gated numbers share; the error rate is one more.
@@ -169,7 +175,7 @@ fn level(rules: &BaselineRules, tested: usize) -> Level {
 
 /// What change of a time or of the throughput matters.
 fn tolerance(rules: &BaselineRules, metric: Metric) -> Tolerance {
-    let (budget, catch) = (rules.budget_of(metric).0, rules.catch.0);
+    let (budget, catch) = (rules.budget_of(metric).0, rules.catch_of(metric).0);
     let min_change = rules.min_change.as_secs_f64() * 1e3;
     // A loss of a tenth is −ln(0.9): of a throughput, what is tolerated is a share of what there was.
     let loss = |share: f64| -(-share.min(0.99)).ln_1p();

@@ -14,7 +14,7 @@ pub const MANY: usize = 4;
 /// What the spread of an endpoint borrows from the others, in degrees of freedom.
 const BORROWED: f64 = 4.0;
 /// No spread is believed to be smaller: 1 %.
-const LEAST_SIGMA: f64 = 0.01;
+pub const LEAST_SIGMA: f64 = 0.01;
 /// Shares of the false-alarm rate: a check by itself, against the other endpoints, all endpoints together.
 const OWN: f64 = 0.2;
 const LOCAL: f64 = 0.6;
@@ -102,7 +102,7 @@ pub struct Evidence {
 pub struct Panel {
     level: Level,
     fits: Vec<Fit>,
-    /// The endpoints that every run has: their mean is what all do together.
+    /// The endpoints that every run here has: their mean is what all do together.
     all: Vec<usize>,
     common: Option<Scale>,
 }
@@ -173,8 +173,8 @@ impl Level {
         }
     }
 
-    fn own(&self, endpoints: usize) -> f64 {
-        if endpoints < MANY { self.alone() } else { self.shared(OWN) }
+    fn own(&self) -> f64 {
+        self.shared(OWN)
     }
 
     fn local(&self) -> f64 {
@@ -206,16 +206,14 @@ impl Panel {
             .map(|track| variance(&grouped(&track.past, &track.group)))
             .collect::<Option<_>>()?;
         let many = tracks.len() >= MANY;
-        let all: Vec<usize> =
-            (0..tracks.len()).filter(|index| tracks[*index].past.iter().all(Option::is_some)).collect();
-        let all = if all.len() >= MANY { all } else { Vec::new() };
+        let all = in_every_run_here(tracks, fine.len());
         let means = means(tracks, &all, fine.len());
         let local = local_scales(tracks, &means, fine);
         let own = if many { borrowed(&own) } else { own.into_iter().map(Scale::plain).collect() };
         let fits = tracks
             .iter()
             .enumerate()
-            .map(|(index, track)| Fit::of(track, (own[index], local[index]), level, tracks.len()))
+            .map(|(index, track)| Fit::of(track, (own[index], local[index]), level))
             .collect::<Option<_>>()?;
         let common = variance(&grouped(&means, fine)).map(Scale::plain).filter(|_| !all.is_empty());
         Some(Self { level, fits, all, common })
@@ -239,7 +237,7 @@ impl Panel {
         let n = fit.n + more;
         let (scale, tail) = match fit.local {
             Some(local) => (local, self.level.local()),
-            None => (fit.own, self.level.own(self.fits.len())),
+            None => (fit.own, self.level.alone()),
         };
         let shown = scale.with(more).bar(tail, n) + POWER * scale.width(n);
         shown.max(fit.budget + POWER * fit.own.width(n))
@@ -279,12 +277,7 @@ impl Panel {
 }
 
 impl Fit {
-    fn of(
-        track: &Track,
-        (own, local): (Scale, Option<Scale>),
-        level: Level,
-        endpoints: usize,
-    ) -> Option<Self> {
+    fn of(track: &Track, (own, local): (Scale, Option<Scale>), level: Level) -> Option<Self> {
         let here: Vec<f64> = track
             .past
             .iter()
@@ -296,7 +289,7 @@ impl Fit {
         let Tolerance { budget, catch, min_change } = track.tolerance;
         let budget = budget.max((min_change / centre.exp()).ln_1p());
         let bars = Bars {
-            own: own.bar(level.own(endpoints), n),
+            own: own.bar(if local.is_some() { level.own() } else { level.alone() }, n),
             weak: own.bar(AGAIN, n),
             local: local.map_or(f64::INFINITY, |scale| scale.bar(level.local(), n)),
             pass: own.bar(PASS, n),
@@ -349,9 +342,19 @@ fn borrowed(variances: &[Variance]) -> Vec<Scale> {
     variances.iter().map(|variance| Scale::borrowing(*variance, usual)).collect()
 }
 
-/// By run, the mean of y over these endpoints.
+/// The endpoints that every run in a group of this machine has; none where they are few.
+fn in_every_run_here(tracks: &[Track], runs: usize) -> Vec<usize> {
+    let here = |run: &usize| tracks.iter().any(|track| track.group[*run] == track.here);
+    let here: Vec<usize> = (0..runs).filter(here).collect();
+    let complete = |index: &usize| here.iter().all(|run| tracks[*index].past[*run].is_some());
+    let all: Vec<usize> = (0..tracks.len()).filter(complete).collect();
+    if all.len() >= MANY { all } else { Vec::new() }
+}
+
+/// By run, the mean of y over these endpoints; none for a run that lacks one of them.
 fn means(tracks: &[Track], endpoints: &[usize], runs: usize) -> Vec<Option<f64>> {
-    (0..runs).map(|run| mean(endpoints.iter().filter_map(|index| tracks[*index].past[run]))).collect()
+    let of_run = |run: usize| endpoints.iter().map(|index| tracks[*index].past[run]).collect();
+    (0..runs).map(of_run).map(|values: Option<Vec<f64>>| mean(values?.into_iter())).collect()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -1,7 +1,8 @@
 //! The comparable runs of a baseline as numbers: those of the same plan, each in the group of its class of
 //! machine and of the newest deliberate change that its number has seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 
 use crate::baseline::Baseline;
 use crate::baseline::run::Run;
@@ -15,8 +16,6 @@ const FEWEST: u64 = 3;
 const FEWEST_ALONE: u64 = 5;
 /// So many runs in all groups tell the spread.
 const ENOUGH_IN_ALL: u64 = 12;
-/// The first runs of an epoch are its anchor: where the centre was when it began.
-pub const ANCHOR: usize = 5;
 
 /// Runs of one plan, seen from one class of machine.
 #[derive(Debug, Clone)]
@@ -69,6 +68,11 @@ impl<'a> Past<'a> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
+    }
+
+    /// The runs, the oldest first.
+    pub fn runs(&self) -> impl Iterator<Item = &'a Run> {
+        self.runs.iter().copied()
     }
 
     /// Every endpoint that any run has.
@@ -154,13 +158,11 @@ impl Track {
 }
 
 /// Equal keys get equal numbers, from 0 in the order they appear.
-fn numbered<K: PartialEq>(keys: impl Iterator<Item = K>) -> Vec<usize> {
-    let mut known: Vec<K> = Vec::new();
+fn numbered<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> Vec<usize> {
+    let mut known: HashMap<K, usize> = HashMap::new();
     keys.map(|key| {
-        known.iter().position(|it| *it == key).unwrap_or_else(|| {
-            known.push(key);
-            known.len() - 1
-        })
+        let next = known.len();
+        *known.entry(key).or_insert(next)
     })
     .collect()
 }

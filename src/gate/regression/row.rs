@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::metric::{Metric, Percentile};
 use crate::result::comparison::DeltaStatus;
-use crate::result::endpoint::Times;
+use crate::result::endpoint::ended;
 use crate::result::verdict::Because;
 
 use super::panel::Track;
@@ -55,16 +55,16 @@ pub fn of_percentile<'a>(compared: &Compared<'a>, percentile: Percentile) -> Vec
 
 fn of_endpoint<'a>(compared: &Compared<'a>, percentile: Percentile, endpoint: &'a str) -> Row<'a> {
     let metric = Metric::Response(percentile);
-    let measured = compared.result.endpoints.iter().find(|it| it.name == endpoint);
-    let times = measured.and_then(|it| it.response_time.as_ref());
+    let times = compared.endpoints.get(endpoint).and_then(|it| it.response_time.as_ref());
     let track = compared.past.percentile(percentile, endpoint, tolerance(compared.rules, metric));
-    let n = times.map_or(0, |times| times.n);
+    let head = times.map(|times| times.percentile_ms(percentile)).filter(|ms| ms.is_finite() && *ms > 0.0);
+    let n = times.filter(|_| head.is_some()).map_or(0, |times| times.n);
     let here = Here { percentile, endpoint, n };
     Row {
         metric,
         endpoint: Some(endpoint),
-        head: times.map(|times| times.percentile_ms(percentile)),
-        p99_ms: times.map_or(0.0, |times: &Times| times.p99_ms),
+        head,
+        p99_ms: times.map_or(0.0, |times| times.p99_ms),
         candidacy: here.candidacy(compared, &track),
         track,
     }
@@ -94,28 +94,40 @@ impl Here<'_> {
     /// An endpoint that has vanished, or nearly so, is told: what is not requested cannot get slower.
     fn candidacy(&self, compared: &Compared, track: &Track) -> Candidacy {
         let needed = self.percentile.enough();
-        let told = Candidacy::Told;
-        match (self.n >= needed, track.standing().decides()) {
-            (true, true) => Candidacy::Tested,
-            (true, false) => {
-                let all = compared.past.standing(Metric::Response(self.percentile), Some(self.endpoint));
-                // Where the runs are there, each has too few requests.
-                let rare = told(DeltaStatus::NotComparable, Because::TooFew { needed });
-                if all.decides() { rare } else { building(all) }
+        let known = track.past.iter().any(Option::is_some);
+        let too_few = Candidacy::Told(DeltaStatus::NotComparable, Because::TooFew { needed });
+        match self.n {
+            0 if known => Candidacy::Told(DeltaStatus::Invalid, self.absence(compared)),
+            n if n < needed && known && n.saturating_mul(2) < self.usual(compared) => {
+                let because = Because::Rarer { n, usual: self.usual(compared) };
+                Candidacy::Told(DeltaStatus::Inconclusive, because)
             }
-            (false, true) if self.n == 0 => told(DeltaStatus::Invalid, Because::NeverHit),
-            (false, true) if self.n.saturating_mul(2) < self.usual(compared) => {
-                told(DeltaStatus::Inconclusive, Because::Rarer { n: self.n, usual: self.usual(compared) })
-            }
-            (false, _) => told(DeltaStatus::NotComparable, Because::TooFew { needed }),
+            n if n < needed => too_few,
+            _ if track.standing().decides() => Candidacy::Tested,
+            _ => self.waiting(compared, track).unwrap_or(too_few),
         }
     }
 
-    /// How often it is requested in the middle one of the comparable runs.
+    /// Too few runs yet; none where most of the runs there are have too few requests.
+    fn waiting(&self, compared: &Compared, track: &Track) -> Option<Candidacy> {
+        let all = compared.past.standing(Metric::Response(self.percentile), Some(self.endpoint));
+        let enough = track.standing();
+        (enough.here * 2 > all.here || !all.decides())
+            .then(|| building(if all.decides() { enough } else { all }))
+    }
+
+    /// Why there is no time of it: never asked, or never answered.
+    fn absence(&self, compared: &Compared) -> Because {
+        let mut counts = compared.result.whole_run.endpoints.iter();
+        let asked = counts.any(|it| it.name == self.endpoint && ended(it.ok, &it.failed) > 0);
+        if asked { Because::NoSample } else { Because::NeverHit }
+    }
+
+    /// How often it is requested in the middle one of the remembered runs.
     fn usual(&self, compared: &Compared) -> u64 {
-        let runs = compared.past.here(Metric::Response(self.percentile), Some(self.endpoint));
+        let runs = compared.past.runs();
         let mut counts: Vec<u64> =
-            runs.iter().map(|run| run.metrics.get(self.endpoint).map_or(0, |numbers| numbers.n)).collect();
+            runs.map(|run| run.metrics.get(self.endpoint).map_or(0, |numbers| numbers.n)).collect();
         counts.sort_unstable();
         counts.get(counts.len() / 2).copied().unwrap_or(0)
     }

@@ -61,7 +61,7 @@ fn known((metric, panel): (Metric, &Panel), index: usize, (endpoint, track): &(&
         metric,
         endpoint: (*endpoint).to_owned(),
         centre_ms: panel.centre(index).exp(),
-        spread: panel.spread(index).exp_m1(),
+        spread: panel.spread(index),
         min_detectable: panel.min_detectable(index, 0).exp_m1(),
         catch: panel.catch(index).exp_m1(),
         standing: track.standing(),

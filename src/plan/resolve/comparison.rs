@@ -12,8 +12,6 @@ use crate::units::Ratio;
 use super::layer::Layers;
 use super::unit;
 
-/// The change that must not slip through, in budgets, where nothing is said.
-const CATCH: f64 = 3.0;
 /// Runs that are kept per CPU class and epoch, where nothing is said.
 const KEEP_RUNS: usize = 20;
 /// With fewer runs nothing can be decided.
@@ -30,13 +28,13 @@ pub(super) fn baseline(folder: &Path, layers: &Layers) -> (Option<BaselineRules>
     }
     let (gate_on, mut problems) = gated(&said);
     problems.extend(unknown_budgets(&said));
-    let single = unit::ratio(said.get("budget"));
-    let catch = unit::ratio(said.get("catch")).unwrap_or(Ratio(CATCH * single.unwrap_or(BUDGET.0).0));
+    let budgets: Vec<_> = Metric::REMEMBERED.iter().map(|metric| (*metric, budget(&said, *metric))).collect();
+    let catch = unit::ratio(said.get("catch"));
     let confidence = unit::ratio(said.get("confidence")).unwrap_or(Ratio(0.95));
-    problems.extend(check(&said, (single, catch), confidence));
+    problems.extend(check(&said, (&budgets, catch), confidence));
     let rules = BaselineRules {
         dir: folder.join(word(&said, "dir").unwrap_or("baselines")),
-        budget: gate_on.iter().map(|metric| (*metric, budget(&said, *metric))).collect(),
+        budget: budgets,
         gate_on,
         catch,
         min_change: unit::duration(said.get("min_change")).unwrap_or(Duration::from_micros(200)),
@@ -109,9 +107,16 @@ fn unknown_budgets(said: &Layers) -> Vec<Problem> {
     unknown_keys.map(|(key, _)| unknown(key.span, &key.name)).collect()
 }
 
-fn check(said: &Layers, (budget, catch): (Option<Ratio>, Ratio), confidence: Ratio) -> Vec<Problem> {
+fn check(
+    said: &Layers,
+    (budgets, catch): (&[(Metric, Ratio)], Option<Ratio>),
+    confidence: Ratio,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if let (Some(node), true) = (said.get("catch"), catch <= budget.unwrap_or(BUDGET.0)) {
+    // The error rate is counted in points, and its own budget says what must not slip through.
+    let mut times = budgets.iter().filter(|(metric, _)| *metric != Metric::ErrorRate);
+    let within = catch.is_some_and(|catch| times.any(|(_, budget)| catch <= *budget));
+    if let (Some(node), true) = (said.get("catch"), within) {
         problems
             .push(Problem::at(node.span, "`catch` must be above `budget`").hint(
                 "what is tolerated ends at `budget`; `catch` is the change that must not slip through",

@@ -17,7 +17,7 @@ static ENVIRONMENT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\benv\s*\(\s*(?:"[^"]*"|'[^']*')\s*\)"#).ok());
 
 /// SHA-256 in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 

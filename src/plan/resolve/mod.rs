@@ -33,6 +33,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use digest::sha256;
 pub use selection::Selection;
 
 use crate::config::Config;

@@ -17,7 +17,11 @@ fn an_accepted_change_begins_an_epoch() {
     ended(
         &finished,
         0,
-        &["accepted: p95 of GET /health, p50, error_rate", "baseline update --runs 5", "commit `", FOLDER],
+        &[
+            "accepted: p95 of GET /health, p50, error_rate",
+            "baseline update --scenario browse -e here --runs 5; then commit `",
+            FOLDER,
+        ],
     );
     let files = workspace.remembered();
     let (name, text) = files.iter().find(|(name, _)| name.starts_with("epoch-")).expect("an epoch");

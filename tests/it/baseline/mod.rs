@@ -12,6 +12,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use hdrhistogram::Histogram;
+use loadgate::load::measure::times::LONGEST_US;
+use loadgate::result::endpoint::Times;
+use loadgate::stats::histogram;
 use serde_json::{Value, json};
 
 use crate::harness::{Finished, Workspace};
@@ -56,12 +60,21 @@ fn at(minute: u32) -> Value {
     result["started_at"] = json!(format!("2026-11-24T10:{minute:02}:00Z"));
     // No two runs measure the same, and none is much slower.
     let slower = 1.0 + f64::from(minute * 7 % 10) / 200.0;
-    let times = result["endpoints"][0]["response_time"].as_object_mut().expect("times");
-    times.remove("histogram");
-    for percentile in ["p50_ms", "p95_ms", "p99_ms"] {
-        times[percentile] = json!(times[percentile].as_f64().expect("a time") * slower);
-    }
+    let times = &mut result["endpoints"][0]["response_time"];
+    *times = scaled(times, slower);
     result
+}
+
+/// The same distribution with every time longer by a factor.
+fn scaled(times: &Value, factor: f64) -> Value {
+    let text = times["histogram"].as_str().expect("a histogram");
+    let histogram = histogram::decode(text, LONGEST_US).expect("a histogram");
+    let mut longer = Histogram::<u64>::new_with_bounds(1, LONGEST_US, 3).expect("bounds");
+    for value in histogram.iter_recorded() {
+        let micros = value.value_iterated_to() as f64 * factor;
+        longer.saturating_record_n(micros as u64, value.count_at_value());
+    }
+    json!(Times::complete(&longer))
 }
 
 impl Workspace {

@@ -13,7 +13,7 @@ fn rules(confirmation: Confirmation) -> Rules {
         dir: "baselines".into(),
         gate_on: vec![p(Percentile::P50), p(Percentile::P95), Metric::ErrorRate],
         budget: Vec::new(),
-        catch: Ratio(0.3),
+        catch: Some(Ratio(0.3)),
         min_change: Duration::from_micros(200),
         confidence: Ratio(0.95),
         confirmation,
@@ -86,7 +86,7 @@ fn something_got_worse() {
     FAILED  2 numbers got worse, first: p50 of GET /health is 60.0 ms, +42.8 % on 42.0 ms (10 %
             tolerated)
     next: find out what changed; if it is meant: loadgate baseline accept --scenario build_flow -e demo
-          --metric 'p50 of GET /health' --reason '…'
+          --metric 'p50 of GET /health' --metric 'p95 of GET /health' --reason '…'
     ");
 }
 

@@ -1,39 +1,21 @@
 //! Every status, every reason, every precedence; and that no data is never a pass.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::Recording;
 use crate::metric::{Metric, Percentile};
-use crate::plan::rules::{Applies, BaselineRules, Confirmation, Objective, Policy, Rules, Scope, Severity};
-use crate::result::fixture::{context, fail, of_requests, plan, rich, run, small, succeed};
+use crate::plan::rules::{Applies, BaselineRules, Objective, Policy, Rules, Scope, Severity};
+use crate::result::fixture::{context, fail, objective, of_requests, plan, rich, run, small, succeed};
 use crate::result::schema::{RunResult, Signal};
 use crate::result::summary::summarise;
 use crate::result::verdict::{Because, CheckStatus, Finding, Reason, Status, Verdict};
-use crate::units::Ratio;
 
 const P95: Metric = Metric::Response(Percentile::P95);
 
 /// With nothing remembered.
 fn judge(rules: &Rules, result: &RunResult) -> Verdict {
     super::judge(rules, result, None)
-}
-
-fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
-    Objective {
-        scope,
-        metric,
-        limit,
-        severity: Severity::Fail,
-        window: None,
-        abort_after: None,
-        message: None,
-        applies: Applies::Here,
-        line: Some(41),
-    }
 }
 
 fn total(metric: Metric, limit: f64) -> Objective {
@@ -54,18 +36,7 @@ fn check(objective: Objective, result: &RunResult) -> (CheckStatus, Option<Becau
 }
 
 fn baseline(on_inconclusive: Policy) -> BaselineRules {
-    BaselineRules {
-        dir: PathBuf::from("baselines"),
-        gate_on: Vec::new(),
-        budget: Vec::new(),
-        catch: Some(Ratio(0.3)),
-        min_change: Duration::from_micros(200),
-        confidence: Ratio(0.95),
-        confirmation: Confirmation::Off,
-        keep_runs: 20,
-        on_inconclusive,
-        on_missing: Policy::Pass,
-    }
+    BaselineRules { on_inconclusive, ..BaselineRules::default() }
 }
 
 /// `slow` requests of 1 s among `n`, the others of 10 ms.

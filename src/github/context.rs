@@ -164,7 +164,10 @@ mod tests {
         for path in ["", "/nowhere/event.json", "/", "/dev/null"] {
             let context = context("{}", &[("GITHUB_EVENT_PATH", path)]);
             assert_eq!(told(&context), ("merge", true, 1), "{path}");
-            assert!(context.warnings[0].starts_with("the event of this pull request cannot be read, so it counts"));
+            assert!(
+                context.warnings[0]
+                    .starts_with("the event of this pull request cannot be read, so it counts")
+            );
         }
     }
 

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::metric::Metric;
+use crate::metric::{Metric, Percentile};
 use crate::units::Ratio;
 
 pub use super::resolve::rules as resolve;
 
 /// The tolerated change of a time, and of the error rate in points, where nothing is said.
-pub const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
+const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
 
 /// The change that must not slip through, in budgets, where nothing is said.
 const CATCH: f64 = 3.0;
@@ -76,7 +76,7 @@ pub enum Severity {
     Warn,
 }
 
-/// How a run is compared with the baseline.
+/// How a run is compared with the baseline; the default is what holds where nothing is said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BaselineRules {
     /// The folder.
@@ -99,6 +99,24 @@ pub struct BaselineRules {
     pub on_inconclusive: Policy,
     /// What a missing baseline does to the exit status.
     pub on_missing: Policy,
+}
+
+impl Default for BaselineRules {
+    fn default() -> Self {
+        use Percentile::{P50, P95};
+        Self {
+            dir: "baselines".into(),
+            gate_on: vec![Metric::Response(P50), Metric::Response(P95), Metric::ErrorRate],
+            budget: Vec::new(),
+            catch: None,
+            min_change: Duration::from_micros(200),
+            confidence: Ratio(0.95),
+            confirmation: Confirmation::Off,
+            keep_runs: 20,
+            on_inconclusive: Policy::Pass,
+            on_missing: Policy::Pass,
+        }
+    }
 }
 
 impl BaselineRules {

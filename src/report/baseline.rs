@@ -265,29 +265,9 @@ fn short(text: &str, length: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::baseline::epoch::Epoch;
-    use crate::metric::Percentile;
-    use crate::plan::rules::{Confirmation, Policy};
     use crate::result::fixture::small;
-    use crate::units::Ratio;
-
-    fn rules() -> BaselineRules {
-        BaselineRules {
-            dir: "baselines".into(),
-            gate_on: vec![Metric::Response(Percentile::P50), Metric::Response(Percentile::P95)],
-            budget: Vec::new(),
-            catch: Some(Ratio(0.3)),
-            min_change: Duration::from_micros(200),
-            confidence: Ratio(0.95),
-            confirmation: Confirmation::Off,
-            keep_runs: 20,
-            on_inconclusive: Policy::Pass,
-            on_missing: Policy::Pass,
-        }
-    }
 
     fn baseline() -> Baseline {
         let mut baseline = Baseline::default();
@@ -312,7 +292,7 @@ mod tests {
     #[test]
     fn a_baseline_in_words() {
         let baseline = baseline();
-        let description = Description::of("browse.demo", &baseline, &rules());
+        let description = Description::of("browse.demo", &baseline, &BaselineRules::default());
         insta::assert_snapshot!(text(&[description]), @r"
         browse.demo
           6 runs of plan 0f1e2d on 2 classes of machines, the newest of 2026-11-24 (commit c0ffee).
@@ -333,7 +313,7 @@ mod tests {
     #[test]
     fn a_baseline_as_markdown_keeps_foreign_text_harmless() {
         let baseline = baseline();
-        let description = Description::of("browse.demo", &baseline, &rules());
+        let description = Description::of("browse.demo", &baseline, &BaselineRules::default());
         insta::assert_snapshot!(markdown(&[description]), @r"
         # Baselines
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::recording::{Recording, Tally};
 use crate::load::measure::run::{Health, RunData, Window, WindowSummary};
+use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
-use crate::plan::rules::Rules;
+use crate::plan::rules::{Applies, Objective, Rules, Scope, Severity};
 use crate::plan::user::{BuiltinSlots, Task};
 use crate::plan::{Endpoint, EndpointKind, Format, Limits, Plan, Protection, Reporting, Target};
 use crate::template::NameTable;
@@ -193,4 +194,19 @@ fn sockets(tally: &mut Tally) {
     tally.messages_in = 598;
     tally.messages_out = 300;
     tally.missing_messages = 2;
+}
+
+/// An objective of line 41, as most are.
+pub fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
+    Objective {
+        scope,
+        metric,
+        limit,
+        severity: Severity::Fail,
+        window: None,
+        abort_after: None,
+        message: None,
+        applies: Applies::Here,
+        line: Some(41),
+    }
 }

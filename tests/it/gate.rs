@@ -185,7 +185,7 @@ fn a_generator_without_the_cpu_for_its_arrivals_is_six() {
     pinned.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let finished = workspace.finish(pinned);
     exits(&finished, 6);
-    let kinds: Vec<_> = verdict(&finished)["findings"].as_array().expect("findings").to_vec();
+    let kinds: Vec<_> = verdict(&finished)["findings"].as_array().expect("findings").clone();
     let limit = |finding: &Value| finding["kind"] == "generator_cpu" || finding["kind"] == "behind_plan";
     assert!(kinds.iter().any(limit), "{kinds:?}");
 }

@@ -105,22 +105,13 @@ impl Display for Refusal {
 mod tests {
     use super::*;
     use crate::metric::{Metric, Percentile};
-    use crate::plan::rules::{Applies, Objective, Scope, Severity};
+    use crate::plan::rules::{Objective, Scope};
     use crate::result::fixture;
     use crate::result::schema::Confirms;
 
     fn limit(ms: f64) -> Rules {
-        let objective = Objective {
-            scope: Scope::Total,
-            metric: Metric::Response(Percentile::P95),
-            limit: ms,
-            severity: Severity::Fail,
-            window: None,
-            abort_after: None,
-            message: None,
-            applies: Applies::Here,
-            line: None,
-        };
+        let percentile = Metric::Response(Percentile::P95);
+        let objective = Objective { line: None, ..fixture::objective(Scope::Total, percentile, ms) };
         Rules { objectives: vec![objective], baseline: None }
     }
 

@@ -4,7 +4,6 @@ mod confirmation;
 mod property;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::survey::survey;
@@ -30,27 +29,12 @@ const NAMES: [&str; 6] = ["GET /a", "GET /b", "GET /c", "GET /d", "GET /e", "GET
 const QUIET: [f64; 5] = [0.0, 0.01, -0.01, 0.02, -0.02];
 const LOUD: [f64; 5] = [0.0, 0.16, -0.15, 0.22, -0.19];
 
-fn baseline_rules() -> BaselineRules {
-    BaselineRules {
-        dir: PathBuf::from("baselines"),
-        gate_on: vec![P50, P95, Metric::ErrorRate],
-        budget: Vec::new(),
-        catch: Some(Ratio(0.3)),
-        min_change: Duration::from_micros(200),
-        confidence: Ratio(0.95),
-        confirmation: Confirmation::Off,
-        keep_runs: 20,
-        on_inconclusive: Policy::Pass,
-        on_missing: Policy::Pass,
-    }
-}
-
 fn rules() -> Rules {
-    Rules { objectives: Vec::new(), baseline: Some(baseline_rules()) }
+    Rules { objectives: Vec::new(), baseline: Some(BaselineRules::default()) }
 }
 
 fn with(change: impl FnOnce(&mut BaselineRules)) -> Rules {
-    let mut baseline = baseline_rules();
+    let mut baseline = BaselineRules::default();
     change(&mut baseline);
     Rules { objectives: Vec::new(), baseline: Some(baseline) }
 }
@@ -356,7 +340,7 @@ fn a_partial_run_is_compared_with_nothing() {
 fn a_baseline_tells_what_it_knows() {
     let run = all_by(0.0);
     let known = |deviations: &[f64]| {
-        survey(&baseline_rules(), &past(deviations), (&run.plan_digest, &run.runner.cpu_class))
+        survey(&BaselineRules::default(), &past(deviations), (&run.plan_digest, &run.runner.cpu_class))
     };
     let quiet = known(&QUIET);
     assert_eq!(quiet.len(), 12);

@@ -15,7 +15,7 @@ use crate::load::{Observer, Wish};
 use crate::metric::{Metric, Percentile};
 use crate::plan::Plan;
 use crate::plan::load::{Segment, Shape};
-use crate::plan::rules::{Applies, Objective, Rules, Scope, Severity};
+use crate::plan::rules::{Applies, Objective, Rules, Scope};
 use crate::result::fixture::{self, context, fail, succeed};
 use crate::result::schema::RunResult;
 use crate::result::summary::summarise;
@@ -28,17 +28,7 @@ const RAMP: u64 = 2;
 const END: u64 = 30;
 
 fn objective(metric: Metric, limit: f64) -> Objective {
-    Objective {
-        scope: Scope::Total,
-        metric,
-        limit,
-        severity: Severity::Fail,
-        window: None,
-        abort_after: None,
-        message: None,
-        applies: Applies::Here,
-        line: None,
-    }
+    fixture::objective(Scope::Total, metric, limit)
 }
 
 fn every(seconds: u64, objective: Objective) -> Objective {

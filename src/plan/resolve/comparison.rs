@@ -1,24 +1,18 @@
 //! How to compare with the past: the key `baseline` of all layers.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::config::node::{Node, Span, Value};
 use crate::config::problem::{Problem, suggestion};
-use crate::metric::{Metric, Percentile};
-use crate::plan::rules::{BUDGET, BaselineRules, Confirmation, Policy};
+use crate::metric::Metric;
+use crate::plan::rules::{BaselineRules, Confirmation, Policy};
 use crate::units::Ratio;
 
 use super::layer::Layers;
 use super::unit;
 
-/// Runs that are kept per CPU class and epoch, where nothing is said.
-const KEEP_RUNS: usize = 20;
 /// With fewer runs nothing can be decided.
 const LEAST_RUNS: usize = 3;
-/// What is gated, where nothing is said.
-const GATE_ON: [Metric; 3] =
-    [Metric::Response(Percentile::P50), Metric::Response(Percentile::P95), Metric::ErrorRate];
 
 /// The rules, where `baseline` is written anywhere, and what is wrong with them.
 pub(super) fn baseline(folder: &Path, layers: &Layers) -> (Option<BaselineRules>, Vec<Problem>) {
@@ -28,25 +22,23 @@ pub(super) fn baseline(folder: &Path, layers: &Layers) -> (Option<BaselineRules>
     }
     let (gate_on, mut problems) = gated(&said);
     problems.extend(unknown_budgets(&said));
-    let budgets: Vec<_> = Metric::REMEMBERED.iter().map(|metric| (*metric, budget(&said, *metric))).collect();
-    let catch = unit::ratio(said.get("catch"));
-    let confidence = unit::ratio(said.get("confidence")).unwrap_or(Ratio(0.95));
-    problems.extend(check(&said, (&budgets, catch), confidence));
+    let plain = BaselineRules::default();
     let rules = BaselineRules {
-        dir: folder.join(word(&said, "dir").unwrap_or("baselines")),
-        budget: budgets,
+        dir: folder.join(word(&said, "dir").map_or(plain.dir.as_path(), Path::new)),
+        budget: budgets(&said),
         gate_on,
-        catch,
-        min_change: unit::duration(said.get("min_change")).unwrap_or(Duration::from_micros(200)),
-        confidence,
+        catch: unit::ratio(said.get("catch")),
+        min_change: unit::duration(said.get("min_change")).unwrap_or(plain.min_change),
+        confidence: unit::ratio(said.get("confidence")).unwrap_or(plain.confidence),
         confirmation: match word(&said, "confirmation") {
             Some("required") => Confirmation::Required,
-            _ => Confirmation::Off,
+            _ => plain.confirmation,
         },
-        keep_runs: unit::parsed(said.get("keep_runs")).unwrap_or(KEEP_RUNS),
+        keep_runs: unit::parsed(said.get("keep_runs")).unwrap_or(plain.keep_runs),
         on_inconclusive: policy(&said, "on_inconclusive"),
         on_missing: policy(&said, "on_missing"),
     };
+    problems.extend(check(&said, &rules));
     (Some(rules), problems)
 }
 
@@ -76,7 +68,7 @@ fn unknown(span: Span, name: &str) -> Problem {
 }
 
 fn gated(said: &Layers) -> (Vec<Metric>, Vec<Problem>) {
-    let Some(list) = said.get("gate_on") else { return (GATE_ON.to_vec(), Vec::new()) };
+    let Some(list) = said.get("gate_on") else { return (BaselineRules::default().gate_on, Vec::new()) };
     let (mut metrics, mut problems) = (Vec::new(), Vec::new());
     if matches!(&list.value, Value::List(items) if items.is_empty()) {
         let known = Metric::REMEMBERED.map(Metric::name).join(", ");
@@ -94,11 +86,14 @@ fn gated(said: &Layers) -> (Vec<Metric>, Vec<Problem>) {
     (metrics, problems)
 }
 
-fn budget(said: &Layers, metric: Metric) -> Ratio {
-    let own = unit::ratio(said.inside("budget").get(metric.name()));
-    let single = unit::ratio(said.get("budget")).filter(|_| metric != Metric::ErrorRate);
-    let default = if metric == Metric::ErrorRate { BUDGET.1 } else { BUDGET.0 };
-    own.or(single).unwrap_or(default)
+/// What is said of each remembered metric, gated or only shown.
+fn budgets(said: &Layers) -> Vec<(Metric, Ratio)> {
+    let of = |metric: Metric| {
+        let own = unit::ratio(said.inside("budget").get(metric.name()));
+        let single = unit::ratio(said.get("budget")).filter(|_| metric != Metric::ErrorRate);
+        Some((metric, own.or(single)?))
+    };
+    Metric::REMEMBERED.into_iter().filter_map(of).collect()
 }
 
 fn unknown_budgets(said: &Layers) -> Vec<Problem> {
@@ -107,15 +102,11 @@ fn unknown_budgets(said: &Layers) -> Vec<Problem> {
     unknown_keys.map(|(key, _)| unknown(key.span, &key.name)).collect()
 }
 
-fn check(
-    said: &Layers,
-    (budgets, catch): (&[(Metric, Ratio)], Option<Ratio>),
-    confidence: Ratio,
-) -> Vec<Problem> {
+fn check(said: &Layers, rules: &BaselineRules) -> Vec<Problem> {
     let mut problems = Vec::new();
     // The error rate is counted in points, and its own budget says what must not slip through.
-    let mut times = budgets.iter().filter(|(metric, _)| *metric != Metric::ErrorRate);
-    let within = catch.is_some_and(|catch| times.any(|(_, budget)| catch <= *budget));
+    let mut times = Metric::REMEMBERED.into_iter().filter(|metric| *metric != Metric::ErrorRate);
+    let within = rules.catch.is_some_and(|catch| times.any(|metric| catch <= rules.budget_of(metric)));
     if let (Some(node), true) = (said.get("catch"), within) {
         problems
             .push(Problem::at(node.span, "`catch` must be above `budget`").hint(
@@ -126,7 +117,7 @@ fn check(
         let message = "with fewer than 3 runs nothing can be decided";
         problems.push(Problem::at(node.span, message).hint("keep 20 runs, or at least 10"));
     }
-    if let (Some(node), false) = (said.get("confidence"), (0.5..1.0).contains(&confidence.0)) {
+    if let (Some(node), false) = (said.get("confidence"), (0.5..1.0).contains(&rules.confidence.0)) {
         problems.push(
             Problem::at(node.span, "the confidence lies between 50% and 100%").hint("write such as `95%`"),
         );

@@ -8,22 +8,8 @@ use crate::config::render::Color;
 use crate::gate::judge;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Applies, Objective, Rules, Scope, Severity};
-use crate::result::fixture::{of_requests, rich, small};
+use crate::result::fixture::{objective, of_requests, rich, small};
 use crate::result::schema::{RunResult, Signal};
-
-fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
-    Objective {
-        scope,
-        metric,
-        limit,
-        severity: Severity::Fail,
-        window: None,
-        abort_after: None,
-        message: None,
-        applies: Applies::Here,
-        line: Some(41),
-    }
-}
 
 fn judged(objectives: Vec<Objective>, mut result: RunResult) -> RunResult {
     result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result, None));

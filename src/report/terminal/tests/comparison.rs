@@ -1,26 +1,12 @@
 //! The section about the baseline.
 
-use std::time::Duration;
-
 use super::*;
 use crate::baseline::Baseline;
 use crate::baseline::run::Run;
-use crate::plan::rules::{BaselineRules, Confirmation, Policy};
-use crate::units::Ratio;
+use crate::plan::rules::{BaselineRules, Confirmation};
 
 fn rules(confirmation: Confirmation) -> Rules {
-    let baseline = BaselineRules {
-        dir: "baselines".into(),
-        gate_on: vec![p(Percentile::P50), p(Percentile::P95), Metric::ErrorRate],
-        budget: Vec::new(),
-        catch: Some(Ratio(0.3)),
-        min_change: Duration::from_micros(200),
-        confidence: Ratio(0.95),
-        confirmation,
-        keep_runs: 20,
-        on_inconclusive: Policy::Pass,
-        on_missing: Policy::Pass,
-    };
+    let baseline = BaselineRules { confirmation, ..BaselineRules::default() };
     let objectives = vec![objective(Scope::Total, p(Percentile::P95), 2_000.0)];
     Rules { objectives, baseline: Some(baseline) }
 }

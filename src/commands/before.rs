@@ -17,6 +17,9 @@ use crate::result::file;
 use crate::result::schema::{Confirms, RunResult};
 use crate::runner::Fingerprint;
 
+/// Characters that tell two names or digests apart.
+const MOST_SHOWN: usize = 40;
+
 /// What a run is judged beside.
 #[derive(Debug, Default)]
 pub struct Before {
@@ -90,7 +93,8 @@ fn confirms(plan: &Plan, first: &RunResult) -> Result<Confirms, ConfirmError> {
     }
     match same.into_iter().find(|(_, first, here)| first != here) {
         Some((what, first, here)) => {
-            Err(ConfirmError::OtherPlan { what, first: first.clone(), here: here.clone() })
+            let short = |text: &str| text.chars().take(MOST_SHOWN).collect();
+            Err(ConfirmError::OtherPlan { what, first: short(first), here: short(here) })
         }
         None => Confirms::of(first).ok_or(ConfirmError::NothingFlagged),
     }

@@ -19,7 +19,9 @@ use crate::plan::rules::Rules;
 use crate::plan::{Plan, Selection};
 use crate::report::progress::Shown;
 use crate::report::selftest::{self, Found, Trial};
+use crate::report::sentence::{self, Headline};
 use crate::report::write;
+use crate::result::schema::RunResult;
 use crate::result::verdict::Status;
 
 /// The environment of the built-in configuration that starts the demo service.
@@ -37,8 +39,8 @@ pub enum SelftestError {
         known: Vec<String>,
     },
     /// An unchanged run was no success.
-    #[error("a run of the unchanged demo service did not pass: there is nothing to compare with")]
-    NoBaseline,
+    #[error("a run of the unchanged demo service cannot be compared with: {}", .0.sentence)]
+    Unfit(Headline),
 }
 
 impl SelftestError {
@@ -46,7 +48,7 @@ impl SelftestError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::NotRequested { .. } => 2,
-            Self::NoBaseline => 1,
+            Self::Unfit(_) => 1,
         }
     }
 
@@ -54,9 +56,7 @@ impl SelftestError {
     pub fn hint(&self) -> String {
         match self {
             Self::NotRequested { known, .. } => format!("it requests: {}", known.join(", ")),
-            Self::NoBaseline => {
-                "look at its folder; perhaps this machine is too busy, try fewer `--users`".into()
-            }
+            Self::Unfit(headline) => headline.next.clone().unwrap_or_else(|| "look at its folder".into()),
         }
     }
 }
@@ -104,9 +104,11 @@ impl<'a> Bench<'a> {
                 stopped => return Ok(stopped.exit_status()),
             };
             write::note(&selftest::progress(&label, &result));
-            let judged = judge(&Rules { baseline: None, ..self.rules.clone() }, &result, None);
-            if judged.status != Status::Passed {
-                return Err(SelftestError::NoBaseline.into());
+            let alone = Rules { baseline: None, ..self.rules.clone() };
+            let verdict = judge(&alone, &result, None);
+            if matches!(verdict.status, Status::Failed | Status::Invalid) {
+                let judged = RunResult { verdict: Some(verdict), ..*result };
+                return Err(SelftestError::Unfit(sentence::headline(&judged)).into());
             }
             baseline.runs.insert(format!("run-{index:04}"), Run::of(&result, None));
         }

@@ -108,7 +108,7 @@ impl Class<'_> {
         let failures = format!("{} of {} requests failed", number::count(failed), number::count(ended));
         let runs = counted(self.runs.len(), "run");
         let Standing { here, needed, .. } = self.standing;
-        if !self.standing.decides() {
+        if self.known.is_empty() && !self.standing.decides() {
             return format!(
                 "{runs}; {failures}. {} needed before anything is compared: {} missing.",
                 counted(needed as usize, "run"),

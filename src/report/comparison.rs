@@ -126,6 +126,9 @@ pub fn state(comparison: &Comparison) -> String {
         ComparisonState::OtherPlan => {
             format!("all {other_plans} runs of the baseline are of another plan, and not comparable")
         }
+        ComparisonState::Missing if comparison.unknown > 0 => {
+            format!("all files of the baseline ({}) are of a later version of loadgate", comparison.unknown)
+        }
         ComparisonState::Missing => "there is no baseline yet".to_owned(),
         ComparisonState::Partial => "a partial run is compared with nothing".to_owned(),
     }
@@ -166,11 +169,19 @@ pub fn notes(result: &RunResult) -> Vec<String> {
     let mut notes = Vec::new();
     if comparison.unknown > 0 {
         notes.push(format!(
-            "{} files of the baseline are of a later version of loadgate and were not used",
+            "not used, of a later version of loadgate: files of the baseline ({})",
             comparison.unknown
         ));
     }
     let shown = deltas(result);
+    let named = |wanted: &dyn Fn(&Delta) -> bool| {
+        let names: Vec<_> = shown.iter().filter(|delta| wanted(delta)).map(|delta| subject(delta)).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let refuted = named(&|delta| delta.confirmed == Some(false));
+    notes.extend(refuted.map(|names| format!("flagged by the first job, and not seen again here: {names}")));
+    let waiting = named(&|delta| comparison.checks > 0 && standing(delta) == Standing::Building);
+    notes.extend(waiting.map(|names| format!("not compared, too few runs so far: {names}")));
     notes.extend(shown.iter().filter_map(|delta| reason(delta)));
     notes.extend(rare(result));
     let moved = |delta: &&&Delta| delta.drift.is_some_and(|drift| drift.abs() >= TOLD_DRIFT);
@@ -236,7 +247,8 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
         Reason::Unconfirmed => {
             let confirm = |_: &Delta| {
                 format!(
-                    "run it on another machine: loadgate run {} -e {} --confirm RESULT",
+                    "run it on another machine, with the flags of this run and its result.json as RESULT: \
+                     loadgate run {} -e {} --confirm RESULT",
                     quoted(&result.scenario),
                     quoted(&result.environment)
                 )
@@ -256,13 +268,17 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
         _ => {
             let Some(comparison) = comparison else { return (objectives.to_owned(), None) };
             let missing = comparison.needed.saturating_sub(comparison.runs).max(1);
-            let next = format!("loadgate baseline update{} --runs {missing}", selection(result));
+            let next = format!(
+                "loadgate baseline update{} --runs {missing}, and the flags of this run",
+                selection(result)
+            );
             let advice = match comparison.state {
                 ComparisonState::NothingCompared => {
                     "let the run make more requests, or gate what its load lets vary (`baseline.gate_on`)"
                         .to_owned()
                 }
                 ComparisonState::Building => format!("make the missing runs on this kind of machine: {next}"),
+                _ if comparison.unknown > 0 => "use the version of loadgate that wrote them".to_owned(),
                 _ => format!("make a baseline and commit it: {next}"),
             };
             let alone = if comparison.checks == 0 { ": the SLA decides alone" } else { "" };
@@ -306,7 +322,7 @@ pub fn outcome(delta: &Delta) -> String {
             value(delta.base),
             size(delta, delta.budget),
             match delta.confirmed {
-                Some(true) => ", seen by two machines",
+                Some(true) => ", seen by both jobs",
                 _ => "",
             }
         ),

@@ -14,6 +14,9 @@ const ROUNDING: f64 = 1e-9;
 
 /// What does not agree, in words; none where everything does.
 pub fn contradiction(result: &RunResult) -> Option<String> {
+    if result.started_at.parse::<jiff::Timestamp>().is_err() {
+        return Some(format!("started_at is `{}`, which is no time", result.started_at));
+    }
     let endpoints = || result.endpoints.iter().chain([&result.totals]);
     let metrics = result.metrics.iter();
     endpoints()
@@ -125,7 +128,8 @@ mod tests {
     #[test]
     fn every_edit_is_told() {
         type Edit = fn(&mut RunResult);
-        let edits: [(Edit, &str); 7] = [
+        let edits: [(Edit, &str); 8] = [
+            (|it| it.started_at = "yesterday".into(), "started_at is `yesterday`"),
             (|it| it.totals.response_time.as_mut().unwrap().p95_ms = 1.0, "p95 of total is 1"),
             (|it| it.endpoints[1].response_time.as_mut().unwrap().n += 1, "count of POST /api/v1/builds"),
             (

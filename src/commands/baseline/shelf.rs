@@ -44,6 +44,14 @@ impl Shelf {
         let accepted = self.baseline.epoch().and_then(|epoch| epoch.split('-').nth(1));
         let older =
             document::stamp_of(&run.time).zip(accepted).is_some_and(|(run, accepted)| *run < *accepted);
+        let others = self.baseline.runs.values();
+        let (same, other): (Vec<_>, Vec<_>) = others.partition(|it| it.plan_digest == run.plan_digest);
+        if same.is_empty() && !other.is_empty() {
+            let count = other.len();
+            note(&format!(
+                "note: it is of another plan than the {count} runs before it, which are no longer compared"
+            ));
+        }
         if older {
             note("note: it was made before the newest change was accepted, and counts as a run with it");
         }

@@ -11,13 +11,16 @@ use crate::units::Ratio;
 use super::layer::Layers;
 use super::unit;
 
+/// Five times as slow: who writes this has left out a `%`.
+const WIDEST_BUDGET: Ratio = Ratio(4.0);
 /// With fewer runs nothing can be decided.
 const LEAST_RUNS: usize = 3;
 
 /// The rules, where `baseline` is written anywhere, and what is wrong with them.
 pub(super) fn baseline(folder: &Path, layers: &Layers) -> (Option<BaselineRules>, Vec<Problem>) {
     let said = layers.inside("baseline");
-    if said.iter().next().is_none() {
+    // Null in a more specific layer turns it off.
+    if layers.get("baseline").is_none() {
         return (None, Vec::new());
     }
     let (gate_on, mut problems) = gated(&said);
@@ -112,6 +115,12 @@ fn check(said: &Layers, rules: &BaselineRules) -> Vec<Problem> {
             .push(Problem::at(node.span, "`catch` must be above `budget`").hint(
                 "what is tolerated ends at `budget`; `catch` is the change that must not slip through",
             ));
+    }
+    let whole = said.get("budget").map_or(&[][..], Node::entries).iter().map(|(_, node)| node);
+    let wide = |node: &&Node| unit::ratio(Some(node)).is_some_and(|budget| budget >= WIDEST_BUDGET);
+    for node in whole.chain(said.get("budget")).filter(wide) {
+        let message = format!("a budget of `{}` tolerates everything", node.scalar().unwrap_or_default());
+        problems.push(Problem::at(node.span, message).hint("write a ratio such as `10%` or `0.1`"));
     }
     if let (Some(node), Some(..LEAST_RUNS)) = (said.get("keep_runs"), unit::parsed(said.get("keep_runs"))) {
         let message = "with fewer than 3 runs nothing can be decided";

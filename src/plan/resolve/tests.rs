@@ -266,3 +266,15 @@ fn requests_of(step: &Step) -> Vec<&Request> {
         _ => Vec::new(),
     }
 }
+
+#[test]
+fn a_comparison_is_turned_off_by_null_and_follows_each_budget() {
+    let rules = |baseline: &str, overrides: &str| {
+        rules(&config(&format!("{SMALL}baseline: {baseline}\n"), overrides), "here", "main").unwrap().baseline
+    };
+    let written = rules("{budget: {p95: 3%}}", "").unwrap();
+    let catch = |metric: &str| written.catch_of(Metric::named(metric).unwrap()).0;
+    assert!((catch("p95") - 0.09).abs() < 1e-12 && (catch("p50") - 0.3).abs() < 1e-12);
+    assert_eq!(rules("{budget: 3%}", "baseline: null"), None);
+    assert_eq!(rules("null", ""), None);
+}

@@ -229,6 +229,9 @@ fn a_comparison_that_could_never_decide_is_refused() {
         told("{gate_on: []}"),
         told("{gate_on: [p95, p999, connect_p95, max]}"),
         told("{budget: {p95: 1%, p75: 1%, error_rat: 1%}}"),
+        told("{budget: 10}"),
+        told("{budget: {p95: 500%}, catch: 600%}"),
+        told("{budget: {p50: 5%, p95: 20%}, catch: 15%}"),
         told("{keep_runs: 2}"),
         told("{keep_runs: 0}"),
         told("{keep_runs: many, gate_on: p95}"),
@@ -236,17 +239,20 @@ fn a_comparison_that_could_never_decide_is_refused() {
     ];
     let all: Vec<_> = all.iter().map(|text| text.split("resolved").next().unwrap_or_default()).collect();
     insta::assert_snapshot!(all.join("\n"), @r"
-9:21 `gate_on` of nothing compares nothing [name some of p50, p95, p99, error_rate, throughput, or leave it out; `baseline: null` turns the comparison off]
-9:27 `p999` is not remembered of a run, so it cannot be compared [did you mean `p99`? known: p50, p95, p99, error_rate, throughput]
-9:33 `connect_p95` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
-9:46 `max` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
-9:30 `p75` is not remembered of a run, so it cannot be compared [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
-9:39 unknown metric `error_rat` [did you mean `error_rate`? known: p50, p95, p99, error_rate, throughput]
-9:23 with fewer than 3 runs nothing can be decided [keep 20 runs, or at least 10]
-9:23 with fewer than 3 runs nothing can be decided [keep 20 runs, or at least 10]
-9:23 the text `many` is not a whole number [write a whole number, without quotes and without a leading zero]
-9:38 expected a list, found the text `p95` [write `[p95]`]
-");
+    9:21 `gate_on` of nothing compares nothing [name some of p50, p95, p99, error_rate, throughput, or leave it out; `baseline: null` turns the comparison off]
+    9:27 `p999` is not remembered of a run, so it cannot be compared [did you mean `p99`? known: p50, p95, p99, error_rate, throughput]
+    9:33 `connect_p95` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
+    9:46 `max` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
+    9:30 `p75` is not remembered of a run, so it cannot be compared [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
+    9:39 unknown metric `error_rat` [did you mean `error_rate`? known: p50, p95, p99, error_rate, throughput]
+    9:20 a budget of `10` tolerates everything [write a ratio such as `10%` or `0.1`]
+    9:26 a budget of `500%` tolerates everything [write a ratio such as `10%` or `0.1`]
+    9:48 `catch` must be above `budget` [what is tolerated ends at `budget`; `catch` is the change that must not slip through]
+    9:23 with fewer than 3 runs nothing can be decided [keep 20 runs, or at least 10]
+    9:23 with fewer than 3 runs nothing can be decided [keep 20 runs, or at least 10]
+    9:23 the text `many` is not a whole number [write a whole number, without quotes and without a leading zero]
+    9:38 expected a list, found the text `p95` [write `[p95]`]
+    ");
 }
 
 #[test]

@@ -91,8 +91,8 @@ fn a_second_job_is_to_look() {
 
     INCONCLUSIVE  2 numbers got worse here, first: p50 of GET /health is 60.0 ms,
                   +42.8 % on 42.0 ms (10 % tolerated)
-    next: run it on another machine: loadgate run build_flow -e demo --confirm
-          RESULT
+    next: run it on another machine, with the flags of this run and its result.json
+          as RESULT: loadgate run build_flow -e demo --confirm RESULT
     ");
 }
 
@@ -126,13 +126,14 @@ fn too_few_runs() {
     INCONCLUSIVE  the objective holds; the baseline has 1 of 5 runs on this CPU
                   (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24): the SLA decides alone
     next: make the missing runs on this kind of machine: loadgate baseline update --scenario build_flow
-          -e demo --runs 4
+          -e demo --runs 4, and the flags of this run
     ");
     insta::assert_snapshot!(section(&compared(Confirmation::Off, &[]), 100), @r"
     Baseline
       there is no baseline yet
 
     INCONCLUSIVE  the objective holds; there is no baseline yet: the SLA decides alone
-    next: make a baseline and commit it: loadgate baseline update --scenario build_flow -e demo --runs 5
+    next: make a baseline and commit it: loadgate baseline update --scenario build_flow -e demo --runs
+          5, and the flags of this run
     ");
 }

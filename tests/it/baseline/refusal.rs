@@ -23,7 +23,7 @@ const CASES: [Case; 14] = [
     ),
     ("steal", |it| it["generator"]["steal"] = json!(0.5), "the machine was taken away 50 %"),
     ("ended", |it| it["target_ended"] = json!(true), "the target command ended"),
-    ("time", |it| it["started_at"] = json!("last tuesday"), "has no time in `time`: `last tuesday`"),
+    ("time", |it| it["started_at"] = json!("last tuesday"), "started_at is `last tuesday`, which is no time"),
     ("class", |it| it["runner"]["cpu_class"] = json!(""), "has nothing in `cpu_class`"),
     ("name", |it| it["endpoints"][0]["name"] = json!("\u{1b}[2J".repeat(200)), "a name of 800 characters"),
     ("confirming", |it| it["confirms"] = json!({"started_at": "", "flagged": []}), "it is the second look"),

@@ -110,13 +110,11 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
         candidate: evidence.candidate,
         ..plain
     };
-    let doubt = doubt(compared, row, evidence);
     let first = compared.first_job(row.metric, row.endpoint);
-    let improved = evidence.improved;
-    let (status, because) = match doubt {
-        Some(excuse) if evidence.candidate => (DeltaStatus::Invalid, Some(excuse)),
-        None if evidence.candidate => worse(compared, first),
-        _ => not_worse(compared, row, (evidence, improved)),
+    let (status, because) = match excuse(compared, row) {
+        _ if !evidence.candidate => not_worse(compared, row, evidence),
+        None => worse(compared, first),
+        excuse => (DeltaStatus::Invalid, excuse),
     };
     Delta { confirmed: confirmed(first, evidence.candidate), status, because, ..numbers }
 }
@@ -168,17 +166,13 @@ fn worse(compared: &Compared, first: FirstJob) -> (DeltaStatus, Option<Because>)
     }
 }
 
-fn not_worse(
-    compared: &Compared,
-    row: &Row,
-    (evidence, improved): (&Evidence, bool),
-) -> (DeltaStatus, Option<Because>) {
+fn not_worse(compared: &Compared, row: &Row, evidence: &Evidence) -> (DeltaStatus, Option<Because>) {
     let unfinished = unfinished_ratio(compared.result);
     if unfinished > MOST_UNFINISHED && row.metric != Metric::Throughput {
         return (DeltaStatus::Inconclusive, Some(Because::Unfinished { ratio: unfinished }));
     }
     if evidence.high < evidence.catch {
-        return (if improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None);
+        return (if evidence.improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None);
     }
     let [bound, catch] = [evidence.high, evidence.catch].map(|change| ratio(row.metric, change));
     (DeltaStatus::Inconclusive, Some(Because::AboveCatch { bound, catch }))
@@ -186,9 +180,8 @@ fn not_worse(
 
 /// Why a number that got worse may be the machine's doing and not the service's. A late schedule says
 /// nothing of a throughput that has none.
-fn doubt(compared: &Compared, row: &Row, evidence: &Evidence) -> Option<Because> {
+fn excuse(compared: &Compared, row: &Row) -> Option<Because> {
     match row.metric {
-        _ if !evidence.candidate => None,
         Metric::Throughput => validity::stolen(compared.result),
         _ => validity::excuse(compared.result, row.p99_ms),
     }

@@ -70,14 +70,17 @@ impl Compared<'_> {
         let head: Vec<f64> =
             tested.iter().map(|row| delta::y(row.metric, row.head.unwrap_or(f64::NAN))).collect();
         let fine = self.past.fine();
-        let panels =
-            [Stage::First, Stage::Again].map(|stage| Panel::fit(&tracks, &fine, Level { stage, ..level }));
-        let evidence = panels.each_ref().map(|panel| panel.as_ref().map(|panel| panel.evidence(&head)));
+        let fit = |stage| Panel::fit(&tracks, &fine, Level { stage, ..level });
+        let panel = fit(Stage::First);
+        let first = panel.as_ref().map(|panel| panel.evidence(&head));
+        let again = self.result.confirms.as_ref().and_then(|_| Some(fit(Stage::Again)?.evidence(&head)));
         let said = |row: &Row| {
             let place = tested.iter().position(|tested| tested.endpoint == row.endpoint)?;
-            let stage = usize::from(self.first_job(row.metric, row.endpoint) == FirstJob::Flagged);
-            let evidence = evidence[stage].as_ref()?[place];
-            Some(Tested { evidence, panel: panels[0].as_ref()?, place })
+            let evidence = match self.first_job(row.metric, row.endpoint) {
+                FirstJob::Flagged => &again,
+                FirstJob::None | FirstJob::Clean => &first,
+            };
+            Some(Tested { evidence: evidence.as_ref()?[place], panel: panel.as_ref()?, place })
         };
         rows.iter().map(|row| delta::of_row(self, row, said(row))).collect()
     }

@@ -89,8 +89,6 @@ pub struct Evidence {
     pub budget: f64,
     /// C.
     pub catch: f64,
-    /// Runs of its group.
-    pub n: u64,
     /// Whether it is worse, by more than is tolerated and than chance explains.
     pub candidate: bool,
     /// Whether it is better in the same sense.
@@ -161,6 +159,14 @@ impl Scale {
     /// With more runs.
     fn with(self, more: u64) -> Self {
         Self { freedom: self.freedom + more as f64, ..self }
+    }
+}
+
+impl Track {
+    /// y of the runs of its group, the oldest first.
+    pub fn values_here(&self) -> Vec<f64> {
+        let here = self.past.iter().zip(&self.group).filter(|(_, group)| **group == self.here);
+        here.filter_map(|(y, _)| *y).collect()
     }
 }
 
@@ -278,13 +284,7 @@ impl Panel {
 
 impl Fit {
     fn of(track: &Track, (own, local): (Scale, Option<Scale>), level: Level) -> Option<Self> {
-        let here: Vec<f64> = track
-            .past
-            .iter()
-            .zip(&track.group)
-            .filter(|(_, group)| **group == track.here)
-            .filter_map(|(y, _)| *y)
-            .collect();
+        let here = track.values_here();
         let (n, centre) = (here.len() as u64, median(&here)?);
         let Tolerance { budget, catch, min_change } = track.tolerance;
         let budget = budget.max((min_change / centre.exp()).ln_1p());
@@ -315,7 +315,6 @@ impl Fit {
             high: change + self.bars.pass,
             budget: self.budget,
             catch: self.catch,
-            n: self.n,
             candidate: worse(1.0),
             improved: worse(-1.0),
         }

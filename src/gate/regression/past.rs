@@ -32,8 +32,6 @@ pub struct Standing {
     pub here: u64,
     /// Of these, so many are needed.
     pub needed: u64,
-    /// In all groups.
-    pub in_all: u64,
 }
 
 impl Standing {
@@ -44,7 +42,7 @@ impl Standing {
 
     fn new(here: u64, in_all: u64) -> Self {
         let needed = if in_all >= ENOUGH_IN_ALL { FEWEST } else { FEWEST_ALONE };
-        Self { here, needed, in_all }
+        Self { here, needed }
     }
 }
 
@@ -145,15 +143,8 @@ impl<'a> Past<'a> {
 impl Track {
     /// How many runs it has values of.
     pub fn standing(&self) -> Standing {
-        let there = || self.past.iter().zip(&self.group).filter(|(y, _)| y.is_some());
-        let here = there().filter(|(_, group)| **group == self.here).count();
-        Standing::new(here as u64, there().count() as u64)
-    }
-
-    /// y of the runs of its group, the oldest first.
-    pub fn values_here(&self) -> Vec<f64> {
-        let here = self.past.iter().zip(&self.group).filter(|(_, group)| **group == self.here);
-        here.filter_map(|(y, _)| *y).collect()
+        let in_all = self.past.iter().flatten().count();
+        Standing::new(self.values_here().len() as u64, in_all as u64)
     }
 }
 

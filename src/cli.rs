@@ -30,6 +30,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Decide again about a stored result, by today's thresholds and baseline
     Judge(JudgeArgs),
+    /// Render a stored result again, in any format
+    Report(ReportArgs),
     /// Remember runs, accept a deliberate change, list what is remembered
     Baseline(baseline::BaselineArgs),
     /// Try the gate: simulated, or on this machine with the demo service
@@ -136,6 +138,39 @@ pub enum VerdictFormat {
     /// The report of the run.
     Terminal,
     /// The verdict as it stands in result.json.
+    Json,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The folder of a run, or its result.json
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub result: PathBuf,
+    /// Which report
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal, value_name = "FORMAT")]
+    pub format: ReportFormat,
+    /// Write it to this file instead of standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// How a stored result is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportFormat {
+    /// What a run prints.
+    Terminal,
+    /// One page for a browser.
+    Html,
+    /// For a job summary.
+    Markdown,
+    /// A row an endpoint.
+    Csv,
+    /// A row a second and endpoint.
+    SeriesCsv,
+    /// Test results.
+    Junit,
+    /// The result itself.
     Json,
 }
 

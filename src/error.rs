@@ -13,6 +13,7 @@ use crate::config::source::Sources;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
+use crate::report::document::DocumentError;
 use crate::report::text::printable;
 use crate::result::file::FileError as ResultError;
 
@@ -42,6 +43,9 @@ pub enum Error {
     /// The result cannot be written.
     #[error(transparent)]
     Result(#[from] ResultError),
+    /// A report cannot be made.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// What is remembered cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -82,7 +86,12 @@ impl Error {
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
-            Self::Target(_) | Self::Load(_) | Self::Result(_) | Self::Demo(_) | Self::System(..) => 1,
+            Self::Target(_)
+            | Self::Load(_)
+            | Self::Result(_)
+            | Self::Document(_)
+            | Self::Demo(_)
+            | Self::System(..) => 1,
         }
     }
 
@@ -128,7 +137,7 @@ impl Error {
             Self::Confirm(error) => Some(error.hint().into()),
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
-            Self::Config { .. } | Self::Load(_) | Self::System(..) => None,
+            Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::System(..) => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use loadgate::cli::{Cli, Command, variables};
-use loadgate::commands::{baseline, check, demo_api, judge, run, selftest, target_guard};
+use loadgate::commands::{baseline, check, demo_api, judge, report, run, selftest, target_guard};
 use loadgate::error::Error;
 use loadgate::report::write;
 
@@ -27,6 +27,7 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Baseline(args) => baseline::run(&args).map(ExitCode::from),
         Command::Judge(args) => judge::run(&args).map(ExitCode::from),
+        Command::Report(args) => report::run(&args).map(ExitCode::from),
         Command::Selftest(args) => selftest::run(&args).map(ExitCode::from),
         Command::DemoApi(args) => {
             demo_api::run(args, write::note)?;

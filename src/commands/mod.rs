@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo_api;
 pub mod judge;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod selftest;
 pub mod target;

@@ -14,7 +14,8 @@ use crate::gate::watch::Watch;
 use crate::github::context::Context as Job;
 use crate::load::shutdown::Shutdown;
 use crate::load::{Both, generate, tls};
-use crate::plan::{Plan, Protection};
+use crate::plan::{Format, Plan, Protection};
+use crate::report::document::Document;
 use crate::report::progress::{Progress, Shown};
 use crate::report::write;
 use crate::result::file::{RunFolder, RunName};
@@ -109,13 +110,26 @@ pub async fn measured(
     let context = Context { confirms: before.confirms, ..context(&reached) };
     let mut result = watch.complete(summarise(plan, &run?, context));
     result.verdict = Some(judge(&plan.rules, &result, before.baseline.as_ref()));
-    folder.write_result(&result)?;
+    documents(&folder, &plan.reporting.formats, &result)?;
     folder.point_latest()?;
     // Only now: a target that will not go must not keep an interrupted job from its result.
     if let Err(error) = reached.stop().await {
         write::note(&format!("warning: {error}"));
     }
     Ok(Outcome::Measured(Box::new(result), folder))
+}
+
+/// Writes what is asked for; what cannot be made keeps nothing else from being written.
+fn documents(folder: &RunFolder, formats: &[Format], result: &RunResult) -> Result<(), Error> {
+    let asked = Document::ALL.into_iter().filter(|document| document.is_asked_for(formats));
+    let written: Vec<_> = asked
+        .map(|document| {
+            let text = document.render(result)?;
+            folder.write(document.file_name(), text.as_bytes())?;
+            Ok(())
+        })
+        .collect();
+    written.into_iter().collect()
 }
 
 fn context(reached: &Reached) -> Context {

@@ -4,7 +4,12 @@
 pub mod baseline;
 pub mod baseline_list;
 pub mod comparison;
+pub mod csv;
 pub mod defect;
+pub mod document;
+pub mod html;
+pub mod junit;
+pub mod markdown;
 pub mod model;
 pub mod number;
 pub mod progress;

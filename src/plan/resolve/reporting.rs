@@ -33,12 +33,10 @@ pub(super) fn reporting(config: &Config, layers: &Layers) -> Reporting {
 pub(super) fn inactive(layers: &Layers) -> Vec<String> {
     let reporting = layers.inside("reporting");
     let enabled = |node: &Node| node.get("enabled").and_then(Node::scalar) != Some("false");
-    let other_formats = formats(layers).is_some_and(|formats| formats.iter().any(|it| *it != Format::Json));
     let all = [
         ("`ab`", layers.get("ab").is_some()),
         ("`reporting.prometheus`", reporting.get("prometheus").is_some_and(enabled)),
         ("`reporting.grafana`", reporting.get("grafana").is_some()),
-        ("`reporting.formats` other than `json`", other_formats),
     ];
     all.into_iter().filter(|(_, configured)| *configured).map(|(name, _)| name.to_owned()).collect()
 }

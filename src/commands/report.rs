@@ -1,0 +1,31 @@
+//! `loadgate report`: any report again, of a stored result. No traffic, no configuration.
+
+use crate::cli::variables;
+use crate::cli::{ReportArgs, ReportFormat};
+use crate::error::Error;
+use crate::report::document::Document;
+use crate::report::write;
+use crate::result::file;
+
+/// Renders a stored result to a file, or to standard output.
+pub fn run(args: &ReportArgs) -> Result<u8, Error> {
+    let result = file::read(&args.result)?;
+    let document = match args.format {
+        ReportFormat::Terminal => {
+            write::summary(&result, None, variables::color());
+            return Ok(0);
+        }
+        ReportFormat::Html => Document::Html,
+        ReportFormat::Markdown => Document::Markdown,
+        ReportFormat::Json => Document::Json,
+        ReportFormat::Junit => Document::Junit,
+        ReportFormat::Csv => Document::Endpoints,
+        ReportFormat::SeriesCsv => Document::Series,
+    };
+    let text = document.render(&result)?;
+    match &args.output {
+        Some(path) => file::write_atomic(path, text.as_bytes())?,
+        None => write::data(&text),
+    }
+    Ok(0)
+}

@@ -1,17 +1,107 @@
-//! The report as one page that needs no network. Pure.
+//! The report as one page that needs no network: verdict first, then what it rests on. Everything is in the
+//! page before its script runs; the script only sorts, filters and points. Pure.
 
-use minijinja::{Environment, context};
+mod distribution;
+mod facts;
+mod interval;
+mod page;
+mod plot;
+mod scale;
+mod timeline;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use ring::digest::{SHA256, digest};
+
+use crate::result::endpoint::{Endpoint, Kind};
 use crate::result::schema::RunResult;
 
-use super::sentence;
+use page::Page;
+
+/// Characters of a name that are shown.
+const LONGEST_NAME: usize = 120;
+
+const TEMPLATE: &str = include_str!("html/page.html");
+const MACROS: &str = include_str!("html/macros.html");
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+const LIVE_SCRIPT: &str = include_str!("html/live.js");
+
+/// How far a run is that is still going on.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Progress {
+    /// Seconds since the start of the load.
+    pub elapsed_s: f64,
+    /// Seconds it is planned to last.
+    pub planned_s: f64,
+    /// Windows that could not be counted on the page; the report on disk has them.
+    pub missed: u64,
+}
 
 /// The page of a result.
 pub fn render(result: &RunResult) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.add_template("page.html", include_str!("html/page.html"))?;
-    let headline = sentence::headline(result);
-    environment.get_template("page.html")?.render(context! {
-        name => &result.name, word => headline.word, sentence => headline.sentence,
-    })
+    page("page.html", result, None)
 }
+
+/// The page of a run that is still going on.
+pub fn live(result: &RunResult, progress: &Progress) -> Result<String, minijinja::Error> {
+    page("page.html", result, Some(progress))
+}
+
+/// What the page of a result shows, without the frame around it: what a viewer of [`live`] is sent.
+pub fn main(result: &RunResult, progress: Option<&Progress>) -> Result<String, minijinja::Error> {
+    page("main.html", result, progress)
+}
+
+fn page(template: &str, result: &RunResult, progress: Option<&Progress>) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_template("macros.html", MACROS)?;
+    environment.add_template("main.html", include_str!("html/main.html"))?;
+    environment.add_template("page.html", TEMPLATE)?;
+    let scripts: Vec<_> = match progress {
+        Some(_) => vec![Script::of(SCRIPT), Script::of(LIVE_SCRIPT)],
+        None => vec![Script::of(SCRIPT)],
+    };
+    let page = Page::of(result, progress);
+    let view = View { page, progress, scripts, style: STYLE };
+    environment.get_template(template)?.render(Value::from(Serde(view)))
+}
+
+/// What the templates are given.
+#[derive(Debug, serde::Serialize)]
+struct View<'a> {
+    page: Page,
+    progress: Option<&'a Progress>,
+    scripts: Vec<Script>,
+    style: &'static str,
+}
+
+/// A script of the page, and the hash by which the page's own policy lets it run, and nothing else.
+#[derive(Debug, serde::Serialize)]
+struct Script {
+    source: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn of(source: &'static str) -> Self {
+        Self { source, hash: STANDARD.encode(digest(&SHA256, source.as_bytes())) }
+    }
+}
+
+/// How an endpoint is called on the page.
+fn model_name(endpoint: &Endpoint) -> &str {
+    match endpoint.kind {
+        Kind::All => "all requests",
+        Kind::Http | Kind::Websocket => &endpoint.name,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,10 @@ use super::number;
 use super::text::printable;
 
 /// One endpoint as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointRow {
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointRow<'a> {
+    /// Its numbers.
+    pub of: &'a Endpoint,
     /// Its name; `all` in the last row.
     pub name: String,
     /// How bad its objectives stand.
@@ -59,8 +61,18 @@ pub enum Bound {
     AtLeast,
 }
 
+impl Bound {
+    /// As it stands before a limit.
+    pub fn sign(self) -> char {
+        match self {
+            Self::AtMost => '≤',
+            Self::AtLeast => '≥',
+        }
+    }
+}
+
 /// Every endpoint, broken ones first; all of them together in the last row.
-pub fn endpoints(result: &RunResult) -> Vec<EndpointRow> {
+pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
     let checks = checks(result);
     let rank = |endpoint: &Endpoint| {
         let about = |check: &&&Check| {
@@ -83,10 +95,11 @@ pub fn endpoints(result: &RunResult) -> Vec<EndpointRow> {
     rows
 }
 
-fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow {
+fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_> {
     let [response, service] = [&endpoint.response_time, &endpoint.service_time].map(Option::as_ref);
     let time = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
     EndpointRow {
+        of: endpoint,
         name,
         rank,
         ok: number::count(endpoint.ok),

@@ -2,7 +2,6 @@
 //! last thing said, where the eye is. Pure.
 
 mod comparison;
-mod load;
 pub(super) mod table;
 
 use std::fmt::Write;
@@ -10,10 +9,10 @@ use std::fmt::Write;
 use crate::config::render::Color;
 use crate::result::endpoint::Times;
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding, Status};
+use crate::result::verdict::{Check, CheckSeverity, CheckStatus, Status};
 
 use super::text::{printable, shorten, wrap};
-use super::{model, number, sentence, window};
+use super::{load, model, number, sentence};
 use table::{Column, Side};
 
 /// What a report is made for.
@@ -180,18 +179,8 @@ impl Page<'_> {
     }
 
     fn notices(&mut self, result: &RunResult) {
-        let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
-        for finding in findings.filter(|finding| **finding != Finding::NoObjective) {
-            let (text, remedy) = match (finding, &result.aborted) {
-                (Finding::Aborted { .. }, Some(aborted)) => {
-                    (printable(&window::aborted(aborted)), sentence::STOPPED_EARLY)
-                }
-                _ => sentence::finding(*finding),
-            };
-            self.paragraph("warning: ", &format!("{text}. To do: {remedy}."));
-        }
-        for warning in &result.warnings {
-            self.paragraph("warning: ", &printable(warning));
+        for notice in sentence::notices(result) {
+            self.paragraph("warning: ", &printable(&notice));
         }
     }
 
@@ -210,30 +199,15 @@ impl Page<'_> {
             Column::optional("n", 1),
         ];
         self.table(&columns, checks.iter().map(|check| check_row(check)).collect());
-        for check in checks.iter().filter(|check| model::rank(check) < model::Rank::Fine) {
+        for check in checks {
             self.check_notes(check);
         }
     }
 
-    /// Why a check is open, and what its author wanted to be said when it breaks.
     fn check_notes(&mut self, check: &Check) {
-        if let Some(because) = check.because {
-            let (why, remedy) = sentence::because(check, because);
-            let subject = printable(&sentence::subject(check));
-            // How much longer to run is said once, with the verdict.
-            let remedy = match because {
-                Because::TooFew { .. } => String::new(),
-                _ => format!(". To do: {remedy}."),
-            };
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {why}{remedy}"));
-        }
-        if let Some(broken) = window::broken(check) {
-            let subject = printable(&sentence::subject(check));
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {broken}"));
-        }
-        if let (CheckStatus::Fail, Some(message)) = (check.status, &check.message) {
-            let subject = printable(&sentence::subject(check));
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {}", printable(message)));
+        let subject = printable(&sentence::subject(check));
+        for note in sentence::notes(check) {
+            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {}", printable(&note)));
         }
     }
 
@@ -291,17 +265,13 @@ fn check_row(check: &Check) -> Vec<String> {
         (CheckStatus::Invalid, _) => "! invalid",
         (CheckStatus::NotApplicable, _) => "- not here",
     };
-    let sign = match model::bound(check) {
-        model::Bound::AtMost => "≤",
-        model::Bound::AtLeast => "≥",
-    };
     let value = check.value.map(|value| number::value(check.unit, value));
     vec![
         mark.to_owned(),
         printable(&sentence::metric(check)),
         printable(sentence::scope(check)),
         value.unwrap_or_else(|| number::NOTHING.to_owned()),
-        format!("{sign} {}", number::limit(check.unit, check.limit)),
+        format!("{} {}", model::bound(check).sign(), number::limit(check.unit, check.limit)),
         number::count(check.n),
     ]
 }

@@ -1,7 +1,8 @@
 //! What was done, and how the generator fared, in one sentence each.
 
-use crate::report::number;
 use crate::result::schema::{Distribution, Generator, Load, LoadModel, RunResult};
+
+use super::number;
 
 /// The load and how long it lasted.
 pub fn describe(result: &RunResult) -> String {

@@ -1,0 +1,163 @@
+//! How times are distributed: the curve of percentiles up to 99.99 %, of response and service time, and the
+//! table behind it. The axis gives every nine the same room.
+
+use serde::Serialize;
+
+use crate::load::measure::times::LONGEST_US;
+use crate::report::number;
+use crate::report::text::{printable, shorten};
+use crate::result::endpoint::{Endpoint, Times};
+use crate::stats::histogram;
+
+use super::plot::{Plot, Tick, percent};
+use super::scale::Scale;
+use super::{LONGEST_NAME, model_name};
+
+/// Nines on the axis: 99.99 % is its end.
+const NINES: f64 = 4.0;
+/// Points of a curve.
+const POINTS: u32 = 48;
+/// The percentiles that are named, and whether there is room for them on the axis.
+const NAMED: [(&str, f64); 6] =
+    [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// The distribution of one endpoint.
+#[derive(Debug, Clone, Serialize)]
+pub struct Distribution {
+    /// Its name.
+    pub name: String,
+    /// How many response times.
+    pub n: String,
+    /// The curves.
+    pub plot: Plot,
+    /// The percentiles named on the axis.
+    pub ticks: Vec<Tick>,
+    /// The table behind it.
+    pub rows: Vec<Row>,
+}
+
+/// A percentile of both times.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Which.
+    pub name: &'static str,
+    /// From when it was due.
+    pub response: String,
+    /// From when it was sent.
+    pub service: String,
+}
+
+/// The distribution of an endpoint; none where nothing was recorded.
+pub fn distribution(endpoint: &Endpoint) -> Option<Distribution> {
+    let response = endpoint.response_time.as_ref()?;
+    let curves = [Curve::of(endpoint.service_time.as_ref()), Curve::of(Some(response))];
+    let largest = curves.iter().flat_map(|curve| &curve.points).map(|(_, ms)| *ms).fold(0.0, f64::max);
+    let scale = Scale::of_times(response.min_ms, response.p50_ms, largest);
+    let plot = Plot::new("time", &scale, number::limit_ms);
+    let [service_curve, response_curve] = &curves;
+    let points = |curve: &Curve| curve.points.clone().into_iter().map(|(x, ms)| (x, Some(ms)));
+    let plot = plot.with(("service", "service time"), &scale, points(service_curve));
+    let plot = plot.with(("response", "response time"), &scale, points(response_curve));
+    Some(Distribution {
+        name: shorten(&printable(model_name(endpoint)), LONGEST_NAME),
+        n: number::count(response.n),
+        plot,
+        ticks: ticks(),
+        rows: rows(response, endpoint.service_time.as_ref(), &curves),
+    })
+}
+
+/// A distribution as points: place on the axis, and milliseconds.
+struct Curve {
+    points: Vec<(f64, f64)>,
+    /// 99.99 %, where there are enough requests to tell.
+    last: Option<f64>,
+}
+
+impl Curve {
+    fn of(times: Option<&Times>) -> Self {
+        let Some(times) = times else { return Self { points: Vec::new(), last: None } };
+        let text = times.histogram.as_deref();
+        match text.and_then(|text| histogram::decode(text, LONGEST_US).ok()).filter(|it| !it.is_empty()) {
+            Some(values) => {
+                let ms = |quantile: f64| values.value_at_quantile(quantile) as f64 / 1e3;
+                // Beyond the largest of n values there is nothing to draw.
+                let most = (values.len() as f64).log10().min(NINES);
+                let nines = (0..=POINTS).map(|step| f64::from(step) / f64::from(POINTS) * most);
+                let points = nines.map(|nines| (nines / NINES, ms(1.0 - 10_f64.powf(-nines)))).collect();
+                Self { points, last: (most >= NINES).then(|| ms(0.9999)) }
+            }
+            None => Self { points: known(times), last: None },
+        }
+    }
+}
+
+/// What a result without its histogram still knows.
+fn known(times: &Times) -> Vec<(f64, f64)> {
+    let values = [times.p50_ms, times.p75_ms, times.p90_ms, times.p95_ms, times.p99_ms, times.p999_ms];
+    NAMED.into_iter().zip(values).map(|((_, quantile), ms)| (place(quantile), ms)).collect()
+}
+
+fn place(quantile: f64) -> f64 {
+    -(1.0 - quantile).log10() / NINES
+}
+
+fn ticks() -> Vec<Tick> {
+    let named = [("p0", 0.0), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+    named.into_iter().map(|(name, quantile)| Tick { at: percent(place(quantile)), text: name.to_owned() }).collect()
+}
+
+fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curve]: &[Curve; 2]) -> Vec<Row> {
+    let time = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
+    let picks: [(&'static str, fn(&Times) -> f64); 9] = [
+        ("min", |times| times.min_ms),
+        ("mean", |times| times.mean_ms),
+        ("p50", |times| times.p50_ms),
+        ("p75", |times| times.p75_ms),
+        ("p90", |times| times.p90_ms),
+        ("p95", |times| times.p95_ms),
+        ("p99", |times| times.p99_ms),
+        ("p99.9", |times| times.p999_ms),
+        ("max", |times| times.max_ms),
+    ];
+    let mut rows: Vec<_> = picks
+        .into_iter()
+        .map(|(name, pick)| Row { name, response: time(Some(pick(response))), service: time(service.map(pick)) })
+        .collect();
+    let last = Row { name: "p99.99", response: time(response_curve.last), service: time(service_curve.last) };
+    rows.insert(rows.len() - 1, last);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture;
+
+    #[test]
+    fn a_curve_ends_where_its_last_request_is() {
+        let result = fixture::of_requests(1_000);
+        let shown = distribution(&result.totals).unwrap();
+        // 1,000 requests know 99.9 %, three of four nines.
+        let last = shown.plot.lines[1].path.rsplit('L').next().unwrap();
+        assert!(last.starts_with("750 "), "{last}");
+        assert_eq!(shown.rows.iter().find(|row| row.name == "p99.99").unwrap().response, "–");
+        assert_eq!(shown.rows.iter().find(|row| row.name == "p95").unwrap().response, "105 ms");
+    }
+
+    #[test]
+    fn without_its_histogram_a_result_still_has_the_percentiles_it_names() {
+        let mut result = fixture::small();
+        for times in [&mut result.totals.response_time, &mut result.totals.service_time] {
+            times.as_mut().unwrap().histogram = None;
+        }
+        let shown = distribution(&result.totals).unwrap();
+        assert_eq!(shown.plot.lines.len(), 2);
+        assert_eq!(shown.plot.lines[1].path.matches('L').count(), 5);
+    }
+
+    #[test]
+    fn nothing_recorded_is_no_chart() {
+        assert!(distribution(&fixture::of_requests(0).totals).is_none());
+    }
+}

@@ -1,0 +1,87 @@
+//! Single facts with their names: the tiles at the top, the generator, the environment.
+
+use serde::Serialize;
+
+use crate::report::number;
+use crate::report::text::{printable, shorten};
+use crate::result::endpoint::failures;
+use crate::result::schema::{Generator, RunResult};
+
+use super::LONGEST_NAME;
+
+/// A fact and its name.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fact {
+    /// Its name.
+    pub name: &'static str,
+    /// The fact.
+    pub text: String,
+}
+
+fn fact(name: &'static str, text: String) -> Fact {
+    Fact { name, text }
+}
+
+/// What everybody asks first.
+pub fn tiles(result: &RunResult) -> Vec<Fact> {
+    let totals = &result.totals;
+    let times = totals.response_time.as_ref();
+    let time = |pick: Option<f64>| pick.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
+    vec![
+        fact("p95 response time", time(times.map(|times| times.p95_ms))),
+        fact("p99 response time", time(times.map(|times| times.p99_ms))),
+        fact("error rate", totals.error_rate.map_or_else(|| number::NOTHING.to_owned(), number::ratio)),
+        fact("successes per second", number::rate(totals.requests_per_second)),
+        fact("successes", number::count(totals.ok)),
+        fact("failures", number::count(failures(&totals.failed))),
+    ]
+}
+
+/// How the generator fared.
+pub fn generator(generator: &Generator) -> Vec<Fact> {
+    let lag = generator.schedule_lag_p99_ms.map(number::milliseconds);
+    vec![
+        fact("CPU per request", format!("{} µs", number::significant(generator.cpu_us_per_request))),
+        fact("cores busy", number::ratio(generator.cpu_utilisation)),
+        fact("schedule lag, p99", lag.unwrap_or_else(|| number::NOTHING.to_owned())),
+        fact("of the plan started", number::ratio(generator.achieved_ratio)),
+        fact("CPU stolen by others", number::ratio(generator.steal)),
+        fact("memory at its highest", format!("{} MB", number::significant(generator.rss_mb))),
+        fact("descriptors or ports ran out", format!("{} times", number::count(generator.exhausted))),
+    ]
+}
+
+/// Where, when, what and how.
+pub fn about(result: &RunResult) -> Vec<Fact> {
+    let runner = &result.runner;
+    let text = |text: &str| shorten(&printable(text), LONGEST_NAME);
+    let or_nothing = |value: Option<&str>| value.map_or_else(|| number::NOTHING.to_owned(), text);
+    let levels = result.load.stages.iter().map(|stage| {
+        let [from, to] = [stage.from, stage.to].map(number::shortest);
+        format!("{from} → {to} in {}", number::seconds(stage.over_s))
+    });
+    let stages = levels.collect::<Vec<_>>().join(", ");
+    let mut facts = vec![
+        fact("target", text(&result.target)),
+        fact("started", text(&result.started_at)),
+        fact("lasted", number::seconds(result.duration_s)),
+        fact("judged", number::seconds(result.steady_s)),
+        fact("seed", result.seed.to_string()),
+        fact("plan digest", text(&result.plan_digest)),
+        fact("commit", or_nothing(result.git.sha.as_deref())),
+        fact("branch or tag", or_nothing(result.git.reference.as_deref())),
+        fact("processor", format!("{} ({} CPUs, {})", text(&runner.cpu_model), runner.cpus, text(&runner.arch))),
+        fact("system", format!("{}, image {}", text(&runner.os), or_nothing(runner.image.as_deref()))),
+        fact("class of machine", text(&runner.cpu_class)),
+        fact("made by", format!("{} {}", text(&result.tool.name), text(&result.tool.version))),
+    ];
+    if !stages.is_empty() {
+        facts.insert(4, fact("stages", shorten(&stages, LONGEST_NAME * 2)));
+    }
+    facts
+}
+
+/// The command that makes this run again.
+pub fn command(result: &RunResult) -> String {
+    format!("loadgate run {} -e {} --seed {}", result.scenario, result.environment, result.seed)
+}

@@ -1,0 +1,318 @@
+//! Everything the template shows, as text and places; the template decides nothing.
+
+use serde::Serialize;
+
+use crate::report::text::{printable, shorten};
+use crate::report::{comparison, load, model, number, sentence};
+use crate::result::endpoint::{Endpoint, Times, failures};
+use crate::result::schema::RunResult;
+use crate::result::verdict::{Check, Status};
+
+use super::distribution::{Distribution, distribution};
+use super::interval::{self, Group};
+use super::plot::percent;
+use super::timeline::{Timeline, timeline};
+use super::{LONGEST_NAME, Progress, facts, model_name};
+
+/// The most distributions that are drawn; the rest is in the table.
+const MOST_DISTRIBUTIONS: usize = 48;
+/// Characters of a foreign sentence.
+const LONGEST_TEXT: usize = 400;
+
+/// A result as the page shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    title: String,
+    scenario: String,
+    environment: String,
+    subtitle: String,
+    target: String,
+    verdict: VerdictView,
+    tiles: Vec<facts::Fact>,
+    notices: Vec<String>,
+    checks: Vec<CheckRow>,
+    comparison: Option<ComparisonView>,
+    timeline: Option<Timeline>,
+    endpoints: Vec<EndpointView>,
+    distributions: Vec<Distribution>,
+    distributions_left: usize,
+    failures: Vec<KindView>,
+    metrics: Vec<MetricView>,
+    tasks: Vec<TaskView>,
+    generator: Vec<facts::Fact>,
+    generator_sentence: String,
+    about: Vec<facts::Fact>,
+    reproduce: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct VerdictView {
+    status: &'static str,
+    class: &'static str,
+    word: String,
+    sentence: String,
+    next: Option<String>,
+    partial: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct CheckRow {
+    class: &'static str,
+    standing: &'static str,
+    metric: String,
+    scope: String,
+    value: String,
+    limit: String,
+    n: String,
+    /// The value as a share of the axis; none without one.
+    at: Option<String>,
+    /// The limit as a share of the axis.
+    limit_at: String,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ComparisonView {
+    state: String,
+    tolerance: Option<String>,
+    groups: Vec<Group>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct EndpointView {
+    class: &'static str,
+    name: String,
+    cells: Vec<Cell>,
+}
+
+/// A cell that can be sorted by.
+#[derive(Debug, Clone, Serialize)]
+struct Cell {
+    text: String,
+    /// Empty where there is no number.
+    value: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct KindView {
+    kind: String,
+    count: String,
+    rows: Vec<FailureView>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct FailureView {
+    endpoint: String,
+    count: String,
+    samples: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct MetricView {
+    name: String,
+    count: String,
+    times: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct TaskView {
+    class: String,
+    task: String,
+    iterations: String,
+    skipped: String,
+    failed: String,
+}
+
+impl Page {
+    /// The page of a result; of one that is still going on with how far it is.
+    pub fn of(result: &RunResult, progress: Option<&Progress>) -> Self {
+        let drawn = distributions(result);
+        let recorded = result.endpoints.iter().filter(|endpoint| endpoint.response_time.is_some()).count();
+        Self {
+            title: name(&result.name),
+            scenario: name(&result.scenario),
+            environment: name(&result.environment),
+            subtitle: load::describe(result),
+            target: foreign(&result.target),
+            verdict: verdict(result, progress),
+            tiles: facts::tiles(result),
+            notices: sentence::notices(result).iter().map(|notice| foreign(notice)).collect(),
+            checks: model::checks(result).into_iter().map(check_row).collect(),
+            comparison: comparison_view(result),
+            timeline: timeline(result),
+            endpoints: model::endpoints(result).into_iter().map(endpoint_view).collect(),
+            // The first of them is of all requests.
+            distributions_left: (recorded + 1).saturating_sub(drawn.len().max(1)),
+            distributions: drawn,
+            failures: kinds(result),
+            metrics: result.metrics.iter().map(metric_view).collect(),
+            tasks: tasks(result),
+            generator: facts::generator(&result.generator),
+            generator_sentence: load::generator(&result.generator),
+            about: facts::about(result),
+            reproduce: reproduce(result),
+        }
+    }
+}
+
+fn reproduce(result: &RunResult) -> String {
+    printable(&facts::command(result))
+}
+
+fn name(text: &str) -> String {
+    shorten(&printable(text), LONGEST_NAME)
+}
+
+fn foreign(text: &str) -> String {
+    shorten(&printable(text), LONGEST_TEXT)
+}
+
+fn verdict(result: &RunResult, progress: Option<&Progress>) -> VerdictView {
+    if let Some(progress) = progress {
+        return running(progress);
+    }
+    let headline = sentence::headline(result);
+    let (status, class) = match result.verdict.as_ref().map(|verdict| verdict.status) {
+        Some(Status::Passed) => ("passed", "pass"),
+        Some(Status::Failed) => ("failed", "fail"),
+        Some(Status::Inconclusive) => ("inconclusive", "warn"),
+        Some(Status::Invalid) => ("invalid", "warn"),
+        Some(Status::Interrupted) => ("interrupted", "warn"),
+        None => ("not_judged", "warn"),
+    };
+    VerdictView {
+        status,
+        class,
+        word: headline.word.to_owned(),
+        sentence: printable(&headline.sentence),
+        next: headline.next.map(|next| printable(&next)),
+        partial: result.is_partial(),
+    }
+}
+
+fn running(progress: &Progress) -> VerdictView {
+    let [elapsed, planned] = [progress.elapsed_s, progress.planned_s].map(|s| number::seconds(s.round()));
+    VerdictView {
+        status: "running",
+        class: "quiet",
+        word: "RUNNING".to_owned(),
+        sentence: format!("{elapsed} of {planned}; every number is so far, and none is a verdict"),
+        next: None,
+        partial: false,
+    }
+}
+
+fn check_row(check: &Check) -> CheckRow {
+    let (class, standing) = match model::rank(check) {
+        model::Rank::Broken => ("fail", "broken"),
+        model::Rank::Invalid => ("warn", "invalid"),
+        model::Rank::Undecided => ("warn", "undecided"),
+        model::Rank::Warned => ("warn", "warning"),
+        model::Rank::Fine => ("pass", "holds"),
+        model::Rank::Elsewhere => ("quiet", "not here"),
+    };
+    // The axis reaches a quarter beyond the larger of both.
+    let end = check.value.unwrap_or(0.0).max(check.limit) * 1.25;
+    let share = |value: f64| percent(if end > 0.0 && end.is_finite() { value / end } else { 0.0 });
+    CheckRow {
+        class,
+        standing,
+        metric: name(&sentence::metric(check)),
+        scope: name(sentence::scope(check)),
+        value: check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value)),
+        limit: format!("{} {}", model::bound(check).sign(), number::limit(check.unit, check.limit)),
+        n: number::count(check.n),
+        at: check.value.map(share),
+        limit_at: share(check.limit),
+        notes: sentence::notes(check).iter().map(|note| foreign(note)).collect(),
+    }
+}
+
+fn comparison_view(result: &RunResult) -> Option<ComparisonView> {
+    let said = result.verdict.as_ref()?.comparison.as_ref()?;
+    Some(ComparisonView {
+        state: foreign(&comparison::state(said)),
+        tolerance: comparison::tolerance(result),
+        groups: interval::groups(result),
+        notes: comparison::notes(result).iter().map(|note| foreign(note)).collect(),
+    })
+}
+
+fn endpoint_view(row: model::EndpointRow) -> EndpointView {
+    let plain = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
+    let of = row.of;
+    let time = |times: &Option<Times>, pick: fn(&Times) -> f64| {
+        times.as_ref().map(pick).map_or_else(String::new, plain)
+    };
+    let cells = [
+        (row.ok, of.ok.to_string()),
+        (row.failed, failures(&of.failed).to_string()),
+        (row.rate, plain(of.requests_per_second)),
+        (row.p50, time(&of.response_time, |times| times.p50_ms)),
+        (row.p95, time(&of.response_time, |times| times.p95_ms)),
+        (row.p99, time(&of.response_time, |times| times.p99_ms)),
+        (row.max, time(&of.response_time, |times| times.max_ms)),
+        (row.service_p95, time(&of.service_time, |times| times.p95_ms)),
+    ];
+    EndpointView {
+        class: if row.rank < model::Rank::Fine { "marked" } else { "" },
+        name: name(model_name(of)),
+        cells: cells.into_iter().map(|(text, value)| Cell { text, value }).collect(),
+    }
+}
+
+/// All requests, then the endpoints in the order of the table.
+fn distributions(result: &RunResult) -> Vec<Distribution> {
+    let rows = model::endpoints(result);
+    let all = std::iter::once(&result.totals);
+    let each = rows.iter().map(|row| row.of).filter(|endpoint| !std::ptr::eq(*endpoint, &raw const result.totals));
+    all.chain(each).filter_map(|endpoint: &Endpoint| distribution(endpoint)).take(MOST_DISTRIBUTIONS).collect()
+}
+
+/// Failures by kind, the most frequent first.
+fn kinds(result: &RunResult) -> Vec<KindView> {
+    let mut kinds: Vec<(&str, u64, Vec<FailureView>)> = Vec::new();
+    for failure in model::failed(result) {
+        let row = FailureView {
+            endpoint: name(&failure.endpoint),
+            count: number::count(failure.count),
+            samples: failure.samples.iter().map(|sample| foreign(sample)).collect(),
+        };
+        match kinds.iter_mut().find(|(kind, _, _)| *kind == failure.kind) {
+            Some((_, count, rows)) => {
+                *count = count.saturating_add(failure.count);
+                rows.push(row);
+            }
+            None => kinds.push((&failure.kind, failure.count, vec![row])),
+        }
+    }
+    kinds.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    let view = |(kind, count, rows): (&str, u64, Vec<FailureView>)| KindView {
+        kind: name(kind),
+        count: number::count(count),
+        rows,
+    };
+    kinds.into_iter().map(view).collect()
+}
+
+fn metric_view(metric: &crate::result::endpoint::CustomMetric) -> MetricView {
+    let picks: [fn(&Times) -> f64; 4] =
+        [|times| times.p50_ms, |times| times.p95_ms, |times| times.p99_ms, |times| times.max_ms];
+    let time = |pick: fn(&Times) -> f64| {
+        let times = metric.response_time.as_ref();
+        times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(pick(times)))
+    };
+    MetricView { name: name(&metric.name), count: number::count(metric.ok), times: picks.map(time).to_vec() }
+}
+
+fn tasks(result: &RunResult) -> Vec<TaskView> {
+    let view = |task: &crate::result::schema::Task| TaskView {
+        class: name(&task.user_class),
+        task: name(&task.task),
+        iterations: number::count(task.iterations),
+        skipped: number::count(task.skipped),
+        failed: number::count(task.failed),
+    };
+    result.tasks.iter().map(view).collect()
+}

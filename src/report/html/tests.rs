@@ -1,0 +1,64 @@
+use super::*;
+use crate::result::fixture;
+
+fn hostile() -> RunResult {
+    let name = "<script>window.pwned = 1</script>\"><img src=x onerror=alert(1)>{{ 7 * 7 }}";
+    let mut result = fixture::rich();
+    result.name = name.to_owned();
+    result.target = name.to_owned();
+    result.warnings = vec![name.to_owned()];
+    result.endpoints[0].name = name.to_owned();
+    result.failures[0].samples = vec![name.to_owned(), "</code></script>".to_owned()];
+    result.series[0].phase = name.to_owned();
+    result.git.reference = Some(name.to_owned());
+    result
+}
+
+#[test]
+fn nothing_foreign_becomes_markup() {
+    let page = render(&hostile()).unwrap();
+    assert_eq!(page.matches("<script>").count(), 1, "the page's own");
+    assert!(!page.contains("<img") && !page.contains("</code></script>"));
+    assert!(page.contains("&lt;script&gt;") && page.contains("{{ 7 * 7 }}"));
+}
+
+#[test]
+fn the_page_lets_its_own_script_run_and_asks_nobody_for_anything() {
+    let page = render(&fixture::rich()).unwrap();
+    let (_, script) = page.split_once("<script>").unwrap();
+    let (script, _) = script.split_once("</script>").unwrap();
+    let hash = STANDARD.encode(digest(&SHA256, script.as_bytes()));
+    assert!(page.contains(&format!("'sha256-{hash}'")));
+    assert!(page.contains("default-src 'none'") && !page.contains("connect-src"));
+    // The one address is the name of a language, within the icon.
+    assert_eq!(page.matches("http://").count() - page.matches("http://127.0.0.1:8000").count(), 1);
+    assert!(!page.contains("https://"));
+}
+
+#[test]
+fn a_page_says_the_numbers_in_the_words_of_every_report() {
+    let result = fixture::small();
+    let page = render(&result).unwrap();
+    for text in ["NOT JUDGED", "105 ms", "all requests", "GET /health", "1,000", "AMD EPYC 7763"] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_is_no_verdict() {
+    let progress = Progress { elapsed_s: 12.0, planned_s: 30.0, missed: 0 };
+    let page = live(&fixture::small(), &progress).unwrap();
+    assert!(page.contains("RUNNING") && page.contains("12 s of 30 s"));
+    assert!(page.contains("connect-src 'self'") && page.contains("data-stop"));
+    let main = main(&fixture::small(), Some(&progress)).unwrap();
+    assert!(page.contains(&main) && !main.contains("<main"));
+}
+
+#[test]
+fn an_empty_result_is_a_page() {
+    let mut result = fixture::of_requests(0);
+    result.series.clear();
+    result.endpoints.clear();
+    let page = render(&result).unwrap();
+    assert!(page.contains("Nothing failed") && !page.contains("NaN") && !page.contains("inf%"));
+}

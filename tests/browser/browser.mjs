@@ -27,9 +27,9 @@ export async function withBrowser(use) {
 /**
  * A page that records what must not happen: `trouble` grows by a sentence for each console error or warning,
  * page error, dialog, refused request and violation of the page's own policy. `allowed(url)` says which
- * addresses belong to the page.
+ * addresses belong to the page; with `confirm`, its questions are answered with yes.
  */
-export async function guardedPage(browser, allowed, options = {}) {
+export async function guardedPage(browser, allowed, { confirm = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const trouble = [];
   await context.route('**/*', (route) => {
@@ -54,6 +54,7 @@ export async function guardedPage(browser, allowed, options = {}) {
     if (!allowed(frame.url()) && !INLINE.test(frame.url())) trouble.push(`goes to ${frame.url().slice(0, 200)}`);
   });
   page.on('dialog', (dialog) => {
+    if (confirm && dialog.type() === 'confirm') return dialog.accept();
     trouble.push(`dialog: ${dialog.message().slice(0, 200)}`);
     return dialog.dismiss();
   });

@@ -69,7 +69,8 @@ async function withoutScripts(browser, url, expected) {
     await page.goto(url, { waitUntil: 'load' });
     const wrong = [...await look.verdict(page, expected), ...await look.charts(page, expected)];
     if ((await page.locator('table:visible').count()) === 0) wrong.push('no table is visible');
-    const dead = await page.locator('button:visible, input:visible').count();
+    // The names of columns may stay buttons: they are words to be read.
+    const dead = await page.locator('button:not(th button):visible, input:visible').count();
     if (dead > 0) wrong.push(`${dead} controls are visible that do nothing`);
     return [...wrong, ...trouble].map((what) => `without scripts: ${what}`);
   } finally {

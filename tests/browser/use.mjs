@@ -51,7 +51,9 @@ function orderOf(table, column) {
   if (numeric && first >= 0 && cells.slice(first).some((cell) => (cell.dataset.value ?? '') !== '')) {
     return { order, head, told: 'a row without a value stands before one with' };
   }
-  const keys = numeric ? numbers.map(Number) : cells.map((cell) => cell.dataset.value ?? cell.textContent.trim());
+  const texts = cells.map((cell) => cell.dataset.value ?? cell.textContent.trim());
+  while (texts.at(-1) === '') texts.pop();
+  const keys = numeric ? numbers.map(Number) : texts;
   const sign = order === 'ascending' ? 1 : -1;
   const collator = new Intl.Collator('en', { numeric: true });
   const pairs = keys.slice(1).map((key, at) => [keys[at], key]);
@@ -81,11 +83,12 @@ export async function filtering(page, expected = {}) {
     })), id);
     const said = () => page.evaluate(() => [...document.querySelectorAll('[aria-live], [role=status], output')].map((it) => it.textContent).join(' '));
     const all = await rows();
+    if (all.length === 0 && expected.endpoints === 0) continue;
     if (all.length === 0) { wrong.push(`the filter is for table ${id}, which is not there or empty`); continue; }
     if (index === 0 && expected.endpoints && all.length < expected.endpoints) {
       wrong.push(`table ${id} has ${all.length} rows, expected ${expected.endpoints}`);
     }
-    const word = [...all.at(-1).name].slice(0, 12).join('').trim().toLowerCase();
+    const word = [...all.findLast((row) => row.name).name].slice(0, 12).join('').trim().toLowerCase();
     for (const text of [word, word.toUpperCase(), 'no endpoint is called so']) {
       await input.fill(text);
       const now = await rows();

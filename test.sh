@@ -4,11 +4,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# The compiler's C parts, and the servers that the end-to-end tests put load on.
+# The compiler's C parts, the servers that the end-to-end tests put load on, and the browser that opens the
+# reports, with letters to show them in.
 packages=(
-    ca-certificates curl gcc git libc6-dev nginx openssl pkg-config
+    ca-certificates chromium curl fonts-dejavu-core gcc git libc6-dev nginx openssl pkg-config
     python3 python3-httpbin python3-venv python3-websockets
 )
+# Node may well be there without Debian's package.
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
@@ -42,6 +46,14 @@ install_autobahn() {
     cp "$pinned" "$folder/installed.txt"
 }
 
+# What drives the browser, as locked.
+install_browser_tests() {
+    local pinned=tests/browser/package-lock.json modules=tests/browser/node_modules
+    ! cmp -s "$pinned" "$modules/installed.json" || return 0
+    npm ci --prefix tests/browser --silent
+    cp "$pinned" "$modules/installed.json"
+}
+
 install_rust() {
     if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
         . "$HOME/.cargo/env"
@@ -57,6 +69,7 @@ install_rust() {
 
 install_packages
 install_autobahn
+install_browser_tests
 install_rust
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings

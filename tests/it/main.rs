@@ -3,6 +3,7 @@
 mod autobahn;
 mod bad_input;
 mod baseline;
+mod browser;
 mod external;
 mod fault_server;
 mod faults;
@@ -16,6 +17,8 @@ mod load_model;
 mod main_job;
 mod nginx;
 mod objectives;
+mod report_results;
+mod report_verdicts;
 mod session;
 mod shutdown;
 mod suffering;

@@ -1,0 +1,118 @@
+// Follows a live page in a real browser to its end: `node live.mjs URL`. While the run goes on, what a reader
+// has typed, sorted and opened must survive every update; at the end the page must be the final report.
+// One JSON line on standard output, exit status 1 for anything wrong. `--stop` presses the stop button.
+
+import { guardedPage, withBrowser } from './browser.mjs';
+import * as look from './look.mjs';
+
+const UPDATES = 3;
+const UPDATE_MS = 30_000;
+const END_MS = 300_000;
+
+/** Counts how often the page changed: once per burst of mutations that this script did not cause itself. */
+async function watch(page) {
+  await page.evaluate(() => {
+    window.updates = 0;
+    let pending = false;
+    new MutationObserver(() => {
+      if (pending) return;
+      pending = true;
+      setTimeout(() => { pending = false; window.updates += 1; }, 100);
+    }).observe(document.querySelector('main'), { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+}
+
+async function updates(page, count) {
+  const from = await page.evaluate(() => window.updates);
+  await page.waitForFunction((until) => window.updates >= until, from + count, { timeout: UPDATE_MS });
+}
+
+/** What a reader has set up. */
+async function arrange(page) {
+  const filter = page.locator('input[data-filter]').first();
+  const sort = page.locator('table[data-sortable] thead th button').last();
+  const details = page.locator('details:visible > summary').first();
+  const has = { filter: await filter.isVisible(), sort: await sort.isVisible(), details: await details.count() > 0 };
+  if (has.sort) await sort.press('Enter');
+  if (has.details) await details.evaluate((it) => { it.parentElement.open = true; });
+  if (has.filter) await filter.pressSequentially('/');
+  return has;
+}
+
+function state(page) {
+  return page.evaluate(() => {
+    const sorted = document.querySelector('th[aria-sort=ascending], th[aria-sort=descending]');
+    const focused = document.activeElement;
+    return {
+      focus: focused.matches('input[data-filter]'),
+      text: document.querySelector('input[data-filter]')?.value,
+      caret: focused.selectionStart,
+      sort: sorted ? `${sorted.innerText.trim()} ${sorted.getAttribute('aria-sort')}` : 'none',
+      open: document.querySelectorAll('details[open]').length,
+      scroll: Math.round(scrollY),
+    };
+  });
+}
+
+async function survives(page) {
+  const has = await arrange(page);
+  const wrong = [];
+  if (!has.filter && !has.sort) wrong.push('neither a filter nor a table to sort');
+  const before = await state(page);
+  if (has.filter && !before.focus) wrong.push('the filter cannot be focused');
+  await updates(page, UPDATES);
+  const after = await state(page);
+  for (const key of Object.keys(before)) {
+    if (before[key] !== after[key]) wrong.push(`an update changed ${key} from "${before[key]}" to "${after[key]}"`);
+  }
+  if (has.filter) await page.locator('input[data-filter]').first().fill('');
+  return wrong;
+}
+
+async function stops(page) {
+  const stop = page.locator('[data-stop]');
+  if (!(await stop.isVisible())) return ['no button to stop the run'];
+  await stop.press('Enter');
+  return [];
+}
+
+/** The page of the ended run is the report: a verdict, no connection to wait for, nothing to stop. */
+async function ends(page) {
+  await page.waitForSelector('[data-verdict]:not([data-verdict=""]):not([data-verdict=running])', { timeout: END_MS });
+  const wrong = [...await look.verdict(page), ...await look.words(page), ...await look.charts(page, { charts: 1 })];
+  if (await page.locator('[data-stop]:visible').count()) wrong.push('the stop button is still there');
+  return wrong.map((what) => `at the end: ${what}`);
+}
+
+async function follow(browser, url, { stop }) {
+  const home = new URL(url).origin;
+  const { page, trouble, close } = await guardedPage(browser, (it) => it.startsWith(`${home}/`), { confirm: stop });
+  const wrong = [];
+  try {
+    // The stream of events never ends, so the network is never idle.
+    await page.goto(url, { waitUntil: 'domcontentloaded' });
+    await watch(page);
+    await updates(page, UPDATES);
+    const connection = page.locator('[data-connection]');
+    if (!(await connection.count())) wrong.push('nothing says whether the page is connected');
+    wrong.push(...await survives(page));
+    wrong.push(...await look.words(page), ...await look.width(page), ...await look.axe(page));
+    await page.emulateMedia({ colorScheme: 'dark' });
+    wrong.push(...await look.axe(page));
+    await page.emulateMedia({ colorScheme: 'light' });
+    if (stop) wrong.push(...await stops(page));
+    wrong.push(...await ends(page));
+  } catch (error) {
+    wrong.push(String(error).split('\n')[0].slice(0, 300));
+  } finally {
+    await close();
+  }
+  return [...wrong, ...trouble];
+}
+
+const [url, ...flags] = process.argv.slice(2);
+if (!url) throw new Error('usage: node live.mjs URL [--stop]');
+const wrong = await withBrowser((browser) => follow(browser, url, { stop: flags.includes('--stop') }));
+console.log(JSON.stringify({ page: url, ok: wrong.length === 0, wrong }));
+for (const what of wrong) console.error(what);
+process.exitCode = wrong.length === 0 ? 0 : 1;

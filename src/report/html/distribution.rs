@@ -103,7 +103,7 @@ fn place(quantile: f64) -> f64 {
 }
 
 fn ticks() -> Vec<Tick> {
-    let named = [("p0", 0.0), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+    let named = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
     named.into_iter().map(|(name, quantile)| Tick { at: percent(place(quantile)), text: name.to_owned() }).collect()
 }
 

@@ -93,7 +93,7 @@
 
   // What was asked for stays so when the page is brought up to date.
   const refresh = () => {
-    all('.scrub').forEach((label) => { label.hidden = false; });
+    all('.scrub, .tools').forEach((label) => { label.hidden = false; });
     sorted.forEach(([column, direction], id) => {
       const table = document.getElementById(id);
       if (table) sort(table, column, direction);

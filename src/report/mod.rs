@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod model;
 pub mod number;
 pub mod progress;
+pub mod reproduce;
 pub mod selftest;
 pub mod sentence;
 pub mod terminal;

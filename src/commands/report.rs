@@ -4,12 +4,18 @@ use crate::cli::variables;
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::error::Error;
 use crate::report::document::Document;
-use crate::report::write;
+use crate::report::{sentence, write};
 use crate::result::file;
 
 /// Renders a stored result to a file, or to standard output.
 pub fn run(args: &ReportArgs) -> Result<u8, Error> {
-    let result = file::read(&args.result)?;
+    let result = file::read_what_is_there(&args.result)?;
+    if let Some(salvaged) = &result.salvaged {
+        write::note(&format!(
+            "note: the result is half-written: {}",
+            write::plain(&sentence::lost(salvaged))
+        ));
+    }
     let document = match args.format {
         ReportFormat::Terminal => {
             write::summary(&result, None, variables::color());

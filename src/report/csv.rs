@@ -1,9 +1,13 @@
 //! Tables for spreadsheets and scripts: plain numbers with their unit in the column's name. Pure.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
-use crate::result::endpoint::failures;
+use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::schema::RunResult;
+
+use super::text::printable;
 
 /// Why no table could be made.
 #[derive(Debug, Error)]
@@ -16,33 +20,113 @@ pub enum RowError {
     Unfinished,
 }
 
-/// A row an endpoint.
+/// A row an endpoint, and all of them in the last row.
 pub fn endpoints(result: &RunResult) -> Result<String, RowError> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(["endpoint", "ok", "failed"])?;
-    for endpoint in &result.endpoints {
-        table.write_record([
-            endpoint.name.as_str(),
-            &endpoint.ok.to_string(),
-            &failures(&endpoint.failed).to_string(),
-        ])?;
+    let counts = ["endpoint", "ok", "failed", "requests_per_second", "error_rate", "bytes_in", "bytes_out"];
+    let times = |what: &'static str| TIMES.iter().map(move |name| format!("{what}_{name}_ms"));
+    let header = counts.into_iter().map(str::to_owned).chain(times("response_time"));
+    table.write_record(header.chain(times("service_time")).chain(SOCKET.map(str::to_owned)))?;
+    for endpoint in result.endpoints.iter().chain([&result.totals]) {
+        table.write_record(endpoint_row(endpoint))?;
     }
     finish(table)
 }
 
-/// A row a second and endpoint.
+const TIMES: [&str; 9] = ["min", "mean", "p50", "p75", "p90", "p95", "p99", "p999", "max"];
+const SOCKET: [&str; 4] = ["messages_in", "messages_out", "missing_messages", "unexpected_closes"];
+
+fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
+    let mut row = vec![
+        safe(&endpoint.name),
+        endpoint.ok.to_string(),
+        failures(&endpoint.failed).to_string(),
+        endpoint.requests_per_second.to_string(),
+        optional(endpoint.error_rate),
+        endpoint.bytes_in.to_string(),
+        endpoint.bytes_out.to_string(),
+    ];
+    for times in [&endpoint.response_time, &endpoint.service_time] {
+        let times = times.as_ref();
+        let all = |it: &Times| {
+            let Times { min_ms, mean_ms, p50_ms, p75_ms, p90_ms, p95_ms, p99_ms, p999_ms, max_ms, .. } = *it;
+            [min_ms, mean_ms, p50_ms, p75_ms, p90_ms, p95_ms, p99_ms, p999_ms, max_ms]
+        };
+        let values = times.map_or([None; 9], |times| all(times).map(Some));
+        row.extend(values.map(optional));
+    }
+    let socket = endpoint.websocket.map_or([None; 4], |it| {
+        [it.messages_in, it.messages_out, it.missing_messages, it.unexpected_closes].map(Some)
+    });
+    row.extend(socket.map(optional));
+    row
+}
+
+/// A row a second and endpoint, of every endpoint in every second; all requests are in no row.
 pub fn series(result: &RunResult) -> Result<String, RowError> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(["t_s", "endpoint", "ok"])?;
+    let columns =
+        ["t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms"];
+    table.write_record(columns)?;
+    let mut names: BTreeSet<&String> = result.endpoints.iter().map(|endpoint| &endpoint.name).collect();
+    names.extend(result.series.iter().flat_map(|point| point.endpoints.keys()));
     for point in &result.series {
-        for (name, endpoint) in &point.endpoints {
-            table.write_record([point.t_s.to_string().as_str(), name, &endpoint.ok.to_string()])?;
+        for name in &names {
+            let it = point.endpoints.get(*name);
+            table.write_record([
+                point.t_s.to_string(),
+                point.length_s.to_string(),
+                safe(&point.phase),
+                point.users.to_string(),
+                safe(name),
+                it.map_or(0, |it| it.ok).to_string(),
+                it.map_or(0, |it| it.failed).to_string(),
+                optional(it.and_then(|it| it.p50_ms)),
+                optional(it.and_then(|it| it.p95_ms)),
+                optional(it.and_then(|it| it.p99_ms)),
+            ])?;
         }
     }
     finish(table)
 }
 
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// A name as a cell that no spreadsheet takes for a formula.
+fn safe(text: &str) -> String {
+    let text = printable(text);
+    let first = text.trim_start_matches(|c: char| c.is_whitespace() || "'\"".contains(c)).chars().next();
+    if first.is_some_and(|c| "=+-@＝＋－＠".contains(c)) { format!("'{text}") } else { text }
+}
+
 fn finish(table: csv::Writer<Vec<u8>>) -> Result<String, RowError> {
     let bytes = table.into_inner().map_err(|_| RowError::Unfinished)?;
     String::from_utf8(bytes).map_err(|_| RowError::Unfinished)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture::rich;
+
+    #[test]
+    fn no_name_is_a_formula() {
+        for name in ["=1", "+1", "-1", "@x", " =1", "\"=1", "＝1", "\t=1"] {
+            let cell = safe(name);
+            assert!(cell.starts_with('\''), "{name:?} is {cell:?}");
+        }
+        assert_eq!((safe("GET /a"), safe("a\nb")), ("GET /a".into(), "a\\nb".into()));
+    }
+
+    #[test]
+    fn every_endpoint_is_in_every_second_and_the_total_is_the_last_row() {
+        let result = rich();
+        let rows = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(rows(series(&result).unwrap()).len(), 1 + result.series.len() * result.endpoints.len());
+        let endpoints = rows(endpoints(&result).unwrap());
+        assert_eq!(endpoints.len(), 2 + result.endpoints.len());
+        assert!(endpoints.last().unwrap().starts_with(&format!("total,{},", result.totals.ok)));
+    }
 }

@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod model;
 pub mod number;
 pub mod progress;
+pub mod reproduce;
 pub mod selftest;
 pub mod sentence;
 pub mod terminal;

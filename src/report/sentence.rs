@@ -1,5 +1,6 @@
 //! Reasons as sentences: what was found, and what to do about it. Every output says it in these words.
 
+use crate::result::salvage::Salvaged;
 use crate::result::schema::{RunResult, Signal};
 use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
 
@@ -7,6 +8,9 @@ use super::{comparison, model, number, window};
 
 /// What to do about a run that an objective has stopped.
 const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
+
+/// What to do about a result that ends too early.
+const HALF_WRITTEN: &str = "get the whole file, or run it again; the run that wrote it may have been killed";
 
 /// The verdict in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,24 @@ pub struct Headline {
 
 /// The headline of a result.
 pub fn headline(result: &RunResult) -> Headline {
+    let Some(salvaged) = &result.salvaged else { return judged(result) };
+    let whole = judged(result);
+    let sentence = format!("half-written: {}; {}", lost(salvaged), whole.sentence);
+    Headline { sentence, next: Some(HALF_WRITTEN.to_owned()), ..whole }
+}
+
+/// What a half-written result lacks.
+pub fn lost(salvaged: &Salvaged) -> String {
+    let cut_in = salvaged.cut_in.as_ref().map(|field| format!("the end of {field}"));
+    let lost: Vec<_> = cut_in.into_iter().chain(salvaged.missing.iter().cloned()).collect();
+    if lost.is_empty() {
+        "nothing is lost but its end".to_owned()
+    } else {
+        format!("lost are {}", lost.join(", "))
+    }
+}
+
+fn judged(result: &RunResult) -> Headline {
     let Some(verdict) = &result.verdict else {
         return Headline {
             word: "NOT JUDGED",

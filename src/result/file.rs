@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::consistency::contradiction;
+use super::salvage::salvage;
 use super::schema::{RunResult, SCHEMA};
 use crate::clock::file_stamp;
 
@@ -110,7 +111,9 @@ impl FileError {
                 }
                 _ => None,
             },
-            Self::Truncated { .. } => Some("download it again; the run that wrote it may have been killed"),
+            Self::Truncated { .. } => Some(
+                "download it again; `loadgate report` shows what is there of a file that holds a scenario",
+            ),
             Self::UnknownSchema { .. } => Some("use the version of loadgate that wrote it"),
             Self::TooLarge { .. } | Self::NotJson { .. } | Self::NoSchema { .. } | Self::Damaged { .. } => {
                 Some("pass the result.json that a run wrote")
@@ -198,8 +201,28 @@ pub fn to_json(result: &RunResult) -> Result<String, FileError> {
     Ok(text)
 }
 
-/// Reads a result; `path` is the file or the folder of a run.
+/// Reads a whole result; `path` is the file or the folder of a run.
 pub fn read(path: &Path) -> Result<RunResult, FileError> {
+    let (bytes, path) = bytes(path)?;
+    parse(&bytes, &path)
+}
+
+/// Reads a result to show it: of a half-written one, what is there.
+pub fn read_what_is_there(path: &Path) -> Result<RunResult, FileError> {
+    let (bytes, path) = bytes(path)?;
+    what_is_there(&bytes, &path)
+}
+
+/// A result from bytes to show it: of a half-written one, what is there; `path` is for messages.
+pub fn what_is_there(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
+    let result = match parsed(bytes, path) {
+        Err(FileError::Truncated { path }) => salvage(bytes).ok_or(FileError::Truncated { path })?,
+        other => other?,
+    };
+    agreeing(result, path)
+}
+
+fn bytes(path: &Path) -> Result<(Vec<u8>, PathBuf), FileError> {
     let path = if path.is_dir() { path.join(RESULT_FILE) } else { path.to_owned() };
     let mut bytes = Vec::new();
     File::open(&path)
@@ -208,11 +231,20 @@ pub fn read(path: &Path) -> Result<RunResult, FileError> {
     if bytes.len() as u64 > LARGEST {
         return Err(FileError::TooLarge { path });
     }
-    parse(&bytes, &path)
+    Ok((bytes, path))
 }
 
-/// Reads a result from bytes; `path` is for messages.
+/// Reads a whole result from bytes; `path` is for messages.
 pub fn parse(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
+    let result = parsed(bytes, path)?;
+    // What was lost once is not whole because it was written again.
+    if result.salvaged.is_some() {
+        return Err(FileError::Truncated { path: path.to_owned() });
+    }
+    agreeing(result, path)
+}
+
+fn parsed(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
     let wrong = |source: serde_json::Error| syntax_error(source, path);
     let head: Head = serde_json::from_slice(bytes).map_err(wrong)?;
     match head.schema.as_ref().and_then(serde_json::Value::as_u64) {
@@ -220,7 +252,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
         Some(found) if found != u64::from(SCHEMA) => {
             Err(FileError::UnknownSchema { path: path.to_owned(), found })
         }
-        Some(_) => agreeing(serde_json::from_slice(bytes).map_err(wrong)?, path),
+        Some(_) => serde_json::from_slice(bytes).map_err(wrong),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod consistency;
 pub mod endpoint;
 pub mod file;
 pub mod redact;
+pub mod salvage;
 pub mod schema;
 pub mod summary;
 pub mod verdict;

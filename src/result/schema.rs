@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::DeltaStatus;
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
+use super::salvage::Salvaged;
 use super::verdict::Verdict;
 use super::window::{Aborted, WindowSeries};
 use crate::metric::Metric;
@@ -91,6 +92,9 @@ pub struct RunResult {
     /// The first job, where this run is the second look at what that one flagged.
     #[serde(default)]
     pub confirms: Option<Confirms>,
+    /// What is lost, where it was made from a half-written file; a run never writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salvaged: Option<Salvaged>,
     /// Filled by a comparison of two versions.
     pub ab: Option<serde_json::Value>,
     /// Filled by a search for the knee.
@@ -98,9 +102,9 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// Whether the run ended before its time: stopped from outside, or by an objective.
+    /// Whether this is not the whole of a run: stopped from outside, by an objective, or half-written.
     pub fn is_partial(&self) -> bool {
-        self.interrupted || self.aborted.is_some()
+        self.interrupted || self.aborted.is_some() || self.salvaged.is_some()
     }
 }
 

@@ -79,6 +79,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         inactive: plan.inactive.clone(),
         verdict: None,
         confirms: context.confirms,
+        salvaged: None,
         ab: None,
         capacity: None,
     }

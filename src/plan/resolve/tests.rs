@@ -238,10 +238,7 @@ scenarios:
 #[test]
 fn what_this_version_does_not_do_is_named_once() {
     let plan = resolved(&config(CONTRACT, ""), &Selection::default());
-    assert_eq!(
-        plan.inactive,
-        ["`ab`", "`reporting.prometheus`", "`reporting.grafana`", "`reporting.formats` other than `json`"]
-    );
+    assert_eq!(plan.inactive, ["`ab`", "`reporting.prometheus`", "`reporting.grafana`"]);
     let long = plan_of_thresholds("{p95: {below: 1s, window: 1s, abort: true, after: 2s}}");
     assert!(long.inactive.is_empty());
 }

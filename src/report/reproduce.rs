@@ -1,0 +1,87 @@
+//! The command that makes a run again: its scenario, environment, seed and load. Pure; what the run was
+//! configured with it cannot know.
+
+use crate::result::salvage::Salvaged;
+use crate::result::schema::{Load, LoadModel, RunResult};
+
+use super::number;
+
+/// `loadgate run SCENARIO -e ENVIRONMENT --seed N`, with the load where flags can say all of it.
+pub fn command(result: &RunResult) -> String {
+    let kept = |field: &str| result.salvaged.as_ref().is_none_or(|salvaged: &Salvaged| salvaged.kept(field));
+    let mut words = vec!["loadgate run".to_owned(), quoted(&result.scenario)];
+    if kept("environment") {
+        words.push(format!("-e {}", quoted(&result.environment)));
+    }
+    if kept("seed") {
+        words.push(format!("--seed {}", result.seed));
+    }
+    if kept("load") && result.load.stages.is_empty() {
+        words.extend(load(&result.load));
+    }
+    words.join(" ")
+}
+
+/// The flags of a load that is one ramp and one plateau.
+fn load(load: &Load) -> Vec<String> {
+    let exact = |value: f64| value.to_string();
+    let level = match load.model {
+        LoadModel::Closed => [
+            load.users.map(|users| format!("--users {users}")),
+            load.spawn_rate_per_s.map(|rate| format!("--spawn-rate {}/s", exact(rate))),
+        ],
+        LoadModel::Open => [load.arrivals_per_s.map(|rate| format!("--arrivals {}/s", exact(rate))), None],
+    };
+    let run_time = (load.run_time_s > 0.0).then(|| format!("--run-time {}s", exact(load.run_time_s)));
+    level.into_iter().flatten().chain(run_time).collect()
+}
+
+/// A word for a POSIX shell; what no shell can be given is left out.
+fn quoted(text: &str) -> String {
+    // A word that begins with a dash would be read as a flag; no configuration has such a name.
+    shlex::try_quote(text).map_or_else(|_| "…".to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// What the result does not say, and the command needs.
+pub fn caveat(result: &RunResult) -> String {
+    let target = super::text::printable(&result.target);
+    format!(
+        "with the configuration of that time, put on {}",
+        if target.is_empty() { number::NOTHING } else { &target }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture::small;
+    use crate::result::schema::Stage;
+
+    #[test]
+    fn a_ramp_and_a_plateau_are_said_in_flags() {
+        assert_eq!(
+            command(&small()),
+            "loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s"
+        );
+    }
+
+    #[test]
+    fn arrivals_are_said_in_flags_and_stages_are_left_to_the_configuration() {
+        let open =
+            Load { model: LoadModel::Open, arrivals_per_s: Some(12.5), stages: Vec::new(), ..small().load };
+        let mut result = RunResult { load: open, ..small() };
+        assert_eq!(
+            command(&result),
+            "loadgate run build_flow -e demo --seed 42 --arrivals 12.5/s --run-time 30s"
+        );
+        result.load.stages = vec![Stage { from: 0.0, to: 5.0, over_s: 3.0 }];
+        assert_eq!(command(&result), "loadgate run build_flow -e demo --seed 42");
+    }
+
+    #[test]
+    fn a_name_is_one_word_for_the_shell() {
+        let hostile = RunResult { scenario: "a b; rm -rf '".into(), environment: "$HOME".into(), ..small() };
+        let words = shlex::split(&command(&hostile)).unwrap();
+        assert_eq!(words[..5], ["loadgate", "run", "a b; rm -rf '", "-e", "$HOME"]);
+    }
+}

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn windows_add_up_to_a_result_that_is_judged_once_it_is_steady() {
         let mut plan = plan(&["GET /a"]);
-        plan.rules.objectives = vec![objective(Scope::Total, Metric::ResponseTime(Percentile::P95), 15.0)];
+        plan.rules.objectives = vec![objective(Scope::Total, Metric::Response(Percentile::P95), 15.0)];
         let mut so_far = SoFar::begin(&Arc::new(plan), context(), Arc::new(AtomicU64::new(2)));
         let add = |so_far: &mut SoFar, second, phase| {
             let (window, recording) = window(second, phase);

@@ -14,6 +14,7 @@ use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
 use crate::report::document::DocumentError;
+use crate::report::live::LiveError;
 use crate::report::text::printable;
 use crate::result::file::FileError as ResultError;
 
@@ -46,6 +47,9 @@ pub enum Error {
     /// A report cannot be made.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// The live page cannot be served.
+    #[error(transparent)]
+    Live(#[from] LiveError),
     /// What is remembered cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -90,6 +94,7 @@ impl Error {
             | Self::Load(_)
             | Self::Result(_)
             | Self::Document(_)
+            | Self::Live(_)
             | Self::Demo(_)
             | Self::System(..) => 1,
         }
@@ -137,6 +142,7 @@ impl Error {
             Self::Confirm(error) => Some(error.hint().into()),
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
+            Self::Live(error) => error.hint().map(str::to_owned),
             Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::System(..) => None,
         }
     }

@@ -11,3 +11,4 @@ pub mod run;
 pub mod selftest;
 pub mod target;
 pub mod target_guard;
+pub mod watchers;

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::commands::before::{self, Before};
 use crate::commands::plan;
 use crate::commands::target::{self, Reached};
+use crate::commands::watchers::{self, Watchers};
 use crate::error::Error;
 use crate::gate::judge;
 use crate::gate::watch::Watch;
@@ -16,7 +17,8 @@ use crate::load::shutdown::Shutdown;
 use crate::load::{Both, generate, tls};
 use crate::plan::{Format, Plan, Protection};
 use crate::report::document::Document;
-use crate::report::progress::{Progress, Shown};
+use crate::report::live::Live;
+use crate::report::progress::Progress;
 use crate::report::write;
 use crate::result::file::{RunFolder, RunName};
 use crate::result::schema::{Mode, RunResult, Runner};
@@ -29,10 +31,10 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let plan = chosen(args, first.as_ref())?;
     write::inactive(&plan.inactive);
     let before = Before::of(&plan, first.as_ref())?;
-    let shown = if args.quiet { Shown::Nothing } else { Shown::Progress };
+    let watchers = Watchers::of(args)?;
     let runtime = runtime()?;
     let shutdown = listen(&runtime)?;
-    let outcome = runtime.block_on(measured(&plan, before, &shutdown, shown))?;
+    let outcome = runtime.block_on(measured(&plan, before, &shutdown, watchers))?;
     if let Outcome::Measured(result, folder) = &outcome {
         write::summary(result, Some(folder.path()), variables::color());
     }
@@ -90,7 +92,7 @@ pub async fn measured(
     plan: &Arc<Plan>,
     before: Before,
     shutdown: &Shutdown,
-    shown: Shown,
+    watchers: Watchers,
 ) -> Result<Outcome, Error> {
     let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
@@ -102,9 +104,12 @@ pub async fn measured(
         signal = shutdown.requested() => return Ok(Outcome::Interrupted(signal.exit_status())),
         reached = target::reach(&plan.target, folder.path()) => reached?,
     };
-    let mut progress = Progress::begin(shown, plan.load.shape.duration());
+    let mut progress = Progress::begin(watchers.shown, plan.load.shape.duration());
     let mut watch = Watch::over(plan);
-    let mut observers = Both(&mut progress, &mut watch);
+    let live = watchers.live.map(|door| door.open(plan, context(&reached), shutdown)).transpose()?;
+    let mut feed = live.as_ref().map(Live::feed);
+    let mut told = Both(&mut progress, &mut feed);
+    let mut observers = Both(&mut told, &mut watch);
     let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
     progress.end();
     let context = Context { confirms: before.confirms, ..context(&reached) };
@@ -112,6 +117,7 @@ pub async fn measured(
     result.verdict = Some(judge(&plan.rules, &result, before.baseline.as_ref()));
     documents(&folder, &plan.reporting.formats, &result)?;
     folder.point_latest()?;
+    watchers::end(live, &result, shutdown).await;
     // Only now: a target that will not go must not keep an interrupted job from its result.
     if let Err(error) = reached.stop().await {
         write::note(&format!("warning: {error}"));

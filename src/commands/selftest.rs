@@ -130,7 +130,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn measured(&self, plan: &Arc<Plan>, shutdown: &Shutdown) -> Result<Outcome, Error> {
-        run::measured(plan, Before::default(), shutdown, Shown::Nothing).await
+        run::measured(plan, Before::default(), shutdown, Shown::Nothing.into()).await
     }
 }
 

@@ -108,7 +108,7 @@ fn exit_status(rules: &Rules, result: &RunResult, verdict: &Verdict) -> u8 {
         Status::Invalid => 6,
         Status::Interrupted => match result.signal {
             Some(Signal::Sigterm) => 143,
-            Some(Signal::Sigint) | None => 130,
+            Some(Signal::Sigint | Signal::StopButton) | None => 130,
         },
     }
 }

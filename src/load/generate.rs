@@ -51,7 +51,7 @@ pub async fn generate(
 }
 
 /// One worker per core this process may use, and no more than there are users to share out.
-fn workers(plan: &Plan) -> usize {
+pub fn workers(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let shares = match plan.load.model {
         Model::Closed => plan.load.shape.peak().ceil() as usize,

@@ -7,7 +7,7 @@ mod control;
 mod deck;
 mod exchange;
 mod generate;
-mod health;
+pub mod health;
 mod lobby;
 pub mod measure;
 mod observer;
@@ -25,7 +25,7 @@ mod trace;
 mod virtual_user;
 mod worker;
 
-pub use generate::generate;
+pub use generate::{generate, workers};
 pub use observer::{Both, Observer, Wish};
 pub use session::Session;
 pub use trace::{Event, Traced, trace};

@@ -19,6 +19,13 @@ pub enum Wish {
     Stop,
 }
 
+/// Somebody who may not be there.
+impl<T: Observer> Observer for Option<T> {
+    fn window(&mut self, window: &Window, recording: &Recording) -> Wish {
+        self.as_mut().map_or(Wish::Continue, |observer| observer.window(window, recording))
+    }
+}
+
 /// Two observers as one: both see every window, and either may stop the load.
 pub struct Both<'a>(pub &'a mut dyn Observer, pub &'a mut dyn Observer);
 

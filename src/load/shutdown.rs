@@ -1,36 +1,39 @@
 //! The wish of a person or a runner that the run ends: the first signal asks for a partial report, the
-//! second ends the process at once.
+//! second ends the process at once. A stop button asks as the first signal does.
 
 use std::future::Future;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Arc;
 
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Which signal asked for the end.
+/// What asked for the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
     /// Ctrl-C.
     Sigint,
     /// A runner that cancels the job.
     Sigterm,
+    /// The stop button of the live page.
+    StopButton,
 }
 
 impl Interruption {
     /// The exit status of an interrupted run.
     pub fn exit_status(self) -> u8 {
         match self {
-            Self::Sigint => 130,
+            Self::Sigint | Self::StopButton => 130,
             Self::Sigterm => 143,
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Self::Sigint => "INT",
+            Self::Sigint | Self::StopButton => "INT",
             Self::Sigterm => "TERM",
         }
     }
@@ -39,6 +42,7 @@ impl Interruption {
 /// Tells whether the run shall end. Every clone tells the same.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
+    sender: Arc<watch::Sender<Option<Interruption>>>,
     request: watch::Receiver<Option<Interruption>>,
 }
 
@@ -47,7 +51,8 @@ impl Shutdown {
     pub fn listen() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        let (sender, request) = watch::channel(None);
+        let never = Self::never();
+        let sender = never.sender.clone();
         tokio::spawn(async move {
             loop {
                 let asked = tokio::select! {
@@ -59,12 +64,22 @@ impl Shutdown {
                 }
             }
         });
-        Ok(Self { request })
+        Ok(never)
     }
 
     /// One that nobody will ask for.
     pub fn never() -> Self {
-        Self { request: watch::channel(None).1 }
+        let (sender, request) = watch::channel(None);
+        Self { sender: Arc::new(sender), request }
+    }
+
+    /// Asks for the end as a first signal does; never ends the process at once, however often it is asked.
+    pub fn ask(&self, interruption: Interruption) {
+        self.sender.send_if_modified(|asked| {
+            let first = asked.is_none();
+            *asked = asked.or(Some(interruption));
+            first
+        });
     }
 
     /// Until the end is asked for; the future may outlive this value.
@@ -99,11 +114,11 @@ mod tests {
 
     #[tokio::test]
     async fn every_clone_hears_the_same_request() {
-        let (sender, request) = watch::channel(None);
-        let shutdown = Shutdown { request };
+        let shutdown = Shutdown::never();
         let other = shutdown.clone();
         assert_eq!(shutdown.now(), None);
-        sender.send_replace(Some(Interruption::Sigterm));
+        shutdown.ask(Interruption::Sigterm);
+        shutdown.ask(Interruption::StopButton);
         assert_eq!(other.requested().await, Interruption::Sigterm);
         assert_eq!(shutdown.now(), Some(Interruption::Sigterm));
     }

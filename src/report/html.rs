@@ -30,39 +30,24 @@ const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 const LIVE_SCRIPT: &str = include_str!("html/live.js");
 
-/// How far a run is that is still going on.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Progress {
-    /// Seconds since the start of the load.
-    pub elapsed_s: f64,
-    /// Seconds it is planned to last.
-    pub planned_s: f64,
-    /// Windows that could not be counted on the page; the report on disk has them.
-    pub missed: u64,
-}
-
 /// The page of a result.
 pub fn render(result: &RunResult) -> Result<String, minijinja::Error> {
-    page("page.html", result, None)
+    page(result, None)
 }
 
-/// The page of a run that is still going on.
-pub fn live(result: &RunResult, progress: &Progress) -> Result<String, minijinja::Error> {
-    page("page.html", result, Some(progress))
+/// The page of a run that is still going on, and how far it is.
+pub fn live(result: &RunResult, progress: &str) -> Result<String, minijinja::Error> {
+    page(result, Some(progress))
 }
 
-/// What the page of a result shows, without the frame around it: what a viewer of [`live`] is sent.
-pub fn main(result: &RunResult, progress: Option<&Progress>) -> Result<String, minijinja::Error> {
-    page("main.html", result, progress)
-}
-
-fn page(template: &str, result: &RunResult, progress: Option<&Progress>) -> Result<String, minijinja::Error> {
+fn page(result: &RunResult, progress: Option<&str>) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.add_template("macros.html", MACROS)?;
     environment.add_template("main.html", include_str!("html/main.html"))?;
+    environment.add_template("live.html", include_str!("html/live.html"))?;
     environment.add_template("page.html", TEMPLATE)?;
     let scripts: Vec<_> = match progress {
         Some(_) => vec![Script::of(SCRIPT), Script::of(LIVE_SCRIPT)],
@@ -70,14 +55,14 @@ fn page(template: &str, result: &RunResult, progress: Option<&Progress>) -> Resu
     };
     let page = Page::of(result, progress);
     let view = View { page, progress, scripts, style: STYLE };
-    environment.get_template(template)?.render(Value::from(Serde(view)))
+    environment.get_template("page.html")?.render(Value::from(Serde(view)))
 }
 
 /// What the templates are given.
 #[derive(Debug, serde::Serialize)]
 struct View<'a> {
     page: Page,
-    progress: Option<&'a Progress>,
+    progress: Option<&'a str>,
     scripts: Vec<Script>,
     style: &'static str,
 }

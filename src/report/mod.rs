@@ -1,5 +1,5 @@
 //! How a result is told. Renderers are pure: a result in, a text out. Only `progress` and `write`
-//! print.
+//! print; only `live` serves.
 
 pub mod baseline;
 pub mod baseline_list;
@@ -9,6 +9,7 @@ pub mod defect;
 pub mod document;
 pub mod html;
 pub mod junit;
+pub mod live;
 pub mod load;
 pub mod markdown;
 pub mod model;

@@ -1,5 +1,7 @@
 //! Reasons as sentences: what was found, and what to do about it. Every output says it in these words.
 
+use std::time::Duration;
+
 use crate::result::salvage::Salvaged;
 use crate::result::schema::{RunResult, Signal};
 use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
@@ -292,6 +294,16 @@ fn passed(verdict: &Verdict) -> (String, Option<String>) {
     (sentence, None)
 }
 
+/// How far a run is, and what its page does not know of it.
+pub fn so_far(at: Duration, total: Duration, lost: u64) -> String {
+    let [at, total] = [at, total].map(|length| number::seconds(length.as_secs_f64()));
+    match lost {
+        0 => format!("{at} of {total}"),
+        1 => format!("{at} of {total}; a second is missing here, and in no report"),
+        _ => format!("{at} of {total}; {} seconds are missing here, and in no report", number::count(lost)),
+    }
+}
+
 /// How the objectives stand where none is broken.
 fn objectives(verdict: &Verdict) -> String {
     match verdict.checks.iter().filter(|check| model::decides(check)).count() {
@@ -308,6 +320,7 @@ fn broken(verdict: &Verdict, status: CheckStatus) -> bool {
 fn interrupted(result: &RunResult) -> (String, Option<String>) {
     let by = match result.signal {
         Some(Signal::Sigterm) => "a request to terminate",
+        Some(Signal::StopButton) => "the stop button of the live page",
         Some(Signal::Sigint) | None => "Ctrl-C",
     };
     let sentence = format!(

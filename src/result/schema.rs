@@ -172,6 +172,8 @@ pub enum Signal {
     Sigint,
     /// What a cancelled job sends.
     Sigterm,
+    /// The stop button of the live page.
+    StopButton,
 }
 
 /// The commit that was measured.

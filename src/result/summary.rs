@@ -102,6 +102,7 @@ fn signal(interruption: Interruption) -> Signal {
     match interruption {
         Interruption::Sigint => Signal::Sigint,
         Interruption::Sigterm => Signal::Sigterm,
+        Interruption::StopButton => Signal::StopButton,
     }
 }
 

@@ -163,6 +163,7 @@ fn a_signal_is_kept() {
         (None, None),
         (Some(Interruption::Sigint), Some(Signal::Sigint)),
         (Some(Interruption::Sigterm), Some(Signal::Sigterm)),
+        (Some(Interruption::StopButton), Some(Signal::StopButton)),
     ] {
         let run = crate::load::measure::run::RunData { interrupted, ..run(Recording::new(2, 1, 1)) };
         let result = summarise(&plan(&["GET /a", "WS /b"]), &run, context());

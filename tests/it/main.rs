@@ -13,6 +13,7 @@ mod faults_websocket;
 mod gate;
 mod harness;
 mod httpbin;
+mod live;
 mod load_model;
 mod main_job;
 mod nginx;

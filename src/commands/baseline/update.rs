@@ -126,7 +126,7 @@ fn make(args: &UpdateArgs, runs: u32) -> Result<u8, CommandError> {
 /// One more run, beside what is remembered by now.
 async fn anew(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Result<Outcome, CommandError> {
     let baseline = remembered(&plan.rules, &plan.scenario, &plan.environment)?;
-    measured(plan, Before { baseline, confirms: None }, shutdown, shown).await
+    measured(plan, Before { baseline, confirms: None }, shutdown, shown.into()).await
 }
 
 /// Why no further run is made.

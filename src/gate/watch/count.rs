@@ -14,7 +14,7 @@ use crate::result::window::WindowPoint;
 use crate::gate::{decision, whole_run};
 
 /// Adds up one objective.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Count {
     metric: Metric,
     limit: f64,
@@ -25,14 +25,14 @@ pub struct Count {
 }
 
 /// Where in a recording to look.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Source {
     Endpoints(Vec<usize>),
     Metrics(Vec<usize>),
 }
 
 /// A stretch of the run. What an objective is not about stays empty.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sum {
     length: Duration,
     n: u64,

@@ -23,7 +23,7 @@ use so_far::SoFar;
 use windowed::Windowed;
 
 /// Watches the objectives of a plan.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Watch {
     steady: Vec<Span>,
     end: Duration,

@@ -16,7 +16,7 @@ use crate::result::window::Aborted;
 use super::count::Count;
 
 /// One such objective.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SoFar {
     objective: Objective,
     after: Duration,

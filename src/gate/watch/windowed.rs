@@ -17,7 +17,7 @@ use super::count::Count;
 use super::points;
 
 /// One such objective.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Windowed {
     objective: Objective,
     length: Duration,

@@ -151,7 +151,7 @@ pub const FINE_WINDOWS: usize = 3_600;
 
 /// Collects the windows of a run. The first hour keeps every second; after that windows are merged
 /// before they are summarised, never their percentiles.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Series {
     windows: Vec<Window>,
     pending: Option<(Window, Recording)>,

@@ -1,1 +1,109 @@
+// The live page: takes new states from the stream, changes only what differs, and stops the run when told to.
 'use strict';
+(() => {
+  const at = (id) => document.getElementById(id);
+  const state = at('live-state');
+  const field = at('live-token');
+  const button = at('live-button');
+  const answer = at('live-answer');
+
+  // The token came in the fragment, which no server sees; it does not stay in the address bar.
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (given) {
+    field.value = given;
+    history.replaceState(null, '', location.pathname);
+  }
+
+  // What the reader has done to the page is not undone.
+  const KEPT = new Set(['open', 'aria-sort', 'aria-pressed', 'aria-expanded']);
+
+  function attributes(from, to) {
+    for (const { name } of [...from.attributes]) {
+      if (!to.hasAttribute(name) && !KEPT.has(name)) from.removeAttribute(name);
+    }
+    for (const { name, value } of to.attributes) {
+      if (!KEPT.has(name) && from.getAttribute(name) !== value) from.setAttribute(name, value);
+    }
+  }
+
+  function same(a, b) {
+    return a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || '') === (b.id || '');
+  }
+
+  function morph(from, to) {
+    if (from.nodeType !== Node.ELEMENT_NODE) {
+      if (from.data !== to.data) from.data = to.data;
+      return;
+    }
+    if (from.isEqualNode(to)) return;
+    attributes(from, to);
+    // What is typed stays: only attributes of a field change.
+    if (from.matches('input, textarea, select')) return;
+    let old = from.firstChild;
+    for (const next of [...to.childNodes]) {
+      if (old && !same(old, next)) {
+        let later = old.nextSibling;
+        while (later && !same(later, next)) later = later.nextSibling;
+        if (later) {
+          while (old !== later) { const gone = old; old = old.nextSibling; gone.remove(); }
+        }
+      }
+      if (old && same(old, next)) {
+        morph(old, next);
+        old = old.nextSibling;
+      } else {
+        from.insertBefore(document.importNode(next, true), old);
+      }
+    }
+    while (old) { const gone = old; old = old.nextSibling; gone.remove(); }
+  }
+
+  function show(text) {
+    const next = new DOMParser().parseFromString(text, 'text/html');
+    const progress = next.getElementById('live-progress');
+    if (progress && at('live-progress')) at('live-progress').textContent = progress.textContent;
+    const main = next.querySelector('main');
+    const here = document.querySelector('main');
+    if (main && here) morph(here, main);
+    if (next.title) document.title = next.title;
+    document.dispatchEvent(new Event('loadgate:update'));
+  }
+
+  const events = new EventSource('/events');
+  events.onopen = () => { state.textContent = 'running'; };
+  events.onerror = () => { state.textContent = 'reconnecting…'; };
+  events.addEventListener('page', (event) => { state.textContent = 'running'; show(event.data); });
+  events.addEventListener('end', (event) => {
+    events.close();
+    at('live').remove();
+    show(event.data);
+  });
+  addEventListener('pagehide', () => events.close());
+
+  // The second click means it.
+  let armed = 0;
+  function disarm() {
+    clearTimeout(armed);
+    armed = 0;
+    button.textContent = 'Stop the run';
+  }
+  at('live-stop').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    if (!armed) {
+      button.textContent = 'Really stop?';
+      armed = setTimeout(disarm, 5000);
+      return;
+    }
+    disarm();
+    button.disabled = true;
+    answer.textContent = 'asking…';
+    try {
+      const reply = await fetch('/stop', { method: 'POST', headers: { 'X-Loadgate-Token': field.value.trim() } });
+      answer.textContent = (await reply.text()).trim();
+      button.disabled = reply.ok;
+    } catch {
+      answer.textContent = 'the run does not answer';
+      button.disabled = false;
+    }
+  });
+})();

@@ -12,7 +12,7 @@ use super::distribution::{Distribution, distribution};
 use super::interval::{self, Group};
 use super::plot::percent;
 use super::timeline::{Timeline, timeline};
-use super::{LONGEST_NAME, Progress, facts, model_name};
+use super::{LONGEST_NAME, facts, model_name};
 
 /// The most distributions that are drawn; the rest is in the table.
 const MOST_DISTRIBUTIONS: usize = 48;
@@ -126,7 +126,7 @@ struct TaskView {
 
 impl Page {
     /// The page of a result; of one that is still going on with how far it is.
-    pub fn of(result: &RunResult, progress: Option<&Progress>) -> Self {
+    pub fn of(result: &RunResult, progress: Option<&str>) -> Self {
         let drawn = distributions(result);
         let recorded = result.endpoints.iter().filter(|endpoint| endpoint.response_time.is_some()).count();
         Self {
@@ -168,7 +168,7 @@ fn foreign(text: &str) -> String {
     shorten(&printable(text), LONGEST_TEXT)
 }
 
-fn verdict(result: &RunResult, progress: Option<&Progress>) -> VerdictView {
+fn verdict(result: &RunResult, progress: Option<&str>) -> VerdictView {
     if let Some(progress) = progress {
         return running(progress);
     }
@@ -191,13 +191,12 @@ fn verdict(result: &RunResult, progress: Option<&Progress>) -> VerdictView {
     }
 }
 
-fn running(progress: &Progress) -> VerdictView {
-    let [elapsed, planned] = [progress.elapsed_s, progress.planned_s].map(|s| number::seconds(s.round()));
+fn running(progress: &str) -> VerdictView {
     VerdictView {
         status: "running",
         class: "quiet",
         word: "RUNNING".to_owned(),
-        sentence: format!("{elapsed} of {planned}; every number is so far, and none is a verdict"),
+        sentence: format!("{progress}; every number is so far, and none is a verdict"),
         next: None,
         partial: false,
     }

@@ -1,0 +1,259 @@
+//! The live page through the real binary and real sockets: it is there during the run, becomes the report, and
+//! stops the run for whoever has the token; nobody who looks on can hold anything up.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::{Workspace, alone, poll_until};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn config(run_time: &str) -> String {
+    format!(
+        "version: 1\nname: live\nthresholds: {{p95: 5s}}\nreporting: {{formats: [json, html]}}\n\
+         environments: {{e: {{target: {{command: [loadgate, demo-api, --listen, '{{{{ address }}}}'], ready: /health}}, users: 3, run_time: {run_time}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{wait: 20ms, steps: [{{get: /health}}]}}}}}}}}\n"
+    )
+}
+
+/// A run with a live page on a free port.
+struct Run {
+    workspace: Workspace,
+    child: Child,
+    address: String,
+    token: String,
+    _alone: std::sync::MutexGuard<'static, ()>,
+}
+
+impl Run {
+    fn start(run_time: &str) -> Self {
+        let alone = alone();
+        let workspace = Workspace::with_config(&config(run_time));
+        let log = workspace.path("stderr");
+        let mut command = workspace.command(&["run", "--live", "0"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
+        let child = command.spawn().expect("the binary starts");
+        let said = || std::fs::read_to_string(&log).unwrap_or_default();
+        poll_until(PATIENCE, "the address is told", || said().lines().count() > 0 && said().contains('\n'));
+        let said = said();
+        let line = said.lines().find_map(|line| line.strip_prefix("live: http://")).expect("an address");
+        let (address, token) = line.split_once("/#token=").expect("a token");
+        let (address, token) = (address.to_owned(), token.to_owned());
+        Self { workspace, child, address, token, _alone: alone }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        stream
+    }
+
+    /// Sends a request with these headers beside `Host`, and reads the whole answer.
+    fn ask(&self, line: &str, headers: &str) -> String {
+        let host =
+            if headers.contains("Host:") { String::new() } else { format!("Host: {}\r\n", self.address) };
+        let mut stream = self.connect();
+        stream.write_all(format!("{line} HTTP/1.1\r\n{host}{headers}\r\n").as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    fn events(&self) -> Events {
+        let mut stream = self.connect();
+        let request = format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).expect("sent");
+        Events(BufReader::new(stream))
+    }
+
+    fn code(&mut self) -> i32 {
+        let mut status = None;
+        poll_until(PATIENCE, "the run ends", || {
+            status = self.child.try_wait().expect("a child");
+            status.is_some()
+        });
+        status.and_then(|status| status.code()).expect("an exit status")
+    }
+
+    fn latest(&self, name: &str) -> PathBuf {
+        self.workspace.path(&format!("reports/latest/{name}"))
+    }
+
+    fn result(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(self.latest("result.json")).expect("a result")).expect("JSON")
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A stream of events, and the head before it.
+struct Events(BufReader<TcpStream>);
+
+impl Events {
+    /// Name and data of the next event; none where the stream has ended.
+    fn next(&mut self) -> Option<(String, String)> {
+        let (mut name, mut data) = (String::new(), Vec::new());
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).expect("a line") == 0 {
+                return None;
+            }
+            match line.trim_end_matches('\n').split_once(": ") {
+                Some(("event", value)) => value.clone_into(&mut name),
+                Some(("data", value)) => data.push(value.to_owned()),
+                None if !name.is_empty() => return Some((name, data.join("\n"))),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn main_of(document: &str) -> &str {
+    let start = document.find("<main").expect("a main part");
+    &document[start..document.rfind("</main>").expect("its end")]
+}
+
+#[test]
+fn the_page_is_there_during_the_run_and_becomes_the_report_on_disk() {
+    let mut run = Run::start("3s");
+    let page = run.ask("GET /", "");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    for part in [
+        "<main",
+        "EventSource",
+        "connect-src 'self'",
+        "Cache-Control: no-store",
+        "nosniff",
+        "X-Frame-Options: DENY",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let mut events = run.events();
+    let mut seen = Vec::new();
+    while let Some(event) = events.next() {
+        seen.push(event);
+    }
+    let (last, pages) = seen.split_last().expect("events");
+    assert!(pages.len() >= 2 && pages.iter().all(|(name, _)| name == "page"), "{}", pages.len());
+    assert!(pages.iter().any(|(_, data)| data.contains("2 s of 3 s")), "{pages:?}");
+    assert_eq!(last.0, "end");
+    assert_eq!(run.code(), 0);
+    let report = std::fs::read_to_string(run.latest("report.html")).expect("a report");
+    assert_eq!(main_of(&last.1), main_of(&report));
+    assert!(main_of(&report).contains("PASSED") && !last.1.contains("EventSource"));
+    let said = std::fs::read_to_string(run.workspace.path("stderr")).expect("its words");
+    assert_eq!(said.matches(&run.token).count(), 1, "the token is shown once");
+    for text in [report, run.result().to_string(), page, last.1.clone()] {
+        assert!(!text.contains(&run.token), "and nowhere else");
+    }
+}
+
+#[test]
+fn whoever_comes_back_gets_the_present_state_at_once() {
+    let run = Run::start("60s");
+    let mut first = run.events();
+    poll_until(PATIENCE, "a page of a later moment", || {
+        first.next().is_some_and(|(_, data)| data.contains("2 s of"))
+    });
+    drop(first);
+    let (name, data) = run.events().next().expect("an event");
+    assert_eq!(name, "page");
+    assert!(!data.contains(">0 s of") && !data.contains(">1 s of"), "{data}");
+}
+
+#[test]
+fn a_viewer_that_never_reads_holds_up_nobody() {
+    let mut run = Run::start("3s");
+    let stuck: Vec<_> = (0..3)
+        .map(|_| {
+            let socket =
+                socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+            socket.set_recv_buffer_size(1024).expect("a small buffer");
+            let address: std::net::SocketAddr = run.address.parse().expect("an address");
+            socket.connect(&address.into()).expect("connected");
+            let mut stream = TcpStream::from(socket);
+            let request = format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", run.address);
+            stream.write_all(request.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let mut events = run.events();
+    let names: Vec<_> = std::iter::from_fn(|| events.next()).map(|(name, _)| name).collect();
+    assert_eq!(names.last().map(String::as_str), Some("end"), "{names:?}");
+    assert_eq!(run.code(), 0, "the run ends although they are there");
+    drop(stuck);
+}
+
+#[test]
+fn only_the_token_of_the_terminal_stops_the_run() {
+    let mut run = Run::start("60s");
+    let mut events = run.events();
+    poll_until(PATIENCE, "load", || events.next().is_some_and(|(_, data)| data.contains("1 s of")));
+    for headers in ["", "X-Loadgate-Token: \r\n", "X-Loadgate-Token: 00000000000000000000000000000000\r\n"] {
+        assert!(run.ask("POST /stop", headers).starts_with("HTTP/1.1 403 "), "{headers}");
+    }
+    assert_eq!(events.next().map(|(name, _)| name).as_deref(), Some("page"), "it goes on");
+    let token = format!("X-Loadgate-Token: {}\r\n", run.token);
+    let from = |origin: &str| run.ask("POST /stop", &format!("{token}Origin: {origin}\r\n"));
+    assert!(from("http://evil.example").starts_with("HTTP/1.1 403 "));
+    assert!(from(&format!("http://{}", run.address)).starts_with("HTTP/1.1 202 "));
+    let last = std::iter::from_fn(|| events.next()).last().expect("an event");
+    assert_eq!(last.0, "end");
+    assert!(last.1.contains("stopped by the stop button of the live page"), "{}", last.1);
+    assert_eq!(run.code(), 130);
+    let result = run.result();
+    assert_eq!((&result["interrupted"], &result["signal"]), (&Value::Bool(true), &"stop_button".into()));
+    assert_eq!(result["verdict"]["status"], "interrupted");
+}
+
+#[test]
+fn foreign_names_and_unknown_places_are_refused() {
+    let run = Run::start("60s");
+    for (line, headers, status) in [
+        ("GET /", "Host: evil.example\r\n", 421),
+        ("GET /events", "Host: evil.example:8089\r\n", 421),
+        ("POST /stop", "Host: evil.example\r\n", 421),
+        ("GET /?x=1", "", 404),
+        ("GET /result.json", "", 404),
+        ("DELETE /", "", 405),
+        ("GET /stop", "", 405),
+    ] {
+        let answer = run.ask(line, headers);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
+        assert!(!answer.contains("<main"), "{line}");
+    }
+}
+
+#[test]
+fn only_so_many_may_look_on_and_who_leaves_makes_room() {
+    let run = Run::start("60s");
+    let mut inside: Vec<_> = (0..16).map(|_| run.events()).collect();
+    for events in &mut inside {
+        assert!(events.next().is_some());
+    }
+    assert!(run.ask("GET /events", "").starts_with("HTTP/1.1 503 "));
+    inside.pop();
+    poll_until(PATIENCE, "room", || run.events().next().is_some());
+}
+
+#[test]
+fn a_taken_port_is_an_error_before_any_traffic() {
+    let run = Run::start("60s");
+    let second = Workspace::with_config(&config("1s"));
+    let output = second.command(&["run", "--live", &run.address]).output().expect("an end");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("cannot serve the live page at `{}`", run.address)), "{said}");
+    assert!(said.contains("--live 0") && !second.path("reports").exists(), "{said}");
+}

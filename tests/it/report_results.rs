@@ -144,6 +144,7 @@ fn run(names: &[String], seconds: u16) -> RunResult {
     let endpoints: Vec<Endpoint> =
         names.iter().enumerate().map(|(rank, name)| endpoint(name, rank, steady_s)).collect();
     RunResult {
+        salvaged: None,
         schema: SCHEMA,
         tool: Tool { name: "loadgate".into(), version: "0.1.0".into() },
         mode: Mode::Run,

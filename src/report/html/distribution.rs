@@ -104,7 +104,10 @@ fn place(quantile: f64) -> f64 {
 
 fn ticks() -> Vec<Tick> {
     let named = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
-    named.into_iter().map(|(name, quantile)| Tick { at: percent(place(quantile)), text: name.to_owned() }).collect()
+    named
+        .into_iter()
+        .map(|(name, quantile)| Tick { at: percent(place(quantile)), text: name.to_owned() })
+        .collect()
 }
 
 fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curve]: &[Curve; 2]) -> Vec<Row> {
@@ -122,7 +125,11 @@ fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curv
     ];
     let mut rows: Vec<_> = picks
         .into_iter()
-        .map(|(name, pick)| Row { name, response: time(Some(pick(response))), service: time(service.map(pick)) })
+        .map(|(name, pick)| Row {
+            name,
+            response: time(Some(pick(response))),
+            service: time(service.map(pick)),
+        })
         .collect();
     let last = Row { name: "p99.99", response: time(response_curve.last), service: time(service_curve.last) };
     rows.insert(rows.len() - 1, last);

@@ -70,7 +70,10 @@ pub fn about(result: &RunResult) -> Vec<Fact> {
         fact("plan digest", text(&result.plan_digest)),
         fact("commit", or_nothing(result.git.sha.as_deref())),
         fact("branch or tag", or_nothing(result.git.reference.as_deref())),
-        fact("processor", format!("{} ({} CPUs, {})", text(&runner.cpu_model), runner.cpus, text(&runner.arch))),
+        fact(
+            "processor",
+            format!("{} ({} CPUs, {})", text(&runner.cpu_model), runner.cpus, text(&runner.arch)),
+        ),
         fact("system", format!("{}, image {}", text(&runner.os), or_nothing(runner.image.as_deref()))),
         fact("class of machine", text(&runner.cpu_class)),
         fact("made by", format!("{} {}", text(&result.tool.name), text(&result.tool.version))),
@@ -79,9 +82,4 @@ pub fn about(result: &RunResult) -> Vec<Fact> {
         facts.insert(4, fact("stages", shorten(&stages, LONGEST_NAME * 2)));
     }
     facts
-}
-
-/// The command that makes this run again.
-pub fn command(result: &RunResult) -> String {
-    format!("loadgate run {} -e {} --seed {}", result.scenario, result.environment, result.seed)
 }

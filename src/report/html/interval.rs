@@ -95,7 +95,8 @@ fn group(id: &'static str, label: &'static str, deltas: &[&Delta]) -> Group {
         Some(delta) => comparison::change(delta, Some(value)),
         None => number::NOTHING.to_owned(),
     };
-    let ticks = axis.ticks().into_iter().map(|value| Tick { at: percent(axis.position(value)), text: name(value) });
+    let ticks =
+        axis.ticks().into_iter().map(|value| Tick { at: percent(axis.position(value)), text: name(value) });
     Group { id, label, ticks: ticks.collect(), rows: deltas.iter().map(|delta| row(delta, &axis)).collect() }
 }
 

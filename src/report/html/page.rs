@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::report::text::{printable, shorten};
-use crate::report::{comparison, load, model, number, sentence};
+use crate::report::{comparison, load, model, number, reproduce, sentence};
 use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Status};
@@ -151,13 +151,9 @@ impl Page {
             generator: facts::generator(&result.generator),
             generator_sentence: load::generator(&result.generator),
             about: facts::about(result),
-            reproduce: reproduce(result),
+            reproduce: printable(&reproduce::command(result)),
         }
     }
-}
-
-fn reproduce(result: &RunResult) -> String {
-    printable(&facts::command(result))
 }
 
 fn name(text: &str) -> String {
@@ -219,7 +215,9 @@ fn check_row(check: &Check) -> CheckRow {
         standing,
         metric: name(&sentence::metric(check)),
         scope: name(sentence::scope(check)),
-        value: check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value)),
+        value: check
+            .value
+            .map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value)),
         limit: format!("{} {}", model::bound(check).sign(), number::limit(check.unit, check.limit)),
         n: number::count(check.n),
         at: check.value.map(share),
@@ -265,8 +263,12 @@ fn endpoint_view(row: model::EndpointRow) -> EndpointView {
 fn distributions(result: &RunResult) -> Vec<Distribution> {
     let rows = model::endpoints(result);
     let all = std::iter::once(&result.totals);
-    let each = rows.iter().map(|row| row.of).filter(|endpoint| !std::ptr::eq(*endpoint, &raw const result.totals));
-    all.chain(each).filter_map(|endpoint: &Endpoint| distribution(endpoint)).take(MOST_DISTRIBUTIONS).collect()
+    let each =
+        rows.iter().map(|row| row.of).filter(|endpoint| !std::ptr::eq(*endpoint, &raw const result.totals));
+    all.chain(each)
+        .filter_map(|endpoint: &Endpoint| distribution(endpoint))
+        .take(MOST_DISTRIBUTIONS)
+        .collect()
 }
 
 /// Failures by kind, the most frequent first.

@@ -123,6 +123,9 @@ mod tests {
 
     #[test]
     fn shares_are_written_short() {
-        assert_eq!((percent(0.125), percent(1.0), percent(-3.0)), ("12.5%".into(), "100%".into(), "0%".into()));
+        assert_eq!(
+            (percent(0.125), percent(1.0), percent(-3.0)),
+            ("12.5%".into(), "100%".into(), "0%".into())
+        );
     }
 }

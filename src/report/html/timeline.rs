@@ -86,7 +86,12 @@ pub fn timeline(result: &RunResult) -> Option<Timeline> {
     }
     let longest = moments.iter().map(|moment| moment.length).fold(0.0, f64::max);
     Some(Timeline {
-        plots: vec![users(&moments, end), requests(&moments, end), failures(&moments, end), response(&moments, end)],
+        plots: vec![
+            users(&moments, end),
+            requests(&moments, end),
+            failures(&moments, end),
+            response(&moments, end),
+        ],
         phases: bands(&moments, end),
         ticks: times(end).into_iter().map(|at| Tick { at: percent(at / end), text: clock(at) }).collect(),
         merged: (longest > 1.5).then(|| number::seconds(longest)),
@@ -156,7 +161,12 @@ fn failures(moments: &[Moment], end: f64) -> Plot {
     rates("failures", "failed", moments, (end, |moment| moment.failed))
 }
 
-fn rates(label: &'static str, class: &'static str, moments: &[Moment], (end, of): (f64, fn(&Moment) -> u64)) -> Plot {
+fn rates(
+    label: &'static str,
+    class: &'static str,
+    moments: &[Moment],
+    (end, of): (f64, fn(&Moment) -> u64),
+) -> Plot {
     let rate = |moment: &Moment| moment.rate(of(moment));
     let scale = Scale::linear(moments.iter().map(rate).fold(0.0, f64::max));
     Plot::new(label, &scale, |value| format!("{}/s", number::shortest(value))).with(
@@ -198,7 +208,8 @@ fn bands(moments: &[Moment], end: f64) -> Vec<Band> {
 }
 
 fn row(moment: &Moment, end: f64) -> Row {
-    let [p50, p95, p99] = moment.times.map(|time| time.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds));
+    let [p50, p95, p99] =
+        moment.times.map(|time| time.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds));
     Row {
         at: percent(moment.middle(end)),
         time: clock(moment.from),
@@ -258,7 +269,8 @@ mod tests {
     #[test]
     fn phases_cover_the_axis_and_narrow_ones_have_no_name() {
         let phases = timeline(&long(200)).unwrap().phases;
-        let told: Vec<_> = phases.iter().map(|band| (band.phase.as_str(), band.named, band.width.as_str())).collect();
+        let told: Vec<_> =
+            phases.iter().map(|band| (band.phase.as_str(), band.named, band.width.as_str())).collect();
         assert_eq!(told, [("ramp", false, "3.5%"), ("steady", true, "96.5%")]);
     }
 

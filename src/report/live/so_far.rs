@@ -180,7 +180,7 @@ mod tests {
         add(&mut so_far, 3, Phase::Steady);
         let steady = so_far.result();
         assert_eq!((steady.totals.ok, steady.series.len(), steady.duration_s), (200, 3, 4.0));
-        assert_eq!(steady.totals.requests_per_second, 100.0);
+        assert!((steady.totals.requests_per_second - 100.0).abs() < 1e-9);
         assert_eq!(steady.verdict.map(|verdict| verdict.checks.len()), Some(1));
         assert_eq!(so_far.progress(), "4 s of 30 s; 2 seconds are missing here, and in no report");
     }

@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use crate::load::measure::times::LONGEST_US;
 use crate::report::number;
-use crate::report::text::{printable, shorten};
 use crate::result::endpoint::{Endpoint, Times};
 use crate::stats::histogram;
 
+use super::model_name;
+use super::page::name;
 use super::plot::{Plot, Tick, percent};
 use super::scale::Scale;
-use super::{LONGEST_NAME, model_name};
 
 /// Nines on the axis: 99.99 % is its end.
 const NINES: f64 = 4.0;
@@ -59,7 +59,7 @@ pub fn distribution(endpoint: &Endpoint) -> Option<Distribution> {
     let plot = plot.with(("service", "service time"), &scale, points(service_curve));
     let plot = plot.with(("response", "response time"), &scale, points(response_curve));
     Some(Distribution {
-        name: shorten(&printable(model_name(endpoint)), LONGEST_NAME),
+        name: name(model_name(endpoint)),
         n: number::count(response.n),
         plot,
         ticks: ticks(),

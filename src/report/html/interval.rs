@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use crate::report::comparison::{self, Standing};
 use crate::report::number;
-use crate::report::text::{printable, shorten};
+use crate::report::text::printable;
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
 use crate::result::verdict::CheckUnit;
 
-use super::LONGEST_NAME;
+use super::page::name;
 use super::plot::{Tick, percent};
 use super::scale::Scale;
 
@@ -135,7 +135,7 @@ fn row(delta: &Delta, axis: &Axis) -> Row {
         class,
         standing,
         metric: printable(&delta.metric),
-        scope: shorten(&printable(comparison::scope(delta)), LONGEST_NAME),
+        scope: name(comparison::scope(delta)),
         base: value(delta.base),
         head: value(delta.head),
         change: comparison::change(delta, delta.change),

@@ -156,8 +156,12 @@ impl Page {
     }
 }
 
-fn name(text: &str) -> String {
-    shorten(&printable(text), LONGEST_NAME)
+/// A foreign name; one that is empty is still to be seen.
+pub fn name(text: &str) -> String {
+    match shorten(&printable(text), LONGEST_NAME) {
+        empty if empty.is_empty() => number::NOTHING.to_owned(),
+        name => name,
+    }
 }
 
 fn foreign(text: &str) -> String {

@@ -11,8 +11,8 @@ use super::scale::{Scale, times};
 
 /// More points than this are no longer told apart on a screen.
 const MOST_MOMENTS: usize = 600;
-/// A share of the width below which the name of a phase has no room.
-const NARROW: f64 = 0.07;
+/// The share of the width that a letter takes on a narrow screen.
+const LETTER: f64 = 0.026;
 
 /// The charts and their table.
 #[derive(Debug, Clone, Serialize)]
@@ -200,7 +200,7 @@ fn bands(moments: &[Moment], end: f64) -> Vec<Band> {
     }
     let band = |(phase, from, to): (&str, f64, f64)| Band {
         phase: crate::report::text::printable(phase),
-        named: (to - from) / end >= NARROW,
+        named: (to - from) / end >= LETTER * phase.chars().count() as f64,
         from: percent(from / end),
         width: percent((to - from) / end),
     };

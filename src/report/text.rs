@@ -53,6 +53,11 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The text with numbers that no line end parts from their units.
+pub fn glued(text: &str) -> String {
+    words(text).into_iter().map(|word| word.replace(' ', "\u{a0}")).collect::<Vec<_>>().join(" ")
+}
+
 /// The words of a text, a number and its unit as one.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
@@ -85,6 +90,14 @@ mod tests {
         assert_eq!(shorten("GET /api/v1/builds/{id}/code", 20), "GET /api/…/{id}/code");
         assert_eq!(shorten("short", 5), "short");
         assert_eq!((shorten("abc", 1), shorten("abc", 0)), ("…".into(), String::new()));
+    }
+
+    #[test]
+    fn a_number_stays_with_its_unit() {
+        assert_eq!(
+            glued("+20 % on 9.86 ms (10 % tolerated)"),
+            "+20\u{a0}% on 9.86\u{a0}ms (10\u{a0}% tolerated)"
+        );
     }
 
     #[test]

@@ -257,3 +257,27 @@ fn a_taken_port_is_an_error_before_any_traffic() {
     assert!(said.contains(&format!("cannot serve the live page at `{}`", run.address)), "{said}");
     assert!(said.contains("--live 0") && !second.path("reports").exists(), "{said}");
 }
+
+/// Follows the page in a browser to its end, and says what it found wrong.
+fn browser(run: &Run, arguments: &[&str]) -> std::process::Output {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/live.mjs");
+    let address = format!("http://{}/#token={}", run.address, run.token);
+    std::process::Command::new("node").arg(script).arg(address).args(arguments).output().expect("node starts")
+}
+
+#[test]
+fn a_reader_in_a_real_browser_keeps_what_was_typed_opened_and_sorted_and_ends_with_the_report() {
+    let mut run = Run::start("25s");
+    let seen = browser(&run, &[]);
+    assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+    assert_eq!(run.code(), 0);
+}
+
+#[test]
+fn the_stop_button_in_a_real_browser_stops_the_run() {
+    let mut run = Run::start("60s");
+    let seen = browser(&run, &["--stop"]);
+    assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
+    assert_eq!(run.code(), 130);
+    assert_eq!(run.result()["signal"], "stop_button");
+}

@@ -15,7 +15,7 @@
   }
 
   // What the reader has done to the page is not undone.
-  const KEPT = new Set(['open', 'aria-sort', 'aria-pressed', 'aria-expanded']);
+  const KEPT = new Set(['open', 'hidden', 'aria-sort', 'aria-pressed', 'aria-expanded']);
 
   function attributes(from, to) {
     for (const { name } of [...from.attributes]) {

@@ -99,6 +99,7 @@
       if (table) sort(table, column, direction);
     });
     all('[data-filter]').forEach(filter);
+    all('[data-readout]:not([hidden])').forEach(() => point(document.querySelector('[data-scrub]')));
   };
   document.addEventListener('loadgate:update', refresh);
   refresh();

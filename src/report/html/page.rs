@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::text::{printable, shorten};
+use crate::report::text::{glued, printable, shorten};
 use crate::report::{comparison, load, model, number, reproduce, sentence};
 use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::schema::RunResult;
@@ -133,7 +133,7 @@ impl Page {
             title: name(&result.name),
             scenario: name(&result.scenario),
             environment: name(&result.environment),
-            subtitle: load::describe(result),
+            subtitle: glued(&load::describe(result)),
             target: foreign(&result.target),
             verdict: verdict(result, progress),
             tiles: facts::tiles(result),
@@ -185,7 +185,7 @@ fn verdict(result: &RunResult, progress: Option<&str>) -> VerdictView {
         status,
         class,
         word: headline.word.to_owned(),
-        sentence: printable(&headline.sentence),
+        sentence: glued(&printable(&headline.sentence)),
         next: headline.next.map(|next| printable(&next)),
         partial: result.is_partial(),
     }

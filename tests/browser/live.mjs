@@ -73,6 +73,9 @@ async function stops(page) {
   const stop = page.locator('[data-stop]');
   if (!(await stop.isVisible())) return ['no button to stop the run'];
   await stop.press('Enter');
+  // The second press means it.
+  await page.waitForFunction(() => document.querySelector('[data-stop]').textContent.includes('Really'));
+  await stop.press('Enter');
   return [];
 }
 

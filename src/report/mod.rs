@@ -23,3 +23,6 @@ pub mod text;
 pub mod trace;
 mod window;
 pub mod write;
+
+#[cfg(test)]
+mod tests;

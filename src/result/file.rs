@@ -245,7 +245,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
 }
 
 fn parsed(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
-    let wrong = |source: serde_json::Error| syntax_error(source, path);
+    let wrong = |source: serde_json::Error| syntax_error(source, bytes, path);
     let head: Head = serde_json::from_slice(bytes).map_err(wrong)?;
     match head.schema.as_ref().and_then(serde_json::Value::as_u64) {
         None => Err(FileError::NoSchema { path: path.to_owned() }),
@@ -270,14 +270,22 @@ struct Head {
     schema: Option<serde_json::Value>,
 }
 
-fn syntax_error(source: serde_json::Error, path: &Path) -> FileError {
+fn syntax_error(source: serde_json::Error, bytes: &[u8], path: &Path) -> FileError {
     use serde_json::error::Category;
     let path = path.to_owned();
     match source.classify() {
         Category::Eof => FileError::Truncated { path },
+        // `30.` is no number, and may have become one.
+        Category::Syntax if is_at_end(&source, bytes) => FileError::Truncated { path },
         Category::Data => FileError::Damaged { path, source },
         Category::Syntax | Category::Io => FileError::NotJson { path, source },
     }
+}
+
+fn is_at_end(error: &serde_json::Error, bytes: &[u8]) -> bool {
+    let last = bytes.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len);
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    error.line() == lines + 1 && error.column() == last
 }
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
@@ -327,100 +335,4 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::result::fixture;
-
-    fn name() -> RunName<'static> {
-        let at: Timestamp = "2026-11-24T10:15:00Z".parse().unwrap();
-        RunName { scenario: "build_flow", environment: "demo", at }
-    }
-
-    fn read_text(text: &str) -> FileError {
-        parse(text.as_bytes(), Path::new("r.json")).unwrap_err()
-    }
-
-    #[test]
-    fn a_result_is_read_back_as_it_was_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = RunFolder::open(dir.path(), name()).unwrap();
-        let written = fixture::rich();
-        let path = folder.write_result(&written).unwrap();
-        folder.point_latest().unwrap();
-        assert_eq!(read(&path).unwrap(), written);
-        assert_eq!(read(&dir.path().join("latest")).unwrap(), written);
-        let files: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(files, ["result.json"], "nothing temporary is left");
-    }
-
-    #[test]
-    fn folders_of_one_second_get_numbers_and_latest_moves_on() {
-        let dir = tempfile::tempdir().unwrap();
-        for expected in ["", "-2", "-3"] {
-            let folder = RunFolder::open(dir.path(), name()).unwrap();
-            folder.point_latest().unwrap();
-            let file = format!("build_flow-demo-20261124T101500Z{expected}");
-            assert_eq!(folder.path(), dir.path().join(&file));
-            assert_eq!(fs::read_link(dir.path().join("latest")).unwrap(), Path::new(&file));
-        }
-    }
-
-    #[test]
-    fn a_name_cannot_leave_the_output_folder() {
-        let hostile = RunName { scenario: "../../etc", environment: "a/b c", ..name() };
-        assert_eq!(folder_name(hostile), "-..-etc-a-b-c-20261124T101500Z");
-        for (text, name) in [("", "-"), ("...", "-"), (".hidden", "hidden"), ("a\0b\n", "a-b-")] {
-            assert_eq!(safe_name(text), name);
-        }
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_made_is_told_before_the_run() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("taken");
-        fs::write(&file, "").unwrap();
-        let error = RunFolder::open(&file, name()).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot create `{}`", file.display()));
-    }
-
-    #[test]
-    fn a_full_disk_has_a_hint() {
-        let error = io_error("write", Path::new("reports/x"))(io::ErrorKind::StorageFull.into());
-        assert!(error.hint().is_some_and(|hint| hint.contains("--output-dir")));
-    }
-
-    #[test]
-    fn what_is_no_result_says_why() {
-        let whole = to_json(&fixture::small()).unwrap();
-        let without = whole.replacen("\"scenario\"", "\"szenario\"", 1);
-        for (text, message) in [
-            ("", "`r.json` is cut off: it ends in the middle of the document"),
-            (&whole[..whole.len() / 2], "`r.json` is cut off: it ends in the middle of the document"),
-            ("<html>", "`r.json` is not JSON"),
-            ("{}", "`r.json` is not a result: it has no number `schema`"),
-            (r#"{"schema": "1"}"#, "`r.json` is not a result: it has no number `schema`"),
-            (r#"{"schema": 2, "future": []}"#, "`r.json` has schema 2, this version reads schema 1"),
-            (&without, "`r.json` does not follow schema 1"),
-            (r#"{"schema": 1, "seed": 1e999}"#, "`r.json` is not JSON"),
-        ] {
-            let error = read_text(text);
-            assert_eq!(error.to_string(), message, "{text:.40}");
-            assert!(error.hint().is_some());
-        }
-    }
-
-    #[test]
-    fn a_field_of_a_later_version_is_ignored() {
-        let text = to_json(&fixture::small()).unwrap().replacen('{', "{\"new\": 1,", 1);
-        assert!(parse(text.as_bytes(), Path::new("r.json")).is_ok());
-    }
-
-    #[test]
-    fn a_file_beyond_the_limit_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("big.json");
-        File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
-        assert!(matches!(read(&path), Err(FileError::TooLarge { .. })));
-    }
-}
+mod tests;

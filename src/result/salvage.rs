@@ -39,9 +39,9 @@ pub fn salvage(bytes: &[u8]) -> Option<RunResult> {
     let cut_in = cut.list.and_then(|name| serde_json::from_slice(bytes.get(name)?).ok());
     let mut missing = Vec::new();
     for (field, nothing) in nothing() {
-        if !fields.contains_key(&field) {
-            missing.push(field.clone());
-            fields.insert(field, nothing);
+        if !fields.contains_key(field) {
+            missing.push(field.to_owned());
+            fields.insert(field.to_owned(), nothing);
         }
     }
     let result: RunResult = serde_json::from_value(Value::Object(fields)).ok()?;
@@ -108,7 +108,7 @@ impl Cut {
 }
 
 /// Every field that a result must have or is told of, empty, in the order of the document.
-fn nothing() -> Map<String, Value> {
+fn nothing() -> Vec<(&'static str, Value)> {
     let nobody = json!({"cpu_model": "", "cpus": 0, "arch": "", "os": "", "image": null, "cpu_class": ""});
     let counts = json!({"ok": 0, "failed": {}, "unfinished": 0, "error_rate": null, "endpoints": []});
     let totals = json!({
@@ -120,7 +120,7 @@ fn nothing() -> Map<String, Value> {
         "cpu_us_per_request": 0.0, "cpu_utilisation": 0.0, "schedule_lag_p99_ms": null, "achieved_ratio": 0.0,
         "steal": 0.0, "rss_mb": 0.0,
     });
-    let fields = [
+    vec![
         ("tool", json!({"name": "loadgate", "version": ""})),
         ("mode", json!("run")),
         ("environment", json!("")),
@@ -147,6 +147,5 @@ fn nothing() -> Map<String, Value> {
         ("generator", generator),
         ("warnings", json!([])),
         ("verdict", Value::Null),
-    ];
-    fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
+    ]
 }

@@ -112,25 +112,22 @@ fn ticks() -> Vec<Tick> {
 
 fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curve]: &[Curve; 2]) -> Vec<Row> {
     let time = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
-    let picks: [(&'static str, fn(&Times) -> f64); 9] = [
-        ("min", |times| times.min_ms),
-        ("mean", |times| times.mean_ms),
-        ("p50", |times| times.p50_ms),
-        ("p75", |times| times.p75_ms),
-        ("p90", |times| times.p90_ms),
-        ("p95", |times| times.p95_ms),
-        ("p99", |times| times.p99_ms),
-        ("p99.9", |times| times.p999_ms),
-        ("max", |times| times.max_ms),
+    let row = |name: &'static str, pick: fn(&Times) -> f64| Row {
+        name,
+        response: time(Some(pick(response))),
+        service: time(service.map(pick)),
+    };
+    let mut rows = vec![
+        row("min", |times| times.min_ms),
+        row("mean", |times| times.mean_ms),
+        row("p50", |times| times.p50_ms),
+        row("p75", |times| times.p75_ms),
+        row("p90", |times| times.p90_ms),
+        row("p95", |times| times.p95_ms),
+        row("p99", |times| times.p99_ms),
+        row("p99.9", |times| times.p999_ms),
+        row("max", |times| times.max_ms),
     ];
-    let mut rows: Vec<_> = picks
-        .into_iter()
-        .map(|(name, pick)| Row {
-            name,
-            response: time(Some(pick(response))),
-            service: time(service.map(pick)),
-        })
-        .collect();
     let last = Row { name: "p99.99", response: time(response_curve.last), service: time(service_curve.last) };
     rows.insert(rows.len() - 1, last);
     rows

@@ -11,6 +11,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod model;
+pub mod note;
 pub mod number;
 pub mod progress;
 pub mod reproduce;

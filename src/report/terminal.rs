@@ -2,18 +2,17 @@
 //! last thing said, where the eye is. Pure.
 
 mod comparison;
-mod load;
+pub(super) mod load;
 pub(super) mod table;
 
 use std::fmt::Write;
 
 use crate::config::render::Color;
-use crate::result::endpoint::Times;
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding, Status};
+use crate::result::verdict::{Check, Status};
 
 use super::text::{printable, shorten, wrap};
-use super::{model, number, sentence, window};
+use super::{model, note, number, sentence};
 use table::{Column, Side};
 
 /// What a report is made for.
@@ -135,21 +134,7 @@ impl Page<'_> {
             Column::number("p99"),
             Column::optional("max", 1),
         ];
-        let rows = result.metrics.iter().map(|metric| {
-            let times = metric.response_time.as_ref();
-            let time = |pick: fn(&Times) -> f64| {
-                times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(pick(times)))
-            };
-            vec![
-                printable(&metric.name),
-                number::count(metric.ok),
-                time(|times| times.p50_ms),
-                time(|times| times.p95_ms),
-                time(|times| times.p99_ms),
-                time(|times| times.max_ms),
-            ]
-        });
-        self.table(&columns, rows.collect());
+        self.table(&columns, model::metrics(result).into_iter().map(Vec::from).collect());
     }
 
     fn failures(&mut self, result: &RunResult) {
@@ -180,18 +165,8 @@ impl Page<'_> {
     }
 
     fn notices(&mut self, result: &RunResult) {
-        let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
-        for finding in findings.filter(|finding| **finding != Finding::NoObjective) {
-            let (text, remedy) = match (finding, &result.aborted) {
-                (Finding::Aborted { .. }, Some(aborted)) => {
-                    (printable(&window::aborted(aborted)), sentence::STOPPED_EARLY)
-                }
-                _ => sentence::finding(*finding),
-            };
-            self.paragraph("warning: ", &format!("{text}. To do: {remedy}."));
-        }
-        for warning in &result.warnings {
-            self.paragraph("warning: ", &printable(warning));
+        for notice in note::of_run(result) {
+            self.paragraph("warning: ", &printable(&notice));
         }
     }
 
@@ -210,30 +185,8 @@ impl Page<'_> {
             Column::optional("n", 1),
         ];
         self.table(&columns, checks.iter().map(|check| check_row(check)).collect());
-        for check in checks.iter().filter(|check| model::rank(check) < model::Rank::Fine) {
-            self.check_notes(check);
-        }
-    }
-
-    /// Why a check is open, and what its author wanted to be said when it breaks.
-    fn check_notes(&mut self, check: &Check) {
-        if let Some(because) = check.because {
-            let (why, remedy) = sentence::because(check, because);
-            let subject = printable(&sentence::subject(check));
-            // How much longer to run is said once, with the verdict.
-            let remedy = match because {
-                Because::TooFew { .. } => String::new(),
-                _ => format!(". To do: {remedy}."),
-            };
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {why}{remedy}"));
-        }
-        if let Some(broken) = window::broken(check) {
-            let subject = printable(&sentence::subject(check));
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {broken}"));
-        }
-        if let (CheckStatus::Fail, Some(message)) = (check.status, &check.message) {
-            let subject = printable(&sentence::subject(check));
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {}", printable(message)));
+        for note in note::of_checks(result) {
+            self.paragraph(&format!("{INDENT}> "), &printable(&note));
         }
     }
 
@@ -283,25 +236,12 @@ impl Page<'_> {
 }
 
 fn check_row(check: &Check) -> Vec<String> {
-    let mark = match (check.status, check.severity) {
-        (CheckStatus::Pass, _) => "✓ pass",
-        (CheckStatus::Fail, CheckSeverity::Fail) => "✗ broken",
-        (CheckStatus::Fail, CheckSeverity::Warn) => "! warning",
-        (CheckStatus::Undecided, _) => "? undecided",
-        (CheckStatus::Invalid, _) => "! invalid",
-        (CheckStatus::NotApplicable, _) => "- not here",
-    };
-    let sign = match model::bound(check) {
-        model::Bound::AtMost => "≤",
-        model::Bound::AtLeast => "≥",
-    };
-    let value = check.value.map(|value| number::value(check.unit, value));
     vec![
-        mark.to_owned(),
+        note::mark(check).to_owned(),
         printable(&sentence::metric(check)),
         printable(sentence::scope(check)),
-        value.unwrap_or_else(|| number::NOTHING.to_owned()),
-        format!("{sign} {}", number::limit(check.unit, check.limit)),
+        note::value(check),
+        note::limit(check),
         number::count(check.n),
     ]
 }

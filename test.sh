@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # The compiler's C parts, the servers that the end-to-end tests put load on, and the browser that opens the
 # reports, with letters to show them in.
 packages=(
-    ca-certificates chromium curl fonts-dejavu-core gcc git libc6-dev nginx openssl pkg-config
+    ca-certificates chromium curl fonts-dejavu-core gcc git libc6-dev libxml2-utils nginx openssl pkg-config
     python3 python3-httpbin python3-venv python3-websockets
 )
 # Node may well be there without Debian's package.

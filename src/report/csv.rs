@@ -27,7 +27,7 @@ pub fn endpoints(result: &RunResult) -> Result<String, RowError> {
     let times = |what: &'static str| TIMES.iter().map(move |name| format!("{what}_{name}_ms"));
     let header = counts.into_iter().map(str::to_owned).chain(times("response_time"));
     table.write_record(header.chain(times("service_time")).chain(SOCKET.map(str::to_owned)))?;
-    for endpoint in result.endpoints.iter().chain([&result.totals]) {
+    for endpoint in result.endpoints.iter().chain(result.has("totals").then_some(&result.totals)) {
         table.write_record(endpoint_row(endpoint))?;
     }
     finish(table)

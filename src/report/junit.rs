@@ -19,6 +19,9 @@ pub fn render(result: &RunResult) -> Result<String, SerializeError> {
     let length = Duration::try_from_secs_f64(result.duration_s).unwrap_or_default();
     report.set_time(length);
     suite.set_time(length);
+    // Of a half-written result the time may be lost.
+    report.timestamp = result.started_at.parse().ok();
+    suite.timestamp = report.timestamp;
     for (name, value) in properties(result) {
         suite.add_property((name, clean(&value).as_str()));
     }
@@ -98,3 +101,6 @@ fn skipped(message: &str) -> TestCaseStatus {
 fn clean(text: &str) -> String {
     printable(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
+
+#[cfg(test)]
+mod tests;

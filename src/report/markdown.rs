@@ -1,48 +1,168 @@
 //! The report as GitHub-flavoured markdown: for a job summary, and for people. Pure.
 
 pub mod escape;
+pub mod section;
+#[cfg(test)]
+mod tests;
 
-use crate::result::schema::RunResult;
+use crate::result::schema::{Failure, RunResult};
 
-use super::{comparison, model, number, reproduce, sentence};
+use super::load;
+use super::{comparison, model, note, number, reproduce, sentence, text};
 use escape::{code, plain};
+use section::{Importance, Section, joined};
 
-/// The report of a result: the verdict first, the command that makes the run again last.
+/// What a job summary may have.
+const MOST_BYTES: usize = 1_000_000;
+
+/// The report of a result: the verdict first, what one looks up last.
 pub fn render(result: &RunResult) -> String {
-    let headline = sentence::headline(result);
-    let next = headline.next.map_or_else(String::new, |next| format!("\nNext: {}\n", plain(&next)));
-    let sections = [
-        format!("# {}\n\n{}\n{next}", headline.word, plain(&headline.sentence)),
-        list("Objectives", model::checks(result).into_iter().map(sentence::outcome)),
-        list("Baseline", comparison::deltas(result).into_iter().map(comparison::outcome)),
-        endpoints(result),
-        failures(result),
-        format!("## The same run again\n\n    {}\n", super::text::printable(&reproduce::command(result))),
-    ];
-    let shown: Vec<_> = sections.into_iter().filter(|section| !section.is_empty()).collect();
-    shown.join("\n")
+    joined(&sections(result), MOST_BYTES)
 }
 
-fn list(heading: &str, lines: impl Iterator<Item = String>) -> String {
-    let lines: String = lines.map(|line| format!("- {}\n", plain(&line))).collect();
-    if lines.is_empty() { lines } else { format!("## {heading}\n\n{lines}") }
+/// The parts of the report, to be cut to the room there is.
+pub fn sections(result: &RunResult) -> Vec<Section> {
+    let all = [
+        Section::new(Importance::Verdict, sentence::headline(result).word, verdict(result)),
+        Section::new(Importance::Judged, "Objectives", objectives(result)),
+        Section::new(Importance::Judged, "Baseline", baseline(result)),
+        Section::new(Importance::Measured, "Endpoints (response time, steady phase)", endpoints(result)),
+        Section::new(Importance::Measured, "Failures (whole run)", failures(result)),
+        Section::new(Importance::Measured, "Custom metrics", metrics(result)),
+        Section::new(Importance::Detail, "The same run again", again(result)),
+        Section::new(Importance::Detail, "The run and its generator", facts(result)),
+        Section::new(Importance::Detail, "Every endpoint: more times", times(result)),
+        Section::new(Importance::Detail, "More samples of failures", samples(result)),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn verdict(result: &RunResult) -> String {
+    let headline = sentence::headline(result);
+    let [name, scenario, environment] =
+        [&result.name, &result.scenario, &result.environment].map(|text| code(text));
+    let partial = if result.is_partial() { "**These are the numbers of a part of a run.**\n\n" } else { "" };
+    let next = headline.next.map_or_else(String::new, |next| format!("\nNext: {}\n", plain(&next)));
+    let notices = list(note::of_run(result));
+    let notices = if notices.is_empty() { notices } else { format!("\n{notices}") };
+    let sentence = plain(&headline.sentence);
+    format!("{partial}{sentence}\n{next}\n{name}: {scenario} on {environment}\n{notices}")
+}
+
+fn objectives(result: &RunResult) -> String {
+    let rows = model::checks(result).into_iter().map(|check| {
+        let about = (plain(note::mark(check)), plain(&sentence::metric(check)), code(sentence::scope(check)));
+        [about.0, about.1, about.2, note::value(check), note::limit(check), number::count(check.n)]
+    });
+    let table = table(["", "metric", "of", "value", "limit", "n"], 3, rows);
+    below(table, &list(note::of_checks(result)))
+}
+
+fn baseline(result: &RunResult) -> String {
+    let said = result.verdict.as_ref().and_then(|verdict| verdict.comparison.as_ref());
+    let Some(said) = said else { return String::new() };
+    let value = |delta: &crate::result::comparison::Delta, value: Option<f64>| {
+        value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
+    };
+    let rows = comparison::deltas(result).into_iter().map(|delta| {
+        [
+            plain(note::standing(delta)),
+            code(&comparison::subject(delta)),
+            format!("{} → {}", value(delta, delta.base), value(delta, delta.head)),
+            comparison::change(delta, delta.change),
+            comparison::interval(delta),
+            comparison::size(delta, delta.budget),
+        ]
+    });
+    let table = table(["", "number", "baseline → now", "change", "lies in", "budget"], 2, rows);
+    let tolerance = comparison::tolerance(result).map_or_else(String::new, |text| format!("; {text}"));
+    let said = plain(&format!("{}{tolerance}", comparison::state(said)));
+    below(below(format!("{said}\n"), &table), &list(comparison::notes(result)))
 }
 
 fn endpoints(result: &RunResult) -> String {
-    let row = |row: model::EndpointRow| {
-        let model::EndpointRow { name, ok, failed, rate, p95, p99, .. } = row;
-        format!("| {} | {ok} | {failed} | {rate} | {p95} | {p99} |\n", code(&name))
-    };
-    let rows: String = model::endpoints(result).into_iter().map(row).collect();
-    let head = "| endpoint | ok | failed | ok/s | p95 | p99 |\n|---|--:|--:|--:|--:|--:|\n";
-    format!("## Endpoints (response time, steady phase)\n\n{head}{rows}")
+    let rows = model::endpoints(result).into_iter().map(|row| {
+        let mark = if row.rank < model::Rank::Fine { "\\! " } else { "" };
+        [format!("{mark}{}", code(&row.name)), row.ok, row.failed, row.rate, row.p95, row.p99]
+    });
+    table(["endpoint", "ok", "failed", "ok/s", "p95", "p99"], 1, rows)
+}
+
+fn times(result: &RunResult) -> String {
+    let rows = model::endpoints(result)
+        .into_iter()
+        .map(|row| [code(&row.name), row.p50, row.p95, row.p99, row.max, row.service_p95]);
+    table(["endpoint", "p50", "p95", "p99", "max", "service p95"], 1, rows)
 }
 
 fn failures(result: &RunResult) -> String {
-    let line = |it: &crate::result::schema::Failure| {
-        let sample = it.samples.first().map_or_else(String::new, |sample| format!(": {}", code(sample)));
-        format!("- {} × {} of {}{sample}\n", number::count(it.count), code(&it.kind), code(&it.endpoint))
-    };
-    let lines: String = model::failed(result).map(line).collect();
-    if lines.is_empty() { lines } else { format!("## Failures (whole run)\n\n{lines}") }
+    let rows = model::failed(result).map(|it| {
+        let sample = it.samples.first().map_or_else(|| number::NOTHING.to_owned(), |sample| code(sample));
+        [number::count(it.count), code(&it.kind), code(&it.endpoint), sample]
+    });
+    table(["count", "kind", "endpoint", "a sample"], 4, rows)
+}
+
+/// All samples but the first of each, which stands in the table.
+fn samples(result: &RunResult) -> String {
+    let more = model::failed(result).flat_map(|it: &Failure| {
+        let line =
+            |sample: &String| format!("- {} of {}: {}\n", code(&it.kind), code(&it.endpoint), code(sample));
+        it.samples.iter().skip(1).map(line)
+    });
+    more.collect()
+}
+
+fn metrics(result: &RunResult) -> String {
+    let rows = model::metrics(result).into_iter().map(|[name, rest @ ..]| {
+        let [count, p50, p95, p99, max] = rest;
+        [code(&name), count, p50, p95, p99, max]
+    });
+    table(["metric", "count", "p50", "p95", "p99", "max"], 1, rows)
+}
+
+fn again(result: &RunResult) -> String {
+    format!("    {}\n", text::printable(&reproduce::command(result)))
+}
+
+fn facts(result: &RunResult) -> String {
+    let status = result.verdict.as_ref().map(|verdict| verdict.exit_status.to_string());
+    let commit = result.git.sha.iter().chain(&result.git.reference).map(|it| code(it)).collect::<Vec<_>>();
+    let rows = [
+        ("load", "load", plain(&load::describe(result))),
+        ("generator", "generator", plain(&load::generator(&result.generator))),
+        ("runner", "machine", plain(&format!("{} CPUs, {}", result.runner.cpus, result.runner.cpu_model))),
+        ("environment", "environment", code(&result.environment)),
+        ("target", "target", code(&result.target)),
+        ("started_at", "began", code(&result.started_at)),
+        ("seed", "seed", result.seed.to_string()),
+        ("plan_digest", "plan digest", code(&result.plan_digest)),
+        ("git", "commit", if commit.is_empty() { number::NOTHING.to_owned() } else { commit.join(", ") }),
+        ("verdict", "exit status", status.unwrap_or_else(|| number::NOTHING.to_owned())),
+        ("tool", "loadgate", code(&result.tool.version)),
+    ];
+    let there = rows.into_iter().filter(|(field, ..)| result.has(field));
+    table(["", "of the run"], 2, there.map(|(_, what, value)| [what.to_owned(), value]))
+}
+
+/// A table, of which the first columns hold words and the others numbers; nothing where it has no row.
+/// Cells are markdown.
+fn table<const N: usize>(head: [&str; N], words: usize, rows: impl Iterator<Item = [String; N]>) -> String {
+    let line = |cells: [String; N]| format!("| {} |\n", cells.join(" | "));
+    let rows: String = rows.map(line).collect();
+    let sides: String = (0..N).map(|column| if column < words { "---|" } else { "--:|" }).collect();
+    if rows.is_empty() { rows } else { format!("{}|{sides}\n{rows}", line(head.map(str::to_owned))) }
+}
+
+fn list(lines: Vec<String>) -> String {
+    lines.iter().map(|line| format!("- {}\n", plain(line))).collect()
+}
+
+/// Two blocks, either of which may be empty.
+fn below(above: String, below: &str) -> String {
+    match (above.is_empty(), below.is_empty()) {
+        (_, true) => above,
+        (true, false) => below.to_owned(),
+        (false, false) => format!("{above}\n{below}"),
+    }
 }

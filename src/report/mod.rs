@@ -13,6 +13,7 @@ pub mod live;
 pub mod load;
 pub mod markdown;
 pub mod model;
+pub mod note;
 pub mod number;
 pub mod progress;
 pub mod reproduce;

@@ -1,7 +1,7 @@
 //! What every report shows, in the order it is shown: what is broken comes first.
 
 use crate::metric::{Better, Metric};
-use crate::result::endpoint::{Endpoint, failures};
+use crate::result::endpoint::{CustomMetric, Endpoint, failures};
 use crate::result::schema::{Failure, RunResult};
 use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus};
 
@@ -61,17 +61,7 @@ pub enum Bound {
     AtLeast,
 }
 
-impl Bound {
-    /// As it stands before a limit.
-    pub fn sign(self) -> char {
-        match self {
-            Self::AtMost => '≤',
-            Self::AtLeast => '≥',
-        }
-    }
-}
-
-/// Every endpoint, broken ones first; all of them together in the last row.
+/// Every endpoint, broken ones first; all of them together in the last row, where that is not lost.
 pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
     let checks = checks(result);
     let rank = |endpoint: &Endpoint| {
@@ -91,13 +81,14 @@ pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
         .map(|endpoint| endpoint_row(printable(&endpoint.name), rank(endpoint), endpoint))
         .collect();
     rows.sort_by_key(|row| row.rank);
-    rows.push(endpoint_row("all".to_owned(), Rank::Fine, &result.totals));
+    if result.has("totals") {
+        rows.push(endpoint_row("all".to_owned(), Rank::Fine, &result.totals));
+    }
     rows
 }
 
 fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_> {
     let [response, service] = [&endpoint.response_time, &endpoint.service_time].map(Option::as_ref);
-    let time = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
     EndpointRow {
         of: endpoint,
         name,
@@ -111,6 +102,21 @@ fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_
         max: time(response.map(|times| times.max_ms)),
         service_p95: time(service.map(|times| times.p95_ms)),
     }
+}
+
+/// Every custom metric: its name, its count, p50, p95, p99 and the longest.
+pub fn metrics(result: &RunResult) -> Vec<[String; 6]> {
+    let row = |metric: &CustomMetric| {
+        let times = metric.response_time.as_ref();
+        let times = times.map_or([None; 4], |it| [it.p50_ms, it.p95_ms, it.p99_ms, it.max_ms].map(Some));
+        let [p50, p95, p99, max] = times.map(time);
+        [printable(&metric.name), number::count(metric.ok), p50, p95, p99, max]
+    };
+    result.metrics.iter().map(row).collect()
+}
+
+fn time(value: Option<f64>) -> String {
+    value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds)
 }
 
 /// Every check, broken ones first, else in the order written.

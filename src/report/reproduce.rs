@@ -1,22 +1,18 @@
 //! The command that makes a run again: its scenario, environment, seed and load. Pure; what the run was
 //! configured with it cannot know.
 
-use crate::result::salvage::Salvaged;
 use crate::result::schema::{Load, LoadModel, RunResult};
-
-use super::number;
 
 /// `loadgate run SCENARIO -e ENVIRONMENT --seed N`, with the load where flags can say all of it.
 pub fn command(result: &RunResult) -> String {
-    let kept = |field: &str| result.salvaged.as_ref().is_none_or(|salvaged: &Salvaged| salvaged.kept(field));
     let mut words = vec!["loadgate run".to_owned(), quoted(&result.scenario)];
-    if kept("environment") {
+    if result.has("environment") {
         words.push(format!("-e {}", quoted(&result.environment)));
     }
-    if kept("seed") {
+    if result.has("seed") {
         words.push(format!("--seed {}", result.seed));
     }
-    if kept("load") && result.load.stages.is_empty() {
+    if result.has("load") && result.load.stages.is_empty() {
         words.extend(load(&result.load));
     }
     words.join(" ")
@@ -40,15 +36,6 @@ fn load(load: &Load) -> Vec<String> {
 fn quoted(text: &str) -> String {
     // A word that begins with a dash would be read as a flag; no configuration has such a name.
     shlex::try_quote(text).map_or_else(|_| "…".to_owned(), std::borrow::Cow::into_owned)
-}
-
-/// What the result does not say, and the command needs.
-pub fn caveat(result: &RunResult) -> String {
-    let target = super::text::printable(&result.target);
-    format!(
-        "with the configuration of that time, put on {}",
-        if target.is_empty() { number::NOTHING } else { &target }
-    )
 }
 
 #[cfg(test)]

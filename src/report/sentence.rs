@@ -9,7 +9,7 @@ use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, R
 use super::{comparison, model, number, window};
 
 /// What to do about a run that an objective has stopped.
-const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
+pub(super) const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
 
 /// What to do about a result that ends too early.
 const HALF_WRITTEN: &str = "get the whole file, or run it again; the run that wrote it may have been killed";
@@ -155,34 +155,6 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration")
         }
     }
-}
-
-/// What is to be known of the run as a whole, and what to do about it; then what was told before or during
-/// it. That there is no objective is said by the headline.
-pub fn notices(result: &RunResult) -> Vec<String> {
-    let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
-    let told = findings.filter(|finding| **finding != Finding::NoObjective).map(|it| {
-        let (text, remedy) = match (it, &result.aborted) {
-            (Finding::Aborted { .. }, Some(aborted)) => (window::aborted(aborted), STOPPED_EARLY),
-            _ => finding(*it),
-        };
-        format!("{text}. To do: {remedy}.")
-    });
-    told.chain(result.warnings.iter().cloned()).collect()
-}
-
-/// Why a check did not pass, how its windows came out, and what its author wanted to be said when it breaks.
-pub fn notes(check: &Check) -> Vec<String> {
-    if model::rank(check) >= model::Rank::Fine {
-        return Vec::new();
-    }
-    let why = check.because.map(|it| match (it, because(check, it)) {
-        // How much longer to run is said once, with the verdict.
-        (Because::TooFew { .. }, (why, _)) => why,
-        (_, (why, remedy)) => format!("{why}. To do: {remedy}."),
-    });
-    let message = check.message.clone().filter(|_| check.status == CheckStatus::Fail);
-    why.into_iter().chain(window::broken(check)).chain(message).collect()
 }
 
 /// Why a check neither passed nor failed, and what to do about it.

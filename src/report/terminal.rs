@@ -7,12 +7,11 @@ pub(super) mod table;
 use std::fmt::Write;
 
 use crate::config::render::Color;
-use crate::result::endpoint::Times;
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Check, CheckSeverity, CheckStatus, Status};
+use crate::result::verdict::{Check, Status};
 
 use super::text::{printable, shorten, wrap};
-use super::{load, model, number, sentence};
+use super::{load, model, note, number, sentence};
 use table::{Column, Side};
 
 /// What a report is made for.
@@ -134,21 +133,7 @@ impl Page<'_> {
             Column::number("p99"),
             Column::optional("max", 1),
         ];
-        let rows = result.metrics.iter().map(|metric| {
-            let times = metric.response_time.as_ref();
-            let time = |pick: fn(&Times) -> f64| {
-                times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(pick(times)))
-            };
-            vec![
-                printable(&metric.name),
-                number::count(metric.ok),
-                time(|times| times.p50_ms),
-                time(|times| times.p95_ms),
-                time(|times| times.p99_ms),
-                time(|times| times.max_ms),
-            ]
-        });
-        self.table(&columns, rows.collect());
+        self.table(&columns, model::metrics(result).into_iter().map(Vec::from).collect());
     }
 
     fn failures(&mut self, result: &RunResult) {
@@ -179,7 +164,7 @@ impl Page<'_> {
     }
 
     fn notices(&mut self, result: &RunResult) {
-        for notice in sentence::notices(result) {
+        for notice in note::of_run(result) {
             self.paragraph("warning: ", &printable(&notice));
         }
     }
@@ -199,15 +184,8 @@ impl Page<'_> {
             Column::optional("n", 1),
         ];
         self.table(&columns, checks.iter().map(|check| check_row(check)).collect());
-        for check in checks {
-            self.check_notes(check);
-        }
-    }
-
-    fn check_notes(&mut self, check: &Check) {
-        let subject = printable(&sentence::subject(check));
-        for note in sentence::notes(check) {
-            self.paragraph(&format!("{INDENT}> "), &format!("{subject}: {}", printable(&note)));
+        for note in note::of_checks(result) {
+            self.paragraph(&format!("{INDENT}> "), &printable(&note));
         }
     }
 
@@ -257,21 +235,12 @@ impl Page<'_> {
 }
 
 fn check_row(check: &Check) -> Vec<String> {
-    let mark = match (check.status, check.severity) {
-        (CheckStatus::Pass, _) => "✓ pass",
-        (CheckStatus::Fail, CheckSeverity::Fail) => "✗ broken",
-        (CheckStatus::Fail, CheckSeverity::Warn) => "! warning",
-        (CheckStatus::Undecided, _) => "? undecided",
-        (CheckStatus::Invalid, _) => "! invalid",
-        (CheckStatus::NotApplicable, _) => "- not here",
-    };
-    let value = check.value.map(|value| number::value(check.unit, value));
     vec![
-        mark.to_owned(),
+        note::mark(check).to_owned(),
         printable(&sentence::metric(check)),
         printable(sentence::scope(check)),
-        value.unwrap_or_else(|| number::NOTHING.to_owned()),
-        format!("{} {}", model::bound(check).sign(), number::limit(check.unit, check.limit)),
+        note::value(check),
+        note::limit(check),
         number::count(check.n),
     ]
 }

@@ -14,8 +14,7 @@ const ROUNDING: f64 = 1e-9;
 
 /// What does not agree, in words; none where everything does.
 pub fn contradiction(result: &RunResult) -> Option<String> {
-    let kept = |field: &str| result.salvaged.as_ref().is_none_or(|salvaged| salvaged.kept(field));
-    if kept("started_at") && result.started_at.parse::<jiff::Timestamp>().is_err() {
+    if result.has("started_at") && result.started_at.parse::<jiff::Timestamp>().is_err() {
         return Some(format!("started_at is `{}`, which is no time", result.started_at));
     }
     let endpoints = || result.endpoints.iter().chain([&result.totals]);
@@ -28,7 +27,12 @@ pub fn contradiction(result: &RunResult) -> Option<String> {
                 .find_map(|(name, times)| of_times(name, times))
         })
         // What is lost of a half-written result cannot add up.
-        .or_else(|| ["whole_run", "totals", "endpoints"].into_iter().all(kept).then(|| of_sums(result))?)
+        .or_else(|| {
+            ["whole_run", "totals", "endpoints"]
+                .into_iter()
+                .all(|field| result.has(field))
+                .then(|| of_sums(result))?
+        })
 }
 
 fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {

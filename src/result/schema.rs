@@ -106,6 +106,11 @@ impl RunResult {
     pub fn is_partial(&self) -> bool {
         self.interrupted || self.aborted.is_some() || self.salvaged.is_some()
     }
+
+    /// Whether all of a field is there: of a half-written result some are lost.
+    pub fn has(&self, field: &str) -> bool {
+        self.salvaged.as_ref().is_none_or(|salvaged| salvaged.kept(field))
+    }
 }
 
 /// A first job that found something worse, and wants a second opinion.

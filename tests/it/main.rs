@@ -20,6 +20,7 @@ mod nginx;
 mod objectives;
 mod report_results;
 mod report_verdicts;
+mod reports;
 mod session;
 mod shutdown;
 mod suffering;

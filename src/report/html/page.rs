@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::report::text::{glued, printable, shorten};
-use crate::report::{comparison, load, model, number, reproduce, sentence};
+use crate::report::{comparison, load, model, note, number, reproduce, sentence};
 use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Status};
@@ -31,6 +31,7 @@ pub struct Page {
     tiles: Vec<facts::Fact>,
     notices: Vec<String>,
     checks: Vec<CheckRow>,
+    check_notes: Vec<String>,
     comparison: Option<ComparisonView>,
     timeline: Option<Timeline>,
     endpoints: Vec<EndpointView>,
@@ -68,7 +69,6 @@ struct CheckRow {
     at: Option<String>,
     /// The limit as a share of the axis.
     limit_at: String,
-    notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -137,8 +137,9 @@ impl Page {
             target: foreign(&result.target),
             verdict: verdict(result, progress),
             tiles: facts::tiles(result),
-            notices: sentence::notices(result).iter().map(|notice| foreign(notice)).collect(),
+            notices: note::of_run(result).iter().map(|notice| foreign(notice)).collect(),
             checks: model::checks(result).into_iter().map(check_row).collect(),
+            check_notes: note::of_checks(result).iter().map(|note| foreign(note)).collect(),
             comparison: comparison_view(result),
             timeline: timeline(result),
             endpoints: model::endpoints(result).into_iter().map(endpoint_view).collect(),
@@ -219,14 +220,11 @@ fn check_row(check: &Check) -> CheckRow {
         standing,
         metric: name(&sentence::metric(check)),
         scope: name(sentence::scope(check)),
-        value: check
-            .value
-            .map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value)),
-        limit: format!("{} {}", model::bound(check).sign(), number::limit(check.unit, check.limit)),
+        value: note::value(check),
+        limit: note::limit(check),
         n: number::count(check.n),
         at: check.value.map(share),
         limit_at: share(check.limit),
-        notes: sentence::notes(check).iter().map(|note| foreign(note)).collect(),
     }
 }
 

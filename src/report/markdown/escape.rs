@@ -4,11 +4,15 @@
 use crate::report::text::{printable, shorten};
 
 /// The most characters of a name.
-const LONGEST: usize = 120;
+const LONGEST_NAME: usize = 120;
+/// The most characters of a sentence: names in it may be long.
+const LONGEST_SENTENCE: usize = 4_000;
 
 /// A name as a code span, also inside a table.
 pub fn code(text: &str) -> String {
-    let text = shorten(&printable(text), LONGEST).replace('@', "@\u{200b}").replace('|', "\\|");
+    let text = shorten(&printable(text), LONGEST_NAME).replace('@', "@\u{200b}");
+    // A backslash before the one that escapes the bar would escape that one.
+    let text = text.replace("\\|", "\\\u{200b}|").replace('|', "\\|");
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     if text.is_empty() { "–".to_owned() } else { format!("{fence} {text} {fence}") }
@@ -16,13 +20,21 @@ pub fn code(text: &str) -> String {
 
 /// A sentence with names in it, where nothing is markup.
 pub fn plain(text: &str) -> String {
+    let text = shorten(&printable(text), LONGEST_SENTENCE);
     let mut plain = String::new();
-    for c in printable(text).chars() {
-        if c.is_ascii_punctuation() && !".,;:%/'-".contains(c) {
+    for (at, c) in text.char_indices() {
+        // At the beginning, these would begin a list.
+        let numbered = || {
+            let (before, after) = (&text[..at], text[at + 1..].chars().next());
+            before.chars().all(|c| c.is_ascii_digit()) && after.is_none_or(char::is_whitespace)
+        };
+        let lists = (c == '-' && at == 0) || (c == '.' && numbered());
+        if lists || (c.is_ascii_punctuation() && !".,;:%/'-".contains(c)) {
             plain.push('\\');
         }
         plain.push(c);
-        if c == '@' {
+        // Who or what is mentioned is found after escapes are gone.
+        if "@#".contains(c) {
             plain.push('\u{200b}');
         }
     }
@@ -36,7 +48,13 @@ mod tests {
     #[test]
     fn a_name_stays_in_its_cell_and_calls_nobody() {
         assert_eq!(code("a`b|c"), "`` a`b\\|c ``");
+        assert_eq!(code("a\\|c"), "` a\\\u{200b}\\|c `");
         assert_eq!(code("@me\nx"), "` @\u{200b}me\\nx `");
         assert_eq!(plain("<b>|@x"), "\\<b\\>\\|\\@\u{200b}x");
+        assert_eq!(
+            (plain("- x"), plain("1. x"), plain("a-b. c")),
+            ("\\- x".into(), "1\\. x".into(), "a-b. c".into())
+        );
+        assert_eq!(code(&"x".repeat(500)).chars().count(), 120 + 4);
     }
 }

@@ -1,8 +1,8 @@
 //! The section about the baseline: how far the comparison went, and its numbers, the worst first.
 
 use crate::report::comparison::{self, Standing};
-use crate::report::number;
 use crate::report::text::printable;
+use crate::report::{note, number};
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
 
@@ -49,22 +49,11 @@ impl Page<'_> {
 }
 
 fn row(delta: &Delta) -> Vec<String> {
-    let mark = match comparison::standing(delta) {
-        Standing::Worse => "✗ worse",
-        Standing::Invalid => "! invalid",
-        Standing::Unconfirmed => "? unconfirmed",
-        Standing::Open => "? open",
-        Standing::Building => "? building",
-        Standing::WorseShown => "! worse",
-        Standing::Better => "✓ better",
-        Standing::Same => "✓ same",
-        Standing::Aside => "-",
-    };
     let value = |value: Option<f64>| {
         value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
     };
     vec![
-        mark.to_owned(),
+        note::standing(delta).to_owned(),
         printable(&comparison::subject(delta)),
         value(delta.base),
         value(delta.head),

@@ -1,0 +1,119 @@
+//! The test cases as they look.
+
+use proptest::prelude::*;
+
+use super::render;
+use crate::report::tests::judged;
+use crate::result::fixture::small;
+use crate::result::salvage::Salvaged;
+use crate::result::schema::RunResult;
+use crate::result::verdict::{CheckSeverity, Status};
+
+/// The line of the case of the run itself, and the one after it.
+fn run_case(result: &RunResult) -> String {
+    let text = render(result).unwrap();
+    let lines: Vec<_> = text.lines().skip_while(|line| !line.contains("name=\"the run\"")).take(2).collect();
+    lines.join("\n")
+}
+
+/// How many cases, failures, errors and skipped ones the suite says that there are.
+fn counts(result: &RunResult) -> [usize; 4] {
+    let text = render(result).unwrap();
+    let suite = text.lines().find(|line| line.contains("<testsuite ")).unwrap().to_owned();
+    ["tests", "failures", "errors", "disabled"].map(|name| {
+        let value = suite.split(&format!(" {name}=\"")).nth(1).unwrap();
+        value.split('"').next().unwrap().parse().unwrap()
+    })
+}
+
+#[test]
+fn a_broken_an_invalid_and_a_held_objective() {
+    insta::assert_snapshot!(render(&judged()).unwrap(), @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="loadgate" tests="4" skipped="0" failures="2" errors="1" timestamp="2026-11-24T10:15:00.000+00:00" time="30.000">
+        <testsuite name="build_flow on demo" tests="4" skipped="0" errors="1" failures="2" timestamp="2026-11-24T10:15:00.000+00:00" time="30.000">
+            <properties>
+                <property name="verdict" value="FAILED"/>
+                <property name="exit_status" value="3"/>
+                <property name="seed" value="42"/>
+                <property name="plan_digest" value="0f1e2d"/>
+                <property name="environment" value="demo"/>
+            </properties>
+            <testcase name="the run" classname="build_flow.demo.run" time="0.000">
+                <failure message="FAILED: 1 objective is broken: p95 of POST /api/v1/builds is 3.30 s, limit 3 s"/>
+            </testcase>
+            <testcase name="p95 of POST /api/v1/builds" classname="build_flow.demo.objectives" time="0.000">
+                <failure message="p95 of POST /api/v1/builds is 3.30 s, limit 3 s"/>
+            </testcase>
+            <testcase name="p95 of DELETE /api/v1/builds/{id}" classname="build_flow.demo.objectives" time="0.000">
+                <error message="p95 of DELETE /api/v1/builds/{id}: it was never requested"/>
+            </testcase>
+            <testcase name="p95 of all requests" classname="build_flow.demo.objectives" time="0.000"/>
+        </testsuite>
+    </testsuites>
+    "#);
+}
+
+#[test]
+fn what_says_nothing_is_never_green() {
+    let verdict = judged().verdict;
+    let with = |status| {
+        let verdict = verdict.clone().map(|verdict| crate::result::verdict::Verdict { status, ..verdict });
+        RunResult { verdict, ..judged() }
+    };
+    for (result, state) in [
+        (small(), "<error"),
+        (with(Status::Invalid), "<error"),
+        (with(Status::Interrupted), "<error"),
+        (RunResult { interrupted: true, ..with(Status::Passed) }, "<error"),
+        (RunResult { salvaged: Some(Salvaged::default()), ..with(Status::Passed) }, "<error"),
+        (with(Status::Failed), "<failure"),
+        (with(Status::Inconclusive), "<skipped"),
+    ] {
+        let case = run_case(&result);
+        assert!(case.contains(state), "{state}: {case}");
+    }
+    assert!(
+        run_case(&with(Status::Passed)).lines().next().unwrap().ends_with("/>") || {
+            let case = run_case(&with(Status::Passed));
+            !["<error", "<failure", "<skipped"].iter().any(|state| case.contains(state))
+        }
+    );
+}
+
+#[test]
+fn a_warning_is_skipped_and_says_so() {
+    let mut result = judged();
+    assert_eq!(counts(&result), [4, 2, 1, 0]);
+    for check in result.verdict.iter_mut().flat_map(|verdict| &mut verdict.checks) {
+        check.severity = CheckSeverity::Warn;
+    }
+    let text = render(&result).unwrap();
+    assert!(text.contains("<skipped message=\"broken, and only a warning: p95 of POST"), "{text}");
+}
+
+/// What XML 1.0 allows in a document.
+fn allowed(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_name_brings_a_character_that_xml_forbids(
+        name in proptest::collection::vec(prop_oneof![any::<char>(), "[\u{0}-\u{1f}<>&'\"\u{fffe}\u{ffff}\u{7f}]".prop_map(|it| it.chars().next().unwrap())], 0..20)
+    ) {
+        let name: String = name.into_iter().collect();
+        let mut result = judged();
+        result.scenario.clone_from(&name);
+        result.environment.clone_from(&name);
+        result.plan_digest.clone_from(&name);
+        for check in result.verdict.iter_mut().flat_map(|verdict| &mut verdict.checks) {
+            check.endpoint = Some(name.clone());
+        }
+        let text = render(&result).unwrap();
+        prop_assert!(text.chars().all(allowed), "{text:?}");
+        prop_assert_eq!(text.matches("<testcase").count(), 4);
+    }
+}

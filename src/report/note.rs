@@ -1,0 +1,83 @@
+//! What stands beside the rows of every report: their marks and limits, and the notes below. Pure; texts
+//! from outside are in it as they are, to be escaped for where they go.
+
+use crate::result::comparison::Delta;
+use crate::result::schema::RunResult;
+use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding};
+
+use super::comparison::{self, Standing};
+use super::{model, number, sentence, window};
+
+/// How a check came out, as a mark and a word.
+pub fn mark(check: &Check) -> &'static str {
+    match (check.status, check.severity) {
+        (CheckStatus::Pass, _) => "✓ pass",
+        (CheckStatus::Fail, CheckSeverity::Fail) => "✗ broken",
+        (CheckStatus::Fail, CheckSeverity::Warn) => "! warning",
+        (CheckStatus::Undecided, _) => "? undecided",
+        (CheckStatus::Invalid, _) => "! invalid",
+        (CheckStatus::NotApplicable, _) => "- not here",
+    }
+}
+
+/// How a number stands beside its past, as a mark and a word.
+pub fn standing(delta: &Delta) -> &'static str {
+    match comparison::standing(delta) {
+        Standing::Worse => "✗ worse",
+        Standing::Invalid => "! invalid",
+        Standing::Unconfirmed => "? unconfirmed",
+        Standing::Open => "? open",
+        Standing::Building => "? building",
+        Standing::WorseShown => "! worse",
+        Standing::Better => "✓ better",
+        Standing::Same => "✓ same",
+        Standing::Aside => "-",
+    }
+}
+
+/// `≤ 3 s`.
+pub fn limit(check: &Check) -> String {
+    let sign = match model::bound(check) {
+        model::Bound::AtMost => "≤",
+        model::Bound::AtLeast => "≥",
+    };
+    format!("{sign} {}", number::limit(check.unit, check.limit))
+}
+
+/// What a check measured.
+pub fn value(check: &Check) -> String {
+    check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value))
+}
+
+/// Why checks are open, and what their authors wanted to be said when they break.
+pub fn of_checks(result: &RunResult) -> Vec<String> {
+    let checks = model::checks(result).into_iter();
+    checks.filter(|check| model::rank(check) < model::Rank::Fine).flat_map(of_check).collect()
+}
+
+fn of_check(check: &Check) -> Vec<String> {
+    let because = check.because.map(|because| {
+        let (why, remedy) = sentence::because(check, because);
+        match because {
+            // How much longer to run is said once, with the verdict.
+            Because::TooFew { .. } => why,
+            _ => format!("{why}. To do: {remedy}."),
+        }
+    });
+    let message = check.message.clone().filter(|_| check.status == CheckStatus::Fail);
+    let said = because.into_iter().chain(window::broken(check)).chain(message);
+    said.map(|said| format!("{}: {said}", sentence::subject(check))).collect()
+}
+
+/// What was found about the run as a whole, and what its user was told.
+pub fn of_run(result: &RunResult) -> Vec<String> {
+    let findings = result.verdict.iter().flat_map(|verdict| &verdict.findings);
+    let findings = findings.filter(|finding| **finding != Finding::NoObjective).map(|finding| {
+        let (text, remedy) = match (finding, &result.aborted) {
+            (Finding::Aborted { .. }, Some(aborted)) => (window::aborted(aborted), sentence::STOPPED_EARLY),
+            _ => sentence::finding(*finding),
+        };
+        format!("{text}. To do: {remedy}.")
+    });
+    findings.chain(result.warnings.iter().cloned()).collect()
+}

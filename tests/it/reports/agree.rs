@@ -1,0 +1,66 @@
+//! Every format tells the same numbers, counts and verdict.
+
+use loadgate::report::number;
+use serde_json::Value;
+
+use super::{folder, report, run, workspace};
+use crate::harness::Demo;
+
+/// The cell of a row of a table of plain numbers.
+fn cell(table: &str, row: &str, column: &str) -> String {
+    let mut lines = table.lines();
+    let place = lines.next().expect("a header").split(',').position(|name| name == column);
+    let line = lines.find(|line| line.starts_with(&format!("{row},"))).expect("a row");
+    line.split(',').nth(place.expect("a column")).expect("a cell").to_owned()
+}
+
+#[test]
+fn every_format_tells_the_same_numbers_and_the_same_verdict() {
+    let demo = Demo::start(&[]);
+    let workspace = workspace(&demo, "");
+    let finished = run(&workspace, &[]);
+    assert_eq!(finished.code(), 3, "{}", finished.stderr);
+    let result = finished.result().expect("a result");
+    let file = |name: &str| std::fs::read_to_string(folder(&workspace).join(name)).expect("a file");
+    let (endpoints, series, page) = (file("endpoints.csv"), file("series.csv"), file("report.html"));
+    let told = [file("summary.md"), report(&workspace, "terminal")];
+    for endpoint in result["endpoints"].as_array().expect("endpoints") {
+        let name = endpoint["name"].as_str().expect("a name");
+        let p95 = endpoint["response_time"]["p95_ms"].as_f64().expect("a time");
+        let ok = endpoint["ok"].as_u64().expect("a count");
+        assert_eq!(cell(&endpoints, name, "response_time_p95_ms"), p95.to_string());
+        assert_eq!(cell(&endpoints, name, "ok"), ok.to_string());
+        let (p95, ok) = (number::milliseconds(p95), number::count(ok));
+        for text in &told {
+            let row = text.lines().find(|line| line.contains(name) && line.contains(&p95));
+            let row = row.unwrap_or_else(|| panic!("no {name} with {p95} in {text}"));
+            assert!(row.contains(&ok), "{ok} in {row}");
+        }
+    }
+    assert_eq!(sum_of_ok(&series), whole_run(&result));
+    assert_verdict(&result, &[&told[0], &told[1], &file("junit.xml"), &page]);
+}
+
+/// All successes of `series.csv`, of every phase.
+fn sum_of_ok(series: &str) -> u64 {
+    let place = series.lines().next().expect("a header").split(',').position(|name| name == "ok");
+    let rows =
+        series.lines().skip(1).map(|row| row.split(',').nth(place.expect("a column")).expect("a cell"));
+    rows.map(|ok| ok.parse::<u64>().expect("a count")).sum()
+}
+
+fn whole_run(result: &Value) -> u64 {
+    result["whole_run"]["ok"].as_u64().expect("a count")
+}
+
+/// The word, and the value that decided, in the same digits.
+fn assert_verdict(result: &Value, texts: &[&str]) {
+    assert_eq!(result["verdict"]["status"], "failed");
+    let checks = result["verdict"]["checks"].as_array().expect("checks");
+    let broken = checks.iter().find(|check| check["status"] == "fail").expect("a broken one");
+    let value = number::milliseconds(broken["value"].as_f64().expect("a value"));
+    for text in texts {
+        assert!(text.contains("FAILED"), "{text}");
+        assert!(text.contains(&value), "{value} in {text}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What cannot be read or written is said clearly, and a half-written result is shown as far as it goes.
+
+use std::fs;
+
+use super::{folder, run, workspace};
+use crate::harness::{Demo, Workspace};
+
+fn refused(workspace: &Workspace, arguments: &[&str], said: &[&str]) {
+    let finished = workspace.run(arguments);
+    assert_eq!(finished.stdout, "", "{arguments:?}");
+    assert_ne!(finished.code(), 0, "{arguments:?}");
+    for part in said {
+        assert!(finished.stderr.contains(part), "{arguments:?}: no {part:?} in {}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let demo = Demo::start(&[]);
+    let workspace = workspace(&demo, "reporting: {formats: [json]}\n");
+    run(&workspace, &[]);
+    let report = |place| ["report", "reports/latest", "--format", "markdown", "-o", place];
+    refused(&workspace, &report("no/such/folder/x.md"), &["cannot write `no/such/folder/x.md`"]);
+    refused(&workspace, &report("reports"), &["cannot write `reports`"]);
+    // Nobody, not even root, makes a file there.
+    refused(&workspace, &report("/proc/x.md"), &["cannot write `/proc/x.md`"]);
+    let left: Vec<_> = fs::read_dir(workspace.path(".")).expect("a folder").flatten().collect();
+    assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
+
+#[test]
+fn what_is_no_result_is_refused_with_a_hint() {
+    let workspace = Workspace::new();
+    workspace.write("page.json", "<html>");
+    workspace.write("other.json", "{\"schema\": 99}");
+    workspace.write("beginning.json", "{\"schema\": 1, \"tool\": {\"na");
+    for (file, said) in [
+        ("missing.json", "cannot read `missing.json`"),
+        ("page.json", "`page.json` is not JSON"),
+        ("other.json", "has schema 99"),
+        ("beginning.json", "is cut off"),
+    ] {
+        refused(&workspace, &["report", file, "--format", "csv"], &[said]);
+    }
+}
+
+#[test]
+fn a_format_that_does_not_exist_is_a_mistake_of_the_configuration_with_its_place() {
+    let demo = Demo::start(&[]);
+    let workspace = workspace(&demo, "reporting: {formats: [json, junti]}\n");
+    refused(&workspace, &["check"], &["junti", "junit", "config.yaml:"]);
+}
+
+#[test]
+fn a_half_written_result_is_shown_marked_and_is_no_ground_for_a_verdict() {
+    let demo = Demo::start(&[]);
+    let workspace = workspace(&demo, "reporting: {formats: [json]}\n");
+    run(&workspace, &[]);
+    let whole = fs::read(folder(&workspace).join("result.json")).expect("a result");
+    let text = String::from_utf8(whole).expect("text");
+    let cut = text.find("\"series\": [").expect("the series") + 400;
+    workspace.write("half.json", &text[..cut]);
+    for (format, said) in [
+        ("terminal", "half-written"),
+        ("markdown", "half-written"),
+        ("junit", "half-written"),
+        ("json", "\"salvaged\""),
+        ("csv", "total,"),
+        ("series-csv", "t_s,"),
+    ] {
+        let shown = workspace.run(&["report", "half.json", "--format", format]);
+        assert_eq!(shown.code(), 0, "{}", shown.stderr);
+        assert!(shown.stdout.contains(said), "{format}: {}", shown.stdout);
+        assert!(shown.stderr.contains("note: the result is half-written"), "{}", shown.stderr);
+    }
+    let again = workspace.run(&["report", "half.json", "--format", "json"]).stdout;
+    workspace.write("again.json", &again);
+    for file in ["half.json", "again.json"] {
+        refused(&workspace, &["judge", file], &["is cut off"]);
+    }
+}

@@ -9,6 +9,7 @@ pub mod defect;
 pub mod document;
 pub mod html;
 pub mod junit;
+pub mod live;
 pub mod markdown;
 pub mod model;
 pub mod number;

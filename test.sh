@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # The compiler's C parts, and the servers that the end-to-end tests put load on.
 packages=(
-    ca-certificates curl gcc git libc6-dev nginx openssl pkg-config
+    ca-certificates curl gcc git libc6-dev nginx openssl pkg-config prometheus
     python3 python3-httpbin python3-venv python3-websockets
 )
 

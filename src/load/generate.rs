@@ -46,12 +46,13 @@ pub async fn generate(
     run.cut_at(session.origin().elapsed());
     let drain = if interruption.is_none() { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;
+    observer.drained(&rest);
     let health = |total: &Recording| watch.end(total, cores);
     Ok(run.end(&rest, interruption, health))
 }
 
 /// One worker per core this process may use, and no more than there are users to share out.
-fn workers(plan: &Plan) -> usize {
+pub(super) fn workers(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let shares = match plan.load.model {
         Model::Closed => plan.load.shape.peak().ceil() as usize,

@@ -16,6 +16,7 @@ mod load_model;
 mod main_job;
 mod nginx;
 mod objectives;
+mod prometheus;
 mod session;
 mod shutdown;
 mod suffering;

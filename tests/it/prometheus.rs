@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use loadgate::load::target::free_address;
@@ -31,7 +31,7 @@ scenarios:
     tasks:
       look: [{{get: /health}}]
       fail: [{{get: /nowhere, name: "GET \"x\" \\ {{}}\nand more"}}]
-      stay: [{{get: /health, name: stay}}, {{wait: 600ms}}]
+      stay: [{{get: /health, name: stay}}, {{wait: 2s}}]
 "#,
         demo.url
     )
@@ -70,7 +70,9 @@ fn prometheus(workspace: &Workspace, target: &str) -> Server {
         .arg(format!("--config.file={}", workspace.write("prometheus.yml", &scrape).display()))
         .arg(format!("--storage.tsdb.path={}", workspace.path("tsdb").display()))
         .arg(format!("--web.listen-address={address}"));
-    Server::start(command, address)
+    let server = Server::start(command, address);
+    poll_until(LONG, "Prometheus is ready", || get(&server.address, "/-/ready").is_some());
+    server
 }
 
 /// The answer of a query at this moment: labels and values.
@@ -89,6 +91,16 @@ fn instant(server: &Server, query: &str) -> Vec<Value> {
 /// The last value of a query that has one answer.
 fn number(server: &Server, query: &str) -> Option<f64> {
     instant(server, query).first()?["value"][1].as_str()?.parse().ok()
+}
+
+/// A run that must not outlive its test.
+struct Lingering(Child);
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// Every query of the dashboard with the title of its panel, and whether it asks for one moment.
@@ -137,7 +149,8 @@ fn a_real_prometheus_stores_what_the_result_says_and_fills_every_panel() {
     let _alone = alone();
     let stderr = File::create(workspace.path("stderr")).expect("a file");
     let mut command = workspace.command(&["run", "--quiet"]);
-    let mut run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().expect("a run");
+    let mut run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().map(Lingering);
+    let run = &mut run.as_mut().expect("a run").0;
     // Lingering: the report is there, and the verdict is fetched.
     poll_until(LONG, "Prometheus has a verdict", || number(&server, "sum(loadgate_verdict)") == Some(1.0));
     let result = std::fs::read(workspace.path("reports/latest/result.json")).expect("result.json");
@@ -186,7 +199,7 @@ fn assert_counts(pairs: &[(f64, f64)]) {
 fn fills(server: &Server) {
     let queries = queries();
     assert!(queries.len() > 20, "{}", queries.len());
-    let now = number(server, "time()").expect("the time");
+    let now = number(server, "vector(time())").expect("the time");
     let range = [("start", (now - 60.0).to_string()), ("end", now.to_string()), ("step", "1".to_owned())];
     for (panel, query, moment) in queries {
         let query = filled(&query);

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # reports, with letters to show them in.
 packages=(
     ca-certificates chromium curl fonts-dejavu-core gcc git libc6-dev libxml2-utils nginx openssl pkg-config
+    prometheus
     python3 python3-httpbin python3-venv python3-websockets
 )
 # Node may well be there without Debian's package.

@@ -39,6 +39,8 @@ pub enum Command {
     Selftest(selftest::SelftestArgs),
     /// Serve the demo API that the examples put load on
     DemoApi(demo_api::Args),
+    /// Print the Grafana dashboard for the live metrics
+    Grafana(ConfigArgs),
     /// Print the JSON Schema of config.yaml
     Schema,
     /// Print a completion script for a shell

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use loadgate::cli::{Cli, Command, variables};
-use loadgate::commands::{baseline, check, demo_api, judge, report, run, selftest, target_guard};
+use loadgate::commands::{baseline, check, demo_api, grafana, judge, report, run, selftest, target_guard};
 use loadgate::error::Error;
 use loadgate::report::write;
 
@@ -33,6 +33,7 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
             demo_api::run(args, write::note)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Grafana(args) => grafana::run(&args).map(ExitCode::from),
         Command::Schema => {
             write::data(&format!("{:#}\n", loadgate::config::shape::json_schema()));
             Ok(ExitCode::SUCCESS)

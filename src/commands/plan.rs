@@ -42,6 +42,11 @@ pub fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules
     rules::resolve(config, environment, scenario).map_err(|problems| wrong(config, problems))
 }
 
+/// The uid of the dashboard that shows what is measured.
+pub fn dashboard_uid(config: &Config) -> Result<String, Error> {
+    crate::plan::dashboard_uid(config).map_err(|problems| wrong(config, problems))
+}
+
 /// The names in a list of the configuration: its scenarios, its environments.
 pub fn names<'a>(config: &'a Config, list: &str) -> Vec<&'a str> {
     let entries = config.root.get(list).map_or(&[][..], Node::entries);

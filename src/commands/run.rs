@@ -6,18 +6,17 @@ use std::sync::Arc;
 use crate::cli::{PlanArgs, RunArgs, variables};
 use crate::clock;
 use crate::commands::before::{self, Before};
+use crate::commands::onlookers::Onlookers;
 use crate::commands::plan;
 use crate::commands::target::{self, Reached};
-use crate::commands::watchers::{self, Watchers};
 use crate::error::Error;
 use crate::gate::judge;
 use crate::gate::watch::Watch;
 use crate::github::context::Context as Job;
 use crate::load::shutdown::Shutdown;
-use crate::load::{Both, generate, tls};
+use crate::load::{Together, generate, tls};
 use crate::plan::{Format, Plan, Protection};
 use crate::report::document::Document;
-use crate::report::live::Live;
 use crate::report::progress::Progress;
 use crate::report::write;
 use crate::result::file::{RunFolder, RunName};
@@ -31,13 +30,14 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let plan = chosen(args, first.as_ref())?;
     write::inactive(&plan.inactive);
     let before = Before::of(&plan, first.as_ref())?;
-    let watchers = Watchers::of(args)?;
     let runtime = runtime()?;
     let shutdown = listen(&runtime)?;
-    let outcome = runtime.block_on(measured(&plan, before, &shutdown, watchers))?;
+    let mut onlookers = Onlookers::of(args, &plan)?;
+    let outcome = runtime.block_on(measured(&plan, before, &shutdown, &mut onlookers))?;
     if let Outcome::Measured(result, folder) = &outcome {
         write::summary(result, Some(folder.path()), variables::color());
     }
+    runtime.block_on(onlookers.leave(&shutdown));
     Ok(outcome.exit_status())
 }
 
@@ -92,7 +92,7 @@ pub async fn measured(
     plan: &Arc<Plan>,
     before: Before,
     shutdown: &Shutdown,
-    watchers: Watchers,
+    onlookers: &mut Onlookers,
 ) -> Result<Outcome, Error> {
     let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
@@ -104,20 +104,22 @@ pub async fn measured(
         signal = shutdown.requested() => return Ok(Outcome::Interrupted(signal.exit_status())),
         reached = target::reach(&plan.target, folder.path()) => reached?,
     };
-    let mut progress = Progress::begin(watchers.shown, plan.load.shape.duration());
+    onlookers.open(plan, context(&reached), shutdown)?;
+    let mut progress = Progress::begin(onlookers.shown, plan.load.shape.duration());
     let mut watch = Watch::over(plan);
-    let live = watchers.live.map(|door| door.open(plan, context(&reached), shutdown)).transpose()?;
-    let mut feed = live.as_ref().map(Live::feed);
-    let mut told = Both(&mut progress, &mut feed);
-    let mut observers = Both(&mut told, &mut watch);
+    let mut observers = Together(vec![&mut progress, &mut watch]);
+    observers.0.extend(onlookers.observers());
     let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
     progress.end();
-    let context = Context { confirms: before.confirms, ..context(&reached) };
+    let mut context = Context { confirms: before.confirms, ..context(&reached) };
+    context.warnings.append(&mut onlookers.warnings);
     let mut result = watch.complete(summarise(plan, &run?, context));
-    result.verdict = Some(judge(&plan.rules, &result, before.baseline.as_ref()));
+    let verdict = judge(&plan.rules, &result, before.baseline.as_ref());
+    onlookers.judged(verdict.status);
+    result.verdict = Some(verdict);
     documents(&folder, &plan.reporting.formats, &result)?;
     folder.point_latest()?;
-    watchers::end(live, &result, shutdown).await;
+    onlookers.reported(&result, shutdown).await;
     // Only now: a target that will not go must not keep an interrupted job from its result.
     if let Err(error) = reached.stop().await {
         write::note(&format!("warning: {error}"));

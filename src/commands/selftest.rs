@@ -9,6 +9,7 @@ use crate::baseline::Baseline;
 use crate::baseline::run::Run;
 use crate::cli::selftest::SelftestArgs;
 use crate::commands::before::Before;
+use crate::commands::onlookers::Onlookers;
 use crate::commands::run::{self, Outcome};
 use crate::config::overrides::{self, Override};
 use crate::config::{Config, file};
@@ -130,7 +131,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn measured(&self, plan: &Arc<Plan>, shutdown: &Shutdown) -> Result<Outcome, Error> {
-        run::measured(plan, Before::default(), shutdown, Shown::Nothing.into()).await
+        run::measured(plan, Before::default(), shutdown, &mut Onlookers::only(Shown::Nothing)).await
     }
 }
 

@@ -46,6 +46,7 @@ pub async fn generate(
     run.cut_at(session.origin().elapsed());
     let drain = if interruption.is_none() { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;
+    observer.drained(&rest);
     let health = |total: &Recording| watch.end(total, cores);
     Ok(run.end(&rest, interruption, health))
 }

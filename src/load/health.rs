@@ -3,9 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::generate::workers;
 use super::measure::recording::Recording;
 use super::measure::run::Health;
 use crate::clock;
+use crate::plan::Plan;
 
 /// Clock ticks per second in /proc: fixed at 100 by the kernel's interface to user space.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -52,6 +54,37 @@ impl Watch {
             rss_mb: peak_memory_mb(),
             exhausted: total.health.exhausted,
         }
+    }
+}
+
+/// A shorter stretch has too few ticks to say anything.
+const SHORTEST: Duration = Duration::from_millis(200);
+
+/// How busy the generator is from one look to the next, while a run lasts.
+#[derive(Debug)]
+pub struct Meter {
+    cores: usize,
+    at: Instant,
+    process: Duration,
+    busy: f64,
+}
+
+impl Meter {
+    /// Begins, for a run of this plan.
+    pub fn begin(plan: &Plan) -> Self {
+        Self { cores: workers(plan), at: clock::now(), process: process_cpu(), busy: 0.0 }
+    }
+
+    /// The share of its cores that was busy since the last look, 0 to 1; right after one, the same again.
+    pub fn look(&mut self) -> f64 {
+        let (now, process) = (clock::now(), process_cpu());
+        let passed = now.saturating_duration_since(self.at);
+        if passed >= SHORTEST {
+            let cpu = process.saturating_sub(self.process).as_secs_f64();
+            self.busy = cpu / (passed.as_secs_f64() * self.cores as f64);
+            (self.at, self.process) = (now, process);
+        }
+        self.busy
     }
 }
 

@@ -26,7 +26,8 @@ mod virtual_user;
 mod worker;
 
 pub use generate::{generate, workers};
-pub use observer::{Both, Observer, Wish};
+pub use health::Meter;
+pub use observer::{Observer, Together, Wish};
 pub use session::Session;
 pub use trace::{Event, Traced, trace};
 

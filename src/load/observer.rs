@@ -8,6 +8,9 @@ use super::measure::run::Window;
 pub trait Observer {
     /// A window has ended; `recording` is everything that was counted in it.
     fn window(&mut self, window: &Window, recording: &Recording) -> Wish;
+
+    /// The load is over; `rest` is what still ended after the last window.
+    fn drained(&mut self, _rest: &Recording) {}
 }
 
 /// What an observer wants.
@@ -19,19 +22,16 @@ pub enum Wish {
     Stop,
 }
 
-/// Somebody who may not be there.
-impl<T: Observer> Observer for Option<T> {
-    fn window(&mut self, window: &Window, recording: &Recording) -> Wish {
-        self.as_mut().map_or(Wish::Continue, |observer| observer.window(window, recording))
-    }
-}
+/// Observers as one: all see every window, and any may stop the load.
+pub struct Together<'a>(pub Vec<&'a mut dyn Observer>);
 
-/// Two observers as one: both see every window, and either may stop the load.
-pub struct Both<'a>(pub &'a mut dyn Observer, pub &'a mut dyn Observer);
-
-impl Observer for Both<'_> {
+impl Observer for Together<'_> {
     fn window(&mut self, window: &Window, recording: &Recording) -> Wish {
-        let wishes = [self.0.window(window, recording), self.1.window(window, recording)];
+        let wishes: Vec<_> = self.0.iter_mut().map(|observer| observer.window(window, recording)).collect();
         if wishes.contains(&Wish::Stop) { Wish::Stop } else { Wish::Continue }
+    }
+
+    fn drained(&mut self, rest: &Recording) {
+        self.0.iter_mut().for_each(|observer| observer.drained(rest));
     }
 }

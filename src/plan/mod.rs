@@ -16,7 +16,7 @@ use crate::template::{NameTable, Slot, Template};
 use connection::{Http, Tls};
 pub use describe::describe;
 use load::{Load, Model};
-pub use resolve::{Selection, sha256};
+pub use resolve::{Selection, dashboard_uid, sha256};
 use rules::Rules;
 use user::{DataSet, Task, UserClass, Wait};
 
@@ -167,6 +167,19 @@ pub struct Reporting {
     pub output_dir: PathBuf,
     /// The formats asked for.
     pub formats: Vec<Format>,
+    /// Where live metrics are served; none where they are not.
+    pub prometheus: Option<Prometheus>,
+}
+
+/// Where live metrics are served, and how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prometheus {
+    /// The address that is listened on.
+    pub listen: String,
+    /// Its port; 0 is any free one.
+    pub port: u16,
+    /// How long they stay after the run.
+    pub linger: Duration,
 }
 
 /// A report format.

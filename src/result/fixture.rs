@@ -55,7 +55,7 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         seed: 42,
         digest: "0f1e2d".into(),
         rules: Rules::default(),
-        reporting: Reporting { output_dir: "reports".into(), formats: vec![Format::Json] },
+        reporting: Reporting { output_dir: "reports".into(), formats: vec![Format::Json], prometheus: None },
         secrets: vec!["hunter2-hunter2".into()],
         inactive: Vec::new(),
     }

@@ -18,6 +18,7 @@ mod load_model;
 mod main_job;
 mod nginx;
 mod objectives;
+mod prometheus;
 mod report_results;
 mod report_verdicts;
 mod reports;

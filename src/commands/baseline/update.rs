@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::cli::baseline::UpdateArgs;
 use crate::commands::before::{Before, remembered};
+use crate::commands::onlookers::Onlookers;
 use crate::commands::run::{self, Outcome};
 use crate::commands::{plan, run::measured};
 use crate::config::Config;
@@ -126,7 +127,8 @@ fn make(args: &UpdateArgs, runs: u32) -> Result<u8, CommandError> {
 /// One more run, beside what is remembered by now.
 async fn anew(plan: &Arc<Plan>, shutdown: &Shutdown, shown: Shown) -> Result<Outcome, CommandError> {
     let baseline = remembered(&plan.rules, &plan.scenario, &plan.environment)?;
-    measured(plan, Before { baseline, confirms: None }, shutdown, shown.into()).await
+    let mut onlookers = Onlookers::only(shown);
+    measured(plan, Before { baseline, confirms: None }, shutdown, &mut onlookers).await
 }
 
 /// Why no further run is made.

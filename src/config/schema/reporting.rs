@@ -14,7 +14,7 @@ pub(super) static REPORTING: Shape = Shape {
             "The reports that are written.",
         ),
         key("prometheus", Kind::Object(&PROMETHEUS), "Live metrics for Prometheus."),
-        key("grafana", Kind::Object(&GRAFANA), "The dashboard to link to."),
+        key("grafana", Kind::Object(&GRAFANA), "The dashboard that `loadgate grafana` prints."),
     ]],
     rules: &[],
 };
@@ -27,7 +27,7 @@ static PROMETHEUS: Shape = Shape {
         key(
             "port",
             Kind::Integer { min: 0, max: 65_535 },
-            "Its port; a taken one warns and the run goes on.",
+            "Its port (default 9090), 0 for any free one; a taken one warns and the run goes on.",
         ),
         key("listen", Kind::Text, "The address it listens on (default 127.0.0.1)."),
         key("linger", Kind::Duration, "How long it stays after the run, for a last scrape (default 0s)."),
@@ -38,6 +38,6 @@ static PROMETHEUS: Shape = Shape {
 static GRAFANA: Shape = Shape {
     name: "grafana",
     doc: "The Grafana dashboard.",
-    keys: &[&[key("dashboard_uid", Kind::Text, "Its uid.")]],
+    keys: &[&[key("dashboard_uid", Kind::Text, "Its uid (default loadgate).")]],
     rules: &[],
 };

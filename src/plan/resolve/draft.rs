@@ -207,6 +207,7 @@ fn check_layers(config: &Config, catalogue: &Catalogue) -> Vec<Problem> {
     let mut problems = Vec::new();
     for layer in [top, overrides].into_iter().chain(environments).chain(scenarios) {
         problems.extend(load::check(layer));
+        problems.extend(reporting::check(layer));
         problems.extend(objective::objectives(config, catalogue, &Layers::alone(layer)).1);
     }
     for (key, node) in of("environments") {

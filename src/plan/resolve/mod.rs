@@ -72,6 +72,17 @@ pub fn rules(config: &Config, environment: &str, scenario: &str) -> Result<Rules
     }
 }
 
+/// The uid of the dashboard that shows what is measured.
+pub fn dashboard_uid(config: &Config) -> Result<String, Vec<Problem>> {
+    match reporting::dashboard_uid(config) {
+        Ok(uid) => {
+            let form = form(config);
+            if form.is_empty() { Ok(uid) } else { Err(in_order(form)) }
+        }
+        Err(problems) => Err(in_order(together(form(config), problems))),
+    }
+}
+
 /// What is wrong with the form of a configuration.
 fn form(config: &Config) -> Vec<Problem> {
     shape::check(&config.root).into_iter().chain(shape::check_overrides(&config.overrides)).collect()

@@ -11,7 +11,7 @@ use crate::plan::load::{Distribution, Model, Shape};
 use crate::plan::rules::{Applies, Scope};
 use crate::plan::step::{Action, Body, HeaderValue, Request, Step};
 use crate::plan::user::{DataOrder, Wait};
-use crate::plan::{Protection, Target};
+use crate::plan::{Prometheus, Protection, Target};
 
 mod description;
 mod objective;
@@ -238,9 +238,35 @@ scenarios:
 #[test]
 fn what_this_version_does_not_do_is_named_once() {
     let plan = resolved(&config(CONTRACT, ""), &Selection::default());
-    assert_eq!(plan.inactive, ["`ab`", "`reporting.prometheus`", "`reporting.grafana`"]);
+    assert_eq!(plan.inactive, ["`ab`"]);
     let long = plan_of_thresholds("{p95: {below: 1s, window: 1s, abort: true, after: 2s}}");
     assert!(long.inactive.is_empty());
+}
+
+#[test]
+fn live_metrics_are_served_for_this_machine_unless_something_else_is_said() {
+    let served = |said: &str| plan(SMALL, said).reporting.prometheus;
+    let usual = Prometheus { listen: "127.0.0.1".into(), port: 9_090, linger: Duration::ZERO };
+    assert_eq!(served("reporting: {prometheus: {}}"), Some(usual.clone()));
+    assert_eq!(served("reporting: {prometheus: {enabled: true}}"), Some(usual));
+    let other = Prometheus { listen: "::1".into(), port: 0, linger: Duration::from_secs(3) };
+    let said = "reporting: {prometheus: {listen: '::1', port: 0, linger: 3s}}";
+    assert_eq!(served(said), Some(other));
+    assert_eq!(served("reporting: {prometheus: {enabled: false, port: 0}}"), None);
+    assert_eq!(served("reporting: {formats: [json]}"), None);
+}
+
+#[test]
+fn the_uid_of_the_dashboard_is_one_that_grafana_takes() {
+    let uid = |said: &str| super::dashboard_uid(&config(SMALL, said));
+    assert_eq!(uid("").as_deref(), Ok("loadgate"));
+    let said = |uid: &str| format!("reporting: {{grafana: {{dashboard_uid: '{uid}'}}}}");
+    assert_eq!(uid(&said("Nightly_2-a")).as_deref(), Ok("Nightly_2-a"));
+    for wrong in [String::new(), "a b".into(), "a\"".into(), "a".repeat(41)] {
+        let problems = uid(&said(&wrong)).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].span.is_some() && problems[0].message.contains("no uid"), "{problems:?}");
+    }
 }
 
 fn plan_of_thresholds(thresholds: &str) -> Plan {

@@ -3,9 +3,11 @@
 
 pub mod address;
 mod connection;
+pub mod exporter;
 mod hall;
 mod page;
 mod request;
+pub mod server;
 mod so_far;
 mod throttle;
 mod token;

@@ -22,8 +22,11 @@ fn fact(name: &'static str, text: String) -> Fact {
     Fact { name, text }
 }
 
-/// What everybody asks first.
+/// What everybody asks first; nothing where that is lost.
 pub fn tiles(result: &RunResult) -> Vec<Fact> {
+    if !result.has("totals") {
+        return Vec::new();
+    }
     let totals = &result.totals;
     let times = totals.response_time.as_ref();
     let time = |pick: Option<f64>| pick.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
@@ -51,7 +54,7 @@ pub fn generator(generator: &Generator) -> Vec<Fact> {
     ]
 }
 
-/// Where, when, what and how.
+/// Where, when, what and how; what is lost is left out.
 pub fn about(result: &RunResult) -> Vec<Fact> {
     let runner = &result.runner;
     let text = |text: &str| shorten(&printable(text), LONGEST_NAME);
@@ -60,26 +63,31 @@ pub fn about(result: &RunResult) -> Vec<Fact> {
         let [from, to] = [stage.from, stage.to].map(number::shortest);
         format!("{from} → {to} in {}", number::seconds(stage.over_s))
     });
+    let processor = format!("{} ({} CPUs, {})", text(&runner.cpu_model), runner.cpus, text(&runner.arch));
     let stages = levels.collect::<Vec<_>>().join(", ");
-    let mut facts = vec![
-        fact("target", text(&result.target)),
-        fact("started", text(&result.started_at)),
-        fact("lasted", number::seconds(result.duration_s)),
-        fact("judged", number::seconds(result.steady_s)),
-        fact("seed", result.seed.to_string()),
-        fact("plan digest", text(&result.plan_digest)),
-        fact("commit", or_nothing(result.git.sha.as_deref())),
-        fact("branch or tag", or_nothing(result.git.reference.as_deref())),
-        fact(
-            "processor",
-            format!("{} ({} CPUs, {})", text(&runner.cpu_model), runner.cpus, text(&runner.arch)),
+    let all = [
+        ("target", fact("target", text(&result.target))),
+        ("started_at", fact("started", text(&result.started_at))),
+        ("duration_s", fact("lasted", number::seconds(result.duration_s))),
+        ("steady_s", fact("judged", number::seconds(result.steady_s))),
+        (
+            "load",
+            fact(
+                "stages",
+                if stages.is_empty() { "none".to_owned() } else { shorten(&stages, LONGEST_NAME * 2) },
+            ),
         ),
-        fact("system", format!("{}, image {}", text(&runner.os), or_nothing(runner.image.as_deref()))),
-        fact("class of machine", text(&runner.cpu_class)),
-        fact("made by", format!("{} {}", text(&result.tool.name), text(&result.tool.version))),
+        ("seed", fact("seed", result.seed.to_string())),
+        ("plan_digest", fact("plan digest", text(&result.plan_digest))),
+        ("git", fact("commit", or_nothing(result.git.sha.as_deref()))),
+        ("git", fact("branch or tag", or_nothing(result.git.reference.as_deref()))),
+        ("runner", fact("processor", processor)),
+        (
+            "runner",
+            fact("system", format!("{}, image {}", text(&runner.os), or_nothing(runner.image.as_deref()))),
+        ),
+        ("runner", fact("class of machine", text(&runner.cpu_class))),
+        ("tool", fact("made by", format!("{} {}", text(&result.tool.name), text(&result.tool.version)))),
     ];
-    if !stages.is_empty() {
-        facts.insert(4, fact("stages", shorten(&stages, LONGEST_NAME * 2)));
-    }
-    facts
+    all.into_iter().filter(|(field, _)| result.has(field)).map(|(_, fact)| fact).collect()
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report::text::{glued, printable, shorten};
 use crate::report::{comparison, load, model, note, number, reproduce, sentence};
-use crate::result::endpoint::{Endpoint, Times, failures};
+use crate::result::endpoint::{Endpoint, Kind, Times, failures};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Status};
 
@@ -38,10 +38,11 @@ pub struct Page {
     distributions: Vec<Distribution>,
     distributions_left: usize,
     failures: Vec<KindView>,
+    failures_lost: bool,
     metrics: Vec<MetricView>,
     tasks: Vec<TaskView>,
     generator: Vec<facts::Fact>,
-    generator_sentence: String,
+    generator_sentence: Option<String>,
     about: Vec<facts::Fact>,
     reproduce: String,
 }
@@ -82,6 +83,8 @@ struct ComparisonView {
 #[derive(Debug, Clone, Serialize)]
 struct EndpointView {
     class: &'static str,
+    /// All of them together.
+    all: bool,
     name: String,
     cells: Vec<Cell>,
 }
@@ -133,7 +136,7 @@ impl Page {
             title: name(&result.name),
             scenario: name(&result.scenario),
             environment: name(&result.environment),
-            subtitle: glued(&load::describe(result)),
+            subtitle: if result.has("load") { glued(&load::describe(result)) } else { String::new() },
             target: foreign(&result.target),
             verdict: verdict(result, progress),
             tiles: facts::tiles(result),
@@ -147,10 +150,11 @@ impl Page {
             distributions_left: (recorded + 1).saturating_sub(drawn.len().max(1)),
             distributions: drawn,
             failures: kinds(result),
+            failures_lost: !result.has("failures"),
             metrics: result.metrics.iter().map(metric_view).collect(),
             tasks: tasks(result),
-            generator: facts::generator(&result.generator),
-            generator_sentence: load::generator(&result.generator),
+            generator: if result.has("generator") { facts::generator(&result.generator) } else { Vec::new() },
+            generator_sentence: result.has("generator").then(|| load::generator(&result.generator)),
             about: facts::about(result),
             reproduce: printable(&reproduce::command(result)),
         }
@@ -256,6 +260,7 @@ fn endpoint_view(row: model::EndpointRow) -> EndpointView {
     ];
     EndpointView {
         class: if row.rank < model::Rank::Fine { "marked" } else { "" },
+        all: of.kind == Kind::All,
         name: name(model_name(of)),
         cells: cells.into_iter().map(|(text, value)| Cell { text, value }).collect(),
     }

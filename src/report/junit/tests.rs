@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::render;
+use crate::plan::rules::Confirmation;
+use crate::report::terminal::tests::comparison::compared;
 use crate::report::tests::judged;
 use crate::result::fixture::small;
 use crate::result::salvage::Salvaged;
@@ -88,6 +90,23 @@ fn a_warning_is_skipped_and_says_so() {
     assert_eq!(counts(&result), [4, 1, 1, 1]);
     let text = render(&result).unwrap();
     assert!(text.contains("<skipped message=\"broken, and only a warning: p95 of POST"), "{text}");
+}
+
+#[test]
+fn what_got_worse_is_a_failure_beside_the_numbers_that_did_not() {
+    let worse = compared(Confirmation::Off, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
+    // The run, one objective, three numbers: the run and two numbers fail.
+    assert_eq!(counts(&worse), [5, 3, 0, 0]);
+    assert!(
+        render(&worse)
+            .unwrap()
+            .contains("<failure message=\"p50 of GET /health is 60.0 ms, +42.8 % on 42.0 ms")
+    );
+    // Too few runs: the two times are not compared, and nothing is green that was not looked at.
+    let building = compared(Confirmation::Off, &[0.0]);
+    let [cases, failures, errors, skipped] = counts(&building);
+    assert_eq!((cases, failures, errors), (5, 0, 0));
+    assert!(skipped >= 3, "{skipped}");
 }
 
 /// What XML 1.0 allows in a document.

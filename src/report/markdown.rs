@@ -43,7 +43,7 @@ fn verdict(result: &RunResult) -> String {
         [&result.name, &result.scenario, &result.environment].map(|text| code(text));
     let partial = if result.is_partial() { "**These are the numbers of a part of a run.**\n\n" } else { "" };
     let next = headline.next.map_or_else(String::new, |next| format!("\nNext: {}\n", plain(&next)));
-    let notices = list(note::of_run(result));
+    let notices = list(&note::of_run(result));
     let notices = if notices.is_empty() { notices } else { format!("\n{notices}") };
     let sentence = plain(&headline.sentence);
     format!("{partial}{sentence}\n{next}\n{name}: {scenario} on {environment}\n{notices}")
@@ -55,7 +55,7 @@ fn objectives(result: &RunResult) -> String {
         [about.0, about.1, about.2, note::value(check), note::limit(check), number::count(check.n)]
     });
     let table = table(["", "metric", "of", "value", "limit", "n"], 3, rows);
-    below(table, &list(note::of_checks(result)))
+    below(table, &list(&note::of_checks(result)))
 }
 
 fn baseline(result: &RunResult) -> String {
@@ -77,7 +77,7 @@ fn baseline(result: &RunResult) -> String {
     let table = table(["", "number", "baseline → now", "change", "lies in", "budget"], 2, rows);
     let tolerance = comparison::tolerance(result).map_or_else(String::new, |text| format!("; {text}"));
     let said = plain(&format!("{}{tolerance}", comparison::state(said)));
-    below(below(format!("{said}\n"), &table), &list(comparison::notes(result)))
+    below(below(format!("{said}\n"), &table), &list(&comparison::notes(result)))
 }
 
 fn endpoints(result: &RunResult) -> String {
@@ -154,8 +154,8 @@ fn table<const N: usize>(head: [&str; N], words: usize, rows: impl Iterator<Item
     if rows.is_empty() { rows } else { format!("{}|{sides}\n{rows}", line(head.map(str::to_owned))) }
 }
 
-fn list(lines: Vec<String>) -> String {
-    lines.iter().map(|line| format!("- {}\n", plain(line))).collect()
+fn list(lines: &[String]) -> String {
+    lines.iter().map(|line| ["- ", &plain(line), "\n"].concat()).collect()
 }
 
 /// Two blocks, either of which may be empty.

@@ -246,4 +246,4 @@ fn check_row(check: &Check) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -283,9 +283,8 @@ fn syntax_error(source: serde_json::Error, bytes: &[u8], path: &Path) -> FileErr
 }
 
 fn is_at_end(error: &serde_json::Error, bytes: &[u8]) -> bool {
-    let last = bytes.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len);
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    error.line() == lines + 1 && error.column() == last
+    let last = bytes.split(|byte| *byte == b'\n').map(<[u8]>::len).zip(1..).last();
+    last == Some((error.column(), error.line()))
 }
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {

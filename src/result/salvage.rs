@@ -82,7 +82,6 @@ impl Cut {
                     }
                     cut.ended(&open, at + 1, &name);
                 }
-                (Inside::Text, _) => {}
                 (Inside::Value, b'"') => (inside, began) = (Inside::Text, at),
                 (Inside::Value, b'{' | b'[') => {
                     open.push(*byte);
@@ -93,7 +92,7 @@ impl Cut {
                     cut.ended(&open, at + 1, &name);
                 }
                 (Inside::Value, b',') if open.len() == 1 => cut = Self { whole: at, list: None },
-                (Inside::Value, _) => {}
+                (Inside::Text | Inside::Value, _) => {}
             }
         }
         cut

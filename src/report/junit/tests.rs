@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::render;
+use crate::plan::rules::Confirmation;
+use crate::report::terminal::tests::comparison::compared;
 use crate::report::tests::judged;
 use crate::result::fixture::small;
 use crate::result::salvage::Salvaged;
@@ -20,7 +22,7 @@ fn run_case(result: &RunResult) -> String {
 fn counts(result: &RunResult) -> [usize; 4] {
     let text = render(result).unwrap();
     let suite = text.lines().find(|line| line.contains("<testsuite ")).unwrap().to_owned();
-    ["tests", "failures", "errors", "disabled"].map(|name| {
+    ["tests", "failures", "errors", "skipped"].map(|name| {
         let value = suite.split(&format!(" {name}=\"")).nth(1).unwrap();
         value.split('"').next().unwrap().parse().unwrap()
     })
@@ -73,12 +75,8 @@ fn what_says_nothing_is_never_green() {
         let case = run_case(&result);
         assert!(case.contains(state), "{state}: {case}");
     }
-    assert!(
-        run_case(&with(Status::Passed)).lines().next().unwrap().ends_with("/>") || {
-            let case = run_case(&with(Status::Passed));
-            !["<error", "<failure", "<skipped"].iter().any(|state| case.contains(state))
-        }
-    );
+    let green = run_case(&with(Status::Passed));
+    assert!(green.lines().next().unwrap().ends_with("/>"), "{green}");
 }
 
 #[test]
@@ -88,8 +86,27 @@ fn a_warning_is_skipped_and_says_so() {
     for check in result.verdict.iter_mut().flat_map(|verdict| &mut verdict.checks) {
         check.severity = CheckSeverity::Warn;
     }
+    // The run itself still failed, as its verdict says; what cannot be judged is an error all the same.
+    assert_eq!(counts(&result), [4, 1, 1, 1]);
     let text = render(&result).unwrap();
     assert!(text.contains("<skipped message=\"broken, and only a warning: p95 of POST"), "{text}");
+}
+
+#[test]
+fn what_got_worse_is_a_failure_beside_the_numbers_that_did_not() {
+    let worse = compared(Confirmation::Off, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
+    // The run, one objective, three numbers: the run and two numbers fail.
+    assert_eq!(counts(&worse), [5, 3, 0, 0]);
+    assert!(
+        render(&worse)
+            .unwrap()
+            .contains("<failure message=\"p50 of GET /health is 60.0 ms, +42.8 % on 42.0 ms")
+    );
+    // Too few runs: the two times are not compared, and nothing is green that was not looked at.
+    let building = compared(Confirmation::Off, &[0.0]);
+    let [cases, failures, errors, skipped] = counts(&building);
+    assert_eq!((cases, failures, errors), (5, 0, 0));
+    assert!(skipped >= 3, "{skipped}");
 }
 
 /// What XML 1.0 allows in a document.

@@ -5,6 +5,8 @@ use comrak::{Arena, Options, parse_document};
 use proptest::prelude::*;
 
 use super::{model, render, sections};
+use crate::plan::rules::Confirmation;
+use crate::report::terminal::tests::comparison::compared;
 use crate::report::tests::judged;
 use crate::report::text::{printable, shorten};
 use crate::result::fixture::small;
@@ -154,6 +156,22 @@ proptest! {
         }
         prop_assert!(tables.iter().flatten().skip(1).flatten().filter(|cell| cell.is_empty()).count() <= 3);
     }
+}
+
+#[test]
+fn what_got_worse_is_a_row_of_six_with_change_interval_and_budget() {
+    let mut result = compared(Confirmation::Off, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
+    for delta in result.verdict.iter_mut().flat_map(|verdict| &mut verdict.deltas) {
+        delta.endpoint = delta.endpoint.as_ref().map(|_| "a|`b".to_owned());
+    }
+    let arena = Arena::new();
+    let text = render(&result);
+    let tables = tables(parse_document(&arena, &text, &github()));
+    let rows = &tables[1];
+    assert_eq!(rows[0], ["", "number", "baseline → now", "change", "lies in", "budget"]);
+    assert_eq!(rows[1][..4], ["✗ worse", "p50 of a|`b", "42.0 ms → 60.0 ms", "+42.8 %"]);
+    assert_eq!((rows.len(), rows[1][5].as_str()), (4, "10 %"));
+    assert!(text.starts_with("# FAILED\n\n2 numbers got worse, first: p50 of a"), "{text}");
 }
 
 #[test]

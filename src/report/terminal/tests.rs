@@ -1,6 +1,6 @@
 //! The report as it looks.
 
-mod comparison;
+pub mod comparison;
 mod window;
 
 use super::{Screen, render};

@@ -25,7 +25,8 @@ fn past(result: &RunResult, ratios: &[f64]) -> Baseline {
     Baseline { runs: runs.collect(), ..Baseline::default() }
 }
 
-fn compared(confirmation: Confirmation, ratios: &[f64]) -> RunResult {
+/// A small run beside remembered ones that were slower by these ratios.
+pub fn compared(confirmation: Confirmation, ratios: &[f64]) -> RunResult {
     let mut result = small();
     result.verdict = Some(judge(&rules(confirmation), &result, Some(&past(&result, ratios))));
     result

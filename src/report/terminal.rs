@@ -159,6 +159,10 @@ impl Page<'_> {
     }
 
     fn generator(&mut self, result: &RunResult) {
+        // What is lost of a half-written result is not zero.
+        if !result.has("generator") {
+            return;
+        }
         self.heading("Generator");
         self.paragraph(INDENT, &load::generator(&result.generator));
     }

@@ -35,6 +35,11 @@ pub fn standing(delta: &Delta) -> &'static str {
     }
 }
 
+/// A mark without its sign, for where colours and shapes say as much.
+pub fn word(mark: &'static str) -> &'static str {
+    mark.split_once(' ').map_or(mark, |(_, word)| word)
+}
+
 /// `≤ 3 s`.
 pub fn limit(check: &Check) -> String {
     let sign = match model::bound(check) {

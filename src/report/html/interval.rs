@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use crate::report::comparison::{self, Standing};
-use crate::report::number;
 use crate::report::text::printable;
+use crate::report::{note, number};
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
 use crate::result::verdict::CheckUnit;
@@ -130,10 +130,9 @@ fn row(delta: &Delta, axis: &Axis) -> Row {
     let value = |value: Option<f64>| {
         value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
     };
-    let (class, standing) = told(comparison::standing(delta));
     Row {
-        class,
-        standing,
+        class: class(comparison::standing(delta)),
+        standing: note::word(note::standing(delta)),
         metric: printable(&delta.metric),
         scope: name(comparison::scope(delta)),
         base: value(delta.base),
@@ -161,16 +160,15 @@ fn mark(delta: &Delta, axis: &Axis) -> Option<Mark> {
     })
 }
 
-fn told(standing: Standing) -> (&'static str, &'static str) {
+fn class(standing: Standing) -> &'static str {
     match standing {
-        Standing::Worse => ("fail", "worse"),
-        Standing::Invalid => ("warn", "invalid"),
-        Standing::Unconfirmed => ("warn", "unconfirmed"),
-        Standing::Open => ("warn", "open"),
-        Standing::Building => ("warn", "building"),
-        Standing::WorseShown => ("warn", "worse, shown only"),
-        Standing::Better => ("pass", "better"),
-        Standing::Same => ("pass", "same"),
-        Standing::Aside => ("quiet", "not gated"),
+        Standing::Worse => "fail",
+        Standing::Invalid
+        | Standing::Unconfirmed
+        | Standing::Open
+        | Standing::Building
+        | Standing::WorseShown => "warn",
+        Standing::Better | Standing::Same => "pass",
+        Standing::Aside => "quiet",
     }
 }

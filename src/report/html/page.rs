@@ -39,7 +39,7 @@ pub struct Page {
     distributions_left: usize,
     failures: Vec<KindView>,
     failures_lost: bool,
-    metrics: Vec<MetricView>,
+    metrics: Vec<[String; 6]>,
     tasks: Vec<TaskView>,
     generator: Vec<facts::Fact>,
     generator_sentence: Option<String>,
@@ -112,13 +112,6 @@ struct FailureView {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct MetricView {
-    name: String,
-    count: String,
-    times: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
 struct TaskView {
     class: String,
     task: String,
@@ -151,7 +144,7 @@ impl Page {
             distributions: drawn,
             failures: kinds(result),
             failures_lost: !result.has("failures"),
-            metrics: result.metrics.iter().map(metric_view).collect(),
+            metrics: metrics(result),
             tasks: tasks(result),
             generator: if result.has("generator") { facts::generator(&result.generator) } else { Vec::new() },
             generator_sentence: result.has("generator").then(|| load::generator(&result.generator)),
@@ -208,20 +201,18 @@ fn running(progress: &str) -> VerdictView {
 }
 
 fn check_row(check: &Check) -> CheckRow {
-    let (class, standing) = match model::rank(check) {
-        model::Rank::Broken => ("fail", "broken"),
-        model::Rank::Invalid => ("warn", "invalid"),
-        model::Rank::Undecided => ("warn", "undecided"),
-        model::Rank::Warned => ("warn", "warning"),
-        model::Rank::Fine => ("pass", "holds"),
-        model::Rank::Elsewhere => ("quiet", "not here"),
+    let class = match model::rank(check) {
+        model::Rank::Broken => "fail",
+        model::Rank::Invalid | model::Rank::Undecided | model::Rank::Warned => "warn",
+        model::Rank::Fine => "pass",
+        model::Rank::Elsewhere => "quiet",
     };
     // The axis reaches a quarter beyond the larger of both.
     let end = check.value.unwrap_or(0.0).max(check.limit) * 1.25;
     let share = |value: f64| percent(if end > 0.0 && end.is_finite() { value / end } else { 0.0 });
     CheckRow {
         class,
-        standing,
+        standing: note::word(note::mark(check)),
         metric: name(&sentence::metric(check)),
         scope: name(sentence::scope(check)),
         value: note::value(check),
@@ -304,14 +295,12 @@ fn kinds(result: &RunResult) -> Vec<KindView> {
     kinds.into_iter().map(view).collect()
 }
 
-fn metric_view(metric: &crate::result::endpoint::CustomMetric) -> MetricView {
-    let picks: [fn(&Times) -> f64; 4] =
-        [|times| times.p50_ms, |times| times.p95_ms, |times| times.p99_ms, |times| times.max_ms];
-    let time = |pick: fn(&Times) -> f64| {
-        let times = metric.response_time.as_ref();
-        times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(pick(times)))
+fn metrics(result: &RunResult) -> Vec<[String; 6]> {
+    let shown = |[metric, rest @ ..]: [String; 6]| {
+        let [count, p50, p95, p99, max] = rest;
+        [name(&metric), count, p50, p95, p99, max]
     };
-    MetricView { name: name(&metric.name), count: number::count(metric.ok), times: picks.map(time).to_vec() }
+    model::metrics(result).into_iter().map(shown).collect()
 }
 
 fn tasks(result: &RunResult) -> Vec<TaskView> {

@@ -15,7 +15,7 @@ use crate::external::Server;
 use crate::harness::{Demo, Finished, Workspace, alone, poll_until};
 
 /// For what takes as long as a run.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// A run against the demo in which some requests fail, some take long, and some arrivals find no user.
 fn config(demo: &Demo, prometheus: &str) -> String {

@@ -24,6 +24,8 @@ missing_packages() {
 
 install_packages() {
     command -v dpkg-query >/dev/null || return 0
+    # Where they come from elsewhere, they need not be Debian's.
+    command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
     local missing
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -gt 0 ] || return 0
@@ -42,6 +44,15 @@ install_autobahn() {
     cp "$pinned" "$folder/installed.txt"
 }
 
+# Grafana's own types, which the dashboard is held against.
+install_grafana_types() {
+    local folder=tests/grafana
+    # The copy is made last, so half an installation does not count.
+    ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json" || return 0
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+    cp "$folder/package-lock.json" "$folder/node_modules/installed.json"
+}
+
 install_rust() {
     if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
         . "$HOME/.cargo/env"
@@ -57,6 +68,7 @@ install_rust() {
 
 install_packages
 install_autobahn
+install_grafana_types
 install_rust
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings

@@ -29,6 +29,8 @@ missing_packages() {
 
 install_packages() {
     command -v dpkg-query >/dev/null || return 0
+    # Where they come from elsewhere, they need not be Debian's.
+    command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
     local missing
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -gt 0 ] || return 0
@@ -47,12 +49,13 @@ install_autobahn() {
     cp "$pinned" "$folder/installed.txt"
 }
 
-# What drives the browser, as locked.
-install_browser_tests() {
-    local pinned=tests/browser/package-lock.json modules=tests/browser/node_modules
-    ! cmp -s "$pinned" "$modules/installed.json" || return 0
-    npm ci --prefix tests/browser --silent
-    cp "$pinned" "$modules/installed.json"
+# What tests written for node need, as locked: the driver of the browser, Grafana's own types.
+install_node_packages() {
+    local folder=$1
+    # The copy is made last, so half an installation does not count.
+    ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json" || return 0
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+    cp "$folder/package-lock.json" "$folder/node_modules/installed.json"
 }
 
 install_rust() {
@@ -70,7 +73,8 @@ install_rust() {
 
 install_packages
 install_autobahn
-install_browser_tests
+install_node_packages tests/browser
+install_node_packages tests/grafana
 install_rust
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings

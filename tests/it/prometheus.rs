@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -287,4 +288,24 @@ fn the_dashboard_has_the_uid_of_the_configuration() {
         assert!(refused.stderr.contains("`a b` is no uid of a Grafana dashboard"), "{}", refused.stderr);
     }
     assert_eq!(Workspace::new().run(&["grafana", "--config", "nowhere.yaml"]).code(), 2);
+}
+
+#[test]
+fn the_dashboard_is_one_by_the_types_of_grafana() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/grafana");
+    // Below the folder, so that the types are found.
+    let checked = tempfile::tempdir_in(folder.join("node_modules")).expect("types; test.sh installs them");
+    let file = checked.path().join("dashboard.ts");
+    let [head, dashboard] =
+        [include_str!("../grafana/head.ts"), include_str!("../../grafana/dashboard.json")];
+    let errors = |dashboard: &str| {
+        std::fs::write(&file, format!("{head}{dashboard};\n")).expect("a file written");
+        let options = ["--noEmit", "--skipLibCheck", "--strict", "--target", "es2022", "--module", "esnext"];
+        let mut tsc = Command::new(folder.join("node_modules/.bin/tsc"));
+        tsc.args(options).args(["--moduleResolution", "bundler"]).arg(&file);
+        String::from_utf8_lossy(&tsc.output().expect("tsc runs").stdout).into_owned()
+    };
+    assert_eq!(errors(dashboard), "");
+    let wrong = dashboard.replace("\"palette-classic\"", "\"no-such-mode\"");
+    assert!(errors(&wrong).contains("no-such-mode"), "a wrong dashboard is told");
 }

@@ -18,7 +18,10 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
     }
     let document = match args.format {
         ReportFormat::Terminal => {
-            write::summary(&result, None, variables::color());
+            match &args.output {
+                Some(path) => file::write_named(path, write::plain_summary(&result).as_bytes())?,
+                None => write::summary(&result, None, variables::color()),
+            }
             return Ok(0);
         }
         ReportFormat::Html => Document::Html,
@@ -30,7 +33,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
     };
     let text = document.render(&result)?;
     match &args.output {
-        Some(path) => file::write_atomic(path, text.as_bytes())?,
+        Some(path) => file::write_named(path, text.as_bytes())?,
         None => write::data(&text),
     }
     Ok(0)

@@ -117,13 +117,14 @@ pub async fn measured(
     let verdict = judge(&plan.rules, &result, before.baseline.as_ref());
     onlookers.judged(verdict.status);
     result.verdict = Some(verdict);
-    documents(&folder, &plan.reporting.formats, &result)?;
-    folder.point_latest()?;
+    let written =
+        documents(&folder, &plan.reporting.formats, &result).and(folder.point_latest().map_err(Error::from));
     onlookers.reported(&result, shutdown).await;
     // Only now: a target that will not go must not keep an interrupted job from its result.
     if let Err(error) = reached.stop().await {
         write::note(&format!("warning: {error}"));
     }
+    written?;
     Ok(Outcome::Measured(Box::new(result), folder))
 }
 

@@ -54,10 +54,12 @@ fn properties(result: &RunResult) -> [(&'static str, String); 5] {
 fn run(result: &RunResult) -> TestCaseStatus {
     let headline = sentence::headline(result);
     let said = format!("{}: {}", headline.word, headline.sentence);
+    let ends_the_job = result.verdict.as_ref().is_some_and(|verdict| verdict.exit_status != 0);
     match result.verdict.as_ref().map(|verdict| verdict.status) {
         _ if result.is_partial() => not_passed(NonSuccessKind::Error, &said),
         None | Some(Status::Invalid | Status::Interrupted) => not_passed(NonSuccessKind::Error, &said),
         Some(Status::Failed) => not_passed(NonSuccessKind::Failure, &said),
+        Some(Status::Inconclusive) if ends_the_job => not_passed(NonSuccessKind::Failure, &said),
         Some(Status::Inconclusive) => skipped(&said),
         Some(Status::Passed) => TestCaseStatus::success(),
     }
@@ -70,7 +72,10 @@ fn check(check: &Check) -> TestCaseStatus {
         (CheckStatus::Fail, CheckSeverity::Fail) => not_passed(NonSuccessKind::Failure, &said),
         (CheckStatus::Fail, CheckSeverity::Warn) => skipped(&format!("broken, and only a warning: {said}")),
         (CheckStatus::Undecided | CheckStatus::NotApplicable, _) => skipped(&said),
-        (CheckStatus::Invalid, _) => not_passed(NonSuccessKind::Error, &said),
+        (CheckStatus::Invalid, CheckSeverity::Warn) => {
+            skipped(&format!("invalid, and only a warning: {said}"))
+        }
+        (CheckStatus::Invalid, CheckSeverity::Fail) => not_passed(NonSuccessKind::Error, &said),
     }
 }
 

@@ -45,6 +45,11 @@ pub fn summary(result: &RunResult, folder: Option<&Path>, color: Color) {
     data(&terminal::render(result, &screen));
 }
 
+/// The same for a file.
+pub fn plain_summary(result: &RunResult) -> String {
+    terminal::render(result, &Screen { width: LOG_WIDTH, color: Color::Never, folder: None })
+}
+
 /// Text from outside, on one line and without anything a terminal would obey.
 pub fn plain(text: &str) -> String {
     text::printable(text)

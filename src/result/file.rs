@@ -327,6 +327,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
+/// Writes a file that somebody named: what a link points at is replaced whole; into what is no file, such as
+/// a pipe, it is written.
+pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match path.canonicalize() {
+        Ok(target) if target.is_file() => write_atomic(&target, bytes),
+        Ok(_) if !path.is_dir() => {
+            let opened = File::options().write(true).open(path);
+            opened.and_then(|mut file| file.write_all(bytes)).map_err(io_error("write", path))
+        }
+        _ => write_atomic(path, bytes),
+    }
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;

@@ -24,6 +24,8 @@ const NAMED: [(&str, f64); 6] =
 /// The distribution of one endpoint.
 #[derive(Debug, Clone, Serialize)]
 pub struct Distribution {
+    /// The same endpoint has the same one, wherever it stands.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// How many response times.
@@ -48,7 +50,7 @@ pub struct Row {
 }
 
 /// The distribution of an endpoint; none where nothing was recorded.
-pub fn distribution(endpoint: &Endpoint) -> Option<Distribution> {
+pub fn distribution(endpoint: &Endpoint, id: String) -> Option<Distribution> {
     let response = endpoint.response_time.as_ref()?;
     let curves = [Curve::of(endpoint.service_time.as_ref()), Curve::of(Some(response))];
     let largest = curves.iter().flat_map(|curve| &curve.points).map(|(_, ms)| *ms).fold(0.0, f64::max);
@@ -59,6 +61,7 @@ pub fn distribution(endpoint: &Endpoint) -> Option<Distribution> {
     let plot = plot.with(("service", "service time"), &scale, points(service_curve));
     let plot = plot.with(("response", "response time"), &scale, points(response_curve));
     Some(Distribution {
+        id,
         name: name(model_name(endpoint)),
         n: number::count(response.n),
         plot,
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn a_curve_ends_where_its_last_request_is() {
         let result = fixture::of_requests(1_000);
-        let shown = distribution(&result.totals).unwrap();
+        let shown = distribution(&result.totals, String::new()).unwrap();
         // 1,000 requests know 99.9 %, three of four nines.
         let last = shown.plot.lines[1].path.rsplit('L').next().unwrap();
         assert!(last.starts_with("750 "), "{last}");
@@ -155,13 +158,13 @@ mod tests {
         for times in [&mut result.totals.response_time, &mut result.totals.service_time] {
             times.as_mut().unwrap().histogram = None;
         }
-        let shown = distribution(&result.totals).unwrap();
+        let shown = distribution(&result.totals, String::new()).unwrap();
         assert_eq!(shown.plot.lines.len(), 2);
         assert_eq!(shown.plot.lines[1].path.matches('L').count(), 5);
     }
 
     #[test]
     fn nothing_recorded_is_no_chart() {
-        assert!(distribution(&fixture::of_requests(0).totals).is_none());
+        assert!(distribution(&fixture::of_requests(0).totals, String::new()).is_none());
     }
 }

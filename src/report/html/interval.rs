@@ -26,6 +26,8 @@ pub struct Group {
     pub id: &'static str,
     /// What its changes are of.
     pub label: &'static str,
+    /// How sure each end of an interval is.
+    pub bounds: &'static str,
     /// The names on the axis.
     pub ticks: Vec<Tick>,
     /// The numbers, the worst first.
@@ -97,7 +99,18 @@ fn group(id: &'static str, label: &'static str, deltas: &[&Delta]) -> Group {
     };
     let ticks =
         axis.ticks().into_iter().map(|value| Tick { at: percent(axis.position(value)), text: name(value) });
-    Group { id, label, ticks: ticks.collect(), rows: deltas.iter().map(|delta| row(delta, &axis)).collect() }
+    // What the gate tests with: see docs/gate.md.
+    let bounds = match deltas.first().map(|delta| delta.unit) {
+        Some(CheckUnit::Ratio) => "between its one-sided 95 % bounds",
+        _ => "between its one-sided 90 % bounds",
+    };
+    Group {
+        id,
+        label,
+        bounds,
+        ticks: ticks.collect(),
+        rows: deltas.iter().map(|delta| row(delta, &axis)).collect(),
+    }
 }
 
 /// Changes, worse ones and better ones alike, around none in the middle.

@@ -43,7 +43,8 @@
     for (const next of [...to.childNodes]) {
       if (old && !same(old, next)) {
         let later = old.nextSibling;
-        while (later && !same(later, next)) later = later.nextSibling;
+        // What has a name is passed over only by what has one: else it would be made anew, and folded.
+        while (later && !same(later, next)) later = later.id && !next.id ? null : later.nextSibling;
         if (later) {
           while (old !== later) { const gone = old; old = old.nextSibling; gone.remove(); }
         }

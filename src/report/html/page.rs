@@ -83,6 +83,8 @@ struct ComparisonView {
 #[derive(Debug, Clone, Serialize)]
 struct EndpointView {
     class: &'static str,
+    /// How its objectives stand, where that is to be said.
+    word: Option<&'static str>,
     /// All of them together.
     all: bool,
     name: String,
@@ -236,6 +238,13 @@ fn comparison_view(result: &RunResult) -> Option<ComparisonView> {
 fn endpoint_view(row: model::EndpointRow) -> EndpointView {
     let plain = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
     let of = row.of;
+    let (class, word) = match row.rank {
+        model::Rank::Broken => ("fail", Some("broken")),
+        model::Rank::Invalid => ("warn", Some("invalid")),
+        model::Rank::Undecided => ("warn", Some("undecided")),
+        model::Rank::Warned => ("warn", Some("warning")),
+        model::Rank::Fine | model::Rank::Elsewhere => ("", None),
+    };
     let time = |times: &Option<Times>, pick: fn(&Times) -> f64| {
         times.as_ref().map(pick).map_or_else(String::new, plain)
     };
@@ -250,7 +259,8 @@ fn endpoint_view(row: model::EndpointRow) -> EndpointView {
         (row.service_p95, time(&of.service_time, |times| times.p95_ms)),
     ];
     EndpointView {
-        class: if row.rank < model::Rank::Fine { "marked" } else { "" },
+        class,
+        word,
         all: of.kind == Kind::All,
         name: name(model_name(of)),
         cells: cells.into_iter().map(|(text, value)| Cell { text, value }).collect(),
@@ -260,13 +270,10 @@ fn endpoint_view(row: model::EndpointRow) -> EndpointView {
 /// All requests, then the endpoints in the order of the table.
 fn distributions(result: &RunResult) -> Vec<Distribution> {
     let rows = model::endpoints(result);
-    let all = std::iter::once(&result.totals);
-    let each =
-        rows.iter().map(|row| row.of).filter(|endpoint| !std::ptr::eq(*endpoint, &raw const result.totals));
-    all.chain(each)
-        .filter_map(|endpoint: &Endpoint| distribution(endpoint))
-        .take(MOST_DISTRIBUTIONS)
-        .collect()
+    let place = |endpoint: &Endpoint| result.endpoints.iter().position(|it| std::ptr::eq(it, endpoint));
+    let each = rows.iter().filter_map(|row| Some((row.of, place(row.of)?.to_string())));
+    let all = std::iter::once((&result.totals, "all".to_owned()));
+    all.chain(each).filter_map(|(endpoint, id)| distribution(endpoint, id)).take(MOST_DISTRIBUTIONS).collect()
 }
 
 /// Failures by kind, the most frequent first.

@@ -59,11 +59,13 @@ fn a_broken_an_invalid_and_a_held_objective() {
 #[test]
 fn what_says_nothing_is_never_green() {
     let verdict = judged().verdict;
-    let with = |status| {
-        let verdict = verdict.clone().map(|verdict| crate::result::verdict::Verdict { status, ..verdict });
+    let ended = |status, exit_status| {
+        let verdict = verdict.clone().map(|it| crate::result::verdict::Verdict { status, exit_status, ..it });
         RunResult { verdict, ..judged() }
     };
+    let with = |status| ended(status, 0);
     for (result, state) in [
+        (ended(Status::Inconclusive, 5), "<failure"),
         (small(), "<error"),
         (with(Status::Invalid), "<error"),
         (with(Status::Interrupted), "<error"),
@@ -86,8 +88,8 @@ fn a_warning_is_skipped_and_says_so() {
     for check in result.verdict.iter_mut().flat_map(|verdict| &mut verdict.checks) {
         check.severity = CheckSeverity::Warn;
     }
-    // The run itself still failed, as its verdict says; what cannot be judged is an error all the same.
-    assert_eq!(counts(&result), [4, 1, 1, 1]);
+    // The run itself still failed, as its verdict says.
+    assert_eq!(counts(&result), [4, 1, 0, 2]);
     let text = render(&result).unwrap();
     assert!(text.contains("<skipped message=\"broken, and only a warning: p95 of POST"), "{text}");
 }

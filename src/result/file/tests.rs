@@ -95,3 +95,16 @@ fn a_file_beyond_the_limit_is_refused() {
     File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
     assert!(matches!(read(&path), Err(FileError::TooLarge { .. })));
 }
+
+#[test]
+fn a_named_link_keeps_pointing_and_what_is_no_file_is_written_into() {
+    let dir = tempfile::tempdir().unwrap();
+    let [target, link] = ["target.txt", "link.txt"].map(|name| dir.path().join(name));
+    fs::write(&target, "old").unwrap();
+    symlink("target.txt", &link).unwrap();
+    write_named(&link, b"new").unwrap();
+    assert_eq!((fs::read_to_string(&target).unwrap().as_str(), fs::read_link(&link).is_ok()), ("new", true));
+    write_named(Path::new("/dev/null"), b"gone").unwrap();
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    assert!(write_named(dir.path(), b"no").is_err());
+}

@@ -64,8 +64,8 @@ fn what_says_nothing_is_never_green() {
         RunResult { verdict, ..judged() }
     };
     let with = |status| ended(status, 0);
+    assert!(run_case(&ended(Status::Inconclusive, 5)).contains("<failure"), "the job fails");
     for (result, state) in [
-        (ended(Status::Inconclusive, 5), "<failure"),
         (small(), "<error"),
         (with(Status::Invalid), "<error"),
         (with(Status::Interrupted), "<error"),

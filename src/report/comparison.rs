@@ -5,7 +5,7 @@ use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus}
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, CheckScope, CheckUnit, Reason};
 
-use super::number;
+use super::{number, text};
 
 /// A centre that has moved so far since the epoch began is told.
 const TOLD_DRIFT: f64 = 0.1;
@@ -72,6 +72,11 @@ pub fn scope(delta: &Delta) -> &str {
         (CheckScope::Total, _) | (_, None) => "all requests",
         (_, Some(name)) => name,
     }
+}
+
+/// A value of a number, in its unit.
+pub fn value(delta: &Delta, value: Option<f64>) -> String {
+    value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
 }
 
 /// A change in the way of its number: `+40.2 %`; of error rates in points, `+0.45 pp`.
@@ -249,8 +254,8 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
                 format!(
                     "run it on another machine, with the flags of this run and its result.json as RESULT: \
                      loadgate run {} -e {} --confirm RESULT",
-                    quoted(&result.scenario),
-                    quoted(&result.environment)
+                    text::quoted(&result.scenario),
+                    text::quoted(&result.environment)
                 )
             };
             let said = ("1 number got worse here", "numbers got worse here");
@@ -305,9 +310,6 @@ fn first(
 
 /// What was found of a number, as one sentence.
 pub fn outcome(delta: &Delta) -> String {
-    let value = |value: Option<f64>| {
-        value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
-    };
     let subject = subject(delta);
     match delta.because {
         Some(Because::AboveCatch { bound, catch }) => format!(
@@ -317,9 +319,9 @@ pub fn outcome(delta: &Delta) -> String {
         ),
         Some(Because::Unconfirmed) | None => format!(
             "{subject} is {}, {} on {} ({} tolerated){}",
-            value(delta.head),
+            value(delta, delta.head),
             change(delta, delta.change),
-            value(delta.base),
+            value(delta, delta.base),
             size(delta, delta.budget),
             match delta.confirmed {
                 Some(true) => ", seen by both jobs",
@@ -349,7 +351,7 @@ fn quieter(result: &RunResult, delta: &Delta) -> String {
 
 /// The flags that name a scenario and environment, with a space before them.
 pub fn flags(scenario: &str, environment: &str) -> String {
-    format!(" --scenario {} -e {}", quoted(scenario), quoted(environment))
+    format!(" --scenario {} -e {}", text::quoted(scenario), text::quoted(environment))
 }
 
 fn selection(result: &RunResult) -> String {
@@ -363,11 +365,6 @@ fn accepted(result: &RunResult) -> String {
         None => delta.metric.clone(),
     };
     let worse = deltas(result).into_iter().filter(|delta| standing(delta) == Standing::Worse);
-    let flags: Vec<_> = worse.take(MOST_ACCEPTED).map(|delta| quoted(&form(delta))).collect();
+    let flags: Vec<_> = worse.take(MOST_ACCEPTED).map(|delta| text::quoted(&form(delta))).collect();
     flags.iter().map(|subject| [" --metric ", subject].concat()).collect()
-}
-
-/// A word for a POSIX shell.
-fn quoted(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| "…".to_owned(), std::borrow::Cow::into_owned)
 }

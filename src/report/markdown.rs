@@ -61,14 +61,11 @@ fn objectives(result: &RunResult) -> String {
 fn baseline(result: &RunResult) -> String {
     let said = result.verdict.as_ref().and_then(|verdict| verdict.comparison.as_ref());
     let Some(said) = said else { return String::new() };
-    let value = |delta: &crate::result::comparison::Delta, value: Option<f64>| {
-        value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
-    };
     let rows = comparison::deltas(result).into_iter().map(|delta| {
         [
             plain(note::standing(delta)),
             code(&comparison::subject(delta)),
-            format!("{} → {}", value(delta, delta.base), value(delta, delta.head)),
+            format!("{} → {}", comparison::value(delta, delta.base), comparison::value(delta, delta.head)),
             comparison::change(delta, delta.change),
             comparison::interval(delta),
             comparison::size(delta, delta.budget),

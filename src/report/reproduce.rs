@@ -3,6 +3,8 @@
 
 use crate::result::schema::{Load, LoadModel, RunResult};
 
+use super::text::quoted;
+
 /// `loadgate run SCENARIO -e ENVIRONMENT --seed N`, with the load where flags can say all of it.
 pub fn command(result: &RunResult) -> String {
     let mut words = vec!["loadgate run".to_owned(), quoted(&result.scenario)];
@@ -30,12 +32,6 @@ fn load(load: &Load) -> Vec<String> {
     };
     let run_time = (load.run_time_s > 0.0).then(|| format!("--run-time {}s", exact(load.run_time_s)));
     level.into_iter().flatten().chain(run_time).collect()
-}
-
-/// A word for a POSIX shell; what no shell can be given is left out.
-fn quoted(text: &str) -> String {
-    // A word that begins with a dash would be read as a flag; no configuration has such a name.
-    shlex::try_quote(text).map_or_else(|_| "…".to_owned(), std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]

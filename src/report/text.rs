@@ -58,6 +58,12 @@ pub fn glued(text: &str) -> String {
     words(text).into_iter().map(|word| word.replace(' ', "\u{a0}")).collect::<Vec<_>>().join(" ")
 }
 
+/// A word for a POSIX shell; what no shell can be given is left out. One that begins with a dash would be read
+/// as a flag: no configuration has such a name.
+pub fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| "…".to_owned(), std::borrow::Cow::into_owned)
+}
+
 /// The words of a text, a number and its unit as one.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();

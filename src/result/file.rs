@@ -169,11 +169,6 @@ impl RunFolder {
         Ok(path)
     }
 
-    /// Writes `result.json`.
-    pub fn write_result(&self, result: &RunResult) -> Result<PathBuf, FileError> {
-        self.write(RESULT_FILE, to_json(result)?.as_bytes())
-    }
-
     /// Points `latest` beside the folder at it.
     pub fn point_latest(&self) -> Result<(), FileError> {
         let latest = self.output_dir.join("latest");

@@ -140,16 +140,13 @@ impl Axis {
 }
 
 fn row(delta: &Delta, axis: &Axis) -> Row {
-    let value = |value: Option<f64>| {
-        value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
-    };
     Row {
         class: class(comparison::standing(delta)),
         standing: note::word(note::standing(delta)),
         metric: printable(&delta.metric),
         scope: name(comparison::scope(delta)),
-        base: value(delta.base),
-        head: value(delta.head),
+        base: comparison::value(delta, delta.base),
+        head: comparison::value(delta, delta.head),
         change: comparison::change(delta, delta.change),
         interval: comparison::interval(delta),
         budget: comparison::size(delta, delta.budget),

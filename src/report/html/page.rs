@@ -26,7 +26,6 @@ pub struct Page {
     scenario: String,
     environment: String,
     subtitle: String,
-    target: String,
     verdict: VerdictView,
     tiles: Vec<facts::Fact>,
     notices: Vec<String>,
@@ -132,7 +131,6 @@ impl Page {
             scenario: name(&result.scenario),
             environment: name(&result.environment),
             subtitle: if result.has("load") { glued(&load::describe(result)) } else { String::new() },
-            target: foreign(&result.target),
             verdict: verdict(result, progress),
             tiles: facts::tiles(result),
             notices: note::of_run(result).iter().map(|notice| foreign(notice)).collect(),
@@ -202,18 +200,22 @@ fn running(progress: &str) -> VerdictView {
     }
 }
 
-fn check_row(check: &Check) -> CheckRow {
-    let class = match model::rank(check) {
+/// How what stands so is drawn.
+fn class(rank: model::Rank) -> &'static str {
+    match rank {
         model::Rank::Broken => "fail",
         model::Rank::Invalid | model::Rank::Undecided | model::Rank::Warned => "warn",
         model::Rank::Fine => "pass",
         model::Rank::Elsewhere => "quiet",
-    };
+    }
+}
+
+fn check_row(check: &Check) -> CheckRow {
     // The axis reaches a quarter beyond the larger of both.
     let end = check.value.unwrap_or(0.0).max(check.limit) * 1.25;
     let share = |value: f64| percent(if end > 0.0 && end.is_finite() { value / end } else { 0.0 });
     CheckRow {
-        class,
+        class: class(model::rank(check)),
         standing: note::word(note::mark(check)),
         metric: name(&sentence::metric(check)),
         scope: name(sentence::scope(check)),
@@ -238,12 +240,12 @@ fn comparison_view(result: &RunResult) -> Option<ComparisonView> {
 fn endpoint_view(row: model::EndpointRow) -> EndpointView {
     let plain = |value: f64| if value.is_finite() { value.to_string() } else { String::new() };
     let of = row.of;
-    let (class, word) = match row.rank {
-        model::Rank::Broken => ("fail", Some("broken")),
-        model::Rank::Invalid => ("warn", Some("invalid")),
-        model::Rank::Undecided => ("warn", Some("undecided")),
-        model::Rank::Warned => ("warn", Some("warning")),
-        model::Rank::Fine | model::Rank::Elsewhere => ("", None),
+    let word = match row.rank {
+        model::Rank::Broken => Some("broken"),
+        model::Rank::Invalid => Some("invalid"),
+        model::Rank::Undecided => Some("undecided"),
+        model::Rank::Warned => Some("warning"),
+        model::Rank::Fine | model::Rank::Elsewhere => None,
     };
     let time = |times: &Option<Times>, pick: fn(&Times) -> f64| {
         times.as_ref().map(pick).map_or_else(String::new, plain)
@@ -259,7 +261,7 @@ fn endpoint_view(row: model::EndpointRow) -> EndpointView {
         (row.service_p95, time(&of.service_time, |times| times.p95_ms)),
     ];
     EndpointView {
-        class,
+        class: if word.is_some() { class(row.rank) } else { "" },
         word,
         all: of.kind == Kind::All,
         name: name(model_name(of)),

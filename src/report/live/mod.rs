@@ -42,8 +42,6 @@ use token::Token;
 const MOST_CONNECTIONS: usize = MOST_VIEWERS + 32;
 /// How long viewers have to fetch the last page.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How willingly the thread lets others go first, of 19.
-const NICE: i32 = 10;
 
 /// Why there is no live page.
 #[derive(Debug, Error)]
@@ -109,8 +107,7 @@ impl Door {
         let (leave, left) = oneshot::channel::<()>();
         let (listener, inside) = (self.listener, hall.clone());
         let thread = std::thread::Builder::new().name("live".into()).spawn(move || {
-            // With the usual priority it still works.
-            let _ = rustix::process::setpriority_process(None, NICE);
+            server::yield_to_the_load();
             runtime.block_on(async {
                 tokio::select! {
                     _ = left => {}

@@ -100,7 +100,7 @@ impl Serving {
 }
 
 /// On Linux the priority of the calling thread alone; best effort.
-fn yield_to_the_load() {
+pub(super) fn yield_to_the_load() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICE);
 }

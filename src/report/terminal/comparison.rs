@@ -1,8 +1,8 @@
 //! The section about the baseline: how far the comparison went, and its numbers, the worst first.
 
 use crate::report::comparison::{self, Standing};
+use crate::report::note;
 use crate::report::text::printable;
-use crate::report::{note, number};
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
 
@@ -49,14 +49,11 @@ impl Page<'_> {
 }
 
 fn row(delta: &Delta) -> Vec<String> {
-    let value = |value: Option<f64>| {
-        value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(delta.unit, value))
-    };
     vec![
         note::standing(delta).to_owned(),
         printable(&comparison::subject(delta)),
-        value(delta.base),
-        value(delta.head),
+        comparison::value(delta, delta.base),
+        comparison::value(delta, delta.head),
         comparison::change(delta, delta.change),
         comparison::interval(delta),
         comparison::size(delta, delta.min_detectable),

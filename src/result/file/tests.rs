@@ -17,7 +17,7 @@ fn a_result_is_read_back_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let folder = RunFolder::open(dir.path(), name()).unwrap();
     let written = fixture::rich();
-    let path = folder.write_result(&written).unwrap();
+    let path = folder.write(RESULT_FILE, to_json(&written).unwrap().as_bytes()).unwrap();
     folder.point_latest().unwrap();
     assert_eq!(read(&path).unwrap(), written);
     assert_eq!(read(&dir.path().join("latest")).unwrap(), written);

@@ -20,6 +20,8 @@ pub const RESULT_FILE: &str = "result.json";
 
 /// What is tried of a result that is there already.
 const READING: &str = "read";
+/// What is tried of a place that somebody named for one report.
+const NAMED: &str = "write to";
 const LARGEST: u64 = 64 << 20;
 const PROBE_BYTES: usize = 1 << 20;
 const MOST_COLLISIONS: u32 = 1_000;
@@ -99,6 +101,7 @@ impl FileError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io { doing: READING, .. } => Some("pass the folder of a run, or its result.json"),
+            Self::Io { doing: NAMED, .. } => Some("make the folder, or choose another file with `-o`"),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("free some space, or choose another disk with `--output-dir`")
@@ -313,26 +316,29 @@ fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, FileError> {
 
 /// Beside its place first, then renamed: a reader sees the old file or the new one.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_beside(path, bytes).map_err(io_error("write", path))
+}
+
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.tmp"));
-    write_synced(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).map_err(|source| {
+    write_synced(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
         // Best effort: the error that matters is the first one.
         let _ = fs::remove_file(&fresh);
-        io_error("write", path)(source)
     })
 }
 
 /// Writes a file that somebody named: what a link points at is replaced whole; into what is no file, such as
 /// a pipe, it is written.
 pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    match path.canonicalize() {
-        Ok(target) if target.is_file() => write_atomic(&target, bytes),
+    let written = match path.canonicalize() {
+        Ok(target) if target.is_file() => write_beside(&target, bytes),
         Ok(_) if !path.is_dir() => {
-            let opened = File::options().write(true).open(path);
-            opened.and_then(|mut file| file.write_all(bytes)).map_err(io_error("write", path))
+            File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes))
         }
-        _ => write_atomic(path, bytes),
-    }
+        _ => write_beside(path, bytes),
+    };
+    written.map_err(io_error(NAMED, path))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -20,10 +20,14 @@ fn a_place_that_cannot_be_written_is_named() {
     let workspace = workspace(&demo, "reporting: {formats: [json]}\n");
     run(&workspace, &[]);
     let report = |place| ["report", "reports/latest", "--format", "markdown", "-o", place];
-    refused(&workspace, &report("no/such/folder/x.md"), &["cannot write `no/such/folder/x.md`"]);
-    refused(&workspace, &report("reports"), &["cannot write `reports`"]);
+    refused(
+        &workspace,
+        &report("no/such/folder/x.md"),
+        &["cannot write to `no/such/folder/x.md`", "another file with `-o`"],
+    );
+    refused(&workspace, &report("reports"), &["cannot write to `reports`"]);
     // Nobody, not even root, makes a file there.
-    refused(&workspace, &report("/proc/x.md"), &["cannot write `/proc/x.md`"]);
+    refused(&workspace, &report("/proc/x.md"), &["cannot write to `/proc/x.md`"]);
     let left: Vec<_> = fs::read_dir(workspace.path(".")).expect("a folder").flatten().collect();
     assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp")), "{left:?}");
 }

@@ -39,23 +39,37 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
 }
 
+# Whether a folder holds what a file pins. The copy in it is made last: half an installation does not count.
+holds() {
+    cmp -s "$2" "$1/installed"
+}
+
 # The Autobahn suite, which Debian does not have, in an environment of its own.
 install_autobahn() {
     local pinned=tests/it/fixtures/autobahn.txt folder=target/autobahn
-    # The copy says what is installed; it is made last, so half an installation does not count.
-    ! cmp -s "$pinned" "$folder/installed.txt" || return 0
+    ! holds "$folder" "$pinned" || return 0
     /usr/bin/python3 -m venv --clear "$folder"
     "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$pinned"
-    cp "$pinned" "$folder/installed.txt"
+    cp "$pinned" "$folder/installed"
+}
+
+# Jenkins' schema of the JUnit format, from a package that carries it for its own tests.
+install_junit_schema() {
+    local pinned=tests/it/fixtures/junit-schema.txt folder=target/junit-schema
+    ! holds "$folder" "$pinned" || return 0
+    rm -rf "$folder"
+    target/autobahn/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+        --require-hashes -r "$pinned" -d "$folder"
+    tar -xzf "$folder"/*.tar.gz -C "$folder" --strip-components=6 --wildcards '*/ae25da5*/junit-10.xsd'
+    cp "$pinned" "$folder/installed"
 }
 
 # What tests written for node need, as locked: the driver of the browser, Grafana's own types.
 install_node_packages() {
     local folder=$1
-    # The copy is made last, so half an installation does not count.
-    ! cmp -s "$folder/package-lock.json" "$folder/node_modules/installed.json" || return 0
+    ! holds "$folder/node_modules" "$folder/package-lock.json" || return 0
     npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error
-    cp "$folder/package-lock.json" "$folder/node_modules/installed.json"
+    cp "$folder/package-lock.json" "$folder/node_modules/installed"
 }
 
 install_rust() {
@@ -73,6 +87,7 @@ install_rust() {
 
 install_packages
 install_autobahn
+install_junit_schema
 install_node_packages tests/browser
 install_node_packages tests/grafana
 install_rust

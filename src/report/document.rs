@@ -40,7 +40,7 @@ pub enum DocumentError {
     Csv(#[from] csv::RowError),
     /// Not the list of test results.
     #[error("cannot make test results of a result")]
-    Junit(#[from] quick_junit::SerializeError),
+    Junit(#[source] std::io::Error),
 }
 
 impl Document {
@@ -77,7 +77,7 @@ impl Document {
             Self::Json => Ok(to_json(result)?),
             Self::Html => Ok(html::render(result)?),
             Self::Markdown => Ok(markdown::render(result)),
-            Self::Junit => Ok(junit::render(result)?),
+            Self::Junit => junit::render(result).map_err(DocumentError::Junit),
             Self::Endpoints => Ok(csv::endpoints(result)?),
             Self::Series => Ok(csv::series(result)?),
         }

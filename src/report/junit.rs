@@ -1,8 +1,10 @@
-//! The run, its checks and its gated numbers as test cases, for whatever lists test results. Pure.
+//! The run, its checks and its gated numbers as test cases, for whatever lists test results: the elements and
+//! attributes that Jenkins' schema `junit-10.xsd` knows, and no others. Pure.
 
-use std::time::Duration;
+use std::io;
 
-use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, Event};
 
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
@@ -12,31 +14,123 @@ use super::comparison::{self, Standing};
 use super::text::printable;
 use super::{model, sentence};
 
-/// A case of the run itself, one per check, and one per number that is compared.
-pub fn render(result: &RunResult) -> Result<String, SerializeError> {
-    let mut report = Report::new("loadgate");
-    let mut suite = TestSuite::new(clean(&format!("{} on {}", result.scenario, result.environment)));
-    let length = Duration::try_from_secs_f64(result.duration_s).unwrap_or_default();
-    report.set_time(length);
-    suite.set_time(length);
-    // Of a half-written result the time may be lost.
-    report.timestamp = result.started_at.parse().ok();
-    suite.timestamp = report.timestamp;
-    for (name, value) in properties(result) {
-        suite.add_property((name, clean(&value).as_str()));
+const FAILURE: &str = "failure";
+const ERROR: &str = "error";
+const SKIPPED: &str = "skipped";
+
+/// Names and values of an element.
+type Attributes = Vec<(&'static str, String)>;
+
+/// One test case. How long it took nobody measures: the suite has the time of the run.
+struct Case {
+    name: String,
+    /// The part of the class after scenario and environment.
+    class: &'static str,
+    outcome: Outcome,
+}
+
+/// What became of a case, and why.
+enum Outcome {
+    Passed,
+    Failed(String),
+    Errored(String),
+    Skipped(String),
+}
+
+impl Outcome {
+    /// The element that says so, and what it says.
+    fn element(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Passed => None,
+            Self::Failed(said) => Some((FAILURE, said)),
+            Self::Errored(said) => Some((ERROR, said)),
+            Self::Skipped(said) => Some((SKIPPED, said)),
+        }
     }
-    let checks = model::checks(result).into_iter().map(|it| (sentence::subject(it), check(it), "objectives"));
+}
+
+/// A case of the run itself, one per check, and one per number that is compared. Times are in seconds.
+pub fn render(result: &RunResult) -> io::Result<String> {
+    let cases = cases(result);
+    let counts = counts(result, &cases);
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let whole = writer.create_element("testsuites").with_attribute(("name", "loadgate"));
+    whole.with_attributes(pairs(&counts)).write_inner_content(|writer| {
+        let its_own = suite(result, &cases);
+        let suite = writer.create_element("testsuite").with_attributes(pairs(&its_own));
+        suite.with_attributes(pairs(&counts)).write_inner_content(|writer| {
+            write_properties(writer, result)?;
+            cases.iter().try_for_each(|case| write_case(writer, result, case))
+        })?;
+        Ok(())
+    })?;
+    String::from_utf8(writer.into_inner()).map(|text| text + "\n").map_err(io::Error::other)
+}
+
+fn cases(result: &RunResult) -> Vec<Case> {
+    let run = ("the run".to_owned(), "run", run(result));
+    let checks = model::checks(result).into_iter().map(|it| (sentence::subject(it), "objectives", check(it)));
     let deltas = comparison::deltas(result);
-    let deltas = deltas.into_iter().map(|it| (comparison::subject(it), delta(it), "baseline"));
-    let run = ("the run".to_owned(), run(result), "run");
-    for (name, status, class) in std::iter::once(run).chain(checks).chain(deltas) {
-        let mut case = TestCase::new(clean(&name), status);
-        case.set_classname(clean(&format!("{}.{}.{class}", result.scenario, result.environment)));
-        case.set_time(Duration::ZERO);
-        suite.add_test_case(case);
+    let deltas = deltas.into_iter().map(|it| (comparison::subject(it), "baseline", delta(it)));
+    let all = std::iter::once(run).chain(checks).chain(deltas);
+    all.map(|(name, class, outcome)| Case { name, class, outcome }).collect()
+}
+
+/// What the whole and its only suite both say.
+fn counts(result: &RunResult, cases: &[Case]) -> Attributes {
+    vec![
+        ("tests", cases.len().to_string()),
+        ("failures", count(cases, FAILURE)),
+        ("errors", count(cases, ERROR)),
+        ("time", format!("{:.3}", result.duration_s)),
+    ]
+}
+
+/// What only a suite may say.
+fn suite(result: &RunResult, cases: &[Case]) -> Attributes {
+    let name = clean(&format!("{} on {}", result.scenario, result.environment));
+    let mut attributes = vec![("name", name), ("skipped", count(cases, SKIPPED))];
+    // Of a half-written result the time may be lost.
+    if result.has("started_at") {
+        attributes.push(("timestamp", clean(&result.started_at)));
     }
-    report.add_test_suite(suite);
-    report.to_string()
+    attributes
+}
+
+fn count(cases: &[Case], element: &str) -> String {
+    let such = cases.iter().filter(|case| case.outcome.element().is_some_and(|(name, _)| name == element));
+    such.count().to_string()
+}
+
+fn write_properties(writer: &mut Writer<Vec<u8>>, result: &RunResult) -> io::Result<()> {
+    writer.create_element("properties").write_inner_content(|writer| {
+        for (name, value) in properties(result) {
+            let property = [("name", name), ("value", &clean(&value))];
+            writer.create_element("property").with_attributes(property).write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn write_case(writer: &mut Writer<Vec<u8>>, result: &RunResult, case: &Case) -> io::Result<()> {
+    let class = clean(&format!("{}.{}.{}", result.scenario, result.environment, case.class));
+    let attributes = [("name", clean(&case.name)), ("classname", class), ("time", "0.000".to_owned())];
+    let element = writer.create_element("testcase").with_attributes(pairs(&attributes));
+    match case.outcome.element() {
+        None => element.write_empty()?,
+        Some((name, said)) => element.write_inner_content(|writer| {
+            let said = ("message", clean(said));
+            writer.create_element(name).with_attributes(pairs(&[said])).write_empty()?;
+            Ok(())
+        })?,
+    };
+    Ok(())
+}
+
+fn pairs<'a>(attributes: &'a [(&'static str, String)]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    attributes.iter().map(|(name, value)| (*name, value.as_str()))
 }
 
 fn properties(result: &RunResult) -> [(&'static str, String); 5] {
@@ -51,55 +145,47 @@ fn properties(result: &RunResult) -> [(&'static str, String); 5] {
 }
 
 /// Never green where the run as a whole says nothing.
-fn run(result: &RunResult) -> TestCaseStatus {
+fn run(result: &RunResult) -> Outcome {
     let headline = sentence::headline(result);
     let said = format!("{}: {}", headline.word, headline.sentence);
     let ends_the_job = result.verdict.as_ref().is_some_and(|verdict| verdict.exit_status != 0);
     match result.verdict.as_ref().map(|verdict| verdict.status) {
-        _ if result.is_partial() => not_passed(NonSuccessKind::Error, &said),
-        None | Some(Status::Invalid | Status::Interrupted) => not_passed(NonSuccessKind::Error, &said),
-        Some(Status::Failed) => not_passed(NonSuccessKind::Failure, &said),
-        Some(Status::Inconclusive) if ends_the_job => not_passed(NonSuccessKind::Failure, &said),
-        Some(Status::Inconclusive) => skipped(&said),
-        Some(Status::Passed) => TestCaseStatus::success(),
+        _ if result.is_partial() => Outcome::Errored(said),
+        None | Some(Status::Invalid | Status::Interrupted) => Outcome::Errored(said),
+        Some(Status::Failed) => Outcome::Failed(said),
+        Some(Status::Inconclusive) if ends_the_job => Outcome::Failed(said),
+        Some(Status::Inconclusive) => Outcome::Skipped(said),
+        Some(Status::Passed) => Outcome::Passed,
     }
 }
 
-fn check(check: &Check) -> TestCaseStatus {
+fn check(check: &Check) -> Outcome {
     let said = sentence::outcome(check);
     match (check.status, check.severity) {
-        (CheckStatus::Pass, _) => TestCaseStatus::success(),
-        (CheckStatus::Fail, CheckSeverity::Fail) => not_passed(NonSuccessKind::Failure, &said),
-        (CheckStatus::Fail, CheckSeverity::Warn) => skipped(&format!("broken, and only a warning: {said}")),
-        (CheckStatus::Undecided | CheckStatus::NotApplicable, _) => skipped(&said),
-        (CheckStatus::Invalid, CheckSeverity::Warn) => {
-            skipped(&format!("invalid, and only a warning: {said}"))
+        (CheckStatus::Pass, _) => Outcome::Passed,
+        (CheckStatus::Fail, CheckSeverity::Fail) => Outcome::Failed(said),
+        (CheckStatus::Fail, CheckSeverity::Warn) => {
+            Outcome::Skipped(format!("broken, and only a warning: {said}"))
         }
-        (CheckStatus::Invalid, CheckSeverity::Fail) => not_passed(NonSuccessKind::Error, &said),
+        (CheckStatus::Undecided | CheckStatus::NotApplicable, _) => Outcome::Skipped(said),
+        (CheckStatus::Invalid, CheckSeverity::Warn) => {
+            Outcome::Skipped(format!("invalid, and only a warning: {said}"))
+        }
+        (CheckStatus::Invalid, CheckSeverity::Fail) => Outcome::Errored(said),
     }
 }
 
-fn delta(delta: &Delta) -> TestCaseStatus {
+fn delta(delta: &Delta) -> Outcome {
     let said = comparison::outcome(delta);
     match comparison::standing(delta) {
-        Standing::Worse => not_passed(NonSuccessKind::Failure, &said),
-        Standing::Invalid => not_passed(NonSuccessKind::Error, &said),
-        Standing::WorseShown => skipped(&format!("worse, and only shown: {said}")),
-        Standing::Unconfirmed | Standing::Open | Standing::Building | Standing::Aside => skipped(&said),
-        Standing::Better | Standing::Same => TestCaseStatus::success(),
+        Standing::Worse => Outcome::Failed(said),
+        Standing::Invalid => Outcome::Errored(said),
+        Standing::WorseShown => Outcome::Skipped(format!("worse, and only shown: {said}")),
+        Standing::Unconfirmed | Standing::Open | Standing::Building | Standing::Aside => {
+            Outcome::Skipped(said)
+        }
+        Standing::Better | Standing::Same => Outcome::Passed,
     }
-}
-
-fn not_passed(kind: NonSuccessKind, message: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    status.set_message(clean(message));
-    status
-}
-
-fn skipped(message: &str) -> TestCaseStatus {
-    let mut status = TestCaseStatus::skipped();
-    status.set_message(clean(message));
-    status
 }
 
 /// Only characters that XML 1.0 allows.

@@ -32,26 +32,26 @@ fn counts(result: &RunResult) -> [usize; 4] {
 fn a_broken_an_invalid_and_a_held_objective() {
     insta::assert_snapshot!(render(&judged()).unwrap(), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="loadgate" tests="4" skipped="0" failures="2" errors="1" timestamp="2026-11-24T10:15:00.000+00:00" time="30.000">
-        <testsuite name="build_flow on demo" tests="4" skipped="0" errors="1" failures="2" timestamp="2026-11-24T10:15:00.000+00:00" time="30.000">
-            <properties>
-                <property name="verdict" value="FAILED"/>
-                <property name="exit_status" value="3"/>
-                <property name="seed" value="42"/>
-                <property name="plan_digest" value="0f1e2d"/>
-                <property name="environment" value="demo"/>
-            </properties>
-            <testcase name="the run" classname="build_flow.demo.run" time="0.000">
-                <failure message="FAILED: 1 objective is broken: p95 of POST /api/v1/builds is 3.30 s, limit 3 s"/>
-            </testcase>
-            <testcase name="p95 of POST /api/v1/builds" classname="build_flow.demo.objectives" time="0.000">
-                <failure message="p95 of POST /api/v1/builds is 3.30 s, limit 3 s"/>
-            </testcase>
-            <testcase name="p95 of DELETE /api/v1/builds/{id}" classname="build_flow.demo.objectives" time="0.000">
-                <error message="p95 of DELETE /api/v1/builds/{id}: it was never requested"/>
-            </testcase>
-            <testcase name="p95 of all requests" classname="build_flow.demo.objectives" time="0.000"/>
-        </testsuite>
+    <testsuites name="loadgate" tests="4" failures="2" errors="1" time="30.000">
+      <testsuite name="build_flow on demo" skipped="0" timestamp="2026-11-24T10:15:00Z" tests="4" failures="2" errors="1" time="30.000">
+        <properties>
+          <property name="verdict" value="FAILED"/>
+          <property name="exit_status" value="3"/>
+          <property name="seed" value="42"/>
+          <property name="plan_digest" value="0f1e2d"/>
+          <property name="environment" value="demo"/>
+        </properties>
+        <testcase name="the run" classname="build_flow.demo.run" time="0.000">
+          <failure message="FAILED: 1 objective is broken: p95 of POST /api/v1/builds is 3.30 s, limit 3 s"/>
+        </testcase>
+        <testcase name="p95 of POST /api/v1/builds" classname="build_flow.demo.objectives" time="0.000">
+          <failure message="p95 of POST /api/v1/builds is 3.30 s, limit 3 s"/>
+        </testcase>
+        <testcase name="p95 of DELETE /api/v1/builds/{id}" classname="build_flow.demo.objectives" time="0.000">
+          <error message="p95 of DELETE /api/v1/builds/{id}: it was never requested"/>
+        </testcase>
+        <testcase name="p95 of all requests" classname="build_flow.demo.objectives" time="0.000"/>
+      </testsuite>
     </testsuites>
     "#);
 }

@@ -26,15 +26,29 @@ pub fn endpoints(result: &RunResult) -> Result<String, RowError> {
     let counts = ["endpoint", "ok", "failed", "requests_per_second", "error_rate", "bytes_in", "bytes_out"];
     let times = |what: &'static str| TIMES.iter().map(move |name| format!("{what}_{name}_ms"));
     let header = counts.into_iter().map(str::to_owned).chain(times("response_time"));
-    table.write_record(header.chain(times("service_time")).chain(SOCKET.map(str::to_owned)))?;
+    let end = SOCKET.into_iter().chain([STATE]).map(str::to_owned);
+    table.write_record(header.chain(times("service_time")).chain(end))?;
     for endpoint in result.endpoints.iter().chain(result.has("totals").then_some(&result.totals)) {
-        table.write_record(endpoint_row(endpoint))?;
+        let row = endpoint_row(endpoint).into_iter().chain([state(result).to_owned()]);
+        table.write_record(row)?;
     }
     finish(table)
 }
 
 const TIMES: [&str; 9] = ["min", "mean", "p50", "p75", "p90", "p95", "p99", "p999", "max"];
 const SOCKET: [&str; 4] = ["messages_in", "messages_out", "missing_messages", "unexpected_closes"];
+
+/// The column that says in every row whether the table is of a whole run: rows are copied without their table.
+const STATE: &str = "run";
+
+fn state(result: &RunResult) -> &'static str {
+    match result {
+        RunResult { salvaged: Some(_), .. } => "half-written",
+        RunResult { interrupted: true, .. } => "interrupted",
+        RunResult { aborted: Some(_), .. } => "aborted",
+        _ => "complete",
+    }
+}
 
 fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
     let mut row = vec![
@@ -65,8 +79,9 @@ fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
 /// A row a second and endpoint, of every endpoint in every second; all requests are in no row.
 pub fn series(result: &RunResult) -> Result<String, RowError> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    let columns =
-        ["t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms"];
+    let columns = [
+        "t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms", STATE,
+    ];
     table.write_record(columns)?;
     let mut names: BTreeSet<&String> = result.endpoints.iter().map(|endpoint| &endpoint.name).collect();
     names.extend(result.series.iter().flat_map(|point| point.endpoints.keys()));
@@ -84,6 +99,7 @@ pub fn series(result: &RunResult) -> Result<String, RowError> {
                 optional(it.and_then(|it| it.p50_ms)),
                 optional(it.and_then(|it| it.p95_ms)),
                 optional(it.and_then(|it| it.p99_ms)),
+                state(result).to_owned(),
             ])?;
         }
     }
@@ -110,6 +126,7 @@ fn finish(table: csv::Writer<Vec<u8>>) -> Result<String, RowError> {
 mod tests {
     use super::*;
     use crate::result::fixture::rich;
+    use crate::result::salvage::Salvaged;
 
     #[test]
     fn no_name_is_a_formula() {
@@ -118,6 +135,26 @@ mod tests {
             assert!(cell.starts_with('\''), "{name:?} is {cell:?}");
         }
         assert_eq!((safe("GET /a"), safe("a\nb")), ("GET /a".into(), "a\\nb".into()));
+    }
+
+    #[test]
+    fn every_row_says_whether_the_run_is_whole() {
+        let partial = |change: fn(&mut RunResult)| {
+            let mut result = rich();
+            change(&mut result);
+            result
+        };
+        for (result, state) in [
+            (rich(), "complete"),
+            (partial(|it| it.interrupted = true), "interrupted"),
+            (partial(|it| it.salvaged = Some(Salvaged::default())), "half-written"),
+        ] {
+            for table in [endpoints(&result).unwrap(), series(&result).unwrap()] {
+                let mut rows = table.lines();
+                assert!(rows.next().unwrap().ends_with(",run"));
+                assert!(rows.all(|row| row.ends_with(&format!(",{state}"))), "{state}: {table}");
+            }
+        }
     }
 
     #[test]

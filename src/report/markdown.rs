@@ -119,7 +119,8 @@ fn metrics(result: &RunResult) -> String {
 }
 
 fn again(result: &RunResult) -> String {
-    format!("    {}\n", text::printable(&reproduce::command(result)))
+    let condition = plain(&reproduce::condition(result));
+    format!("    {}\n\n{condition}\n", text::printable(&reproduce::command(result)))
 }
 
 fn facts(result: &RunResult) -> String {

@@ -1,5 +1,5 @@
-//! The command that makes a run again: its scenario, environment, seed and load. Pure; what the run was
-//! configured with it cannot know.
+//! The command that makes a run again: its scenario, environment, seed and load. Pure; which file the run was
+//! configured by, and what else it was told, a result does not know.
 
 use crate::result::schema::{Load, LoadModel, RunResult};
 
@@ -20,6 +20,17 @@ pub fn command(result: &RunResult) -> String {
     words.join(" ")
 }
 
+/// What must be the same beside the command.
+pub fn condition(result: &RunResult) -> String {
+    let told = "with the same configuration and target: add `--config`, `--demo`, `--host` and `--set` as they \
+                were given";
+    if result.has("plan_digest") {
+        format!("{told}; it is the same plan if its digest is {} again", result.plan_digest)
+    } else {
+        told.to_owned()
+    }
+}
+
 /// The flags of a load that is one ramp and one plateau.
 fn load(load: &Load) -> Vec<String> {
     let exact = |value: f64| value.to_string();
@@ -38,6 +49,7 @@ fn load(load: &Load) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::result::fixture::small;
+    use crate::result::salvage::Salvaged;
     use crate::result::schema::Stage;
 
     #[test]
@@ -59,6 +71,16 @@ mod tests {
         );
         result.load.stages = vec![Stage { from: 0.0, to: 5.0, over_s: 3.0 }];
         assert_eq!(command(&result), "loadgate run build_flow -e demo --seed 42");
+    }
+
+    #[test]
+    fn what_the_command_cannot_say_is_said_beside_it() {
+        assert!(condition(&small()).ends_with("if its digest is 0f1e2d again"));
+        let lost = RunResult {
+            salvaged: Some(Salvaged { missing: vec!["plan_digest".into()], ..Salvaged::default() }),
+            ..small()
+        };
+        assert!(condition(&lost).ends_with("as they were given"));
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub struct Page {
     generator_sentence: Option<String>,
     about: Vec<facts::Fact>,
     reproduce: String,
+    reproduce_condition: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -150,6 +151,7 @@ impl Page {
             generator_sentence: result.has("generator").then(|| load::generator(&result.generator)),
             about: facts::about(result),
             reproduce: printable(&reproduce::command(result)),
+            reproduce_condition: printable(&reproduce::condition(result)),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::report::defect;
 use crate::report::document::DocumentError;
 use crate::report::live::LiveError;
 use crate::report::text::printable;
+use crate::report::write::OutputError;
 use crate::result::file::FileError as ResultError;
 
 /// Why a command could not do its work. A run that fails its objectives is no error.
@@ -47,6 +48,9 @@ pub enum Error {
     /// A report cannot be made.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// What was asked for does not reach who asked.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The live page cannot be served.
     #[error(transparent)]
     Live(#[from] LiveError),
@@ -94,6 +98,7 @@ impl Error {
             | Self::Load(_)
             | Self::Result(_)
             | Self::Document(_)
+            | Self::Output(_)
             | Self::Live(_)
             | Self::Demo(_)
             | Self::System(..) => 1,
@@ -143,7 +148,9 @@ impl Error {
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Live(error) => error.hint().map(str::to_owned),
-            Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::System(..) => None,
+            Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::Output(_) | Self::System(..) => {
+                None
+            }
         }
     }
 }

@@ -35,13 +35,13 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
         }
         Command::Grafana(args) => grafana::run(&args).map(ExitCode::from),
         Command::Schema => {
-            write::data(&format!("{:#}\n", loadgate::config::shape::json_schema()));
+            write::data(&format!("{:#}\n", loadgate::config::shape::json_schema()))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "loadgate", &mut script);
-            write::data(&String::from_utf8_lossy(&script));
+            write::data(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::TargetGuard(args) => Ok(target_guard::run(&args)),

@@ -16,7 +16,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     if !args.trace {
         let plan = super::plan::load(&args.plan, args.scenario.as_deref())?;
         write::inactive(&plan.inactive);
-        write::data(&crate::plan::describe(&plan));
+        write::data(&crate::plan::describe(&plan))?;
         return Ok(0);
     }
     let plan = run::allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
@@ -30,7 +30,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     runtime.block_on(reached.stop())?;
     let events = events?;
     let text = report::trace::render(&plan, &events);
-    write::data(&Redactor::new(&plan.secrets).clean(&text));
+    write::data(&Redactor::new(&plan.secrets).clean(&text))?;
     Ok(if events.iter().any(failed) { 3 } else { 0 })
 }
 

@@ -20,7 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
         ReportFormat::Terminal => {
             match &args.output {
                 Some(path) => file::write_named(path, write::plain_summary(&result).as_bytes())?,
-                None => write::summary(&result, None, variables::color()),
+                None => write::summary(&result, None, variables::color())?,
             }
             return Ok(0);
         }
@@ -34,7 +34,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
     let text = document.render(&result)?;
     match &args.output {
         Some(path) => file::write_named(path, text.as_bytes())?,
-        None => write::data(&text),
+        None => write::data(&text)?,
     }
     Ok(0)
 }

@@ -34,11 +34,17 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let shutdown = listen(&runtime)?;
     let mut onlookers = Onlookers::of(args, &plan)?;
     let outcome = runtime.block_on(measured(&plan, before, &shutdown, &mut onlookers))?;
-    if let Outcome::Measured(result, folder) = &outcome {
-        write::summary(result, Some(folder.path()), variables::color());
-    }
+    let exit_status = outcome.exit_status();
+    let told = match outcome {
+        Outcome::Measured(Measured { result, folder, written }) => {
+            // What could not be written is no reason to keep the verdict from who waits for it.
+            let told = write::summary(&result, Some(folder.path()), variables::color());
+            written.and(told.map_err(Error::from))
+        }
+        Outcome::Interrupted(_) => Ok(()),
+    };
     runtime.block_on(onlookers.leave(&shutdown));
-    Ok(outcome.exit_status())
+    told.map(|()| exit_status)
 }
 
 /// The plan that is asked for; of a second job, in doubt that of the first.
@@ -69,10 +75,20 @@ pub fn listen(runtime: &tokio::runtime::Runtime) -> Result<Shutdown, Error> {
     Shutdown::listen().map_err(|source| Error::System("cannot listen for signals", source))
 }
 
+/// A run with its verdict.
+pub struct Measured {
+    /// Everything that was measured, and the verdict.
+    pub result: Box<RunResult>,
+    /// Where it was written.
+    pub folder: RunFolder,
+    /// The first of the wanted files that could not be written, if any.
+    pub written: Result<(), Error>,
+}
+
 /// What came of one run.
 pub enum Outcome {
-    /// A result with its verdict, and the folder it was written to.
-    Measured(Box<RunResult>, RunFolder),
+    /// There is a verdict.
+    Measured(Measured),
     /// A signal came before the load began: nothing to report.
     Interrupted(u8),
 }
@@ -81,7 +97,7 @@ impl Outcome {
     /// What the process returns if this is all it did.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Measured(result, _) => result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status),
+            Self::Measured(it) => it.result.verdict.as_ref().map_or(0, |verdict| verdict.exit_status),
             Self::Interrupted(exit_status) => *exit_status,
         }
     }
@@ -124,8 +140,7 @@ pub async fn measured(
     if let Err(error) = reached.stop().await {
         write::note(&format!("warning: {error}"));
     }
-    written?;
-    Ok(Outcome::Measured(Box::new(result), folder))
+    Ok(Outcome::Measured(Measured { result: Box::new(result), folder, written }))
 }
 
 /// Writes what is asked for; what cannot be made keeps nothing else from being written.

@@ -1,6 +1,7 @@
 //! `loadgate selftest`: how often is the gate right? Simulated, with the code that judges; or on this
 //! machine, by running the demo service against itself, unchanged and with one endpoint slowed down.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -10,7 +11,7 @@ use crate::baseline::run::Run;
 use crate::cli::selftest::SelftestArgs;
 use crate::commands::before::Before;
 use crate::commands::onlookers::Onlookers;
-use crate::commands::run::{self, Outcome};
+use crate::commands::run::{self, Measured, Outcome};
 use crate::config::overrides::{self, Override};
 use crate::config::{Config, file};
 use crate::error::Error;
@@ -66,7 +67,7 @@ impl SelftestError {
 pub fn run(args: &SelftestArgs) -> Result<u8, Error> {
     if args.simulate {
         let row = |setting| (setting, simulation::simulate(setting, args.repetitions, args.seed));
-        write::data(&selftest::simulated(&simulation::TABLE.map(row)));
+        write::data(&selftest::simulated(&simulation::TABLE.map(row)))?;
         return Ok(0);
     }
     let runtime = run::runtime()?;
@@ -101,14 +102,14 @@ impl<'a> Bench<'a> {
         for index in 1..=self.args.baseline_runs {
             let label = format!("baseline {index} of {}", self.args.baseline_runs);
             let result = match self.measured(&self.unchanged, shutdown).await? {
-                Outcome::Measured(result, _) if !result.interrupted => result,
-                stopped => return Ok(stopped.exit_status()),
+                Continue(result) => result,
+                Break(exit_status) => return Ok(exit_status),
             };
             write::note(&selftest::progress(&label, &result));
             let alone = Rules { baseline: None, ..self.rules.clone() };
             let verdict = judge(&alone, &result, None);
             if matches!(verdict.status, Status::Failed | Status::Invalid) {
-                let judged = RunResult { verdict: Some(verdict), ..*result };
+                let judged = RunResult { verdict: Some(verdict), ..result };
                 return Err(SelftestError::Unfit(sentence::headline(&judged)).into());
             }
             baseline.runs.insert(format!("run-{index:04}"), Run::of(&result, None));
@@ -117,8 +118,8 @@ impl<'a> Bench<'a> {
         for index in 1..=self.args.runs {
             for (trial, plan) in [(Trial::Unchanged, &self.unchanged), (Trial::Slowed, &self.slowed)] {
                 let mut result = match self.measured(plan, shutdown).await? {
-                    Outcome::Measured(result, _) if !result.interrupted => result,
-                    stopped => return Ok(stopped.exit_status()),
+                    Continue(result) => result,
+                    Break(exit_status) => return Ok(exit_status),
                 };
                 result.verdict = Some(judge(&self.rules, &result, Some(&baseline)));
                 let label = format!("{} {index} of {}", trial.name(), self.args.runs);
@@ -126,12 +127,23 @@ impl<'a> Bench<'a> {
                 found.add(trial, &result);
             }
         }
-        write::data(&found.report());
+        write::data(&found.report())?;
         Ok(0)
     }
 
-    async fn measured(&self, plan: &Arc<Plan>, shutdown: &Shutdown) -> Result<Outcome, Error> {
-        run::measured(plan, Before::default(), shutdown, &mut Onlookers::only(Shown::Nothing)).await
+    /// A whole run, or the exit status of one that was stopped.
+    async fn measured(
+        &self,
+        plan: &Arc<Plan>,
+        shutdown: &Shutdown,
+    ) -> Result<ControlFlow<u8, RunResult>, Error> {
+        let mut onlookers = Onlookers::only(Shown::Nothing);
+        match run::measured(plan, Before::default(), shutdown, &mut onlookers).await? {
+            Outcome::Measured(Measured { result, written, .. }) if !result.interrupted => {
+                written.map(|()| Continue(*result))
+            }
+            stopped => Ok(Break(stopped.exit_status())),
+        }
     }
 }
 

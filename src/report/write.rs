@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use thiserror::Error;
+
 use crate::config::render::Color;
 use crate::result::schema::RunResult;
 
@@ -25,10 +27,19 @@ pub fn error(color: Color, render: impl FnOnce(Color) -> String) {
     note(&render(shown(color, &io::stderr())));
 }
 
-/// Data for whoever reads stdout.
-pub fn data(text: &str) {
-    // A reader that has seen enough is no reason to stop.
-    let _ = write!(io::stdout(), "{text}");
+/// Data did not reach whoever reads stdout.
+#[derive(Debug, Error)]
+#[error("cannot write to standard output")]
+pub struct OutputError(#[source] io::Error);
+
+/// Data for whoever reads stdout. A reader that has seen enough and left is no error.
+pub fn data(text: &str) -> Result<(), OutputError> {
+    let mut out = io::stdout();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error)),
+        _ => Ok(()),
+    }
 }
 
 /// What is configured and not done by this version, once.
@@ -39,10 +50,10 @@ pub fn inactive(names: &[String]) {
 }
 
 /// The report of a run, as wide as the terminal.
-pub fn summary(result: &RunResult, folder: Option<&Path>, color: Color) {
+pub fn summary(result: &RunResult, folder: Option<&Path>, color: Color) -> Result<(), OutputError> {
     let color = shown(color, &io::stdout());
     let screen = Screen { width: width(), color, folder: folder.map(|folder| folder.display().to_string()) };
-    data(&terminal::render(result, &screen));
+    data(&terminal::render(result, &screen))
 }
 
 /// The same for a file.

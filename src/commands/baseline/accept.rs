@@ -42,7 +42,7 @@ pub fn accept(args: &AcceptArgs) -> Result<u8, CommandError> {
     job.warnings.iter().for_each(|warning| note(&plain(&format!("warning: {warning}"))));
     let epoch = Epoch { schema: SCHEMA, from_sha: job.git.sha, metrics, reason };
     let path = folder.begin(&epoch, clock::now_utc())?;
-    data(&told(&epoch, &path.display().to_string()));
+    data(&told(&epoch, &path.display().to_string()))?;
     note(&plain(&format!(
         "next: with the change in place: loadgate baseline update{} --runs 5; then commit `{}`",
         flags(&plan.scenario, &plan.environment),

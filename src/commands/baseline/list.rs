@@ -44,7 +44,7 @@ pub fn list(args: &ConfigArgs) -> Result<u8, CommandError> {
             told.join(", ")
         ));
     } else {
-        data(&baseline_list::render(&entries));
+        data(&baseline_list::render(&entries))?;
     }
     Ok(status)
 }

@@ -5,7 +5,7 @@ use crate::baseline::run::Run;
 use crate::baseline::{Baseline, document};
 use crate::error::Error as CommandError;
 use crate::plan::rules::Rules;
-use crate::report::write::{data, note, plain};
+use crate::report::write::{OutputError, data, note, plain};
 use crate::result::schema::RunResult;
 
 use super::error::Error;
@@ -63,24 +63,24 @@ impl Shelf {
         let path = plain(&appended.path.display().to_string());
         self.cpu_class = Some(run.cpu_class.clone());
         if appended.novelty == Novelty::Known {
-            data(&format!("remembered already: {path}\n"));
+            data(&format!("remembered already: {path}\n"))?;
             return Ok(());
         }
-        data(&format!("remembered: {path}\n"));
+        data(&format!("remembered: {path}\n"))?;
         self.remark(&run);
         let name = appended.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.baseline.runs.insert(name.clone(), run);
         for gone in self.folder.prune(&self.baseline, self.keep_runs)? {
             self.baseline.runs.remove(&gone);
             let why = if gone == name { "older than all that are kept" } else { "too many" };
-            data(&format!("removed: {gone}, {why} (`keep_runs: {}`)\n", self.keep_runs));
+            data(&format!("removed: {gone}, {why} (`keep_runs: {}`)\n", self.keep_runs))?;
         }
         Ok(())
     }
 
     /// Tells how many runs there are now.
-    pub fn tell(&self) {
-        let Some(class) = &self.cpu_class else { return };
+    pub fn tell(&self) -> Result<(), OutputError> {
+        let Some(class) = &self.cpu_class else { return Ok(()) };
         let of_class = || self.baseline.runs.values().filter(|run| &run.cpu_class == class);
         let current = of_class().filter(|run| run.epoch.as_deref() == self.baseline.epoch()).count();
         let before = of_class().count() - current;
@@ -90,7 +90,7 @@ impl Shelf {
             String::new()
         };
         let runs = if current == 1 { "run" } else { "runs" };
-        data(&plain(&format!("{}: {current} {runs} of the CPU class {class}{earlier}", self.folder.name())));
-        data("\n");
+        let told = format!("{}: {current} {runs} of the CPU class {class}{earlier}", self.folder.name());
+        data(&(plain(&told) + "\n"))
     }
 }

@@ -31,7 +31,7 @@ pub fn show(args: &ShowArgs) -> Result<u8, CommandError> {
     data(&match args.format {
         ShowFormat::Terminal => baseline::text(&descriptions),
         ShowFormat::Markdown => baseline::markdown(&descriptions),
-    });
+    })?;
     Ok(0)
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::cli::baseline::UpdateArgs;
 use crate::commands::before::{Before, remembered};
 use crate::commands::onlookers::Onlookers;
-use crate::commands::run::{self, Outcome};
-use crate::commands::{plan, run::measured};
+use crate::commands::plan;
+use crate::commands::run::{self, Measured, Outcome, measured};
 use crate::config::Config;
 use crate::error::Error as CommandError;
 use crate::github::context::Context as Job;
@@ -65,7 +65,7 @@ fn take(args: &UpdateArgs) -> Result<u8, CommandError> {
             (Ok(_), None) => {}
         }
     }
-    shelves.values().for_each(Shelf::tell);
+    shelves.values().try_for_each(Shelf::tell)?;
     Ok(if remembered == paths.len() { 0 } else { REFUSED })
 }
 
@@ -117,9 +117,9 @@ fn make(args: &UpdateArgs, runs: u32) -> Result<u8, CommandError> {
         note(&format!("run {number} of {runs}"));
         one(runtime.block_on(anew(&plan, &shutdown, shown)), &mut shelf).map(|next| status.max(next))
     });
-    shelf.tell();
+    let told = shelf.tell();
     match made {
-        Ok(status) | Err(Stop::Interrupted(status)) => Ok(status),
+        Ok(status) | Err(Stop::Interrupted(status)) => Ok(told.map(|()| status)?),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
@@ -145,10 +145,11 @@ impl From<CommandError> for Stop {
 
 /// Remembers what came of a run.
 fn one(outcome: Result<Outcome, CommandError>, shelf: &mut Shelf) -> Result<u8, Stop> {
-    let (result, folder) = match outcome? {
-        Outcome::Measured(result, folder) => (result, folder),
+    let Measured { result, folder, written } = match outcome? {
+        Outcome::Measured(measured) => measured,
         Outcome::Interrupted(exit_status) => return Err(Stop::Interrupted(exit_status)),
     };
+    written?;
     let folder = folder.path();
     note(&plain(&format!("{} {}", sentence::headline(&result).word, folder.display())));
     match shelf.look(&result) {

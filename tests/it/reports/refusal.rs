@@ -1,9 +1,10 @@
 //! What cannot be read or written is said clearly, and a half-written result is shown as far as it goes.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::Stdio;
 
 use super::{folder, run, workspace};
-use crate::harness::{Demo, Workspace};
+use crate::harness::{BINARY, Demo, Workspace};
 
 fn refused(workspace: &Workspace, arguments: &[&str], said: &[&str]) {
     let finished = workspace.run(arguments);
@@ -30,6 +31,46 @@ fn a_place_that_cannot_be_written_is_named() {
     refused(&workspace, &report("/proc/x.md"), &["cannot write to `/proc/x.md`"]);
     let left: Vec<_> = fs::read_dir(workspace.path(".")).expect("a folder").flatten().collect();
     assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().ends_with(".tmp")), "{left:?}");
+}
+
+/// What `report` does where its standard output is this.
+fn written_to(workspace: &Workspace, output: impl Into<Stdio>) -> (Option<i32>, String) {
+    let mut command = workspace.command(&["report", "reports/latest", "--format", "json"]);
+    let output = command.stdout(output).output().expect("the binary starts");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+#[test]
+fn a_full_disk_behind_standard_output_is_an_error_and_a_reader_that_left_is_none() {
+    let demo = Demo::start(&[]);
+    let workspace = workspace(&demo, "reporting: {formats: [json]}\n");
+    run(&workspace, &[]);
+    let full = File::options().write(true).open("/dev/full").expect("a device that is always full");
+    let (code, said) = written_to(&workspace, full);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.starts_with("error: cannot write to standard output: No space left"), "{said}");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(written_to(&workspace, writer), (Some(0), String::new()));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_keeps_neither_the_others_nor_the_verdict_from_anybody() {
+    let demo = Demo::start(&[]);
+    let text = fs::read_to_string(workspace(&demo, "").path("config.yaml")).expect("a configuration");
+    // The target is started when the folder of the run is there.
+    let target = format!(
+        "target: {{ready: /health, command: [sh, -c, 'mkdir $(echo reports/shop-*)/report.html; \
+         exec {BINARY} demo-api --listen {{{{ address }}}}']}}"
+    );
+    let workspace = Workspace::with_config(&text.replace(&format!("host: '{}'", demo.url), &target));
+    let finished = workspace.run(&["run", "shop", "--quiet"]);
+    assert_eq!(finished.code(), 1, "{}", finished.stderr);
+    assert!(finished.stderr.contains("report.html"), "{}", finished.stderr);
+    assert!(finished.stdout.contains("FAILED"), "{}", finished.stdout);
+    for file in ["result.json", "summary.md", "junit.xml", "endpoints.csv", "series.csv"] {
+        assert!(folder(&workspace).join(file).is_file(), "{file} is missing");
+    }
 }
 
 #[test]
@@ -62,15 +103,15 @@ fn a_half_written_result_is_shown_marked_and_is_no_ground_for_a_verdict() {
     run(&workspace, &[]);
     let whole = fs::read(folder(&workspace).join("result.json")).expect("a result");
     let text = String::from_utf8(whole).expect("text");
-    let cut = text.find("\"series\": [").expect("the series") + 400;
+    let cut = text.rfind("\"length_s\"").expect("the last second of the series");
     workspace.write("half.json", &text[..cut]);
     for (format, said) in [
         ("terminal", "half-written"),
         ("markdown", "half-written"),
         ("junit", "half-written"),
         ("json", "\"salvaged\""),
-        ("csv", "total,"),
-        ("series-csv", "t_s,"),
+        ("csv", ",half-written\n"),
+        ("series-csv", ",half-written\n"),
     ] {
         let shown = workspace.run(&["report", "half.json", "--format", format]);
         assert_eq!(shown.code(), 0, "{}", shown.stderr);

@@ -6,10 +6,10 @@ mod http2;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
-use loadgate::load::target::free_address;
 use rcgen::CertificateParams;
 use serde::Deserialize;
 use serde_json::Value;
@@ -120,16 +120,12 @@ impl Nginx {
 
 impl Ports {
     fn free() -> Self {
-        let port = || free_address().expect("a port").port();
-        let six = std::net::TcpListener::bind("[::1]:0").ok();
-        Self {
-            plain: port(),
-            clear: port(),
-            tls: port(),
-            both: port(),
-            mutual: port(),
-            six: six.map(|listener| listener.local_addr().expect("an address").port()),
-        }
+        // Held all at once: one that is given back could be given again.
+        let held = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let six = TcpListener::bind("[::1]:0").ok();
+        let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
+        let [plain, clear, tls, both, mutual] = held.each_ref().map(port);
+        Self { plain, clear, tls, both, mutual, six: six.as_ref().map(port) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every format tells the same numbers, counts and verdict.
 
+use std::collections::BTreeMap;
+
 use loadgate::report::number;
 use serde_json::Value;
 
@@ -41,20 +43,43 @@ fn every_format_tells_the_same_numbers_and_the_same_verdict() {
         }
         assert!(!page.contains(name) || page.contains(&p95), "{name} with {p95} in the page");
     }
-    assert_eq!(sum_of_ok(&series), whole_run(&result));
+    assert_eq!(rows(&series), points(&result));
+    let sum: u64 = rows(&series).values().map(|[ok, ..]| ok.parse::<u64>().expect("a count")).sum();
+    assert_eq!(Some(sum), result["whole_run"]["ok"].as_u64());
     assert_verdict(&result, &[&told[0], &told[1], &file("junit.xml"), &page]);
 }
 
-/// All successes of `series.csv`, of every phase.
-fn sum_of_ok(series: &str) -> u64 {
-    let place = series.lines().next().expect("a header").split(',').position(|name| name == "ok");
-    let rows =
-        series.lines().skip(1).map(|row| row.split(',').nth(place.expect("a column")).expect("a cell"));
-    rows.map(|ok| ok.parse::<u64>().expect("a count")).sum()
+/// Successes, failures, p50, p95 and p99 of every second and endpoint of `series.csv`.
+fn rows(series: &str) -> BTreeMap<(String, String), [String; 5]> {
+    let column = |name| series.lines().next().expect("a header").split(',').position(|it| it == name);
+    let places = ["t_s", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms"].map(column);
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [t, endpoint, numbers @ ..] = places.map(|place| cells[place.expect("a column")].to_owned());
+        ((t, endpoint), numbers)
+    };
+    series.lines().skip(1).map(row).collect()
 }
 
-fn whole_run(result: &Value) -> u64 {
-    result["whole_run"]["ok"].as_u64().expect("a count")
+/// The same of the result.
+fn points(result: &Value) -> BTreeMap<(String, String), [String; 5]> {
+    let text = |value: &Value| value.as_f64().map_or_else(String::new, |number| number.to_string());
+    let names: Vec<&str> = result["endpoints"]
+        .as_array()
+        .expect("endpoints")
+        .iter()
+        .filter_map(|it| it["name"].as_str())
+        .collect();
+    let mut points = BTreeMap::new();
+    for point in result["series"].as_array().expect("points") {
+        for name in &names {
+            let of = &point["endpoints"][name];
+            let [ok, failed] = ["ok", "failed"].map(|key| of[key].as_u64().unwrap_or(0).to_string());
+            let [p50, p95, p99] = ["p50_ms", "p95_ms", "p99_ms"].map(|key| text(&of[key]));
+            points.insert((text(&point["t_s"]), (*name).to_owned()), [ok, failed, p50, p95, p99]);
+        }
+    }
+    points
 }
 
 /// The word, and the value that decided, in the same digits.

@@ -50,8 +50,7 @@ fn no_cell_of_a_csv_is_a_formula() {
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("CSV");
         assert!(rows.len() > report_results::hostile_texts().len(), "{format} has {} rows", rows.len());
-        let formula =
-            |cell: &&str| cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+        let formula = |cell: &&str| cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
         let found: Vec<&str> = rows.iter().flat_map(|row| row.iter()).filter(formula).collect();
         assert!(found.is_empty(), "{format}: {found:?}");
     }

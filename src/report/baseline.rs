@@ -67,9 +67,9 @@ impl<'a> Description<'a> {
         let compared: usize = self.classes.iter().map(|class| class.runs.len()).sum();
         let mut text = format!(
             "{} of plan {} on {}, the newest of {}{}.",
-            counted(compared, "run"),
+            number::counted(compared as u64, "run"),
             short(self.digest, SHORT_DIGEST),
-            counted_as(self.classes.len(), "class of machines", "classes of machines"),
+            number::counted_as(self.classes.len() as u64, "class of machines", "classes of machines"),
             newest.time.split('T').next().unwrap_or_default(),
             newest
                 .sha
@@ -78,13 +78,17 @@ impl<'a> Description<'a> {
         );
         let others = self.baseline.runs.len() - compared;
         if others > 0 {
-            let _ = write!(text, " {} of earlier plans: no longer compared.", counted(others, "run"));
+            let _ = write!(
+                text,
+                " {} of earlier plans: no longer compared.",
+                number::counted(others as u64, "run")
+            );
         }
         if !self.baseline.unknown.is_empty() {
             let _ = write!(
                 text,
                 " {} of a later version of loadgate: kept, not used.",
-                counted(self.baseline.unknown.len(), "file")
+                number::counted(self.baseline.unknown.len() as u64, "file")
             );
         }
         text
@@ -106,12 +110,12 @@ impl Class<'_> {
         let failed: u64 = self.runs.iter().map(|run| run.whole_run.failed).fold(0, u64::saturating_add);
         let ended: u64 = self.runs.iter().map(|run| run.whole_run.ended()).fold(0, u64::saturating_add);
         let failures = format!("{} of {} requests failed", number::count(failed), number::count(ended));
-        let runs = counted(self.runs.len(), "run");
+        let runs = number::counted(self.runs.len() as u64, "run");
         let Standing { here, needed, .. } = self.standing;
         if self.known.is_empty() && !self.standing.decides() {
             return format!(
                 "{runs}; {failures}. {} needed before anything is compared: {} missing.",
-                counted(needed as usize, "run"),
+                number::counted(needed, "run"),
                 needed.saturating_sub(here)
             );
         }
@@ -240,14 +244,6 @@ fn plain(text: &str) -> String {
 pub fn spread(known: &Known) -> String {
     let least = if known.spread > LEAST_SIGMA { "" } else { "≤ " };
     format!("{least}{}", number::ratio(known.spread))
-}
-
-fn counted(n: usize, what: &str) -> String {
-    counted_as(n, what, &format!("{what}s"))
-}
-
-fn counted_as(n: usize, one: &str, several: &str) -> String {
-    format!("{} {}", number::count(n as u64), if n == 1 { one } else { several })
 }
 
 /// `2026-11-24` of `epoch-20261124T101500Z-…`.

@@ -219,8 +219,8 @@ fn reason(delta: &Delta) -> Option<String> {
         Because::NoSample => "no request of it succeeded here".to_owned(),
         Because::TooFew { needed } => format!("fewer requests than {}", number::count(needed)),
         Because::Rarer { n, usual } => {
-            let [n, usual] = [n, usual].map(number::count);
-            format!("{n} requests here, {usual} in the baseline: too few to compare")
+            let (here, usual) = (number::counted(n, "request"), number::count(usual));
+            format!("{here} here, {usual} in the baseline: too few to compare")
         }
         Because::NotSeenBefore => {
             "it got worse in this second job, and had not in the first: neither is proof".to_owned()

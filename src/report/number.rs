@@ -18,6 +18,16 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// `1 run`, `1,234 runs`.
+pub fn counted(n: u64, what: &str) -> String {
+    counted_as(n, what, &format!("{what}s"))
+}
+
+/// The same of a word that has a plural of its own.
+pub fn counted_as(n: u64, one: &str, several: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { several })
+}
+
 /// A time given in milliseconds: `40 µs`, `0.84 ms`, `12.3 ms`, `1.24 s`, `2 min 5 s`.
 pub fn milliseconds(value: f64) -> String {
     match value {

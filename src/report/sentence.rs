@@ -162,8 +162,8 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
     match because {
         Because::TooFew { needed } => (
             format!(
-                "{} requests{}, and {} needs {}",
-                number::count(check.n),
+                "{}{}, and {} needs {}",
+                number::counted(check.n, "request"),
                 window::worst(check),
                 check.metric,
                 number::count(needed)

@@ -22,10 +22,10 @@ pub fn command(result: &RunResult) -> String {
 
 /// What must be the same beside the command.
 pub fn condition(result: &RunResult) -> String {
-    let told = "with the same configuration and target: add `--config`, `--demo`, `--host` and `--set` as they \
-                were given";
+    let told = "Configuration and target must be the same: add --config, --demo, --host and --set as they were \
+                given.";
     if result.has("plan_digest") {
-        format!("{told}; it is the same plan if its digest is {} again", result.plan_digest)
+        format!("{told} The plan is the same if its digest is {}.", result.plan_digest)
     } else {
         told.to_owned()
     }
@@ -75,12 +75,12 @@ mod tests {
 
     #[test]
     fn what_the_command_cannot_say_is_said_beside_it() {
-        assert!(condition(&small()).ends_with("if its digest is 0f1e2d again"));
+        assert!(condition(&small()).ends_with("if its digest is 0f1e2d."));
         let lost = RunResult {
             salvaged: Some(Salvaged { missing: vec!["plan_digest".into()], ..Salvaged::default() }),
             ..small()
         };
-        assert!(condition(&lost).ends_with("as they were given"));
+        assert!(condition(&lost).ends_with("as they were given."));
     }
 
     #[test]

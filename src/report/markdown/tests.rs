@@ -200,7 +200,7 @@ fn a_small_run_is_a_small_summary() {
 
         loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s
 
-    with the same configuration and target: add \`--config\`, \`--demo\`, \`--host\` and \`--set\` as they were given; it is the same plan if its digest is 0f1e2d again
+    Configuration and target must be the same: add --config, --demo, --host and --set as they were given. The plan is the same if its digest is 0f1e2d.
 
     </details>
 

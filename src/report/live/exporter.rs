@@ -2,7 +2,6 @@
 //! the load: what is served is swapped in whole, and written as text by the thread that serves it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::plan::Plan;
 use crate::report::prometheus::{CONTENT, Metrics};
 use crate::result::verdict::Status;
 
+use super::address::from_here;
 use super::server::{Bound, Serving};
 
 /// Where the metrics are.
@@ -43,13 +43,13 @@ impl Exporter {
     pub fn begin(bound: Bound, plan: &Plan) -> io::Result<Self> {
         let metrics = Metrics::of(plan);
         let served = Served(Arc::new(Mutex::new(Arc::new(metrics.clone()))));
-        let serving = bound.serve(router(served.clone()))?;
+        let serving = bound.serve(router(served.clone()), std::future::ready(()))?;
         Ok(Self { metrics, meter: Meter::begin(plan), served, serving })
     }
 
-    /// Where they are.
+    /// Where they are, for whoever is on this machine.
     pub fn url(&self) -> String {
-        url(self.serving.address())
+        format!("http://{}{PATH}", from_here(self.serving.address()))
     }
 
     /// The run was judged.
@@ -59,8 +59,8 @@ impl Exporter {
     }
 
     /// Serves no more.
-    pub fn stop(self) {
-        self.serving.stop(LAST_SCRAPE);
+    pub async fn stop(self) {
+        self.serving.stop(LAST_SCRAPE).await;
     }
 
     fn publish(&self) {
@@ -97,8 +97,4 @@ fn router(served: Served) -> Router {
     let answer =
         move || std::future::ready(([(CONTENT_TYPE, CONTENT)], served.get().render()).into_response());
     Router::new().route(PATH, get(answer))
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}{PATH}")
 }

@@ -139,3 +139,61 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::{HOST, LOCATION};
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+    use crate::load::shutdown::Shutdown;
+    use crate::report::live::token::Token;
+    use crate::result::fixture::small;
+
+    fn hall() -> Arc<Hall> {
+        Arc::new(Hall::new("a-run".into(), Token::random().unwrap(), Shutdown::never()))
+    }
+
+    async fn ask(hall: &Arc<Hall>, path: &str) -> (u16, HeaderMap, String) {
+        let request = Request::builder().uri(path).header(HOST, "localhost").body(Body::empty()).unwrap();
+        let response = TowerToHyperService::new(router(hall.clone())).call(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (head.status.as_u16(), head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn every_way_leads_to_the_page_of_the_present_run() {
+        let hall = hall();
+        hall.show(Page::ended(1, &small()).unwrap());
+        for (path, location) in [("/", "/a-run/"), ("/another-run/", "/")] {
+            let (status, headers, _) = ask(&hall, path).await;
+            assert_eq!((status, headers[LOCATION].to_str().unwrap()), (303, location), "{path}");
+        }
+        let (status, _, body) = ask(&hall, "/a-run/").await;
+        assert!(status == 200 && body.contains("<main"), "{status}: {body}");
+        assert!(ask(&hall, "/a-run/events").await.2.starts_with("event: end\n"));
+    }
+
+    #[tokio::test]
+    async fn a_page_that_cannot_be_made_is_an_answer_and_never_the_end_of_anything() {
+        let hall = hall();
+        let (status, _, body) = ask(&hall, "/a-run/").await;
+        assert_eq!((status, body.as_str()), (500, "the page cannot be made; the run goes on\n"));
+        assert!(!hall.is_watched());
+    }
+
+    #[tokio::test]
+    async fn a_stream_without_news_says_that_it_is_alive() {
+        let hall = hall();
+        let viewer = hall.enter().unwrap();
+        let follower = Follower { pages: hall.pages(), stage: Stage::Running, _viewer: viewer };
+        let (Ok(event), follower) = follower.next().await.unwrap();
+        assert_eq!(event, "event: alive\ndata: still here\n\n");
+        hall.show(Page::ended(1, &small()).unwrap());
+        let (Ok(last), follower) = follower.next().await.unwrap();
+        assert!(last.starts_with(b"event: end\n") && follower.next().await.is_none());
+        assert!(!hall.is_watched());
+    }
+}

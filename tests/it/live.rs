@@ -314,12 +314,9 @@ fn a_page_is_renewed_by_its_own_run_alone() {
     assert_ne!(run.path, earlier);
     assert!(run.ask(&format!("GET {earlier}"), "").contains("location: /\r\n"));
     let path = std::mem::replace(&mut run.path, earlier);
-    let told: Vec<_> = std::iter::from_fn({
-        let mut events = run.events();
-        move || events.next()
-    })
-    .collect();
-    assert_eq!(told, [("other".to_owned(), "another run".to_owned())]);
+    let mut told = run.events();
+    assert_eq!(told.next().map(|(name, _)| name).as_deref(), Some("other"));
+    assert!(told.next().is_none(), "and nothing of the other run");
     run.path = path;
     assert_eq!(run.events().next().map(|(name, _)| name).as_deref(), Some("page"));
 }

@@ -75,6 +75,7 @@
   const RETRY = 1000;
   const PATIENCE = 10000;
   const QUIET = 10000;
+  const LAST_SEEN = 'The run has ended, was killed, or cannot be reached. What is shown is the last that was seen of it: partial, and no verdict.';
   let events;
   let timer;
   let broken = 0;
@@ -120,7 +121,7 @@
     mark.className = 'partial';
     mark.textContent = 'partial';
     verdict.querySelector('h1').replaceChildren('GONE ', mark);
-    verdict.querySelector('.sentence').textContent = at('live-gone').textContent;
+    verdict.querySelector('.sentence').textContent = LAST_SEEN;
     document.title = document.title.replace(/^[^·]*/, 'GONE ');
   }
 

@@ -49,8 +49,9 @@ mod tests {
     use super::*;
 
     fn status(headers: &[(axum::http::HeaderName, &str)]) -> u16 {
-        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
-        admit(&HeaderMap::from_iter(headers)).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        admit(&headers).map_or_else(|(status, _)| status.as_u16(), |()| 200)
     }
 
     #[test]

@@ -7,42 +7,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 /// A stream; a write that waits longer than the limit is an error.
 #[derive(Debug)]
 pub struct Patience<S> {
     stream: S,
     limit: Duration,
-    /// When a write that waits is given up.
-    end: Pin<Box<Sleep>>,
-    state: State,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    /// What was written has been taken.
-    Moving,
-    /// The other side has to read before more can be written.
-    Waiting,
+    /// When it is given up, while the other side has to read before more can be written.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patience<S> {
-    /// Waits for so long; to be called within a runtime.
+    /// Waits for so long.
     pub fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, end: Box::pin(sleep(limit)), state: State::Moving }
+        Self { stream, limit, end: None }
     }
 
     fn within<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.state = State::Moving;
+            self.end = None;
             return polled;
         }
-        if self.state == State::Moving {
-            self.state = State::Waiting;
-            self.end.as_mut().reset(Instant::now() + self.limit);
-        }
-        self.end.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let end = self.end.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+        end.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

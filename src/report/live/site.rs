@@ -148,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::load::shutdown::Shutdown;
+    use crate::report::live::hall::MOST_VIEWERS;
     use crate::report::live::token::Token;
     use crate::result::fixture::small;
 
@@ -174,6 +175,17 @@ mod tests {
         let (status, _, body) = ask(&hall, "/a-run/").await;
         assert!(status == 200 && body.contains("<main"), "{status}: {body}");
         assert!(ask(&hall, "/a-run/events").await.2.starts_with("event: end\n"));
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_is_told_how_many_are_there() {
+        let hall = hall();
+        let viewers: Vec<_> = (0..MOST_VIEWERS).filter_map(|_| hall.enter()).collect();
+        let told = format!("{MOST_VIEWERS} viewers are there already");
+        assert_eq!(ask(&hall, "/a-run/events").await.2, format!("event: full\ndata: {told}\n\n"));
+        let (status, _, body) = ask(&hall, "/a-run/").await;
+        assert_eq!((status, body), (503, format!("{told}\n")));
+        drop(viewers);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{demo_api, target_guard};
-use crate::report::live::address::{self, LiveAddress};
+use crate::report::live::address::Place;
 
 /// Performance checks in CI: puts load on a service, judges the run, fails the job when it must.
 #[derive(Debug, Parser)]
@@ -111,8 +111,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub plan: PlanArgs,
     /// Serve the page of the report during the run, at 127.0.0.1:8089 or this address
-    #[arg(long, env = "LOADGATE_LIVE", value_name = "ADDR", num_args = 0..=1, default_missing_value = address::DEFAULT)]
-    pub live: Option<LiveAddress>,
+    #[arg(long, env = "LOADGATE_LIVE", value_name = "ADDR", num_args = 0..=1, default_missing_value = "true", default_value = "false", hide_default_value = true)]
+    pub live: Place,
     /// No progress, only the summary
     #[arg(short, long, env = "LOADGATE_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,

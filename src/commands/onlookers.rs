@@ -1,6 +1,7 @@
 //! Who looks on while a run lasts, beside those that judge it: the live line, the live metrics, the live page.
 //! Metrics that cannot be served are a warning; a page that was asked for by a flag is an error.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::load::Observer;
 use crate::load::shutdown::Shutdown;
 use crate::plan::{Plan, Prometheus};
-use crate::report::live::address::LiveAddress;
+use crate::report::live::address::Place;
 use crate::report::live::exporter::Exporter;
 use crate::report::live::server::Server;
 use crate::report::live::{Door, Feed, Live};
@@ -50,7 +51,7 @@ impl Onlookers {
     /// Everybody whom flags and plan want.
     pub fn of(args: &RunArgs, plan: &Plan) -> Result<Self, Error> {
         let mut onlookers = Self::only(if args.quiet { Shown::Nothing } else { Shown::Progress });
-        if let Some(address) = args.live {
+        if let Place::At(address) = args.live {
             onlookers.page = Page::Bound(door(address)?);
         }
         if let Some(wanted) = &plan.reporting.prometheus {
@@ -108,7 +109,7 @@ impl Onlookers {
             _ = shutdown.requested() => {}
             () = tokio::time::sleep(linger) => {}
         }
-        exporter.stop();
+        exporter.stop().await;
     }
 
     fn warn(&mut self, warning: String) {
@@ -118,10 +119,15 @@ impl Onlookers {
 }
 
 /// Takes the place of the live page, and says where it is.
-fn door(address: LiveAddress) -> Result<Door, Error> {
+fn door(address: SocketAddr) -> Result<Door, Error> {
     let door = Door::bind(address)?;
     write::note(&format!("live: {}", door.invitation()));
-    if !door.address().ip().is_loopback() {
+    let (ip, port) = (door.address().ip(), door.address().port());
+    if ip.is_unspecified() {
+        write::note(&format!(
+            "warning: it listens on every interface: whoever reaches port {port} of this machine sees the numbers"
+        ));
+    } else if !ip.is_loopback() {
         write::note("warning: whoever reaches this address sees the numbers of the run");
     }
     Ok(door)

@@ -1,6 +1,8 @@
 // Follows a live page in a real browser to its end: `node live.mjs URL`. While the run goes on, what a reader
 // has typed, sorted and opened must survive every update; at the end the page must be the final report.
 // One JSON line on standard output, exit status 1 for anything wrong. `--stop` presses the stop button.
+// With `--killed`, whoever started this kills the run when it reads `connected`, and starts another at the same
+// address when it reads `gone`.
 
 import { guardedPage, withBrowser } from './browser.mjs';
 import * as look from './look.mjs';
@@ -87,7 +89,39 @@ async function ends(page) {
   return wrong.map((what) => `at the end: ${what}`);
 }
 
-async function follow(browser, url, { stop }) {
+const shows = (page, id, text) => page.waitForFunction(
+  ([id, text]) => document.getElementById(id).checkVisibility() && document.getElementById(id).innerText.includes(text),
+  [id, text],
+  { timeout: UPDATE_MS },
+);
+
+/** The numbers of a page whose run is gone, without what changes by itself. */
+const numbers = (page) => page.evaluate(() => document.querySelector('main').innerHTML);
+
+/** A run that is gone is told from one that another run has followed, and neither changes the numbers. */
+async function replaced(page) {
+  const wrong = [];
+  console.log('connected');
+  await shows(page, 'live-gone', 'does not answer');
+  const [before, path] = [await numbers(page), new URL(page.url()).pathname];
+  const verdict = await page.locator('[data-verdict]').innerText();
+  if (!verdict.includes('GONE partial') || !verdict.includes('partial, and no verdict') || /running/i.test(verdict)) wrong.push(`the verdict of a lost run: ${verdict}`);
+  if (!(await page.title()).startsWith('GONE')) wrong.push(`the title of a lost run: ${await page.title()}`);
+  if (await page.locator('[data-stop]:visible').count()) wrong.push('a lost run can be stopped');
+  wrong.push(...await look.words(page), ...await look.width(page), ...await look.axe(page));
+  console.log('gone');
+  await shows(page, 'live-other', 'Another run answers here');
+  if (await numbers(page) !== before) wrong.push('another run changes the page');
+  if (await page.locator('#live-gone:visible').count()) wrong.push('it says both');
+  wrong.push(...await look.axe(page));
+  await page.locator('#live-other a').click();
+  await page.waitForFunction(() => document.querySelector('[data-verdict=running]'), undefined, { timeout: UPDATE_MS });
+  await shows(page, 'live-state', 'running');
+  if (new URL(page.url()).pathname === path) wrong.push('the link does not lead to the other run');
+  return wrong;
+}
+
+async function follow(browser, url, { stop, killed }) {
   const home = new URL(url).origin;
   const { page, trouble, close } = await guardedPage(browser, (it) => it.startsWith(`${home}/`), { confirm: stop });
   const wrong = [];
@@ -98,6 +132,8 @@ async function follow(browser, url, { stop }) {
     await updates(page, UPDATES);
     const connection = page.locator('[data-connection]');
     if (!(await connection.count())) wrong.push('nothing says whether the page is connected');
+    // The browser itself tells of connections that are refused.
+    if (killed) return [...await replaced(page), ...trouble.filter((it) => !it.includes('net::ERR_'))];
     wrong.push(...await survives(page));
     wrong.push(...await look.words(page), ...await look.width(page), ...await look.axe(page));
     await page.emulateMedia({ colorScheme: 'dark' });
@@ -114,8 +150,9 @@ async function follow(browser, url, { stop }) {
 }
 
 const [url, ...flags] = process.argv.slice(2);
-if (!url) throw new Error('usage: node live.mjs URL [--stop]');
-const wrong = await withBrowser((browser) => follow(browser, url, { stop: flags.includes('--stop') }));
+if (!url) throw new Error('usage: node live.mjs URL [--stop | --killed]');
+const wants = { stop: flags.includes('--stop'), killed: flags.includes('--killed') };
+const wrong = await withBrowser((browser) => follow(browser, url, wants));
 console.log(JSON.stringify({ page: url, ok: wrong.length === 0, wrong }));
 for (const what of wrong) console.error(what);
 process.exitCode = wrong.length === 0 ? 0 : 1;

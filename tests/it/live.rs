@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,30 +22,52 @@ fn config(run_time: &str) -> String {
     )
 }
 
-/// A run with a live page on a free port.
+/// A run with a live page.
 struct Run {
     workspace: Workspace,
     child: Child,
     address: String,
+    /// Of the page.
+    path: String,
     token: String,
     _alone: std::sync::MutexGuard<'static, ()>,
 }
 
 impl Run {
+    /// On a free port.
     fn start(run_time: &str) -> Self {
+        Self::start_at("0", run_time)
+    }
+
+    fn start_at(place: &str, run_time: &str) -> Self {
         let alone = alone();
         let workspace = Workspace::with_config(&config(run_time));
-        let log = workspace.path("stderr");
-        let mut command = workspace.command(&["run", "--live", "0"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
-        let child = command.spawn().expect("the binary starts");
-        let said = || std::fs::read_to_string(&log).unwrap_or_default();
-        poll_until(PATIENCE, "the address is told", || said().lines().count() > 0 && said().contains('\n'));
-        let said = said();
-        let line = said.lines().find_map(|line| line.strip_prefix("live: http://")).expect("an address");
-        let (address, token) = line.split_once("/#token=").expect("a token");
-        let (address, token) = (address.to_owned(), token.to_owned());
-        Self { workspace, child, address, token, _alone: alone }
+        let (child, [address, token]) = begin(&workspace, place);
+        let mut run = Self { workspace, child, address, path: String::new(), token, _alone: alone };
+        run.path = run.home();
+        run
+    }
+
+    /// Kills it, and starts another at the same address.
+    fn replace(&mut self) {
+        self.kill();
+        let (child, [address, token]) = begin(&self.workspace, &self.address);
+        assert_eq!(address, self.address);
+        (self.child, self.token) = (child, token);
+        self.path = self.home();
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("an end");
+    }
+
+    /// Where `/` leads.
+    fn home(&self) -> String {
+        let answer = self.ask("GET /", "");
+        assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+        let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
+        location.expect("a location").to_owned()
     }
 
     fn connect(&self) -> TcpStream {
@@ -67,9 +89,25 @@ impl Run {
 
     fn events(&self) -> Events {
         let mut stream = self.connect();
-        let request = format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
-        stream.write_all(request.as_bytes()).expect("sent");
+        stream.write_all(self.wish().as_bytes()).expect("sent");
         Events(BufReader::new(stream))
+    }
+
+    /// The request for the stream of events.
+    fn wish(&self) -> String {
+        format!("GET {}events HTTP/1.1\r\nHost: {}\r\n\r\n", self.path, self.address)
+    }
+
+    /// A viewer that asks for the stream and never reads it.
+    fn stuck(&self) -> TcpStream {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(1024).expect("a small buffer");
+        let address: std::net::SocketAddr = self.address.parse().expect("an address");
+        socket.connect(&address.into()).expect("connected");
+        let mut stream = TcpStream::from(socket);
+        stream.write_all(self.wish().as_bytes()).expect("sent");
+        stream
     }
 
     fn code(&mut self) -> i32 {
@@ -88,6 +126,20 @@ impl Run {
     fn result(&self) -> Value {
         serde_json::from_slice(&std::fs::read(self.latest("result.json")).expect("a result")).expect("JSON")
     }
+}
+
+/// The binary with a live page there; its address and its token.
+fn begin(workspace: &Workspace, place: &str) -> (Child, [String; 2]) {
+    let log = workspace.path("stderr");
+    let mut command = workspace.command(&["run", "--live", place]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).expect("a file"));
+    let child = command.spawn().expect("the binary starts");
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    poll_until(PATIENCE, "the address is told", || said().lines().count() > 0 && said().contains('\n'));
+    let said = said();
+    let line = said.lines().find_map(|line| line.strip_prefix("live: http://")).expect("an address");
+    let (address, token) = line.split_once("/#token=").expect("a token");
+    (child, [address, token].map(str::to_owned))
 }
 
 impl Drop for Run {
@@ -127,15 +179,18 @@ fn main_of(document: &str) -> &str {
 #[test]
 fn the_page_is_there_during_the_run_and_becomes_the_report_on_disk() {
     let mut run = Run::start("3s");
-    let page = run.ask("GET /", "");
+    let page = run.ask(&format!("GET {}", run.path), "");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
     for part in [
         "<main",
         "EventSource",
         "connect-src 'self'",
-        "Cache-Control: no-store",
-        "nosniff",
-        "X-Frame-Options: DENY",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "x-frame-options: DENY",
+        "content-security-policy: frame-ancestors 'none'",
+        "referrer-policy: no-referrer",
+        "cross-origin-resource-policy: same-origin",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
@@ -175,19 +230,7 @@ fn whoever_comes_back_gets_the_present_state_at_once() {
 #[test]
 fn a_viewer_that_never_reads_holds_up_nobody() {
     let mut run = Run::start("3s");
-    let stuck: Vec<_> = (0..3)
-        .map(|_| {
-            let socket =
-                socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-            socket.set_recv_buffer_size(1024).expect("a small buffer");
-            let address: std::net::SocketAddr = run.address.parse().expect("an address");
-            socket.connect(&address.into()).expect("connected");
-            let mut stream = TcpStream::from(socket);
-            let request = format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", run.address);
-            stream.write_all(request.as_bytes()).expect("sent");
-            stream
-        })
-        .collect();
+    let stuck: Vec<_> = (0..3).map(|_| run.stuck()).collect();
     let mut events = run.events();
     let names: Vec<_> = std::iter::from_fn(|| events.next()).map(|(name, _)| name).collect();
     assert_eq!(names.last().map(String::as_str), Some("end"), "{names:?}");
@@ -222,16 +265,20 @@ fn foreign_names_and_unknown_places_are_refused() {
     let run = Run::start("60s");
     for (line, headers, status) in [
         ("GET /", "Host: evil.example\r\n", 421),
-        ("GET /events", "Host: evil.example:8089\r\n", 421),
+        ("GET RUN", "Host: evil.example\r\n", 421),
+        ("GET RUNevents", "Host: evil.example:8089\r\n", 421),
         ("POST /stop", "Host: evil.example\r\n", 421),
-        ("GET /?x=1", "", 404),
+        ("GET /nowhere", "Host: evil.example\r\n", 421),
+        ("GET RUNevents", "Origin: http://evil.example\r\n", 403),
         ("GET /result.json", "", 404),
-        ("DELETE /", "", 405),
+        ("GET RUN../result.json", "", 404),
+        ("DELETE RUN", "", 405),
         ("GET /stop", "", 405),
     ] {
-        let answer = run.ask(line, headers);
+        let answer = run.ask(&line.replace("RUN", &run.path), headers);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
-        assert!(!answer.contains("<main"), "{line}");
+        assert!(!answer.contains("<main") && answer.contains("x-frame-options: DENY"), "{line}");
+        assert_eq!(status == 421, answer.contains("Open it by the IP address"), "{answer}");
     }
 }
 
@@ -242,9 +289,66 @@ fn only_so_many_may_look_on_and_who_leaves_makes_room() {
     for events in &mut inside {
         assert!(events.next().is_some());
     }
-    assert!(run.ask("GET /events", "").starts_with("HTTP/1.1 503 "));
+    assert_eq!(run.events().next().map(|(name, _)| name).as_deref(), Some("full"));
+    assert!(run.ask(&format!("GET {}", run.path), "").starts_with("HTTP/1.1 503 "));
     inside.pop();
-    poll_until(PATIENCE, "room", || run.events().next().is_some());
+    poll_until(PATIENCE, "room", || run.events().next().is_some_and(|(name, _)| name == "page"));
+}
+
+#[test]
+fn viewers_that_never_read_are_cut_off() {
+    let run = Run::start("120s");
+    let stuck: Vec<_> = (0..16).map(|_| run.stuck()).collect();
+    let first = || run.events().next().map(|(name, _)| name);
+    poll_until(PATIENCE, "nobody else finds room", || first().as_deref() == Some("full"));
+    poll_until(Duration::from_secs(90), "room again", || first().as_deref() == Some("page"));
+    drop(stuck);
+}
+
+#[test]
+fn a_page_is_renewed_by_its_own_run_alone() {
+    let mut run = Run::start("60s");
+    let (earlier, mut events) = (run.path.clone(), run.events());
+    assert_eq!(events.next().map(|(name, _)| name).as_deref(), Some("page"));
+    run.replace();
+    assert_ne!(run.path, earlier);
+    assert!(run.ask(&format!("GET {earlier}"), "").contains("location: /\r\n"));
+    let path = std::mem::replace(&mut run.path, earlier);
+    let mut told = run.events();
+    assert_eq!(told.next().map(|(name, _)| name).as_deref(), Some("other"));
+    assert!(told.next().is_none(), "and nothing of the other run");
+    run.path = path;
+    assert_eq!(run.events().next().map(|(name, _)| name).as_deref(), Some("page"));
+}
+
+#[test]
+fn what_is_served_everywhere_is_found_by_every_number_and_by_localhost() {
+    let run = Run::start_at("[::]:0", "60s");
+    let port = run.address.strip_prefix("[::1]:").expect("an address that can be opened");
+    for host in ["[::1]", "127.0.0.1", "localhost", "192.0.2.7", "[2001:db8::7]"] {
+        let answer = run.ask("GET /", &format!("Host: {host}:{port}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 303 "), "{host}: {answer}");
+    }
+    assert!(TcpStream::connect(format!("127.0.0.1:{port}")).is_ok(), "over the other version of IP too");
+    let said = std::fs::read_to_string(run.workspace.path("stderr")).expect("its words");
+    let warning = format!("listens on every interface: whoever reaches port {port}");
+    assert!(said.contains(&warning), "{said}");
+}
+
+#[test]
+fn a_variable_can_switch_it_off() {
+    let workspace = Workspace::with_config(&config("1s"));
+    for value in ["false", ""] {
+        let mut command = workspace.command(&["run"]);
+        command.env("LOADGATE_LIVE", value);
+        let finished = workspace.finish(command);
+        assert_eq!((finished.code(), finished.stderr.contains("live:")), (0, false), "{}", finished.stderr);
+    }
+    let mut command = workspace.command(&["run"]);
+    command.env("LOADGATE_LIVE", "no");
+    let refused = workspace.finish(command);
+    assert_eq!(refused.code(), 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("or `true`, or `false`"), "{}", refused.stderr);
 }
 
 #[test]
@@ -260,9 +364,14 @@ fn a_taken_port_is_an_error_before_any_traffic() {
 
 /// Follows the page in a browser to its end, and says what it found wrong.
 fn browser(run: &Run, arguments: &[&str]) -> std::process::Output {
+    follower(run, arguments).output().expect("node starts")
+}
+
+fn follower(run: &Run, arguments: &[&str]) -> Command {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/live.mjs");
-    let address = format!("http://{}/#token={}", run.address, run.token);
-    std::process::Command::new("node").arg(script).arg(address).args(arguments).output().expect("node starts")
+    let mut command = Command::new("node");
+    command.arg(script).arg(format!("http://{}/#token={}", run.address, run.token)).args(arguments);
+    command
 }
 
 #[test]
@@ -280,4 +389,21 @@ fn the_stop_button_in_a_real_browser_stops_the_run() {
     assert!(seen.status.success(), "{}", String::from_utf8_lossy(&seen.stderr));
     assert_eq!(run.code(), 130);
     assert_eq!(run.result()["signal"], "stop_button");
+}
+
+#[test]
+fn a_page_in_a_real_browser_says_that_its_run_is_gone_and_that_another_has_its_place() {
+    let mut run = Run::start("120s");
+    let mut command = follower(&run, &["--killed"]);
+    let mut seen = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("node starts");
+    let mut steps = BufReader::new(seen.stdout.take().expect("its output")).lines().map_while(Result::ok);
+    let mut step = |name: &str| steps.any(|line| line == name);
+    if step("connected") {
+        run.kill();
+    }
+    if step("gone") {
+        run.replace();
+    }
+    let output = seen.wait_with_output().expect("an end");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -70,16 +70,81 @@
     document.dispatchEvent(new Event('loadgate:update'));
   }
 
-  const events = new EventSource('/events');
-  events.onopen = () => { state.textContent = 'running'; };
-  events.onerror = () => { state.textContent = 'reconnecting…'; };
-  events.addEventListener('page', (event) => { state.textContent = 'running'; show(event.data); });
-  events.addEventListener('end', (event) => {
+  // A run that is killed says nothing: silence is a connection that broke, and what stays broken is gone.
+  const SILENCE = 15000;
+  const RETRY = 1000;
+  const PATIENCE = 10000;
+  const QUIET = 10000;
+  const LAST_SEEN = 'The run has ended, was killed, or cannot be reached. What is shown is the last that was seen of it: partial, and no verdict.';
+  let events;
+  let timer;
+  let broken = 0;
+
+  function say(text, { gone = false, other = false } = {}) {
+    state.textContent = text;
+    at('live-gone').hidden = !gone;
+    at('live-other').hidden = !other;
+    at('live-stop').hidden = gone || other;
+  }
+
+  function heard() {
+    broken = 0;
+    clearTimeout(timer);
+    timer = setTimeout(lost, SILENCE);
+    say('running');
+  }
+
+  function lost() {
+    broken ||= Date.now();
+    const gone = Date.now() - broken >= PATIENCE;
+    say(gone ? 'gone' : 'reconnecting…', { gone });
+    if (gone) partial();
+    again(gone ? QUIET : RETRY);
+  }
+
+  function hangUp() {
     events.close();
-    at('live').remove();
-    show(event.data);
-  });
-  addEventListener('pagehide', () => events.close());
+    clearTimeout(timer);
+  }
+
+  function again(after) {
+    hangUp();
+    timer = setTimeout(connect, after);
+  }
+
+  // The numbers stay, and say what they are; the next page of the run, should there be one, takes it back.
+  function partial() {
+    const verdict = document.querySelector('[data-verdict]');
+    verdict.className = 'verdict warn';
+    verdict.dataset.verdict = 'gone';
+    const mark = document.createElement('span');
+    mark.className = 'partial';
+    mark.textContent = 'partial';
+    verdict.querySelector('h1').replaceChildren('GONE ', mark);
+    verdict.querySelector('.sentence').textContent = LAST_SEEN;
+    document.title = document.title.replace(/^[^·]*/, 'GONE ');
+  }
+
+  function connect() {
+    // The path is of this run alone: any other that answers here says so.
+    events = new EventSource('events');
+    timer = setTimeout(lost, SILENCE);
+    events.onopen = heard;
+    events.onerror = lost;
+    events.addEventListener('alive', heard);
+    events.addEventListener('page', (event) => { heard(); show(event.data); });
+    events.addEventListener('full', (event) => { say(event.data); again(QUIET); });
+    events.addEventListener('other', () => { hangUp(); say('another run', { other: true }); partial(); });
+    events.addEventListener('end', (event) => {
+      hangUp();
+      at('live').remove();
+      show(event.data);
+    });
+  }
+
+  addEventListener('pagehide', hangUp);
+  addEventListener('pageshow', (event) => { if (event.persisted && at('live')) connect(); });
+  connect();
 
   // The second click means it.
   let armed = 0;

@@ -2,14 +2,14 @@
 //! the load: what is served is swapped in whole, and written as text by the thread that serves it.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use tokio::sync::watch;
 
 use crate::load::measure::recording::Recording;
 use crate::load::measure::run::Window;
@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use crate::report::prometheus::{CONTENT, Metrics};
 use crate::result::verdict::Status;
 
+use super::address::from_here;
 use super::server::{Bound, Serving};
 
 /// Where the metrics are.
@@ -30,26 +31,22 @@ const LAST_SCRAPE: Duration = Duration::from_secs(1);
 pub struct Exporter {
     metrics: Metrics,
     meter: Meter,
-    served: Served,
+    served: watch::Sender<Arc<Metrics>>,
     serving: Serving,
 }
-
-/// What is served at this moment.
-#[derive(Debug, Clone)]
-struct Served(Arc<Mutex<Arc<Metrics>>>);
 
 impl Exporter {
     /// Serves the metrics of a run of this plan from now on, all of them zero.
     pub fn begin(bound: Bound, plan: &Plan) -> io::Result<Self> {
         let metrics = Metrics::of(plan);
-        let served = Served(Arc::new(Mutex::new(Arc::new(metrics.clone()))));
-        let serving = bound.serve(router(served.clone()))?;
+        let served = watch::Sender::new(Arc::new(metrics.clone()));
+        let serving = bound.serve(router(served.subscribe()), std::future::ready(()))?;
         Ok(Self { metrics, meter: Meter::begin(plan), served, serving })
     }
 
-    /// Where they are.
+    /// Where they are, for whoever is on this machine.
     pub fn url(&self) -> String {
-        url(self.serving.address())
+        format!("http://{}{PATH}", from_here(self.serving.address()))
     }
 
     /// The run was judged.
@@ -59,12 +56,12 @@ impl Exporter {
     }
 
     /// Serves no more.
-    pub fn stop(self) {
-        self.serving.stop(LAST_SCRAPE);
+    pub async fn stop(self) {
+        self.serving.stop(LAST_SCRAPE).await;
     }
 
     fn publish(&self) {
-        self.served.set(Arc::new(self.metrics.clone()));
+        self.served.send_replace(Arc::new(self.metrics.clone()));
     }
 }
 
@@ -83,22 +80,11 @@ impl Observer for Exporter {
     }
 }
 
-impl Served {
-    fn get(&self) -> Arc<Metrics> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn set(&self, metrics: Arc<Metrics>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
-    }
-}
-
-fn router(served: Served) -> Router {
-    let answer =
-        move || std::future::ready(([(CONTENT_TYPE, CONTENT)], served.get().render()).into_response());
+fn router(served: watch::Receiver<Arc<Metrics>>) -> Router {
+    let answer = move || {
+        // Not while it is borrowed: nobody who hands over a window waits for a text.
+        let metrics = served.borrow().clone();
+        std::future::ready(([(CONTENT_TYPE, CONTENT)], metrics.render()).into_response())
+    };
     Router::new().route(PATH, get(answer))
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("http://{address}{PATH}")
 }

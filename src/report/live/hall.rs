@@ -1,9 +1,8 @@
 //! What viewers share: the newest page, and how many of them there are. Every viewer only ever holds the
 //! newest state, so one that does not read costs nothing.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -22,12 +21,11 @@ const FRESH: Duration = Duration::from_millis(500);
 /// The place where viewers and the painter meet.
 #[derive(Debug)]
 pub struct Hall {
-    /// Where it is served.
-    pub address: SocketAddr,
-    page: watch::Sender<Page>,
-    viewers: watch::Sender<usize>,
+    /// Which run is shown; no secret.
+    pub run: String,
+    page: watch::Sender<Option<Page>>,
+    viewers: AtomicUsize,
     called: Notify,
-    callers: AtomicU64,
     newest: AtomicU64,
     token: Token,
     shutdown: Shutdown,
@@ -38,15 +36,14 @@ pub struct Hall {
 pub struct Viewer(Arc<Hall>);
 
 impl Hall {
-    /// An empty hall that shows this page.
-    pub fn new(address: SocketAddr, page: Page, token: Token, shutdown: Shutdown) -> Self {
+    /// An empty hall that shows nothing yet.
+    pub fn new(run: String, token: Token, shutdown: Shutdown) -> Self {
         Self {
-            address,
-            newest: AtomicU64::new(page.id),
-            page: watch::Sender::new(page),
-            viewers: watch::Sender::new(0),
+            run,
+            page: watch::Sender::new(None),
+            viewers: AtomicUsize::new(0),
             called: Notify::new(),
-            callers: AtomicU64::new(0),
+            newest: AtomicU64::new(0),
             token,
             shutdown,
         }
@@ -54,18 +51,15 @@ impl Hall {
 
     /// Lets a viewer in, while there is room.
     pub fn enter(self: &Arc<Self>) -> Option<Viewer> {
-        let entered = self.viewers.send_if_modified(|viewers| {
-            let room = *viewers < MOST_VIEWERS;
-            *viewers += usize::from(room);
-            room
-        });
+        let before = self.viewers.fetch_add(1, Ordering::Relaxed);
+        let viewer = Viewer(self.clone());
         self.called.notify_one();
-        entered.then(|| Viewer(self.clone()))
+        (before < MOST_VIEWERS).then_some(viewer)
     }
 
     /// Whether anybody would see a new page.
     pub fn is_watched(&self) -> bool {
-        *self.viewers.borrow() > 0 || self.callers.load(Ordering::Relaxed) > 0
+        self.viewers.load(Ordering::Relaxed) > 0
     }
 
     /// Until somebody comes in.
@@ -81,30 +75,29 @@ impl Hall {
     /// Shows a page; nothing comes after the last one.
     pub fn show(&self, page: Page) {
         self.page.send_if_modified(|shown| {
-            let goes_on = shown.stage == Stage::Running;
+            let goes_on = shown.as_ref().is_none_or(|shown| shown.stage == Stage::Running);
             if goes_on {
-                *shown = page;
+                *shown = Some(page);
             }
             goes_on
         });
     }
 
-    /// The newest page, and news of others.
-    pub fn pages(&self) -> watch::Receiver<Page> {
+    /// The newest page, if there is one by now, and news of others.
+    pub fn pages(&self) -> watch::Receiver<Option<Page>> {
         self.page.subscribe()
     }
 
     /// The page as of now, or nearly.
-    pub async fn page(&self) -> Page {
-        self.callers.fetch_add(1, Ordering::Relaxed);
-        self.called.notify_one();
+    pub async fn page(self: &Arc<Self>) -> Result<Page, NoPage> {
+        let _viewer = self.enter().ok_or(NoPage::Full)?;
         let newest = self.newest.load(Ordering::Relaxed);
         let mut pages = self.pages();
-        let wanted = |page: &Page| page.id >= newest || page.stage == Stage::Ended;
-        let fresh = timeout(FRESH, pages.wait_for(wanted)).await;
-        self.callers.fetch_sub(1, Ordering::Relaxed);
-        drop(fresh);
-        self.page.borrow().clone()
+        let fresh = |page: &Page| page.id >= newest || page.stage == Stage::Ended;
+        let wanted = pages.wait_for(|page| page.as_ref().is_some_and(fresh));
+        // A page that is a little old is better than none.
+        drop(timeout(FRESH, wanted).await);
+        self.page.borrow().clone().ok_or(NoPage::Unmade)
     }
 
     /// Ends the run like Ctrl-C, for whoever knows the token.
@@ -112,18 +105,21 @@ impl Hall {
         if !token.is_some_and(|token| self.token.matches(token)) {
             return Stopped::WrongToken;
         }
-        if self.page.borrow().stage == Stage::Ended {
+        if self.page.borrow().as_ref().is_some_and(|page| page.stage == Stage::Ended) {
             return Stopped::OverAlready;
         }
         self.shutdown.ask(Interruption::StopButton);
         Stopped::Stopping
     }
+}
 
-    /// Until the last viewer has left.
-    pub async fn empty(&self) {
-        // The sender is here: it cannot be gone.
-        let _ = self.viewers.subscribe().wait_for(|viewers| *viewers == 0).await;
-    }
+/// Why there is no page for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPage {
+    /// There is no room.
+    Full,
+    /// It cannot be made.
+    Unmade,
 }
 
 /// What came of the wish to stop.
@@ -139,7 +135,7 @@ pub enum Stopped {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.0.viewers.send_modify(|viewers| *viewers -= 1);
+        self.0.viewers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -151,9 +147,7 @@ mod tests {
     fn hall() -> (Arc<Hall>, Shutdown, String) {
         let (token, shutdown) = (Token::random().unwrap(), Shutdown::never());
         let text = token.reveal().to_owned();
-        let page = Page::running(0, &small(), "").unwrap();
-        let address = "127.0.0.1:8089".parse().unwrap();
-        (Arc::new(Hall::new(address, page, token, shutdown.clone())), shutdown, text)
+        (Arc::new(Hall::new("a-run".into(), token, shutdown.clone())), shutdown, text)
     }
 
     #[test]
@@ -165,6 +159,8 @@ mod tests {
         assert!(hall.enter().is_none() && hall.is_watched());
         viewers.pop();
         assert!(hall.enter().is_some());
+        drop(viewers);
+        assert!(!hall.is_watched());
     }
 
     #[test]
@@ -184,6 +180,17 @@ mod tests {
         hall.show(Page::ended(1, &small()).unwrap());
         hall.show(Page::running(2, &small(), "").unwrap());
         hall.could_show(9);
-        assert_eq!(hall.page().await.stage, Stage::Ended);
+        assert_eq!(hall.page().await.map(|page| page.stage).ok(), Some(Stage::Ended));
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_the_page_is_no_viewer_any_more() {
+        let (hall, _, _) = hall();
+        tokio::select! {
+            biased;
+            _ = hall.page() => panic!("there is no page"),
+            () = async { assert!(hall.is_watched()) } => {}
+        }
+        assert!(!hall.is_watched());
     }
 }

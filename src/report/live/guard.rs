@@ -1,0 +1,100 @@
+//! Whether a request may be answered: only one that was meant for this server, and comes from its own page or
+//! from no page at all. Pure.
+
+use std::net::IpAddr;
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+
+/// Why it may not: a status, and what to do about it.
+pub type Refusal = (StatusCode, &'static str);
+
+const NO_HOST: Refusal = (StatusCode::BAD_REQUEST, "a request needs one `Host`\n");
+const A_NAME: Refusal = (
+    StatusCode::MISDIRECTED_REQUEST,
+    "This page answers to IP addresses and to `localhost`, not to names: whoever owns a name could lead your browser\n\
+     here from a page of theirs (DNS rebinding). Open it by the IP address of the machine, with the same port:\n\
+     http://192.0.2.7:8089/, or http://[2001:db8::7]:8089/.\n",
+);
+const ELSEWHERE: Refusal = (StatusCode::FORBIDDEN, "a page from elsewhere may not ask for this\n");
+
+/// Refuses what was meant for another server, and what a page from elsewhere asks for.
+pub fn admit(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str);
+    let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else { return Err(NO_HOST) };
+    if !is_fixed(host) {
+        return Err(A_NAME);
+    }
+    let own = format!("http://{host}");
+    let elsewhere = |origin: &HeaderValue| !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes());
+    if headers.get_all(ORIGIN).iter().any(elsewhere) { Err(ELSEWHERE) } else { Ok(()) }
+}
+
+/// Whether it leads to one place. A name that somebody else's name server knows may lead here today and
+/// elsewhere tomorrow; a number does not. The port says nothing: it may have been forwarded.
+fn is_fixed(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let number: Option<IpAddr> = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(name) => name.parse().ok().map(IpAddr::V6),
+        None => name.parse().ok().map(IpAddr::V4),
+    };
+    number.is_some() || name.eq_ignore_ascii_case("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(headers: &[(axum::http::HeaderName, &str)]) -> u16 {
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        admit(&headers).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn a_number_or_localhost_is_of_this_server_and_any_other_name_is_not() {
+        for host in
+            ["127.0.0.1:8089", "127.0.0.1", "192.0.2.7:8089", "localhost:9000", "LOCALHOST", "[::1]:8089"]
+                .into_iter()
+                .chain(["[::1]", "[2001:DB8:0::7]:80", "[::ffff:127.0.0.1]:80"])
+        {
+            assert_eq!(status(&[(HOST, host)]), 200, "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:8089", "localhost.evil.example:8089", "127.0.0.1.evil.example"]
+                .into_iter()
+                .chain(["", ":8089", "localhost:x", "::1", "[::1", "[127.0.0.1]", "127.1", "evil@127.0.0.1"])
+        {
+            assert_eq!(status(&[(HOST, host)]), 421, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        assert_eq!(status(&[]), 400);
+        let mut twice = HeaderMap::new();
+        twice.append(HOST, HeaderValue::from_static("localhost"));
+        twice.append(HOST, HeaderValue::from_static("localhost"));
+        assert_eq!(admit(&twice), Err(NO_HOST));
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_is_refused() {
+        for (origin, expected) in [
+            ("http://127.0.0.1:8089", 200),
+            ("HTTP://127.0.0.1:8089", 200),
+            ("http://127.0.0.1:3000", 403),
+            ("http://127.0.0.1", 403),
+            ("http://localhost:8089", 403),
+            ("https://127.0.0.1:8089", 403),
+            ("http://evil.example", 403),
+            ("null", 403),
+            ("", 403),
+        ] {
+            assert_eq!(status(&[(HOST, "127.0.0.1:8089"), (ORIGIN, origin)]), expected, "{origin}");
+        }
+    }
+}

@@ -129,8 +129,8 @@ impl Page {
         Self {
             title: name(&result.name),
             scenario: name(&result.scenario),
-            environment: name(&result.environment),
-            subtitle: if result.has("load") { glued(&load::describe(result)) } else { String::new() },
+            environment: name(model::environment(result)),
+            subtitle: glued(&load::describe(result)),
             verdict: verdict(result, progress),
             tiles: facts::tiles(result),
             notices: note::of_run(result).iter().map(|notice| foreign(notice)).collect(),

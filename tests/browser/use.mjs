@@ -207,11 +207,32 @@ export async function printing(page, expected = {}) {
     const controls = [...document.querySelectorAll('button[data-theme-toggle], input[data-filter], input[data-scrub]')];
     return { figures: figures.length, marked: marked.length, controls: controls.filter(shown).length };
   });
+  // Paper is light, whatever the screen and the reader had chosen.
+  const ground = () => page.evaluate(() => {
+    const probe = document.body.appendChild(document.createElement('i'));
+    probe.style.color = 'var(--ground)';
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return `${getComputedStyle(document.body).backgroundColor} ${color} ${getComputedStyle(document.body).color}`;
+  });
+  const papers = new Set();
+  const chosen = await page.evaluate(() => document.documentElement.dataset.theme);
+  for (const colorScheme of ['light', 'dark']) {
+    for (const theme of ['', 'light', 'dark']) {
+      await page.emulateMedia({ media: 'print', colorScheme });
+      await page.evaluate((it) => { document.documentElement.dataset.theme = it; }, theme);
+      papers.add(await ground());
+    }
+  }
+  await page.evaluate((it) => { if (it) document.documentElement.dataset.theme = it; else delete document.documentElement.dataset.theme; }, chosen);
+  await page.emulateMedia({ media: 'print', colorScheme: 'light' });
   const pdf = await page.pdf({ format: 'A4', printBackground: true });
   await page.emulateMedia({ media: 'screen' });
   const wrong = [];
   if (expected.charts && found.figures < expected.charts) wrong.push(`print shows ${found.figures} charts, expected ${expected.charts}`);
   if (found.marked < found.figures) wrong.push(`print shows ${found.figures - found.marked} charts without marks`);
+  const [red] = [...papers][0].match(/\d+/g).map(Number);
+  if (papers.size !== 1 || red < 200) wrong.push(`paper is not always light: ${[...papers].join('; ')}`);
   if (found.controls > 0) wrong.push(`print shows ${found.controls} controls that do nothing on paper`);
   if (pdf.subarray(0, 5).toString() !== '%PDF-' || pdf.length < 5_000) wrong.push(`the PDF has ${pdf.length} bytes`);
   return wrong;

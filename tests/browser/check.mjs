@@ -13,7 +13,7 @@ import * as use from './use.mjs';
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 400, height: 800 };
 /** Widths at which the layout changes, from both sides, and the narrowest phone. */
-const BETWEEN = [320, 600, 601, 1000, 1001, 1100];
+const BETWEEN = [320, 600, 601, 1120, 1121];
 
 /** Everything about one open page; `expected` as in expected.json. Returns what is wrong, with where. */
 export async function checkPage(page, expected = {}, shoot = async () => {}) {

@@ -117,7 +117,12 @@ impl Page<'_> {
                 let name = format!("{mark}{}", row.name);
                 vec![name, row.ok, row.failed, row.rate, row.p50, row.p95, row.p99, row.max, row.service_p95]
             })
-            .collect();
+            .collect::<Vec<_>>();
+        if rows.is_empty() {
+            // Those of a whole result end with all of them together.
+            self.line(&format!("{INDENT}lost"));
+            return;
+        }
         self.table(&columns, rows);
         self.percentiles(model::endpoint_times(result));
     }

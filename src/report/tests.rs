@@ -100,6 +100,10 @@ fn no_title_gives_zero_for_what_is_lost() {
         let text = text.replace(['\u{a0}', '\n'], " ");
         assert!(text.contains("load unknown; length unknown; seed unknown"), "{text}");
         assert!(text.contains("an unknown environment"), "{text}");
+        assert!(
+            !text.contains("service p95") && !text.contains("service  "),
+            "no table without a row: {text}"
+        );
         assert!(!text.contains("seed 0") && !text.contains("0 s,"), "{text}");
     }
 }

@@ -13,7 +13,7 @@ import * as use from './use.mjs';
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 400, height: 800 };
 /** Widths at which the layout changes, from both sides, and the narrowest phone. */
-const BETWEEN = [320, 600, 601, 1120, 1121];
+const BETWEEN = [320, 601, 720, 721, 1120, 1121];
 
 /** Everything about one open page; `expected` as in expected.json. Returns what is wrong, with where. */
 export async function checkPage(page, expected = {}, shoot = async () => {}) {
@@ -45,7 +45,7 @@ export async function checkPage(page, expected = {}, shoot = async () => {}) {
       await shoot(where.replace(' ', '-'));
     }
   }
-  for (const width of BETWEEN) {
+  for (const width of expected.large ? [] : BETWEEN) {
     await page.setViewportSize({ width, height: 800 });
     await at(`${width} px`, () => look.width(page));
     await at(`${width} px`, () => look.rows(page));

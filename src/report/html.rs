@@ -1,6 +1,7 @@
 //! The report as one page that needs no network: verdict first, then what it rests on. Everything is in the
 //! page before its script runs; the script only sorts, filters and points. Pure.
 
+mod contents;
 mod distribution;
 mod facts;
 mod interval;

@@ -4,15 +4,21 @@ use crate::result::schema::{Distribution, Generator, Load, LoadModel, RunResult}
 
 use super::number;
 
-/// The load and how long it lasted.
+/// The load and how long it lasted; of a half-written result, what of it is unknown.
 pub fn describe(result: &RunResult) -> String {
-    format!(
-        "{}; {}, of which {} are judged; seed {}",
-        level(&result.load),
-        number::seconds(result.duration_s),
-        number::seconds(result.steady_s),
-        result.seed
-    )
+    let known = |field, text: &dyn Fn() -> String| {
+        if result.has(field) { text() } else { format!("{field} unknown") }
+    };
+    let [load, seed] =
+        [known("load", &|| level(&result.load)), known("seed", &|| format!("seed {}", result.seed))];
+    let [lasted, judged] = [result.duration_s, result.steady_s].map(number::seconds);
+    let length = match (result.has("duration_s"), result.has("steady_s")) {
+        (true, true) => format!("{lasted}, of which {judged} are judged"),
+        (true, false) => format!("{lasted}, of which an unknown part is judged"),
+        (false, true) => format!("{judged} are judged"),
+        (false, false) => "length unknown".to_owned(),
+    };
+    format!("{load}; {length}; {seed}")
 }
 
 fn level(load: &Load) -> String {
@@ -51,4 +57,29 @@ pub fn generator(generator: &Generator) -> String {
         number::ratio(generator.steal),
         number::significant(generator.rss_mb),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture::small;
+    use crate::result::salvage::Salvaged;
+
+    #[test]
+    fn what_is_lost_is_unknown_and_not_zero() {
+        let lost = |fields: &[&str]| {
+            let missing = fields.iter().map(|field| (*field).to_owned()).collect();
+            describe(&RunResult { salvaged: Some(Salvaged { cut_in: None, missing }), ..small() })
+        };
+        assert_eq!(lost(&[]), "100 users, 50 a second; 30 s, of which 28 s are judged; seed 42");
+        assert_eq!(
+            lost(&["load", "duration_s", "steady_s", "seed"]),
+            "load unknown; length unknown; seed unknown"
+        );
+        assert_eq!(
+            lost(&["load", "steady_s"]),
+            "load unknown; 30 s, of which an unknown part is judged; seed 42"
+        );
+        assert_eq!(lost(&["duration_s"]), "100 users, 50 a second; 28 s are judged; seed 42");
+    }
 }

@@ -5,6 +5,7 @@ pub mod section;
 #[cfg(test)]
 mod tests;
 
+use crate::result::endpoint::Times;
 use crate::result::schema::{Failure, RunResult};
 
 use super::load;
@@ -40,7 +41,7 @@ pub fn sections(result: &RunResult) -> Vec<Section> {
 fn verdict(result: &RunResult) -> String {
     let headline = sentence::headline(result);
     let [name, scenario, environment] =
-        [&result.name, &result.scenario, &result.environment].map(|text| code(text));
+        [&result.name, &result.scenario, model::environment(result)].map(code);
     let partial = if result.is_partial() { "**These are the numbers of a part of a run.**\n\n" } else { "" };
     let next = headline.next.map_or_else(String::new, |next| format!("\nNext: {}\n", plain(&next)));
     let notices = list(&note::of_run(result));
@@ -82,14 +83,21 @@ fn endpoints(result: &RunResult) -> String {
         let mark = if row.rank < model::Rank::Fine { "\\! " } else { "" };
         [format!("{mark}{}", code(&row.name)), row.ok, row.failed, row.rate, row.p95, row.p99]
     });
-    table(["endpoint", "ok", "failed", "ok/s", "p95", "p99"], 1, rows)
+    let table = table(["endpoint", "ok", "failed", "ok/s", "p95", "p99"], 1, rows);
+    below(table, &marks(model::endpoint_times(result)))
+}
+
+/// What the marks in a table of these times mean.
+fn marks<'a>(times: impl Iterator<Item = &'a Times>) -> String {
+    note::of_percentiles(times).map_or_else(String::new, |note| format!("{note}\n"))
 }
 
 fn times(result: &RunResult) -> String {
     let rows = model::endpoints(result)
         .into_iter()
         .map(|row| [code(&row.name), row.p50, row.p95, row.p99, row.max, row.service_p95]);
-    table(["endpoint", "p50", "p95", "p99", "max", "service p95"], 1, rows)
+    let table = table(["endpoint", "p50", "p95", "p99", "max", "service p95"], 1, rows);
+    below(table, &marks(model::endpoint_times(result)))
 }
 
 fn failures(result: &RunResult) -> String {
@@ -115,7 +123,8 @@ fn metrics(result: &RunResult) -> String {
         let [count, p50, p95, p99, max] = rest;
         [code(&name), count, p50, p95, p99, max]
     });
-    table(["metric", "count", "p50", "p95", "p99", "max"], 1, rows)
+    let table = table(["metric", "count", "p50", "p95", "p99", "max"], 1, rows);
+    below(table, &marks(model::metric_times(result)))
 }
 
 fn again(result: &RunResult) -> String {
@@ -127,7 +136,8 @@ fn facts(result: &RunResult) -> String {
     let status = result.verdict.as_ref().map(|verdict| verdict.exit_status.to_string());
     let commit = result.git.sha.iter().chain(&result.git.reference).map(|it| code(it)).collect::<Vec<_>>();
     let rows = [
-        ("load", "load", plain(&load::describe(result))),
+        // It says itself what of it is lost.
+        ("scenario", "load", plain(&load::describe(result))),
         ("generator", "generator", plain(&load::generator(&result.generator))),
         ("runner", "machine", plain(&format!("{} CPUs, {}", result.runner.cpus, result.runner.cpu_model))),
         ("environment", "environment", code(&result.environment)),

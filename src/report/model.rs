@@ -1,12 +1,17 @@
 //! What every report shows, in the order it is shown: what is broken comes first.
 
-use crate::metric::{Better, Metric};
-use crate::result::endpoint::{CustomMetric, Endpoint, failures};
+use crate::metric::{Better, Metric, Percentile};
+use crate::result::endpoint::{CustomMetric, Endpoint, Times, failures};
 use crate::result::schema::{Failure, RunResult};
 use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus};
 
 use super::number;
 use super::text::printable;
+
+/// Before a percentile that is but the slowest of few requests; `note::of_percentiles` says so.
+pub const FEW: char = '†';
+/// The percentiles of the tables of endpoints and custom metrics.
+const SHOWN: [Percentile; 3] = [Percentile::P50, Percentile::P95, Percentile::P99];
 
 /// One endpoint as text.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +57,15 @@ pub enum Rank {
     Elsewhere,
 }
 
+/// Whether there are enough requests for a percentile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// It is a number of its own.
+    Well,
+    /// It is the slowest of them.
+    Slowest,
+}
+
 /// On which side of the limit is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
@@ -89,6 +103,7 @@ pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
 
 fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_> {
     let [response, service] = [&endpoint.response_time, &endpoint.service_time].map(Option::as_ref);
+    let [p50, p95, p99] = SHOWN.map(|shown| percentile(response, shown));
     EndpointRow {
         of: endpoint,
         name,
@@ -96,11 +111,11 @@ fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_
         ok: number::count(endpoint.ok),
         failed: number::count(failures(&endpoint.failed)),
         rate: number::significant(endpoint.requests_per_second),
-        p50: time(response.map(|times| times.p50_ms)),
-        p95: time(response.map(|times| times.p95_ms)),
-        p99: time(response.map(|times| times.p99_ms)),
+        p50,
+        p95,
+        p99,
         max: time(response.map(|times| times.max_ms)),
-        service_p95: time(service.map(|times| times.p95_ms)),
+        service_p95: percentile(service, Percentile::P95),
     }
 }
 
@@ -108,8 +123,8 @@ fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_
 pub fn metrics(result: &RunResult) -> Vec<[String; 6]> {
     let row = |metric: &CustomMetric| {
         let times = metric.response_time.as_ref();
-        let times = times.map_or([None; 4], |it| [it.p50_ms, it.p95_ms, it.p99_ms, it.max_ms].map(Some));
-        let [p50, p95, p99, max] = times.map(time);
+        let [p50, p95, p99] = SHOWN.map(|shown| percentile(times, shown));
+        let max = time(times.map(|times| times.max_ms));
         [printable(&metric.name), number::count(metric.ok), p50, p95, p99, max]
     };
     result.metrics.iter().map(row).collect()
@@ -117,6 +132,52 @@ pub fn metrics(result: &RunResult) -> Vec<[String; 6]> {
 
 fn time(value: Option<f64>) -> String {
     value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds)
+}
+
+/// A percentile as text, marked where so few requests cannot carry it.
+pub fn percentile(times: Option<&Times>, percentile: Percentile) -> String {
+    let text = time(times.map(|times| times.percentile_ms(percentile)));
+    match times {
+        Some(times) => marked(text, carries(times.n, percentile.quantile())),
+        None => text,
+    }
+}
+
+/// What a percentile of so many requests is: a number of its own, or but the slowest of them. An old result may not know how
+/// many there were: then nothing is said against it.
+pub fn carries(n: u64, quantile: f64) -> Carried {
+    // Shares of ten are no round numbers in a computer: ten requests do carry p90.
+    if n == 0 || n as f64 * (1.0 - quantile) >= 1.0 - 1e-9 { Carried::Well } else { Carried::Slowest }
+}
+
+/// The text of a percentile, with its mark where it needs one.
+pub fn marked(text: String, carried: Carried) -> String {
+    match carried {
+        Carried::Well => text,
+        Carried::Slowest => format!("{FEW}{text}"),
+    }
+}
+
+/// The times that the table of endpoints shows.
+pub fn endpoint_times(result: &RunResult) -> impl Iterator<Item = &Times> {
+    let endpoints = result.endpoints.iter().chain([&result.totals]);
+    endpoints.flat_map(|it| it.response_time.iter().chain(&it.service_time))
+}
+
+/// The times that the table of custom metrics shows.
+pub fn metric_times(result: &RunResult) -> impl Iterator<Item = &Times> {
+    result.metrics.iter().filter_map(|metric| metric.response_time.as_ref())
+}
+
+/// Whether a table of these times marks any of them.
+pub fn carried<'a>(mut times: impl Iterator<Item = &'a Times>) -> Carried {
+    let slowest = |times: &Times| SHOWN.iter().any(|it| carries(times.n, it.quantile()) == Carried::Slowest);
+    if times.any(slowest) { Carried::Slowest } else { Carried::Well }
+}
+
+/// Where a result is from; told also where that is lost.
+pub fn environment(result: &RunResult) -> &str {
+    if result.has("environment") { &result.environment } else { "an unknown environment" }
 }
 
 /// Every check, broken ones first, else in the order written.
@@ -154,4 +215,46 @@ pub fn bound(check: &Check) -> Bound {
 /// Every way in which something failed, the most frequent first.
 pub fn failed(result: &RunResult) -> impl Iterator<Item = &Failure> {
     result.failures.iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::fixture::of_requests;
+
+    #[test]
+    fn a_percentile_is_carried_where_one_request_at_least_lies_beyond_it() {
+        for (n, quantile, carried) in [
+            (10, 0.9, Carried::Well),
+            (9, 0.9, Carried::Slowest),
+            (20, 0.95, Carried::Well),
+            (19, 0.95, Carried::Slowest),
+            (100, 0.99, Carried::Well),
+            (50, 0.99, Carried::Slowest),
+            (1_000, 0.999, Carried::Well),
+            (999, 0.999, Carried::Slowest),
+            (10_000, 0.9999, Carried::Well),
+            (1, 0.5, Carried::Slowest),
+            (2, 0.5, Carried::Well),
+            (0, 0.999, Carried::Well),
+        ] {
+            assert_eq!(carries(n, quantile), carried, "{quantile} of {n}");
+        }
+    }
+
+    #[test]
+    fn what_so_few_requests_cannot_carry_is_marked_and_nothing_else() {
+        let shown = |n: u64| {
+            let result = of_requests(n);
+            let EndpointRow { p50, p95, p99, max, service_p95, .. } = endpoints(&result).remove(0);
+            (
+                [p50, p95, p99, max, service_p95].map(|text| text.starts_with(FEW)),
+                carried(endpoint_times(&result)),
+            )
+        };
+        assert_eq!(shown(9), ([false, true, true, false, true], Carried::Slowest));
+        assert_eq!(shown(50), ([false, false, true, false, false], Carried::Slowest));
+        assert_eq!(shown(100), ([false; 5], Carried::Well));
+        assert_eq!(shown(0), ([false; 5], Carried::Well));
+    }
 }

@@ -1,7 +1,9 @@
 //! What stands beside the rows of every report: their marks and limits, and the notes below. Pure; texts
 //! from outside are in it as they are, to be escaped for where they go.
 
+use crate::metric::Metric;
 use crate::result::comparison::Delta;
+use crate::result::endpoint::Times;
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding};
 
@@ -51,13 +53,37 @@ pub fn limit(check: &Check) -> String {
 
 /// What a check measured.
 pub fn value(check: &Check) -> String {
-    check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value))
+    let text =
+        check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value));
+    model::marked(text, carried(check))
+}
+
+/// Whether the requests of a check carry its percentile. Of a window only the run knew how many it had.
+fn carried(check: &Check) -> model::Carried {
+    match Metric::named(&check.metric) {
+        Some(Metric::Response(percentile) | Metric::Connect(percentile))
+            if check.value.is_some() && check.window.is_none() =>
+        {
+            model::carries(check.n, percentile.quantile())
+        }
+        _ => model::Carried::Well,
+    }
+}
+
+/// What a mark before a percentile means.
+pub const FEW: &str = "† so few requests that this percentile is the slowest of them";
+
+/// What is to be said below a table of these times.
+pub fn of_percentiles<'a>(times: impl Iterator<Item = &'a Times>) -> Option<&'static str> {
+    (model::carried(times) == model::Carried::Slowest).then_some(FEW)
 }
 
 /// Why checks are open, and what their authors wanted to be said when they break.
 pub fn of_checks(result: &RunResult) -> Vec<String> {
     let checks = model::checks(result).into_iter();
-    checks.filter(|check| model::rank(check) < model::Rank::Fine).flat_map(of_check).collect()
+    let few = checks.clone().any(|check| carried(check) == model::Carried::Slowest);
+    let open = checks.filter(|check| model::rank(check) < model::Rank::Fine).flat_map(of_check);
+    open.chain(few.then(|| FEW.to_owned())).collect()
 }
 
 fn of_check(check: &Check) -> Vec<String> {

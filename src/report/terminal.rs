@@ -7,6 +7,7 @@ pub(super) mod table;
 use std::fmt::Write;
 
 use crate::config::render::Color;
+use crate::result::endpoint::Times;
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Status};
 
@@ -86,7 +87,7 @@ impl Page<'_> {
 
     fn title(&mut self, result: &RunResult) {
         let [name, scenario, environment] =
-            [&result.name, &result.scenario, &result.environment].map(|text| printable(text));
+            [&result.name, &result.scenario, model::environment(result)].map(printable);
         let title = self.paint(BOLD, &format!("{name}: {scenario} on {environment}"));
         self.line(&title);
         self.paragraph("", &load::describe(result));
@@ -116,8 +117,21 @@ impl Page<'_> {
                 let name = format!("{mark}{}", row.name);
                 vec![name, row.ok, row.failed, row.rate, row.p50, row.p95, row.p99, row.max, row.service_p95]
             })
-            .collect();
+            .collect::<Vec<_>>();
+        if rows.is_empty() {
+            // Those of a whole result end with all of them together.
+            self.line(&format!("{INDENT}lost"));
+            return;
+        }
         self.table(&columns, rows);
+        self.percentiles(model::endpoint_times(result));
+    }
+
+    /// What the marks in a table of these times mean.
+    fn percentiles<'a>(&mut self, times: impl Iterator<Item = &'a Times>) {
+        if let Some(note) = note::of_percentiles(times) {
+            self.paragraph(INDENT, note);
+        }
     }
 
     fn metrics(&mut self, result: &RunResult) {
@@ -134,6 +148,7 @@ impl Page<'_> {
             Column::optional("max", 1),
         ];
         self.table(&columns, model::metrics(result).into_iter().map(Vec::from).collect());
+        self.percentiles(model::metric_times(result));
     }
 
     fn failures(&mut self, result: &RunResult) {

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::document::Document;
-use super::sentence;
 use super::terminal::{self, Screen};
+use super::{csv, html, markdown, sentence};
 use crate::config::render::Color;
 use crate::gate::judge;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Rules, Scope};
 use crate::result::file::{to_json, what_is_there};
-use crate::result::fixture::{objective, rich};
+use crate::result::fixture::{objective, of_requests, rich};
 use crate::result::schema::RunResult;
 
 const STEP: usize = 37;
@@ -89,4 +89,41 @@ fn a_half_written_result_says_what_is_lost() {
     assert_eq!(result.endpoints.len(), 3, "those before the cut");
     let said = sentence::headline(&result).sentence;
     assert!(said.starts_with("half-written: lost are the end of endpoints, metrics, tasks"), "{said}");
+}
+
+#[test]
+fn no_title_gives_zero_for_what_is_lost() {
+    let whole = to_json(&judged()).unwrap();
+    let cut = whole.find("\"environment\"").unwrap();
+    let result = what_is_there(&whole.as_bytes()[..cut], Path::new("r.json")).unwrap();
+    for text in [on_screen(&result), markdown::render(&result), html::render(&result).unwrap()] {
+        let text = text.replace(['\u{a0}', '\n'], " ");
+        assert!(text.contains("load unknown; length unknown; seed unknown"), "{text}");
+        assert!(text.contains("an unknown environment"), "{text}");
+        assert!(
+            !text.contains("service p95") && !text.contains("service  "),
+            "no table without a row: {text}"
+        );
+        assert!(!text.contains("seed 0") && !text.contains("0 s,"), "{text}");
+    }
+}
+
+#[test]
+fn a_percentile_of_few_requests_is_marked_wherever_a_person_reads_it() {
+    let mut result = of_requests(50);
+    let p99 = Metric::Response(Percentile::P99);
+    let objectives = vec![objective(Scope::Total, p99, 500.0)];
+    result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result, None));
+    for text in [on_screen(&result), markdown::render(&result), html::render(&result).unwrap()] {
+        assert!(text.contains("†109 ms") && !text.contains("†105 ms"), "{text}");
+        let plain = text.matches("so few requests that this percentile is the slowest of them").count();
+        assert!(plain >= 2, "below the endpoints and the objectives: {text}");
+    }
+    for text in [csv::endpoints(&result).unwrap(), to_json(&result).unwrap()] {
+        assert!(!text.contains('†'), "{text}");
+    }
+    let enough = of_requests(1_000);
+    for text in [on_screen(&enough), markdown::render(&enough)] {
+        assert!(!text.contains('†'), "{text}");
+    }
 }

@@ -12,6 +12,8 @@ import * as use from './use.mjs';
 
 const WIDE = { width: 1280, height: 900 };
 const NARROW = { width: 400, height: 800 };
+/** Widths at which the layout changes, from both sides, and the narrowest phone. */
+const BETWEEN = [320, 601, 720, 721, 1120, 1121];
 
 /** Everything about one open page; `expected` as in expected.json. Returns what is wrong, with where. */
 export async function checkPage(page, expected = {}, shoot = async () => {}) {
@@ -33,11 +35,20 @@ export async function checkPage(page, expected = {}, shoot = async () => {}) {
       if (colorScheme === 'light') {
         await at(where, () => look.width(page));
         await at(where, () => look.charts(page, expected));
+        await at(where, () => look.rows(page));
+        await at(where, () => look.roles(page));
+        await at(where, () => look.intervals(page, expected));
+        await at(where, () => look.sticky(page));
       }
       // Colours do not depend on the width; the narrow page is looked at once.
       if (size === 'wide' || colorScheme === 'light') await at(where, () => look.axe(page));
       await shoot(where.replace(' ', '-'));
     }
+  }
+  for (const width of expected.large ? [] : BETWEEN) {
+    await page.setViewportSize({ width, height: 800 });
+    await at(`${width} px`, () => look.width(page));
+    await at(`${width} px`, () => look.rows(page));
   }
   await page.setViewportSize(WIDE);
   await page.emulateMedia({ colorScheme: 'light' });

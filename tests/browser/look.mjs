@@ -66,6 +66,103 @@ export async function width(page) {
   });
 }
 
+/**
+ * Objectives and intervals can be read as they stand: every cell is within the screen and in no box that would
+ * have to be scrolled, however narrow it is.
+ */
+export async function rows(page) {
+  return page.evaluate(() => {
+    const wrong = [];
+    const { clientWidth } = document.documentElement;
+    const clipped = (cell) => {
+      for (let up = cell.parentElement; up && up !== document.body; up = up.parentElement) {
+        const clips = ['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(up).overflowX);
+        if (clips && up.scrollWidth > up.clientWidth + 1) return up;
+      }
+      return null;
+    };
+    const tables = 'figure[data-chart=objectives] table, figure[data-chart^=deltas] table';
+    for (const table of document.querySelectorAll(tables)) {
+      for (const cell of table.querySelectorAll('tbody tr > *')) {
+        const what = `"${cell.textContent.trim().slice(0, 40)}" of ${table.closest('figure').dataset.chart}`;
+        const { left, right, width } = cell.getBoundingClientRect();
+        if (left < -0.5 || right > clientWidth + 0.5) wrong.push(`${what} sticks out: ${left.toFixed(0)}…${right.toFixed(0)} of ${clientWidth}`);
+        else if (width < 1) wrong.push(`${what} cannot be seen`);
+        else if (cell.scrollWidth > cell.clientWidth + 1) wrong.push(`${what} does not fit its cell`);
+        else if (clipped(cell)) wrong.push(`${what} is reached only by scrolling`);
+      }
+    }
+    return wrong.slice(0, 5);
+  });
+}
+
+/** The rows of tables that become blocks are still rows, with as many heads and cells as there are. */
+export async function roles(page) {
+  const wrong = [];
+  const tables = page.locator('table.rows');
+  for (let index = 0; index < await tables.count(); index += 1) {
+    const table = tables.nth(index);
+    const there = await table.evaluate((it) => ({
+      row: it.rows.length,
+      columnheader: it.tHead.rows[0].cells.length,
+      rowheader: it.querySelectorAll('tbody th').length,
+      cell: it.querySelectorAll('tbody td').length,
+    }));
+    if (await page.getByRole('table').and(table).count() !== 1) wrong.push(`table ${index + 1} is no table`);
+    for (const [role, count] of Object.entries(there)) {
+      const found = await table.getByRole(role).count();
+      if (found !== count) wrong.push(`table ${index + 1} has ${found} of the role ${role}, expected ${count}`);
+    }
+  }
+  return wrong;
+}
+
+/** A change is marked beside its interval, and never over it; what lies further out is told. */
+export async function intervals(page, expected = {}) {
+  const { wrong, further } = await page.evaluate(() => {
+    const wrong = [];
+    let further = 0;
+    for (const plot of document.querySelectorAll('.plot.interval')) {
+      const row = plot.closest('tr').querySelector('th').textContent.trim();
+      const box = (name) => plot.querySelector(name)?.getBoundingClientRect();
+      const [range, centre] = [box('.range'), box('.centre')];
+      const more = plot.querySelectorAll('.more').length;
+      if (!range && !more) wrong.push(`nothing is drawn of ${row}`);
+      if (range && range.width < 3) wrong.push(`the interval of ${row} is ${range.width} px wide`);
+      if (range && centre && centre.bottom > range.top + 0.5) wrong.push(`the mark of ${row} covers its interval`);
+      if (!centre && !more) wrong.push(`${row} has no mark, and is not said to lie further out`);
+      for (const sign of plot.querySelectorAll('.more')) {
+        further += 1;
+        const said = plot.querySelector(`.further.${sign.classList.contains('left') ? 'left' : 'right'}`);
+        if (!/\d/.test(said?.textContent ?? '')) wrong.push(`${row} lies further out, and no number says how far`);
+        if (!plot.innerText.includes('further out than drawn')) wrong.push(`nobody is told that ${row} lies further out`);
+      }
+    }
+    return { wrong: wrong.slice(0, 5), further };
+  });
+  if (expected.further && further === 0) wrong.push('no change is said to lie further out than it is drawn');
+  return wrong;
+}
+
+/** A table that scrolls sideways keeps the names of its rows in sight, and shows that there is more. */
+export async function sticky(page) {
+  return page.evaluate(() => {
+    const wrong = [];
+    const boxes = ['#endpoints', '#part-metrics table'].map((it) => document.querySelector(it)?.closest('.scroll'));
+    for (const box of boxes.filter(Boolean)) {
+      const name = box.getAttribute('aria-label');
+      if (box.scrollWidth <= box.clientWidth + 1) continue;
+      if (!getComputedStyle(box).backgroundImage.includes('gradient')) wrong.push(`${name}: nothing shows that there is more`);
+      box.scrollLeft = box.scrollWidth;
+      const head = box.querySelector('tbody th').getBoundingClientRect();
+      if (Math.abs(head.left - box.getBoundingClientRect().left) > 1) wrong.push(`${name}: names of rows scroll out of sight`);
+      if (head.width > box.clientWidth * 0.6) wrong.push(`${name}: names take ${head.width} px of ${box.clientWidth}`);
+      box.scrollLeft = 0;
+    }
+    return wrong;
+  });
+}
+
 /** Every chart has marks inside its axes, labels that can be read, a name, and a table behind it. */
 export async function charts(page, expected = {}) {
   const wrong = await page.evaluate(() => {

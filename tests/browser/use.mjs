@@ -164,9 +164,10 @@ export async function scrubbing(page, expected = {}) {
   if ((await sliders.count()) === 0) return expected.points > 1 ? ['no slider under the charts over time'] : [];
   const slider = sliders.first();
   const look = () => page.evaluate(() => {
+    const now = [...document.querySelectorAll('[data-now]')].map((it) => it.textContent.trim());
     const it = document.querySelector('input[type=range][data-scrub]');
     const home = it.closest('figure, section') ?? document.body;
-    return { value: it.value, text: home.innerText, said: it.getAttribute('aria-valuetext') ?? '', markup: home.outerHTML.length };
+    return { value: it.value, text: home.innerText, said: it.getAttribute('aria-valuetext') ?? '', now };
   });
   await slider.focus();
   await slider.press('Home');
@@ -175,6 +176,9 @@ export async function scrubbing(page, expected = {}) {
   const end = await look();
   const wrong = [];
   if (start.value === end.value) return [`the slider stays at ${start.value}`];
+  for (const { now, value } of [start, end]) {
+    if (now.length < 3 || now.some((text) => !/\d|–/.test(text))) wrong.push(`at ${value} the charts say "${now.join('", "')}" beside their names`);
+  }
   if (start.text === end.text) wrong.push('the slider changes no readout');
   if (!end.said || end.said === start.said) wrong.push(`the slider has no words for its place: aria-valuetext "${end.said}"`);
   return wrong;
@@ -207,11 +211,37 @@ export async function printing(page, expected = {}) {
     const controls = [...document.querySelectorAll('button[data-theme-toggle], input[data-filter], input[data-scrub]')];
     return { figures: figures.length, marked: marked.length, controls: controls.filter(shown).length };
   });
+  // Paper is light, whatever the screen and the reader had chosen.
+  const ground = () => page.evaluate(() => {
+    const probe = document.body.appendChild(document.createElement('i'));
+    probe.style.color = 'var(--ground)';
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return `${getComputedStyle(document.body).backgroundColor} ${color} ${getComputedStyle(document.body).color}`;
+  });
+  // The width of a sheet between its margins.
+  await page.setViewportSize({ width: 718, height: 900 });
+  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  const papers = new Set();
+  const chosen = await page.evaluate(() => document.documentElement.dataset.theme);
+  for (const colorScheme of ['light', 'dark']) {
+    for (const theme of ['', 'light', 'dark']) {
+      await page.emulateMedia({ media: 'print', colorScheme });
+      await page.evaluate((it) => { document.documentElement.dataset.theme = it; }, theme);
+      papers.add(await ground());
+    }
+  }
+  await page.evaluate((it) => { if (it) document.documentElement.dataset.theme = it; else delete document.documentElement.dataset.theme; }, chosen);
+  await page.emulateMedia({ media: 'print', colorScheme: 'light' });
   const pdf = await page.pdf({ format: 'A4', printBackground: true });
   await page.emulateMedia({ media: 'screen' });
   const wrong = [];
   if (expected.charts && found.figures < expected.charts) wrong.push(`print shows ${found.figures} charts, expected ${expected.charts}`);
   if (found.marked < found.figures) wrong.push(`print shows ${found.figures - found.marked} charts without marks`);
+  const [red] = [...papers][0].match(/\d+/g).map(Number);
+  if (papers.size !== 1 || red < 200) wrong.push(`paper is not always light: ${[...papers].join('; ')}`);
+  if (beyond > 0) wrong.push(`the print is ${beyond} px wider than its sheet`);
   if (found.controls > 0) wrong.push(`print shows ${found.controls} controls that do nothing on paper`);
   if (pdf.subarray(0, 5).toString() !== '%PDF-' || pdf.length < 5_000) wrong.push(`the PDF has ${pdf.length} bytes`);
   return wrong;

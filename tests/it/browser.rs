@@ -108,5 +108,7 @@ fn expectation(case: &Case) -> Value {
         "endpoints": result.endpoints.len(),
         "points": if result.endpoints.is_empty() { 0 } else { result.series.len() },
         "large": result.endpoints.len() > 100,
+        // Its changes are many budgets large.
+        "further": case.name == "rich",
     })
 }

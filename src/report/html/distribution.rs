@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use crate::load::measure::times::LONGEST_US;
-use crate::report::number;
+use crate::metric::Percentile;
+use crate::report::model::{self, Carried};
+use crate::report::{note, number};
 use crate::result::endpoint::{Endpoint, Times};
 use crate::stats::histogram;
 
@@ -36,6 +38,8 @@ pub struct Distribution {
     pub ticks: Vec<Tick>,
     /// The table behind it.
     pub rows: Vec<Row>,
+    /// What a mark in the table means, where there is one.
+    pub few: Option<&'static str>,
 }
 
 /// A percentile of both times.
@@ -58,15 +62,21 @@ pub fn distribution(endpoint: &Endpoint, id: String) -> Option<Distribution> {
     let plot = Plot::new("time", &scale, number::limit_ms);
     let [service_curve, response_curve] = &curves;
     let points = |curve: &Curve| curve.points.clone().into_iter().map(|(x, ms)| (x, Some(ms)));
-    let plot = plot.with(("service", "service time"), &scale, points(service_curve));
     let plot = plot.with(("response", "response time"), &scale, points(response_curve));
+    // Above the other: its dashes leave both to be seen where they are one.
+    let mut plot = plot.with(("service", "service time"), &scale, points(service_curve));
+    // What so many requests cannot tell.
+    let end = response_curve.points.last().map_or(0.0, |(x, _)| *x);
+    plot.shaded = (end < 1.0).then(|| (percent(end), percent(1.0 - end))).into_iter().collect();
+    let rows = rows(response, endpoint.service_time.as_ref(), &curves);
     Some(Distribution {
         id,
         name: name(model_name(endpoint)),
         n: number::count(response.n),
         plot,
         ticks: ticks(),
-        rows: rows(response, endpoint.service_time.as_ref(), &curves),
+        few: rows.iter().any(|row| row.response.starts_with(model::FEW)).then_some(note::FEW),
+        rows,
     })
 }
 
@@ -98,7 +108,9 @@ impl Curve {
 /// What a result without its histogram still knows.
 fn known(times: &Times) -> Vec<(f64, f64)> {
     let values = [times.p50_ms, times.p75_ms, times.p90_ms, times.p95_ms, times.p99_ms, times.p999_ms];
-    NAMED.into_iter().zip(values).map(|((_, quantile), ms)| (place(quantile), ms)).collect()
+    let known = NAMED.into_iter().zip(values);
+    let carried = known.filter(|((_, quantile), _)| model::carries(times.n, *quantile) == Carried::Well);
+    carried.map(|((_, quantile), ms)| (place(quantile), ms)).collect()
 }
 
 fn place(quantile: f64) -> f64 {
@@ -120,19 +132,14 @@ fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curv
         response: time(Some(pick(response))),
         service: time(service.map(pick)),
     };
-    let mut rows = vec![
-        row("min", |times| times.min_ms),
-        row("mean", |times| times.mean_ms),
-        row("p50", |times| times.p50_ms),
-        row("p75", |times| times.p75_ms),
-        row("p90", |times| times.p90_ms),
-        row("p95", |times| times.p95_ms),
-        row("p99", |times| times.p99_ms),
-        row("p99.9", |times| times.p999_ms),
-        row("max", |times| times.max_ms),
-    ];
-    let last = Row { name: "p99.99", response: time(response_curve.last), service: time(service_curve.last) };
-    rows.insert(rows.len() - 1, last);
+    let mut rows = vec![row("min", |times| times.min_ms), row("mean", |times| times.mean_ms)];
+    rows.extend(NAMED.into_iter().zip(Percentile::ALL).map(|((name, _), percentile)| Row {
+        name,
+        response: model::percentile(Some(response), percentile),
+        service: model::percentile(service, percentile),
+    }));
+    rows.push(Row { name: "p99.99", response: time(response_curve.last), service: time(service_curve.last) });
+    rows.push(row("max", |times| times.max_ms));
     rows
 }
 
@@ -146,8 +153,10 @@ mod tests {
         let result = fixture::of_requests(1_000);
         let shown = distribution(&result.totals, String::new()).unwrap();
         // 1,000 requests know 99.9 %, three of four nines.
-        let last = shown.plot.lines[1].path.rsplit('L').next().unwrap();
+        let last = shown.plot.lines[0].path.rsplit('L').next().unwrap();
         assert!(last.starts_with("750 "), "{last}");
+        assert_eq!(shown.plot.shaded, [("75%".to_owned(), "25%".to_owned())]);
+        assert_eq!(shown.few, None);
         assert_eq!(shown.rows.iter().find(|row| row.name == "p99.99").unwrap().response, "–");
         assert_eq!(shown.rows.iter().find(|row| row.name == "p95").unwrap().response, "105 ms");
     }
@@ -161,6 +170,23 @@ mod tests {
         let shown = distribution(&result.totals, String::new()).unwrap();
         assert_eq!(shown.plot.lines.len(), 2);
         assert_eq!(shown.plot.lines[1].path.matches('L').count(), 5);
+    }
+
+    #[test]
+    fn a_percentile_that_is_but_the_slowest_is_marked_in_the_table_and_not_drawn() {
+        let mut result = fixture::of_requests(50);
+        result.totals.response_time.as_mut().unwrap().histogram = None;
+        let shown = distribution(&result.totals, String::new()).unwrap();
+        let marked: Vec<_> = shown
+            .rows
+            .iter()
+            .filter(|row| row.response.starts_with(model::FEW))
+            .map(|row| row.name)
+            .collect();
+        assert_eq!(marked, ["p99", "p99.9"]);
+        assert_eq!(shown.few, Some(note::FEW));
+        // p50, p75, p90 and p95, no further.
+        assert_eq!(shown.plot.lines[0].path.matches('L').count(), 3);
     }
 
     #[test]

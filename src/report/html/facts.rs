@@ -1,10 +1,14 @@
 //! Single facts with their names: the tiles at the top, the generator, the environment.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use crate::metric::Percentile;
+use crate::report::model::{self, Carried};
 use crate::report::number;
 use crate::report::text::{printable, shorten};
-use crate::result::endpoint::failures;
+use crate::result::endpoint::{Times, failures};
 use crate::result::schema::{Generator, RunResult};
 
 use super::LONGEST_NAME;
@@ -13,13 +17,13 @@ use super::LONGEST_NAME;
 #[derive(Debug, Clone, Serialize)]
 pub struct Fact {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The fact.
     pub text: String,
 }
 
 fn fact(name: &'static str, text: String) -> Fact {
-    Fact { name, text }
+    Fact { name: Cow::Borrowed(name), text }
 }
 
 /// What everybody asks first; nothing where that is lost.
@@ -29,15 +33,24 @@ pub fn tiles(result: &RunResult) -> Vec<Fact> {
     }
     let totals = &result.totals;
     let times = totals.response_time.as_ref();
-    let time = |pick: Option<f64>| pick.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
     vec![
-        fact("p95 response time", time(times.map(|times| times.p95_ms))),
-        fact("p99 response time", time(times.map(|times| times.p99_ms))),
+        percentile(("p95", Percentile::P95), times),
+        percentile(("p99", Percentile::P99), times),
         fact("error rate", totals.error_rate.map_or_else(|| number::NOTHING.to_owned(), number::ratio)),
         fact("successes per second", number::rate(totals.requests_per_second)),
         fact("successes", number::count(totals.ok)),
         fact("failures", number::count(failures(&totals.failed))),
     ]
+}
+
+/// A percentile; of few requests its name says what it is.
+fn percentile((name, percentile): (&str, Percentile), times: Option<&Times>) -> Fact {
+    let carried = times.map_or(Carried::Well, |it| model::carries(it.n, percentile.quantile()));
+    let told = match (carried, times) {
+        (Carried::Slowest, Some(times)) => format!("{name}: slowest of {}", number::count(times.n)),
+        _ => format!("{name} response time"),
+    };
+    Fact { name: Cow::Owned(told), text: model::percentile(times, percentile) }
 }
 
 /// How the generator fared.

@@ -43,6 +43,10 @@
     const names = heads();
     const text = [...row.cells].map((cell, index) => (index < 2 ? cell.textContent : `${names[index]} ${cell.textContent}`));
     input.setAttribute('aria-valuetext', text.join(', '));
+    all('[data-now]').forEach((now) => {
+      const cell = row.cells[names.indexOf(now.dataset.now)];
+      now.textContent = cell ? cell.textContent : '';
+    });
     const readout = document.querySelector('[data-readout]');
     readout.textContent = text.join(' · ');
     readout.hidden = false;
@@ -66,6 +70,9 @@
   });
   document.addEventListener('input', (event) => {
     if (event.target.matches('[data-filter]')) filter(event.target);
+    if (event.target.matches('[data-scrub]')) point(event.target);
+  });
+  document.addEventListener('focusin', (event) => {
     if (event.target.matches('[data-scrub]')) point(event.target);
   });
   document.addEventListener('pointermove', (event) => {

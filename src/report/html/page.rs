@@ -8,6 +8,7 @@ use crate::result::endpoint::{Endpoint, Kind, Times, failures};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Status};
 
+use super::contents::{Part, contents};
 use super::distribution::{Distribution, distribution};
 use super::interval::{self, Group};
 use super::plot::percent;
@@ -27,6 +28,7 @@ pub struct Page {
     environment: String,
     subtitle: String,
     verdict: VerdictView,
+    contents: Vec<Part>,
     tiles: Vec<facts::Fact>,
     notices: Vec<String>,
     checks: Vec<CheckRow>,
@@ -34,14 +36,17 @@ pub struct Page {
     comparison: Option<ComparisonView>,
     timeline: Option<Timeline>,
     endpoints: Vec<EndpointView>,
+    /// Why there is none.
+    no_endpoint: Option<&'static str>,
+    endpoints_note: Option<&'static str>,
     distributions: Vec<Distribution>,
     distributions_left: usize,
     failures: Vec<KindView>,
     failures_lost: bool,
     metrics: Vec<[String; 6]>,
+    metrics_note: Option<&'static str>,
     tasks: Vec<TaskView>,
     generator: Vec<facts::Fact>,
-    generator_sentence: Option<String>,
     about: Vec<facts::Fact>,
     reproduce: String,
     reproduce_condition: String,
@@ -130,9 +135,10 @@ impl Page {
         Self {
             title: name(&result.name),
             scenario: name(&result.scenario),
-            environment: name(&result.environment),
-            subtitle: if result.has("load") { glued(&load::describe(result)) } else { String::new() },
+            environment: name(model::environment(result)),
+            subtitle: glued(&load::describe(result)),
             verdict: verdict(result, progress),
+            contents: contents(result),
             tiles: facts::tiles(result),
             notices: note::of_run(result).iter().map(|notice| foreign(notice)).collect(),
             checks: model::checks(result).into_iter().map(check_row).collect(),
@@ -140,15 +146,17 @@ impl Page {
             comparison: comparison_view(result),
             timeline: timeline(result),
             endpoints: model::endpoints(result).into_iter().map(endpoint_view).collect(),
+            no_endpoint: no_endpoint(result),
+            endpoints_note: note::of_percentiles(model::endpoint_times(result)),
             // The first of them is of all requests.
             distributions_left: (recorded + 1).saturating_sub(drawn.len().max(1)),
             distributions: drawn,
             failures: kinds(result),
             failures_lost: !result.has("failures"),
             metrics: metrics(result),
+            metrics_note: note::of_percentiles(model::metric_times(result)),
             tasks: tasks(result),
             generator: if result.has("generator") { facts::generator(&result.generator) } else { Vec::new() },
-            generator_sentence: result.has("generator").then(|| load::generator(&result.generator)),
             about: facts::about(result),
             reproduce: printable(&reproduce::command(result)),
             reproduce_condition: printable(&reproduce::condition(result)),
@@ -202,8 +210,16 @@ fn running(progress: &str) -> VerdictView {
     }
 }
 
+fn no_endpoint(result: &RunResult) -> Option<&'static str> {
+    match (result.endpoints.is_empty(), result.has("endpoints")) {
+        (false, _) => None,
+        (true, true) => Some("The plan has no endpoint."),
+        (true, false) => Some("The endpoints are lost."),
+    }
+}
+
 /// How what stands so is drawn.
-fn class(rank: model::Rank) -> &'static str {
+pub fn class(rank: model::Rank) -> &'static str {
     match rank {
         model::Rank::Broken => "fail",
         model::Rank::Invalid | model::Rank::Undecided | model::Rank::Warned => "warn",

@@ -21,6 +21,8 @@ pub struct Plot {
     pub note: Option<String>,
     /// The values named on its axis, from below.
     pub ticks: Vec<Tick>,
+    /// Stretches of it that are shaded: where they begin, and how much of the width they take.
+    pub shaded: Vec<(String, String)>,
     /// The lines in it.
     pub lines: Vec<Line>,
 }
@@ -53,6 +55,7 @@ impl Plot {
             label,
             note: matches!(scale, Scale::Log { .. }).then(|| "logarithmic".to_owned()),
             ticks: scale.ticks().into_iter().map(tick).collect(),
+            shaded: Vec::new(),
             lines: Vec::new(),
         }
     }

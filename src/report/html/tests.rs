@@ -60,5 +60,43 @@ fn an_empty_result_is_a_page() {
     let page = render(&result).unwrap();
     let (_, main) = page.split_once("<main").unwrap();
     let (main, _) = main.split_once("</main>").unwrap();
+    assert!(main.contains("The plan has no endpoint.") && !main.contains("data-filter"));
     assert!(main.contains("Nothing failed") && !main.contains("NaN") && !main.contains("inf"), "{main}");
+}
+
+#[test]
+fn every_colour_is_given_once_for_light_and_dark() {
+    let names = regex::Regex::new(r"(--[a-z0-9-]+): (light-dark\([^;]*\));").unwrap();
+    let given: Vec<_> = names.captures_iter(STYLE).map(|found| found[1].to_owned()).collect();
+    let once: std::collections::BTreeSet<_> = given.iter().collect();
+    assert_eq!(once.len(), given.len(), "{given:?}");
+    for name in ["--ground", "--surface", "--ink", "--accent", "--pass", "--fail", "--warn", "--p50"] {
+        assert!(once.contains(&name.to_owned()), "{name}");
+        assert_eq!(STYLE.matches(&format!("{name}:")).count(), 1, "{name}");
+    }
+    assert!(!STYLE.contains("prefers-color-scheme"), "the scheme decides, no second palette");
+}
+
+#[test]
+fn failures_are_told_by_kind_and_endpoint_with_their_samples() {
+    let page = render(&fixture::rich()).unwrap();
+    let (_, failures) = page.split_once("id=\"part-failures\"").unwrap();
+    let (failures, _) = failures.split_once("</section>").unwrap();
+    let at = |text: &str| failures.find(text).unwrap_or_else(|| panic!("{text} in {failures}"));
+    assert!(at("<b>timeout</b>") < at("<b>status</b>"), "the most frequent first");
+    assert_eq!(failures.matches("<bdi>POST &#x2f;api&#x2f;v1&#x2f;builds</bdi>").count(), 2);
+    assert!(at("23 × <bdi>") < at("no response within 30 s") && at("11 × <bdi>") < at("status 503"));
+    assert!(!page.contains("Nothing failed"));
+}
+
+#[test]
+fn a_table_without_rows_says_why() {
+    let mut result = fixture::of_requests(0);
+    result.endpoints.clear();
+    // Seconds in which nothing ended have no response time to draw.
+    assert_eq!(render(&result).unwrap().matches("nothing recorded").count(), 1);
+    let missing = vec!["endpoints".to_owned(), "generator".to_owned()];
+    result.salvaged = Some(crate::result::salvage::Salvaged { cut_in: None, missing });
+    let page = render(&result).unwrap();
+    assert!(page.contains("The endpoints are lost.") && page.contains("of the generator is lost"));
 }

@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
-use crate::report::number;
+use crate::metric::Percentile;
+use crate::report::model::{self, Carried};
+use crate::report::{note, number};
 use crate::result::schema::{Point, RunResult};
 
 use super::plot::{Plot, Tick, percent};
@@ -11,8 +13,8 @@ use super::scale::{Scale, times};
 
 /// More points than this are no longer told apart on a screen.
 const MOST_MOMENTS: usize = 600;
-/// The share of the width that a letter takes on a narrow screen.
-const LETTER: f64 = 0.026;
+/// The share of the width that a letter takes on a narrow screen, and on a wide one.
+const LETTERS: [(&str, f64); 2] = [("anywhere", 0.026), ("wide", 0.009)];
 
 /// The charts and their table.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +27,8 @@ pub struct Timeline {
     pub ticks: Vec<Tick>,
     /// Seconds that a point stands for, where it is more than one; told.
     pub merged: Option<String>,
+    /// What the mark before a percentile means, where there is one.
+    pub few: Option<&'static str>,
     /// What each point is.
     pub rows: Vec<Row>,
 }
@@ -34,8 +38,8 @@ pub struct Timeline {
 pub struct Band {
     /// `ramp`, `warmup`, `steady` or `drain`.
     pub phase: String,
-    /// Whether there is room for its name.
-    pub named: bool,
+    /// Where there is room for its name: `anywhere`, `wide`, `nowhere`.
+    pub named: &'static str,
     /// Where it begins.
     pub from: String,
     /// How much of the axis it takes.
@@ -75,6 +79,8 @@ struct Moment<'a> {
     ok: u64,
     failed: u64,
     times: [Option<f64>; 3],
+    /// Which of them are but the slowest of few requests, for all that is known.
+    few: [Carried; 3],
 }
 
 /// The run over time; none where nothing was recorded.
@@ -84,6 +90,8 @@ pub fn timeline(result: &RunResult) -> Option<Timeline> {
     if moments.is_empty() || !(end.is_finite() && end > 0.0) {
         return None;
     }
+    let few = moments.iter().any(|moment| moment.few.contains(&Carried::Slowest));
+    let phases = bands(&moments, end);
     let longest = moments.iter().map(|moment| moment.length).fold(0.0, f64::max);
     Some(Timeline {
         plots: vec![
@@ -91,8 +99,12 @@ pub fn timeline(result: &RunResult) -> Option<Timeline> {
             requests(&moments, end),
             failures(&moments, end),
             response(&moments, end),
-        ],
-        phases: bands(&moments, end),
+        ]
+        .into_iter()
+        .map(|plot| Plot { shaded: unjudged(&phases), ..plot })
+        .collect(),
+        phases,
+        few: few.then_some(note::FEW),
         ticks: times(end).into_iter().map(|at| Tick { at: percent(at / end), text: clock(at) }).collect(),
         merged: (longest > 1.5).then(|| number::seconds(longest)),
         rows: moments.iter().map(|moment| row(moment, end)).collect(),
@@ -112,6 +124,7 @@ fn moments(series: &[Point]) -> Vec<Moment<'_>> {
             ok: point.ok,
             failed: point.failed,
             times: [point.p50_ms, point.p95_ms, point.p99_ms],
+            few: few(point),
         };
         match moments.last_mut() {
             Some((of, last)) if *of < most && last.phase == next.phase => {
@@ -124,6 +137,17 @@ fn moments(series: &[Point]) -> Vec<Moment<'_>> {
     moments.into_iter().map(|(_, moment)| moment).collect()
 }
 
+/// Some failures have no time to be counted: there were at most so many.
+fn few(point: &Point) -> [Carried; 3] {
+    let most = point.ok.saturating_add(point.failed);
+    let known =
+        [(Percentile::P50, point.p50_ms), (Percentile::P95, point.p95_ms), (Percentile::P99, point.p99_ms)];
+    known.map(|(percentile, time)| match time {
+        Some(_) => model::carries(most, percentile.quantile()),
+        None => Carried::Well,
+    })
+}
+
 impl Moment<'_> {
     fn add(&mut self, next: &Moment) {
         self.length = next.from + next.length - self.from;
@@ -132,6 +156,9 @@ impl Moment<'_> {
         self.failed = self.failed.saturating_add(next.failed);
         for (mine, theirs) in self.times.iter_mut().zip(next.times) {
             *mine = mine.iter().copied().chain(theirs).reduce(f64::max);
+        }
+        for (mine, theirs) in self.few.iter_mut().zip(next.few) {
+            *mine = if theirs == Carried::Slowest { theirs } else { *mine };
         }
     }
 
@@ -176,16 +203,24 @@ fn rates(
     )
 }
 
-/// Names of the percentiles, and how their lines are drawn.
-const PERCENTILES: [(&str, &str); 3] = [("p99", "p99"), ("p95", "p95"), ("p50", "p50")];
+/// How the lines of the percentiles are drawn, and their names: well carried, and but the slowest of few.
+const PERCENTILES: [(&str, [&str; 2]); 3] =
+    [("p99", ["p99", "†p99"]), ("p95", ["p95", "†p95"]), ("p50", ["p50", "†p50"])];
 
 fn response(moments: &[Moment], end: f64) -> Plot {
     let all = |index: usize| moments.iter().filter_map(move |moment| moment.times[index]);
     let typical = all(0).sum::<f64>() / (all(0).count().max(1) as f64);
     let scale = Scale::of_times(all(0).fold(f64::INFINITY, f64::min), typical, all(2).fold(0.0, f64::max));
     let plot = Plot::new("response time", &scale, number::limit_ms);
-    PERCENTILES.into_iter().zip([2, 1, 0]).fold(plot, |plot, (name, index)| {
-        plot.with(name, &scale, moments.iter().map(|moment| (moment.middle(end), moment.times[index])))
+    // The name is marked where most of the line is.
+    let few = |index: usize| moments.iter().filter(|moment| moment.few[index] == Carried::Slowest).count();
+    PERCENTILES.into_iter().zip([2, 1, 0]).fold(plot, |plot, ((class, names), index)| {
+        let name = names[usize::from(few(index) * 2 > all(index).count())];
+        plot.with(
+            (class, name),
+            &scale,
+            moments.iter().map(|moment| (moment.middle(end), moment.times[index])),
+        )
     })
 }
 
@@ -200,16 +235,30 @@ fn bands(moments: &[Moment], end: f64) -> Vec<Band> {
     }
     let band = |(phase, from, to): (&str, f64, f64)| Band {
         phase: crate::report::text::printable(phase),
-        named: (to - from) / end >= LETTER * phase.chars().count() as f64,
+        named: room((to - from) / end, phase),
         from: percent(from / end),
         width: percent((to - from) / end),
     };
     spans.into_iter().map(band).collect()
 }
 
+fn room(width: f64, name: &str) -> &'static str {
+    let fits = |(_, letter): &(&str, f64)| width >= letter * name.chars().count() as f64;
+    LETTERS.into_iter().find(fits).map_or("nowhere", |(room, _)| room)
+}
+
+/// The phases that are not judged.
+fn unjudged(phases: &[Band]) -> Vec<(String, String)> {
+    let other = phases.iter().filter(|band| band.phase != "steady");
+    other.map(|band| (band.from.clone(), band.width.clone())).collect()
+}
+
 fn row(moment: &Moment, end: f64) -> Row {
-    let [p50, p95, p99] =
-        moment.times.map(|time| time.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds));
+    let time = |index: usize| {
+        let text = moment.times[index].map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
+        model::marked(text, moment.few[index])
+    };
+    let [p50, p95, p99] = [time(0), time(1), time(2)];
     Row {
         at: percent(moment.middle(end)),
         time: clock(moment.from),
@@ -271,7 +320,23 @@ mod tests {
         let phases = timeline(&long(200)).unwrap().phases;
         let told: Vec<_> =
             phases.iter().map(|band| (band.phase.as_str(), band.named, band.width.as_str())).collect();
-        assert_eq!(told, [("ramp", false, "3.5%"), ("steady", true, "96.5%")]);
+        assert_eq!(told, [("ramp", "nowhere", "3.5%"), ("steady", "anywhere", "96.5%")]);
+        assert_eq!(timeline(&long(100)).unwrap().phases[0].named, "wide");
+    }
+
+    #[test]
+    fn a_second_of_few_requests_does_not_pretend_to_know_its_percentiles() {
+        let mut result = long(20);
+        let shown = timeline(&result).unwrap();
+        assert!(shown.rows[8].p99.starts_with(model::FEW) && !shown.rows[8].p50.starts_with(model::FEW));
+        assert_eq!((shown.plots[3].lines[0].label, shown.plots[3].lines[2].label), ("†p99", "p50"));
+        assert_eq!(shown.few, Some(note::FEW));
+        for point in &mut result.series {
+            (point.ok, point.failed) = (90, 10);
+        }
+        let shown = timeline(&result).unwrap();
+        assert_eq!((shown.plots[3].lines[0].label, shown.few), ("p99", None));
+        assert!(!shown.rows[8].p99.starts_with(model::FEW));
     }
 
     #[test]

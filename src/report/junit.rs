@@ -77,21 +77,23 @@ fn cases(result: &RunResult) -> Vec<Case> {
     all.map(|(name, class, outcome)| Case { name, class, outcome }).collect()
 }
 
-/// What the whole and its only suite both say.
+/// What the whole and its only suite both say, unless it is lost of a half-written result.
 fn counts(result: &RunResult, cases: &[Case]) -> Attributes {
-    vec![
+    let mut attributes = vec![
         ("tests", cases.len().to_string()),
         ("failures", count(cases, FAILURE)),
         ("errors", count(cases, ERROR)),
-        ("time", format!("{:.3}", result.duration_s)),
-    ]
+    ];
+    if result.has("duration_s") {
+        attributes.push(("time", format!("{:.3}", result.duration_s)));
+    }
+    attributes
 }
 
 /// What only a suite may say.
 fn suite(result: &RunResult, cases: &[Case]) -> Attributes {
-    let name = clean(&format!("{} on {}", result.scenario, result.environment));
+    let name = clean(&format!("{} on {}", result.scenario, model::environment(result)));
     let mut attributes = vec![("name", name), ("skipped", count(cases, SKIPPED))];
-    // Of a half-written result the time may be lost.
     if result.has("started_at") {
         attributes.push(("timestamp", clean(&result.started_at)));
     }
@@ -115,7 +117,7 @@ fn write_properties(writer: &mut Writer<Vec<u8>>, result: &RunResult) -> io::Res
 }
 
 fn write_case(writer: &mut Writer<Vec<u8>>, result: &RunResult, case: &Case) -> io::Result<()> {
-    let class = clean(&format!("{}.{}.{}", result.scenario, result.environment, case.class));
+    let class = clean(&format!("{}.{}.{}", result.scenario, model::environment(result), case.class));
     let attributes = [("name", clean(&case.name)), ("classname", class), ("time", "0.000".to_owned())];
     let element = writer.create_element("testcase").with_attributes(pairs(&attributes));
     match case.outcome.element() {
@@ -133,15 +135,16 @@ fn pairs<'a>(attributes: &'a [(&'static str, String)]) -> impl Iterator<Item = (
     attributes.iter().map(|(name, value)| (*name, value.as_str()))
 }
 
-fn properties(result: &RunResult) -> [(&'static str, String); 5] {
-    let verdict = result.verdict.as_ref();
-    [
-        ("verdict", sentence::headline(result).word.to_owned()),
-        ("exit_status", verdict.map_or_else(String::new, |verdict| verdict.exit_status.to_string())),
+fn properties(result: &RunResult) -> Attributes {
+    let fields = [
         ("seed", result.seed.to_string()),
         ("plan_digest", result.plan_digest.clone()),
         ("environment", result.environment.clone()),
-    ]
+    ];
+    let exit_status = result.verdict.as_ref().map(|verdict| ("exit_status", verdict.exit_status.to_string()));
+    let verdict = ("verdict", sentence::headline(result).word.to_owned());
+    let known = fields.into_iter().filter(|(field, _)| result.has(field));
+    [verdict].into_iter().chain(exit_status).chain(known).collect()
 }
 
 /// Never green where the run as a whole says nothing.

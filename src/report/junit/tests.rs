@@ -82,6 +82,21 @@ fn what_says_nothing_is_never_green() {
 }
 
 #[test]
+fn what_is_lost_is_left_out() {
+    let missing = ["seed", "duration_s", "started_at", "environment"].map(String::from).to_vec();
+    let lost = RunResult { salvaged: Some(Salvaged { missing, cut_in: None }), ..judged() };
+    let text = render(&lost).unwrap();
+    let suite = text.lines().find(|line| line.contains("<testsuite ")).unwrap();
+    assert!(suite.contains("name=\"build_flow on an unknown environment\""), "{suite}");
+    for left_out in ["timestamp=", "time=\"30", "\"seed\"", "\"environment\""] {
+        assert!(
+            render(&judged()).unwrap().contains(left_out) && !text.contains(left_out),
+            "{left_out}: {text}"
+        );
+    }
+}
+
+#[test]
 fn a_warning_is_skipped_and_says_so() {
     let mut result = judged();
     assert_eq!(counts(&result), [4, 2, 1, 0]);

@@ -3,7 +3,6 @@
 mod autobahn;
 mod bad_input;
 mod baseline;
-mod browser;
 mod external;
 mod fault_server;
 mod faults;
@@ -19,8 +18,6 @@ mod main_job;
 mod nginx;
 mod objectives;
 mod prometheus;
-mod report_results;
-mod report_verdicts;
 mod reports;
 mod session;
 mod shutdown;

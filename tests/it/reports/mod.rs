@@ -2,8 +2,11 @@
 //! result alone, that they say the same, and that what reads such files can read them.
 
 mod agree;
+mod browser;
+mod cases;
 mod format;
 mod refusal;
+mod verdicts;
 
 use std::path::PathBuf;
 

@@ -7,8 +7,8 @@ use std::process::Command;
 use loadgate::result::file::to_json;
 use serde_json::{Value, json};
 
-use super::harness::Workspace;
-use super::report_results::{self, Case};
+use super::cases::{self, Case};
+use crate::harness::Workspace;
 
 /// The longest report of usual size: thirty endpoints over thirty minutes.
 const MOST_BYTES: u64 = 600_000;
@@ -16,7 +16,7 @@ const MOST_BYTES: u64 = 600_000;
 #[test]
 fn every_report_holds_in_a_real_browser() {
     let workspace = Workspace::new();
-    let cases = report_results::all();
+    let cases = cases::all();
     for case in &cases {
         render(&workspace, case, "html");
     }
@@ -34,7 +34,7 @@ fn every_report_holds_in_a_real_browser() {
 #[test]
 fn a_long_run_of_many_endpoints_is_a_page_of_moderate_size() {
     let workspace = Workspace::new();
-    let case = Case { name: "long", result: report_results::long(), charts: 1 };
+    let case = Case { name: "long", result: cases::long(), charts: 1 };
     render(&workspace, &case, "html");
     let bytes = fs::metadata(workspace.path("long.html")).expect("the page").len();
     assert!(bytes < MOST_BYTES, "{bytes} bytes");
@@ -49,7 +49,7 @@ fn no_cell_of_a_csv_is_a_formula() {
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
         let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("CSV");
-        assert!(rows.len() > report_results::hostile_texts().len(), "{format} has {} rows", rows.len());
+        assert!(rows.len() > cases::hostile_texts().len(), "{format} has {} rows", rows.len());
         let formula = |cell: &&str| cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
         let found: Vec<&str> = rows.iter().flat_map(|row| row.iter()).filter(formula).collect();
         assert!(found.is_empty(), "{format}: {found:?}");
@@ -81,11 +81,11 @@ fn hostile_texts_leave_the_junit_file_well_formed() {
     let parsed = Command::new("/usr/bin/python3").args(["-c", script]).arg(file).output().expect("python3");
     assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
     let cases: usize = String::from_utf8_lossy(&parsed.stdout).trim().parse().expect("a number");
-    assert!(cases >= report_results::hostile_texts().len(), "{cases} test cases");
+    assert!(cases >= cases::hostile_texts().len(), "{cases} test cases");
 }
 
 fn hostile() -> Case {
-    report_results::all().into_iter().find(|case| case.name == "hostile").expect("the hostile case")
+    cases::all().into_iter().find(|case| case.name == "hostile").expect("the hostile case")
 }
 
 /// Writes the report of a case beside its result, and returns it.

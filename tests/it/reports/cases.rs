@@ -13,7 +13,7 @@ use loadgate::result::schema::{
     Task, Tool, WholeRun,
 };
 
-use super::report_verdicts as verdicts;
+use super::verdicts;
 
 /// A result and what its page must show.
 pub struct Case {

@@ -142,7 +142,7 @@ fn facts(result: &RunResult) -> String {
         ("runner", "machine", plain(&format!("{} CPUs, {}", result.runner.cpus, result.runner.cpu_model))),
         ("environment", "environment", code(&result.environment)),
         ("target", "target", code(&result.target)),
-        ("started_at", "began", code(&result.started_at)),
+        ("started_at", "began", code(&number::moment(&result.started_at))),
         ("seed", "seed", result.seed.to_string()),
         ("plan_digest", "plan digest", code(&result.plan_digest)),
         ("git", "commit", if commit.is_empty() { number::NOTHING.to_owned() } else { commit.join(", ") }),

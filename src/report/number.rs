@@ -1,5 +1,7 @@
 //! The only place where numbers become text: three digits that matter, and a unit.
 
+use jiff::Timestamp;
+
 use crate::result::verdict::CheckUnit;
 
 /// What stands where there is no number.
@@ -26,6 +28,12 @@ pub fn counted(n: u64, what: &str) -> String {
 /// The same of a word that has a plural of its own.
 pub fn counted_as(n: u64, one: &str, several: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { several })
+}
+
+/// `2026-11-24 10:15:05 UTC` of an RFC 3339 time; what is none stays as it is.
+pub fn moment(text: &str) -> String {
+    let parsed: Result<Timestamp, _> = text.parse();
+    parsed.map_or_else(|_| text.to_owned(), |at| at.strftime("%F %T UTC").to_string())
 }
 
 /// A time given in milliseconds: `40 µs`, `0.84 ms`, `12.3 ms`, `1.24 s`, `2 min 5 s`.
@@ -233,6 +241,13 @@ mod tests {
             assert_eq!(change(value), text, "{value}");
         }
         assert_eq!(points(0.004_5), "+0.45 pp");
+    }
+
+    #[test]
+    fn a_moment_has_whole_seconds() {
+        assert_eq!(moment("2026-11-24T10:15:05.787595878Z"), "2026-11-24 10:15:05 UTC");
+        assert_eq!(moment("2026-11-24T12:15:05+02:00"), "2026-11-24 10:15:05 UTC");
+        assert_eq!(moment("yesterday"), "yesterday");
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub fn about(result: &RunResult) -> Vec<Fact> {
     let stages = levels.collect::<Vec<_>>().join(", ");
     let all = [
         ("target", fact("target", text(&result.target))),
-        ("started_at", fact("started", text(&result.started_at))),
+        ("started_at", fact("started", text(&number::moment(&result.started_at)))),
         ("duration_s", fact("lasted", number::seconds(result.duration_s))),
         ("steady_s", fact("judged", number::seconds(result.steady_s))),
         (

@@ -213,7 +213,7 @@ fn a_small_run_is_a_small_summary() {
     | machine | 4 CPUs, AMD EPYC 7763 64-Core Processor |
     | environment | ` demo ` |
     | target | ` http://127.0.0.1:8000 ` |
-    | began | ` 2026-11-24T10:15:00Z ` |
+    | began | ` 2026-11-24 10:15:00 UTC ` |
     | seed | 42 |
     | plan digest | ` 0f1e2d ` |
     | commit | ` c0ffee `, ` refs/heads/main ` |

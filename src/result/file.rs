@@ -333,10 +333,9 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let written = match path.canonicalize() {
         Ok(target) if target.is_file() => write_beside(&target, bytes),
-        Ok(_) if !path.is_dir() => {
-            File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes))
-        }
-        _ => write_beside(path, bytes),
+        Ok(target) if target.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes)),
+        Err(_) => write_beside(path, bytes),
     };
     written.map_err(io_error(NAMED, path))
 }

@@ -27,6 +27,8 @@ fn a_place_that_cannot_be_written_is_named() {
         &["cannot write to `no/such/folder/x.md`", "another file with `-o`"],
     );
     refused(&workspace, &report("reports"), &["cannot write to `reports`"]);
+    refused(&workspace, &report("reports/latest"), &["cannot write to `reports/latest`"]);
+    assert!(folder(&workspace).join("result.json").is_file(), "the link to the newest run is kept");
     // Nobody, not even root, makes a file there.
     refused(&workspace, &report("/proc/x.md"), &["cannot write to `/proc/x.md`"]);
     let left: Vec<_> = fs::read_dir(workspace.path(".")).expect("a folder").flatten().collect();

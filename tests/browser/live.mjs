@@ -6,6 +6,7 @@
 
 import { guardedPage, withBrowser } from './browser.mjs';
 import * as look from './look.mjs';
+import { orderOf } from './use.mjs';
 
 const UPDATES = 3;
 const UPDATE_MS = 30_000;
@@ -37,7 +38,7 @@ async function arrange(page) {
   const has = { filter: await filter.isVisible(), sort: await sort.isVisible(), details: await details.count() > 0 };
   if (has.sort) await sort.press('Enter');
   if (has.details) await details.evaluate((it) => { it.parentElement.open = true; });
-  if (has.filter) await filter.pressSequentially('/');
+  if (has.filter) await filter.pressSequentially('other');
   return has;
 }
 
@@ -51,6 +52,7 @@ function state(page) {
       caret: focused.selectionStart,
       sort: sorted ? `${sorted.innerText.trim()} ${sorted.getAttribute('aria-sort')}` : 'none',
       open: document.querySelectorAll('details[open]').length,
+      hidden: [...document.querySelectorAll('#endpoints tbody:first-of-type tr')].filter((it) => !it.checkVisibility()).length,
       scroll: Math.round(scrollY),
     };
   });
@@ -64,6 +66,10 @@ async function survives(page) {
   if (has.filter && !before.focus) wrong.push('the filter cannot be focused');
   await updates(page, UPDATES);
   const after = await state(page);
+  if (after.hidden !== 1) wrong.push(`the filter hides ${after.hidden} endpoints and not the one without its text`);
+  const last = (await page.locator('#endpoints thead th button').count()) - 1;
+  const { told } = await page.locator('#endpoints').evaluate(orderOf, last);
+  if (told) wrong.push(`after updates the last column ${told}`);
   for (const key of Object.keys(before)) {
     if (before[key] !== after[key]) wrong.push(`an update changed ${key} from "${before[key]}" to "${after[key]}"`);
   }
@@ -134,7 +140,7 @@ async function follow(browser, url, { stop, killed }) {
     if (!(await connection.count())) wrong.push('nothing says whether the page is connected');
     // The browser itself tells of connections that are refused.
     if (killed) return [...await replaced(page), ...trouble.filter((it) => !it.includes('net::ERR_'))];
-    wrong.push(...await survives(page));
+    wrong.push(...await survives(page), ...await look.charts(page, { charts: 2 }));
     wrong.push(...await look.words(page), ...await look.width(page), ...await look.axe(page));
     await page.emulateMedia({ colorScheme: 'dark' });
     wrong.push(...await look.axe(page));

@@ -22,17 +22,16 @@ pub enum RowError {
 
 /// A row an endpoint, and all of them in the last row.
 pub fn endpoints(result: &RunResult) -> Result<String, RowError> {
-    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut table = Table::of(result);
     let counts = ["endpoint", "ok", "failed", "requests_per_second", "error_rate", "bytes_in", "bytes_out"];
     let times = |what: &'static str| TIMES.iter().map(move |name| format!("{what}_{name}_ms"));
     let header = counts.into_iter().map(str::to_owned).chain(times("response_time"));
     let end = SOCKET.into_iter().chain([STATE]).map(str::to_owned);
-    table.write_record(header.chain(times("service_time")).chain(end))?;
+    table.head(header.chain(times("service_time")).chain(end))?;
     for endpoint in result.endpoints.iter().chain(result.has("totals").then_some(&result.totals)) {
-        let row = endpoint_row(endpoint).into_iter().chain([state(result).to_owned()]);
-        table.write_record(row)?;
+        table.row(endpoint_row(endpoint))?;
     }
-    finish(table)
+    table.finish()
 }
 
 const TIMES: [&str; 9] = ["min", "mean", "p50", "p75", "p90", "p95", "p99", "p999", "max"];
@@ -41,12 +40,44 @@ const SOCKET: [&str; 4] = ["messages_in", "messages_out", "missing_messages", "u
 /// The column that says in every row whether the table is of a whole run: rows are copied without their table.
 const STATE: &str = "run";
 
-fn state(result: &RunResult) -> &'static str {
-    match result {
-        RunResult { salvaged: Some(_), .. } => "half-written",
-        RunResult { interrupted: true, .. } => "interrupted",
-        RunResult { aborted: Some(_), .. } => "aborted",
-        _ => "complete",
+/// A table of which every row ends with the state of its run.
+struct Table {
+    writer: csv::Writer<Vec<u8>>,
+    state: &'static str,
+    columns: usize,
+    rows: usize,
+}
+
+impl Table {
+    fn of(result: &RunResult) -> Self {
+        let state = match result {
+            RunResult { salvaged: Some(_), .. } => "half-written",
+            RunResult { interrupted: true, .. } => "interrupted",
+            RunResult { aborted: Some(_), .. } => "aborted",
+            _ => "complete",
+        };
+        Self { writer: csv::Writer::from_writer(Vec::new()), state, columns: 0, rows: 0 }
+    }
+
+    /// The names of the columns, that of the state among them.
+    fn head(&mut self, names: impl Iterator<Item = String>) -> Result<(), RowError> {
+        let names: Vec<_> = names.collect();
+        self.columns = names.len();
+        Ok(self.writer.write_record(names)?)
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) -> Result<(), RowError> {
+        self.rows += 1;
+        Ok(self.writer.write_record(cells.into_iter().chain([self.state.to_owned()]))?)
+    }
+
+    /// The whole text. Where nothing is left of a half-written result, an empty row says so.
+    fn finish(mut self) -> Result<String, RowError> {
+        if self.rows == 0 && self.state == "half-written" {
+            self.row(vec![String::new(); self.columns.saturating_sub(1)])?;
+        }
+        let bytes = self.writer.into_inner().map_err(|_| RowError::Unfinished)?;
+        String::from_utf8(bytes).map_err(|_| RowError::Unfinished)
     }
 }
 
@@ -78,17 +109,17 @@ fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
 
 /// A row a second and endpoint, of every endpoint in every second; all requests are in no row.
 pub fn series(result: &RunResult) -> Result<String, RowError> {
-    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut table = Table::of(result);
     let columns = [
         "t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms", STATE,
     ];
-    table.write_record(columns)?;
+    table.head(columns.map(str::to_owned).into_iter())?;
     let mut names: BTreeSet<&String> = result.endpoints.iter().map(|endpoint| &endpoint.name).collect();
     names.extend(result.series.iter().flat_map(|point| point.endpoints.keys()));
     for point in &result.series {
         for name in &names {
             let it = point.endpoints.get(*name);
-            table.write_record([
+            table.row([
                 point.t_s.to_string(),
                 point.length_s.to_string(),
                 safe(&point.phase),
@@ -99,11 +130,10 @@ pub fn series(result: &RunResult) -> Result<String, RowError> {
                 optional(it.and_then(|it| it.p50_ms)),
                 optional(it.and_then(|it| it.p95_ms)),
                 optional(it.and_then(|it| it.p99_ms)),
-                state(result).to_owned(),
             ])?;
         }
     }
-    finish(table)
+    table.finish()
 }
 
 fn optional(value: Option<impl ToString>) -> String {
@@ -115,11 +145,6 @@ fn safe(text: &str) -> String {
     let text = printable(text);
     let first = text.trim_start_matches(|c: char| c.is_whitespace() || "'\"".contains(c)).chars().next();
     if first.is_some_and(|c| "=+-@＝＋－＠".contains(c)) { format!("'{text}") } else { text }
-}
-
-fn finish(table: csv::Writer<Vec<u8>>) -> Result<String, RowError> {
-    let bytes = table.into_inner().map_err(|_| RowError::Unfinished)?;
-    String::from_utf8(bytes).map_err(|_| RowError::Unfinished)
 }
 
 #[cfg(test)]
@@ -154,6 +179,16 @@ mod tests {
                 assert!(rows.next().unwrap().ends_with(",run"));
                 assert!(rows.all(|row| row.ends_with(&format!(",{state}"))), "{state}: {table}");
             }
+        }
+    }
+
+    #[test]
+    fn a_table_of_which_no_row_is_left_says_that_too() {
+        let salvaged = Some(Salvaged { missing: vec!["totals".into()], cut_in: None });
+        let nothing = RunResult { endpoints: Vec::new(), series: Vec::new(), salvaged, ..rich() };
+        for table in [endpoints(&nothing).unwrap(), series(&nothing).unwrap()] {
+            let rows: Vec<_> = table.lines().collect();
+            assert_eq!((rows.len(), rows[1].trim_start_matches(',')), (2, "half-written"), "{table}");
         }
     }
 

@@ -329,7 +329,7 @@ pub struct Point {
     pub length_s: f64,
     /// `ramp`, `warmup`, `steady` or `drain`.
     pub phase: String,
-    /// Users at its end.
+    /// Users, the most at once.
     pub users: u64,
     /// Successes.
     pub ok: u64,

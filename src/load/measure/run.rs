@@ -57,7 +57,7 @@ pub struct Window {
     pub length: Duration,
     /// What it belongs to.
     pub phase: Phase,
-    /// Virtual users at its end.
+    /// Virtual users, the most at once.
     pub users: u64,
     /// What was counted in it.
     pub recording_summary: WindowSummary,
@@ -173,7 +173,7 @@ impl Series {
         });
         merged.merge(recording);
         last.length += window.length;
-        last.users = window.users;
+        last.users = last.users.max(window.users);
         if last.length >= window.length * merge {
             self.flush();
         }

@@ -55,7 +55,7 @@ pub struct Row {
     pub time: String,
     /// What it belongs to.
     pub phase: String,
-    /// Users at its end.
+    /// Users, the most at once.
     pub users: String,
     /// Successes per second.
     pub ok: String,
@@ -151,7 +151,7 @@ fn few(point: &Point) -> [Carried; 3] {
 impl Moment<'_> {
     fn add(&mut self, next: &Moment) {
         self.length = next.from + next.length - self.from;
-        self.users = next.users;
+        self.users = self.users.max(next.users);
         self.ok = self.ok.saturating_add(next.ok);
         self.failed = self.failed.saturating_add(next.failed);
         for (mine, theirs) in self.times.iter_mut().zip(next.times) {

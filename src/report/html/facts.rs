@@ -33,14 +33,20 @@ pub fn tiles(result: &RunResult) -> Vec<Fact> {
     }
     let totals = &result.totals;
     let times = totals.response_time.as_ref();
-    vec![
+    let mut tiles = vec![
         percentile(("p95", Percentile::P95), times),
         percentile(("p99", Percentile::P99), times),
-        fact("error rate", totals.error_rate.map_or_else(|| number::NOTHING.to_owned(), number::ratio)),
         fact("successes per second", number::rate(totals.requests_per_second)),
         fact("successes", number::count(totals.ok)),
-        fact("failures", number::count(failures(&totals.failed))),
-    ]
+    ];
+    // As objectives and the list of failures have them.
+    if result.has("whole_run") {
+        let whole = &result.whole_run;
+        let rate = whole.error_rate.map_or_else(|| number::NOTHING.to_owned(), number::ratio);
+        tiles.push(fact("error rate, whole run", rate));
+        tiles.push(fact("failures, whole run", number::count(failures(&whole.failed))));
+    }
+    tiles
 }
 
 /// A percentile; of few requests its name says what it is.

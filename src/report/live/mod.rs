@@ -58,6 +58,9 @@ impl LiveError {
     /// The remedy.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Bind(_, error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                Some("an address of this machine is needed, such as 127.0.0.1:8089")
+            }
             Self::Bind(..) => Some("is another run there? `--live 0` takes any free port"),
             Self::System(_) | Self::Page(_) => None,
         }

@@ -33,7 +33,7 @@ pub fn tiles(result: &RunResult) -> Vec<Fact> {
     }
     let totals = &result.totals;
     let times = totals.response_time.as_ref();
-    let mut tiles = vec![
+    let mut facts = vec![
         percentile(("p95", Percentile::P95), times),
         percentile(("p99", Percentile::P99), times),
         fact("successes per second", number::rate(totals.requests_per_second)),
@@ -43,10 +43,10 @@ pub fn tiles(result: &RunResult) -> Vec<Fact> {
     if result.has("whole_run") {
         let whole = &result.whole_run;
         let rate = whole.error_rate.map_or_else(|| number::NOTHING.to_owned(), number::ratio);
-        tiles.push(fact("error rate, whole run", rate));
-        tiles.push(fact("failures, whole run", number::count(failures(&whole.failed))));
+        facts.push(fact("error rate, whole run", rate));
+        facts.push(fact("failures, whole run", number::count(failures(&whole.failed))));
     }
-    tiles
+    facts
 }
 
 /// A percentile; of few requests its name says what it is.

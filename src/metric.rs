@@ -67,6 +67,18 @@ impl Percentile {
         }
     }
 
+    /// How people write it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P75 => "p75",
+            Self::P90 => "p90",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::P999 => "p99.9",
+        }
+    }
+
     /// The fewest samples that say anything about it: 10 / (1 − p).
     pub fn enough(self) -> u64 {
         match self {

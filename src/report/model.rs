@@ -143,8 +143,8 @@ pub fn percentile(times: Option<&Times>, percentile: Percentile) -> String {
     }
 }
 
-/// What a percentile of so many requests is: a number of its own, or but the slowest of them. An old result may not know how
-/// many there were: then nothing is said against it.
+/// What a percentile of so many requests is: a number of its own, or but the slowest of them. An old result may
+/// not know how many there were: then nothing is said against it.
 pub fn carries(n: u64, quantile: f64) -> Carried {
     // Shares of ten are no round numbers in a computer: ten requests do carry p90.
     if n == 0 || n as f64 * (1.0 - quantile) >= 1.0 - 1e-9 { Carried::Well } else { Carried::Slowest }

@@ -19,9 +19,10 @@ use super::scale::Scale;
 const NINES: f64 = 4.0;
 /// Points of a curve.
 const POINTS: u32 = 48;
-/// The percentiles that are named, and whether there is room for them on the axis.
-const NAMED: [(&str, f64); 6] =
-    [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)];
+/// The percentiles for whose names the axis has room, beside that of its end.
+const ON_THE_AXIS: [Percentile; 4] = [Percentile::P50, Percentile::P90, Percentile::P99, Percentile::P999];
+/// The end of the axis.
+const END: (&str, f64) = ("p99.99", 0.9999);
 
 /// The distribution of one endpoint.
 #[derive(Debug, Clone, Serialize)]
@@ -98,7 +99,7 @@ impl Curve {
                 let most = (values.len() as f64).log10().min(NINES);
                 let nines = (0..=POINTS).map(|step| f64::from(step) / f64::from(POINTS) * most);
                 let points = nines.map(|nines| (nines / NINES, ms(1.0 - 10_f64.powf(-nines)))).collect();
-                Self { points, last: (most >= NINES).then(|| ms(0.9999)) }
+                Self { points, last: (most >= NINES).then(|| ms(END.1)) }
             }
             None => Self { points: known(times), last: None },
         }
@@ -107,10 +108,9 @@ impl Curve {
 
 /// What a result without its histogram still knows.
 fn known(times: &Times) -> Vec<(f64, f64)> {
-    let values = [times.p50_ms, times.p75_ms, times.p90_ms, times.p95_ms, times.p99_ms, times.p999_ms];
-    let known = NAMED.into_iter().zip(values);
-    let carried = known.filter(|((_, quantile), _)| model::carries(times.n, *quantile) == Carried::Well);
-    carried.map(|((_, quantile), ms)| (place(quantile), ms)).collect()
+    let carried = |it: &Percentile| model::carries(times.n, it.quantile()) == Carried::Well;
+    let known = Percentile::ALL.into_iter().filter(carried);
+    known.map(|it| (place(it.quantile()), times.percentile_ms(it))).collect()
 }
 
 fn place(quantile: f64) -> f64 {
@@ -118,11 +118,8 @@ fn place(quantile: f64) -> f64 {
 }
 
 fn ticks() -> Vec<Tick> {
-    let named = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
-    named
-        .into_iter()
-        .map(|(name, quantile)| Tick { at: percent(place(quantile)), text: name.to_owned() })
-        .collect()
+    let named = ON_THE_AXIS.map(|it| (it.label(), it.quantile())).into_iter().chain([END]);
+    named.map(|(name, quantile)| Tick { at: percent(place(quantile)), text: name.to_owned() }).collect()
 }
 
 fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curve]: &[Curve; 2]) -> Vec<Row> {
@@ -133,12 +130,12 @@ fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curv
         service: time(service.map(pick)),
     };
     let mut rows = vec![row("min", |times| times.min_ms), row("mean", |times| times.mean_ms)];
-    rows.extend(NAMED.into_iter().zip(Percentile::ALL).map(|((name, _), percentile)| Row {
-        name,
+    rows.extend(Percentile::ALL.map(|percentile| Row {
+        name: percentile.label(),
         response: model::percentile(Some(response), percentile),
         service: model::percentile(service, percentile),
     }));
-    rows.push(Row { name: "p99.99", response: time(response_curve.last), service: time(service_curve.last) });
+    rows.push(Row { name: END.0, response: time(response_curve.last), service: time(service_curve.last) });
     rows.push(row("max", |times| times.max_ms));
     rows
 }

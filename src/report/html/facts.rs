@@ -34,8 +34,8 @@ pub fn tiles(result: &RunResult) -> Vec<Fact> {
     let totals = &result.totals;
     let times = totals.response_time.as_ref();
     let mut facts = vec![
-        percentile(("p95", Percentile::P95), times),
-        percentile(("p99", Percentile::P99), times),
+        percentile(Percentile::P95, times),
+        percentile(Percentile::P99, times),
         fact("successes per second", number::rate(totals.requests_per_second)),
         fact("successes", number::count(totals.ok)),
     ];
@@ -50,7 +50,8 @@ pub fn tiles(result: &RunResult) -> Vec<Fact> {
 }
 
 /// A percentile; of few requests its name says what it is.
-fn percentile((name, percentile): (&str, Percentile), times: Option<&Times>) -> Fact {
+fn percentile(percentile: Percentile, times: Option<&Times>) -> Fact {
+    let name = percentile.label();
     let carried = times.map_or(Carried::Well, |it| model::carries(it.n, percentile.quantile()));
     let told = match (carried, times) {
         (Carried::Slowest, Some(times)) => format!("{name}: slowest of {}", number::count(times.n)),

@@ -8,6 +8,7 @@ pub mod context;
 pub mod event;
 pub mod marker;
 pub mod output;
+pub mod proposal;
 pub mod repository;
 pub mod summary;
 pub mod token;

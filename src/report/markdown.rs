@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod section;
+pub mod table;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use super::load;
 use super::{comparison, model, note, number, reproduce, sentence, text};
 use escape::{code, plain};
 use section::{Importance, Section, joined};
+use table::{below, list, table};
 
 /// What a job summary may have.
 const MOST_BYTES: usize = 1_000_000;
@@ -151,26 +153,4 @@ fn facts(result: &RunResult) -> String {
     ];
     let there = rows.into_iter().filter(|(field, ..)| result.has(field));
     table(["", "of the run"], 2, there.map(|(_, what, value)| [what.to_owned(), value]))
-}
-
-/// A table, of which the first columns hold words and the others numbers; nothing where it has no row.
-/// Cells are markdown.
-fn table<const N: usize>(head: [&str; N], words: usize, rows: impl Iterator<Item = [String; N]>) -> String {
-    let line = |cells: [String; N]| format!("| {} |\n", cells.join(" | "));
-    let rows: String = rows.map(line).collect();
-    let sides: String = (0..N).map(|column| if column < words { "---|" } else { "--:|" }).collect();
-    if rows.is_empty() { rows } else { format!("{}|{sides}\n{rows}", line(head.map(str::to_owned))) }
-}
-
-fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| ["- ", &plain(line), "\n"].concat()).collect()
-}
-
-/// Two blocks, either of which may be empty.
-fn below(above: String, below: &str) -> String {
-    match (above.is_empty(), below.is_empty()) {
-        (_, true) => above,
-        (true, false) => below.to_owned(),
-        (false, false) => format!("{above}\n{below}"),
-    }
 }

@@ -45,13 +45,18 @@ impl Section {
 /// The sections as a text of at most `budget` bytes: of those that matter least the last is left out first,
 /// and then it is said which.
 pub fn joined(sections: &[Section], budget: usize) -> String {
+    joined_of(sections, budget, "result.json")
+}
+
+/// The same of what is in another place as a whole.
+pub fn joined_of(sections: &[Section], budget: usize, whole: &str) -> String {
     let mut kept: Vec<&Section> = sections.iter().collect();
     let mut left_out: Vec<&str> = Vec::new();
     loop {
         let mut texts: Vec<_> = kept.iter().map(|section| section.text()).collect();
         if !left_out.is_empty() {
             texts.push(format!(
-                "Left out for want of room: {}. All of it is in result.json.\n",
+                "Left out for want of room: {}. All of it is in {whole}.\n",
                 left_out.join("; ")
             ));
         }

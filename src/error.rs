@@ -10,6 +10,7 @@ use crate::config::file::FileError;
 use crate::config::problem::Problem;
 use crate::config::render::{Color, render};
 use crate::config::source::Sources;
+use crate::github::proposal::ProposalError;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
@@ -57,6 +58,9 @@ pub enum Error {
     /// What is remembered cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Remembered runs do not get into the repository.
+    #[error(transparent)]
+    Proposal(ProposalError),
     /// Nothing of the kind can be remembered or accepted.
     #[error(transparent)]
     Baseline(#[from] baseline::Error),
@@ -83,6 +87,15 @@ impl From<FileError> for Error {
     }
 }
 
+impl From<ProposalError> for Error {
+    fn from(error: ProposalError) -> Self {
+        match error {
+            ProposalError::Folder(error) => Self::Folder(error),
+            other => Self::Proposal(other),
+        }
+    }
+}
+
 impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
@@ -93,6 +106,7 @@ impl Error {
             | Self::Baseline(_)
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
+            Self::Proposal(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
@@ -142,6 +156,7 @@ impl Error {
             Self::Target(error) => error.hint(),
             Self::Result(error) => error.hint().map(str::to_owned),
             Self::Folder(error) => error.hint().map(str::to_owned),
+            Self::Proposal(error) => error.hint(),
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Confirm(error) => Some(error.hint().into()),

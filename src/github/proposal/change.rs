@@ -74,7 +74,9 @@ impl Change {
         let mut after = before.clone();
         let withdrawn: BTreeSet<&str> =
             pending.withdrawn.iter().filter_map(|spot| spot.name_in(folder)).collect();
-        withdrawn.iter().for_each(|name| after.remove(name));
+        for name in &withdrawn {
+            after.remove(name);
+        }
         let mut contents = BTreeMap::new();
         for Waiting { spot, sha, document } in &pending.waiting {
             let Some(name) = spot.name_in(folder) else { continue };
@@ -87,7 +89,9 @@ impl Change {
             contents.entry(name).or_insert_with(|| Content::Text(text.clone()));
         }
         let keep_runs = home.map_or(usize::MAX, |home| home.rules.keep_runs);
-        prune::surplus(&after.runs, keep_runs).iter().for_each(|name| after.remove(name));
+        for name in prune::surplus(&after.runs, keep_runs) {
+            after.remove(&name);
+        }
         self.note(folder, contents, (&before, &after, &withdrawn));
         self.tell(folder, home, (before, after));
     }

@@ -199,10 +199,10 @@ impl<'c> Contents<'c> {
         }
         let read = |tree: Option<&str>| tree.map_or_else(|| Ok(Rc::default()), |tree| self.folder(tree));
         let (before, after) = (read(before)?, read(after)?);
-        let named = |entries: &Rc<[Entry]>| -> BTreeMap<String, Entry> {
+        let by_name = |entries: &Rc<[Entry]>| -> BTreeMap<String, Entry> {
             entries.iter().map(|entry| (entry.path.clone(), entry.clone())).collect()
         };
-        let (mut before, mut after) = (named(&before), named(&after));
+        let (mut before, mut after) = (by_name(&before), by_name(&after));
         let names: BTreeSet<String> = before.keys().chain(after.keys()).cloned().collect();
         for name in names {
             let (before, after) = (before.remove(&name), after.remove(&name));

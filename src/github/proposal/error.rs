@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use crate::baseline::defect::FolderError;
 use crate::github::client::ClientError;
-use crate::report::text::printable;
 
 /// What a job needs for a pull request.
 const PERMISSIONS: &str = "{contents: write, pull-requests: write}";
@@ -109,7 +108,7 @@ impl ProposalError {
             Self::Foreign { .. } | Self::OtherBase { .. } => Some("close it, or merge it".into()),
             Self::Lost(_) => Some("start the job again".into()),
             Self::TooMuch(_) => Some("delete the branch: loadgate makes it anew".into()),
-            Self::Folder(error) => error.hint().map(|hint| printable(hint)),
+            Self::Folder(error) => error.hint().map(str::to_owned),
         }
     }
 }

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::client::Client;
+use super::context::Host;
 use super::marker::Marker;
 use super::repository::{RunNumber, Slug};
 use crate::baseline::Baseline;
@@ -91,6 +92,11 @@ pub struct Told {
     pub runs: u64,
     /// What was found on the branch and is not carried over, as sentences.
     pub strange: Vec<String>,
+}
+
+/// A client for the repository of a job.
+pub fn client(host: &Host) -> Result<Client, ProposalError> {
+    Client::open(host).map_err(ProposalError::client("use the API of GitHub"))
 }
 
 /// A look at the repository: the base, and the new runs as files.

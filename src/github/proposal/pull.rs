@@ -55,15 +55,14 @@ impl Pull {
     /// The open one of our branch that goes into this one; none where there is none.
     pub(super) fn open(client: &Client, base: &str) -> Result<Option<Self>, ProposalError> {
         let open = Self::of_branch(client, "open").map_err(ProposalError::client("list pull requests"))?;
-        match open.into_iter().next() {
-            None => Ok(None),
-            Some(pull) if !pull.is_ours() => {
-                Err(ProposalError::Foreign { number: pull.number, branch: BRANCH })
-            }
-            Some(pull) if pull.base.branch != base => {
+        let fits = |pull: &&Self| pull.is_ours() && pull.base.branch == base;
+        match (open.iter().find(fits).cloned(), open.into_iter().next()) {
+            (Some(pull), _) => Ok(Some(pull)),
+            (None, None) => Ok(None),
+            (None, Some(pull)) if pull.is_ours() => {
                 Err(ProposalError::OtherBase { number: pull.number, base: pull.base.branch })
             }
-            Some(pull) => Ok(Some(pull)),
+            (None, Some(pull)) => Err(ProposalError::Foreign { number: pull.number, branch: BRANCH }),
         }
     }
 

@@ -21,6 +21,7 @@ use super::context::Host;
 use super::repository::Repository;
 use super::token::{Credential, Token};
 use crate::clock;
+use crate::load::shutdown::Shutdown;
 use crate::load::tls;
 use answer::Answer;
 use patience::Patience;
@@ -46,6 +47,8 @@ pub struct Client {
     host: Host,
     repository: Repository,
     patience: Patience,
+    /// A job that is cancelled meanwhile waits for nothing.
+    shutdown: Shutdown,
     login: OnceCell<String>,
 }
 
@@ -82,12 +85,13 @@ impl Client {
         let setup = |source| ClientError::Setup { api: host.api.clone(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| setup(error.into()))?;
-        let crab = {
+        let (crab, shutdown) = {
             let _inside = runtime.enter();
-            carrier(&host.api, token).map_err(setup)?
+            let shutdown = Shutdown::listen().map_err(|error| setup(error.into()))?;
+            (carrier(&host.api, token).map_err(setup)?, shutdown)
         };
         let (host, patience) = (host.clone(), Patience::begin());
-        Ok(Self { runtime, crab, host, repository, patience, login: OnceCell::new() })
+        Ok(Self { runtime, crab, host, repository, patience, shutdown, login: OnceCell::new() })
     }
 
     /// The repository.
@@ -151,7 +155,7 @@ impl Client {
                 return Ok(found);
             }
             let pause = self.patience.after(attempt).ok_or(error)?;
-            self.runtime.block_on(tokio::time::sleep(pause));
+            self.unless_asked_to_end(async { Ok(tokio::time::sleep(pause).await) })?;
             attempt += 1;
         }
     }
@@ -214,7 +218,7 @@ impl Client {
 
     /// The answer that counts, after as many attempts as it takes and there is time for.
     fn answered(&self, ask: &Ask) -> Result<Answer, ClientError> {
-        self.runtime.block_on(async {
+        self.unless_asked_to_end(async {
             let mut attempt = 1;
             loop {
                 let outcome = self.attempt(&self.crab, ask).await;
@@ -223,6 +227,19 @@ impl Client {
                     None => return outcome?.accepted(&ask.name()),
                 }
                 attempt += 1;
+            }
+        })
+    }
+
+    fn unless_asked_to_end<T>(
+        &self,
+        work: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = self.shutdown.requested() => Err(ClientError::Interrupted),
+                done = work => done,
             }
         })
     }

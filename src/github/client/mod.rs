@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::context::Host;
 use super::repository::Repository;
-use super::token::{Credential, Token};
+use super::token::Credential;
 use crate::clock;
 use crate::load::shutdown::Shutdown;
 use crate::load::tls;
@@ -76,22 +76,30 @@ impl Ask<'_> {
 impl Client {
     /// A client for the repository of a job.
     pub fn open(host: &Host) -> Result<Self, ClientError> {
+        match &host.credential {
+            Credential::Token(_) => Self::new(host, Patience::begin()),
+            Credential::Missing => Err(ClientError::NoToken),
+            Credential::Malformed => Err(ClientError::MalformedToken),
+        }
+    }
+
+    /// A client for what everybody may read, for somebody who waits: it gives up within seconds.
+    pub fn anonymous(host: &Host) -> Result<Self, ClientError> {
+        Self::new(&Host { credential: Credential::Missing, ..host.clone() }, Patience::brief())
+    }
+
+    fn new(host: &Host, patience: Patience) -> Result<Self, ClientError> {
         let repository = host.repository.clone().ok_or(ClientError::NoRepository)?;
-        let token = match &host.credential {
-            Credential::Token(token) => token,
-            Credential::Missing => return Err(ClientError::NoToken),
-            Credential::Malformed => return Err(ClientError::MalformedToken),
-        };
         let setup = |source| ClientError::Setup { api: host.api.clone(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| setup(error.into()))?;
         let (crab, shutdown) = {
             let _inside = runtime.enter();
             let shutdown = Shutdown::listen().map_err(|error| setup(error.into()))?;
-            (carrier(&host.api, token).map_err(setup)?, shutdown)
+            (carrier(&host.api, &host.credential).map_err(setup)?, shutdown)
         };
-        let (host, patience) = (host.clone(), Patience::begin());
-        Ok(Self { runtime, crab, host, repository, patience, shutdown, login: OnceCell::new() })
+        let (host, login) = (host.clone(), OnceCell::new());
+        Ok(Self { runtime, crab, host, repository, patience, shutdown, login })
     }
 
     /// The repository.
@@ -155,7 +163,10 @@ impl Client {
                 return Ok(found);
             }
             let pause = self.patience.after(attempt).ok_or(error)?;
-            self.unless_asked_to_end(async { Ok(tokio::time::sleep(pause).await) })?;
+            self.unless_asked_to_end(async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            })?;
             attempt += 1;
         }
     }
@@ -192,11 +203,10 @@ impl Client {
 
     /// The login as the GraphQL API says it, which on an Enterprise server is not below the other one.
     fn viewer(&self) -> Option<String> {
-        let Credential::Token(token) = &self.host.credential else { return None };
         let base = self.host.api.strip_suffix("/v3").unwrap_or(&self.host.api);
         let crab = {
             let _inside = self.runtime.enter();
-            carrier(base, token).ok()?
+            carrier(base, &self.host.credential).ok()?
         };
         let body = json!({ "query": "query { viewer { login } }" });
         let ask = Ask { method: Method::POST, route: "/graphql", body: Some(&body), most: LARGEST_ANSWER };
@@ -277,7 +287,10 @@ impl Client {
 }
 
 /// What carries the requests. To be made within the runtime that it lives in.
-fn carrier(base: &str, token: &Token) -> Result<Octocrab, Box<dyn std::error::Error + Send + Sync>> {
+fn carrier(
+    base: &str,
+    credential: &Credential,
+) -> Result<Octocrab, Box<dyn std::error::Error + Send + Sync>> {
     tls::install_provider();
     let http = reqwest::Client::builder()
         .connect_timeout(CONNECT)
@@ -285,11 +298,12 @@ fn carrier(base: &str, token: &Token) -> Result<Octocrab, Box<dyn std::error::Er
         .retry(reqwest::retry::never())
         .build()?;
     let accept = (header::ACCEPT, "application/vnd.github+json".to_owned());
-    Ok(Octocrab::builder()
-        .base_uri(base)?
-        .personal_token(token.reveal().to_owned())
-        .add_header(accept.0, accept.1)
-        .build_with_reqwest(http)?)
+    let builder = Octocrab::builder().base_uri(base)?.add_header(accept.0, accept.1);
+    let builder = match credential {
+        Credential::Token(token) => builder.personal_token(token.reveal().to_owned()),
+        Credential::Missing | Credential::Malformed => builder,
+    };
+    Ok(builder.build_with_reqwest(http)?)
 }
 
 fn parsed<T: DeserializeOwned>(answer: &Answer, ask: &Ask) -> Result<T, ClientError> {

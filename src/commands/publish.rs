@@ -224,7 +224,9 @@ fn policy(given: CommentPolicy) -> Policy {
     }
 }
 
+/// Later steps may run in another folder, so that paths are absolute.
 fn paths(folder: &Path) -> Paths {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let named = |document: Document| folder.join(document.file_name());
     let there = |path: &Path| if path.exists() { path.display().to_string() } else { String::new() };
     Paths {

@@ -29,4 +29,4 @@ mod window;
 pub mod write;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -3,3 +3,5 @@
 mod contract;
 
 mod mock;
+mod runner;
+mod words;

@@ -10,9 +10,15 @@ mod verdicts;
 
 use std::path::PathBuf;
 
+use loadgate::result::schema::RunResult;
 use serde_json::Value;
 
 use crate::harness::{Demo, Finished, Workspace};
+
+/// A result with everything in it.
+pub fn rich_result() -> RunResult {
+    cases::rich()
+}
 
 /// Every format of `loadgate report` and the file of a run that it makes again.
 const FILES: [(&str, &str); 6] = [

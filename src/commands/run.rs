@@ -8,6 +8,7 @@ use crate::clock;
 use crate::commands::before::{self, Before};
 use crate::commands::onlookers::Onlookers;
 use crate::commands::plan;
+use crate::commands::publish::Publication;
 use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
@@ -39,6 +40,9 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
         Outcome::Measured(Measured { result, folder, written }) => {
             // What could not be written is no reason to keep the verdict from who waits for it.
             let told = write::summary(&result, Some(folder.path()), variables::color());
+            if let Some(publication) = Publication::of_job(&args.publication, &args.plan.source) {
+                publication.publish(&result, folder.path());
+            }
             written.and(told.map_err(Error::from))
         }
         Outcome::Interrupted(_) => Ok(()),

@@ -126,11 +126,12 @@ pub fn limited(all: Vec<Annotation>) -> Vec<Annotation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::judged;
     use crate::result::fixture;
 
     #[test]
     fn a_broken_objective_is_an_error_on_the_line_that_set_it() {
-        let mut result = fixture::rich();
+        let mut result = judged();
         let verdict = result.verdict.as_mut().unwrap();
         let broken = verdict.checks.iter_mut().find(|check| model::rank(check) == Rank::Broken).unwrap();
         broken.line = Some(41);

@@ -91,6 +91,7 @@ fn word(status: Status) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::judged;
     use crate::result::fixture;
 
     #[test]
@@ -99,7 +100,7 @@ mod tests {
         let path = folder.path().join("output");
         std::fs::write(&path, "before=1\n").unwrap();
         let paths = Paths { folder: "reports/x".into(), ..Paths::default() };
-        Outputs::of(&fixture::rich(), &paths).append(&path).unwrap();
+        Outputs::of(&judged(), &paths).append(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("before=1\nverdict<<loadgate_"), "{text}");
         let delimiter = text.lines().nth(1).unwrap().split_once("<<").unwrap().1;

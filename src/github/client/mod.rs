@@ -151,7 +151,8 @@ impl Client {
                 return Ok(found);
             }
             let pause = self.patience.after(attempt).ok_or(error)?;
-            self.runtime.block_on(tokio::time::sleep(pause));
+            // A timer is made inside of the runtime, or not at all.
+            self.runtime.block_on(async { tokio::time::sleep(pause).await });
             attempt += 1;
         }
     }

@@ -63,7 +63,7 @@ pub fn long() -> RunResult {
 }
 
 /// Five hundred endpoints.
-fn wide() -> RunResult {
+pub fn wide() -> RunResult {
     let mut result = run(&numbered(500), 60);
     result.verdict = Some(verdicts::passed());
     result

@@ -15,9 +15,19 @@ use serde_json::Value;
 
 use crate::harness::{Demo, Finished, Workspace};
 
-/// A result with everything in it.
+/// A result with everything in it, which failed.
 pub fn rich_result() -> RunResult {
     cases::rich()
+}
+
+/// The same, had it passed.
+pub fn passed_result() -> RunResult {
+    RunResult { verdict: Some(verdicts::passed()), ..cases::rich() }
+}
+
+/// One of very many endpoints.
+pub fn wide_result() -> RunResult {
+    cases::wide()
 }
 
 /// Every format of `loadgate report` and the file of a run that it makes again.

@@ -20,7 +20,7 @@ use crate::github::comment::{News, Policy, Post, Posted, Room};
 use crate::github::context::{Context, Place};
 use crate::github::event::Event;
 use crate::github::marker::Marker;
-use crate::github::output::{Outputs, Paths};
+use crate::github::output::{Ended, Outputs, Paths};
 use crate::github::repository::{RunNumber, Slug};
 use crate::github::summary;
 use crate::github::trail::Step;
@@ -44,7 +44,8 @@ pub fn run(args: &PublishArgs) -> Result<u8, Error> {
     let result = file::read(path)?;
     let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
     let publication = Publication { job, args: &args.publication, source: &args.source };
-    publication.publish(&result, folder.unwrap_or(Path::new("")));
+    publication.tell(&result, folder.unwrap_or(Path::new("")));
+    publication.post(&result);
     Ok(0)
 }
 
@@ -69,10 +70,10 @@ pub fn failed(error: &Error) {
     if job.place == Place::Elsewhere {
         return;
     }
-    outputs(&job, &Outputs::of_error(error.exit_status()));
+    outputs(&job, &Outputs::without_result(Ended::Error, error.exit_status()));
     let text = error.report(Color::Never);
     summarise(&job, &|room| failure::summary(&text, room));
-    annotation::limited(failure::annotations(error, &job)).iter().for_each(|it| it.command().say());
+    say(&annotation::limited(&failure::annotations(error, &job)));
 }
 
 /// How a result is told, and where.
@@ -89,11 +90,21 @@ impl<'a> Publication<'a> {
         (job.place == Place::Actions).then_some(Self { job, args, source })
     }
 
-    /// Tells everything about a result: first what needs no network.
-    pub fn publish(&self, result: &RunResult, folder: &Path) {
+    /// Tells what a job can be told about a result without a network.
+    pub fn tell(&self, result: &RunResult, folder: &Path) {
         outputs(&self.job, &Outputs::of(result, &paths(folder)));
         summarise(&self.job, &|room| markdown::render_within(result, room));
-        annotation::of(result, &self.places(result)).iter().for_each(|it| it.command().say());
+        say(&annotation::of(result, &self.places(result)));
+    }
+
+    /// Tells that a run was stopped before its load began.
+    pub fn stopped(&self, exit_status: u8) {
+        outputs(&self.job, &Outputs::without_result(Ended::Interrupted, exit_status));
+        summarise(&self.job, &|_| "# INTERRUPTED\n\nstopped before the load began\n".to_owned());
+    }
+
+    /// Brings what GitHub keeps about it up to date.
+    pub fn post(&self, result: &RunResult) {
         self.comment(result);
     }
 
@@ -138,7 +149,7 @@ impl<'a> Publication<'a> {
             body: &|trail, room| body(result, trail, room),
         };
         let posted = Client::open(&self.job.host).and_then(|client| post.publish(&client, policy));
-        tell(posted);
+        told(posted);
     }
 
     fn marker(&self, result: &RunResult) -> Marker {
@@ -166,13 +177,12 @@ fn summarise(job: &Context, render: &dyn Fn(usize) -> String) {
 }
 
 /// Says what became of a comment.
-pub fn tell(posted: Result<Posted, ClientError>) {
+pub fn told(posted: Result<Posted, ClientError>) {
+    let note = |what: &str, url: &str| write::note(&format!("{what}: {}", write::plain(url)));
     match posted {
-        Ok(Posted::Created(url)) => write::note(&format!("comment: {}", write::plain(&url))),
-        Ok(Posted::Updated(url)) => {
-            write::note(&format!("comment, brought up to date: {}", write::plain(&url)))
-        }
-        Ok(Posted::Unchanged(url)) => write::note(&format!("comment, as it was: {}", write::plain(&url))),
+        Ok(Posted::Created(url)) => note("comment", &url),
+        Ok(Posted::Updated(url)) => note("comment, brought up to date", &url),
+        Ok(Posted::Unchanged(url)) => note("comment, as it was", &url),
         Ok(Posted::NothingToSay) => write::note("no comment: a plain pass needs none"),
         Ok(Posted::Newer(run)) => write::note(&format!("no comment: run {run} is later, and has written it")),
         Err(error) => {
@@ -180,6 +190,12 @@ pub fn tell(posted: Result<Posted, ClientError>) {
             let hint = error.hint(PERMISSION).map_or_else(String::new, |hint| format!(". To do: {hint}"));
             announce(level, &format!("no comment: {error}{hint}"));
         }
+    }
+}
+
+fn say(annotations: &[Annotation]) {
+    for annotation in annotations {
+        annotation.command().say();
     }
 }
 
@@ -208,7 +224,9 @@ fn policy(given: CommentPolicy) -> Policy {
     }
 }
 
+/// Later steps may run in another folder, so that paths are absolute.
 fn paths(folder: &Path) -> Paths {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let named = |document: Document| folder.join(document.file_name());
     let there = |path: &Path| if path.exists() { path.display().to_string() } else { String::new() };
     Paths {

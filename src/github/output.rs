@@ -25,6 +25,15 @@ pub struct Paths {
     pub report: String,
 }
 
+/// Why there is no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The command could not do its work.
+    Error,
+    /// It was stopped before the load began.
+    Interrupted,
+}
+
 impl Outputs {
     /// What is told about a result.
     pub fn of(result: &RunResult, paths: &Paths) -> Self {
@@ -51,9 +60,13 @@ impl Outputs {
     }
 
     /// What is told where there is no result.
-    pub fn of_error(exit_status: u8) -> Self {
+    pub fn without_result(ended: Ended, exit_status: u8) -> Self {
+        let verdict = match ended {
+            Ended::Error => "error",
+            Ended::Interrupted => word(Status::Interrupted),
+        };
         Self(vec![
-            ("verdict", "error".to_owned()),
+            ("verdict", verdict.to_owned()),
             ("exit-status", exit_status.to_string()),
             ("regressions", "0".to_owned()),
             ("sla-violations", "0".to_owned()),
@@ -112,6 +125,9 @@ mod tests {
     #[test]
     fn an_error_and_a_result_have_the_same_outputs() {
         let names = |outputs: Outputs| outputs.0.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(Outputs::of_error(2)), names(Outputs::of(&fixture::small(), &Paths::default())));
+        assert_eq!(
+            names(Outputs::without_result(Ended::Error, 2)),
+            names(Outputs::of(&fixture::small(), &Paths::default()))
+        );
     }
 }

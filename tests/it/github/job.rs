@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -74,22 +74,28 @@ impl Job {
 
     /// Runs a step to its end, with files of its own.
     pub fn step(&self, arguments: &[&str]) -> Step {
-        let file = |name: &str| self.workspace.write(&format!(".runner/{name}"), "");
-        let (output, summary) = (file("output"), file("summary"));
         let mut command = self.workspace.command(arguments);
-        command.envs(&self.variables).env("GITHUB_OUTPUT", &output).env("GITHUB_STEP_SUMMARY", &summary);
+        self.prepare(&mut command);
         let finished = self.workspace.finish(command);
-        let read = |path: &PathBuf| fs::read_to_string(path).expect("a file of the step");
-        let outputs = runner::outputs(&read(&output)).expect("outputs that fail no step");
-        let summary = runner::summary(&read(&summary)).expect("a summary that is shown").to_owned();
-        Step {
-            code: finished.code(),
-            log: Log::of(&format!("{}\n{}", finished.stdout, finished.stderr)),
-            stdout: finished.stdout,
-            stderr: finished.stderr,
-            outputs: outputs.into_iter().collect(),
-            summary,
-        }
+        self.left((finished.code(), finished.stdout, finished.stderr))
+    }
+
+    /// Gives a process what a runner would give to a step.
+    pub fn prepare(&self, command: &mut Command) {
+        let file = |name: &str| self.workspace.write(&format!(".runner/{name}"), "");
+        command.envs(&self.variables);
+        command.env("GITHUB_OUTPUT", file("output")).env("GITHUB_STEP_SUMMARY", file("summary"));
+    }
+
+    /// What a step left behind that ended so.
+    pub fn left(&self, (code, stdout, stderr): (i32, String, String)) -> Step {
+        let file = |name: &str| self.workspace.path(&format!(".runner/{name}"));
+        let read = |name: &str| fs::read_to_string(file(name)).expect("a file of the step");
+        let outputs = runner::outputs(&read("output")).expect("outputs that fail no step");
+        let summary = read("summary");
+        let summary = runner::summary(&summary).expect("a summary that is shown").to_owned();
+        let log = Log::of(&format!("{stdout}\n{stderr}"));
+        Step { code, stdout, stderr, log, outputs: outputs.into_iter().collect(), summary }
     }
 }
 

@@ -30,6 +30,11 @@ pub fn wide_result() -> RunResult {
     cases::wide()
 }
 
+/// One whose every text would rather be something else.
+pub fn hostile_result() -> RunResult {
+    cases::hostile()
+}
+
 /// Every format of `loadgate report` and the file of a run that it makes again.
 const FILES: [(&str, &str); 6] = [
     ("json", "result.json"),

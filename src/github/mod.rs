@@ -11,7 +11,7 @@ pub mod marker;
 pub mod output;
 pub mod proposal;
 pub mod repository;
-mod sticky;
+pub mod sticky;
 pub mod summary;
 pub mod token;
 pub mod trail;

@@ -4,6 +4,7 @@ mod cancelled;
 mod comments;
 mod contract;
 mod hostile;
+mod issues;
 mod job;
 mod mock;
 mod proposal;

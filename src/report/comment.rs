@@ -79,13 +79,21 @@ pub fn render_within(result: &RunResult, about: &About, room: Room) -> String {
 
 /// The issue of a run that did not pass.
 pub fn issue(result: &RunResult, about: &About) -> Issue {
+    issue_within(result, about, ROOM)
+}
+
+/// The same in the room that a server allows.
+pub fn issue_within(result: &RunResult, about: &About, room: Room) -> Issue {
+    Issue { title: title(result), body: joined(&sections(result, about, Place::Issue), room) }
+}
+
+fn title(result: &RunResult) -> String {
     let [scenario, environment] = [&result.scenario, model::environment(result)]
         .map(|name| shorten(&printable(name), LONGEST_IN_TITLE));
     let word = sentence::headline(result).word.to_lowercase();
     let title = format!("loadgate: {scenario} on {environment}: {word}");
     // Who is mentioned in a title is told.
-    let title = title.replace('@', "@\u{200b}").replace('#', "#\u{200b}");
-    Issue { title, body: joined(&sections(result, about, Place::Issue), ROOM) }
+    title.replace('@', "@\u{200b}").replace('#', "#\u{200b}")
 }
 
 /// The verdict first, then what it rests on; what one looks up is folded.

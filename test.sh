@@ -74,11 +74,13 @@ install_node_packages() {
 
 install_rust() {
     if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
+        # shellcheck source=/dev/null # Not of this repository.
         . "$HOME/.cargo/env"
     fi
     if ! command -v cargo >/dev/null; then
         curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
             sh -s -- -y --profile minimal --component rustfmt --component clippy
+        # shellcheck source=/dev/null # Not of this repository.
         . "$HOME/.cargo/env"
     fi
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt

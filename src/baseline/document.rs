@@ -118,6 +118,15 @@ pub fn run_text(run: &Run) -> serde_json::Result<String> {
     Ok(text(&value))
 }
 
+/// The line, from 1, in the text of a run that holds the numbers of an endpoint, or of all requests.
+pub fn line_of(run: &str, endpoint: Option<&str>) -> Option<usize> {
+    let key = match endpoint {
+        Some(name) => format!("    {}: {{", Value::from(name)),
+        None => "  \"whole_run\": ".to_owned(),
+    };
+    run.lines().position(|line| line.starts_with(&key)).map(|index| index + 1)
+}
+
 /// So many characters that depend on every one of a text.
 fn unlike(text: &str, length: usize) -> String {
     let mut digits = String::with_capacity(length + HEX_DIGEST);
@@ -186,7 +195,10 @@ mod tests {
   "whole_run": {"failed":34,"ok":15195}
 }
 "#);
-        assert_eq!(serde_json::from_str::<Run>(&run_text(&run).unwrap()).unwrap(), run);
+        let text = run_text(&run).unwrap();
+        assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run);
+        assert_eq!(line_of(&text, Some("POST /api/v1/builds")), Some(7));
+        assert_eq!((line_of(&text, None), line_of(&text, Some("GET /none"))), (Some(16), None));
     }
 
     #[test]

@@ -1,26 +1,77 @@
-//! The commit a job runs on, as GitHub Actions says it in variables and in the file of the event. Only
-//! reads. What cannot be read is a warning.
+//! Where a job runs, as GitHub Actions says it in variables and in the file of the event: the commit, the
+//! event, the API, the files it reads afterwards. Only reads. What cannot be read is a warning.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::event::{self, Event};
+use super::repository::{Repository, RunNumber};
+use super::token::Credential;
 use crate::result::schema::Git;
 
-/// More than any event; GitHub sends at most 25 MB.
-const LARGEST_EVENT: u64 = 32 << 20;
-/// The events of a pull request. The second runs in the base repository, with its secrets.
-const PULL_REQUESTS: [&str; 2] = ["pull_request", "pull_request_target"];
+/// The API of github.com.
+const API: &str = "https://api.github.com";
+/// The pages of github.com.
+const SERVER: &str = "https://github.com";
+/// Its pull requests get a token that cannot write, as forks do.
+const DEPENDABOT: &str = "dependabot[bot]";
 
 /// Where a job runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Context {
     /// The commit.
     pub git: Git,
     /// What could not be found out.
     pub warnings: Vec<String>,
+    /// Whether this is a job of Actions at all.
+    pub place: Place,
+    /// What started it.
+    pub event: Event,
+    /// Where the API is, and what for.
+    pub host: Host,
+    /// This run of the workflow.
+    pub run: Option<RunNumber>,
+    /// The files that the runner reads after the step.
+    pub files: Files,
+    /// Who started it.
+    pub actor: String,
+    /// The folder that the repository is checked out to.
+    pub workspace: Option<PathBuf>,
+    /// The branch or tag that the job runs on, without what comes before its name.
+    pub ref_name: Option<String>,
+    /// The branch that the repository calls its default.
+    pub default_branch: Option<String>,
+}
+
+/// Whether a process runs in a job of Actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// At somebody's desk, or in another CI.
+    #[default]
+    Elsewhere,
+    /// In Actions.
+    Actions,
+}
+
+/// A GitHub, and a repository on it.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    /// The base of its API, without a slash at its end.
+    pub api: String,
+    /// The base of its pages, likewise.
+    pub server: String,
+    /// The repository, where one is named that could be one.
+    pub repository: Option<Repository>,
+    /// What it lets this job in by.
+    pub credential: Credential,
+}
+
+/// The files that the runner reads after a step; none where it named none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// `GITHUB_OUTPUT`.
+    pub output: Option<PathBuf>,
+    /// `GITHUB_STEP_SUMMARY`.
+    pub summary: Option<PathBuf>,
 }
 
 impl Context {
@@ -32,148 +83,102 @@ impl Context {
     /// The context that these variables describe.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let given = |name| variable(name).filter(|value| !value.is_empty());
-        let git = Git { sha: given("GITHUB_SHA"), reference: given("GITHUB_REF"), fork: false };
-        let event = given("GITHUB_EVENT_NAME").unwrap_or_default();
-        if given("GITHUB_ACTIONS").as_deref() != Some("true") || !PULL_REQUESTS.contains(&event.as_str()) {
-            return Self { git, warnings: Vec::new() };
+        let place = if given("GITHUB_ACTIONS").as_deref() == Some("true") {
+            Place::Actions
+        } else {
+            Place::Elsewhere
+        };
+        let mut context = Self {
+            git: Git { sha: given("GITHUB_SHA"), reference: given("GITHUB_REF"), fork: false },
+            warnings: Vec::new(),
+            place,
+            event: Event::Other(String::new()),
+            host: Host::of(&given),
+            run: run_number(&given),
+            files: Files {
+                output: path(&given, "GITHUB_OUTPUT"),
+                summary: path(&given, "GITHUB_STEP_SUMMARY"),
+            },
+            actor: given("GITHUB_ACTOR").unwrap_or_default(),
+            workspace: path(&given, "GITHUB_WORKSPACE"),
+            ref_name: given("GITHUB_REF_NAME"),
+            default_branch: None,
+        };
+        if place == Place::Actions {
+            let path = given("GITHUB_EVENT_PATH").unwrap_or_default();
+            context.take(&given("GITHUB_EVENT_NAME").unwrap_or_default(), Path::new(&path));
         }
-        let path = given("GITHUB_EVENT_PATH").unwrap_or_default();
-        match read_event(Path::new(&path)) {
-            // Of a pull request, GITHUB_SHA is a merge that nobody made.
-            Ok(pull) if event == "pull_request" => {
-                let fork = pull.is_of_fork();
-                Self { git: Git { sha: Some(pull.head.sha), fork, ..git }, warnings: Vec::new() }
+        context
+    }
+
+    fn take(&mut self, name: &str, path: &Path) {
+        let told = event::read(name, path);
+        match &told.event {
+            Event::PullRequest(pull) => {
+                self.git.fork = pull.is_of_fork();
+                // Of a pull request, GITHUB_SHA is a merge that nobody made.
+                if name == "pull_request" {
+                    self.git.sha = Some(pull.head.sha.clone());
+                }
             }
-            Ok(pull) => Self { git: Git { fork: pull.is_of_fork(), ..git }, warnings: Vec::new() },
-            // Whoever cannot say where it comes from may not decide what is normal.
-            Err(error) => {
-                let warning = format!(
-                    "the event of this pull request cannot be read, so it counts as one of a fork: {error}"
-                );
-                Self { git: Git { fork: true, ..git }, warnings: vec![warning] }
+            Event::Unreadable => {
+                // Whoever cannot say where it comes from may not decide what is normal.
+                self.git.fork = true;
+                let why = told.trouble.as_ref().map_or_else(String::new, ToString::to_string);
+                self.warnings.push(format!(
+                    "the event of this pull request cannot be read, so it counts as one of a fork: {why}"
+                ));
             }
+            Event::WorkflowRun(_) | Event::Other(_) => {}
+        }
+        self.event = told.event;
+        self.default_branch = told.default_branch;
+    }
+
+    /// Whether the token of this job can only read: GitHub gives such to forks and to Dependabot.
+    pub fn is_read_only(&self) -> bool {
+        self.git.fork || (matches!(self.event, Event::PullRequest(_)) && self.actor == DEPENDABOT)
+    }
+
+    /// The page of this run; none outside of Actions.
+    pub fn run_url(&self) -> Option<String> {
+        let (repository, run) = (self.host.repository.as_ref()?, self.run?);
+        Some(format!("{}/{repository}/actions/runs/{}/attempts/{}", self.host.server, run.id, run.attempt))
+    }
+
+    /// The path of a file as the repository calls it; none for one outside of it.
+    pub fn in_repository(&self, path: &Path) -> Option<String> {
+        let (workspace, path) = (self.workspace.as_deref()?.canonicalize().ok()?, path.canonicalize().ok()?);
+        let below = path.strip_prefix(&workspace).ok()?;
+        let parts: Option<Vec<_>> = below.components().map(|part| part.as_os_str().to_str()).collect();
+        Some(parts?.join("/"))
+    }
+}
+
+impl Host {
+    fn of(given: &dyn Fn(&'static str) -> Option<String>) -> Self {
+        let base = |name, default: &str| {
+            given(name).unwrap_or_else(|| default.to_owned()).trim_end_matches('/').to_owned()
+        };
+        let token = given("LOADGATE_TOKEN").or_else(|| given("GITHUB_TOKEN"));
+        Self {
+            api: base("GITHUB_API_URL", API),
+            server: base("GITHUB_SERVER_URL", SERVER),
+            repository: given("GITHUB_REPOSITORY").and_then(|name| Repository::parse(&name)),
+            credential: token.map_or(Credential::Missing, |text| Credential::of(&text)),
         }
     }
 }
 
-/// The part of an event that is looked at.
-#[derive(Deserialize)]
-struct Event {
-    pull_request: PullRequest,
+fn run_number(given: &dyn Fn(&'static str) -> Option<String>) -> Option<RunNumber> {
+    let id = given("GITHUB_RUN_ID")?.parse().ok()?;
+    let attempt = given("GITHUB_RUN_ATTEMPT").and_then(|text| text.parse().ok()).unwrap_or(1);
+    Some(RunNumber { id, attempt })
 }
 
-/// A pull request: from where to where.
-#[derive(Deserialize)]
-struct PullRequest {
-    head: Side,
-    base: Side,
-}
-
-/// One side of a pull request.
-#[derive(Deserialize)]
-struct Side {
-    sha: String,
-    /// Null when a fork was deleted.
-    repo: Option<Repository>,
-}
-
-/// A repository.
-#[derive(PartialEq, Deserialize)]
-struct Repository {
-    full_name: String,
-}
-
-impl PullRequest {
-    fn is_of_fork(&self) -> bool {
-        self.head.repo.is_none() || self.head.repo != self.base.repo
-    }
-}
-
-fn read_event(path: &Path) -> io::Result<PullRequest> {
-    // Opening a pipe would wait for whoever writes it.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_EVENT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_EVENT {
-        return Err(io::Error::other("it is larger than 32 MiB"));
-    }
-    let event: Event = serde_json::from_slice(&bytes)?;
-    Ok(event.pull_request)
+fn path(given: &dyn Fn(&'static str) -> Option<String>, name: &'static str) -> Option<PathBuf> {
+    given(name).map(PathBuf::from)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    const HEAD: &str = "1111111111111111111111111111111111111111";
-
-    /// The context of a job with these variables, and an event of this text.
-    fn context(event: &str, changes: &[(&str, &str)]) -> Context {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("event.json");
-        std::fs::write(&path, event).unwrap();
-        let path = path.to_string_lossy().into_owned();
-        let standard = [
-            ("GITHUB_ACTIONS", "true"),
-            ("GITHUB_SHA", "merge"),
-            ("GITHUB_REF", "refs/pull/7/merge"),
-            ("GITHUB_EVENT_NAME", "pull_request"),
-            ("GITHUB_EVENT_PATH", path.as_str()),
-        ];
-        let find = |all: &[(&str, &str)], name: &str| {
-            all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
-        Context::of(&|name| find(changes, name).or_else(|| find(&standard, name)))
-    }
-
-    fn pull(head: &Value) -> String {
-        let base = json!({"sha": "base", "repo": {"full_name": "shop/api", "private": true}});
-        json!({"action": "opened", "pull_request": {"number": 7, "head": head, "base": base}}).to_string()
-    }
-
-    fn told(context: &Context) -> (&str, bool, usize) {
-        (context.git.sha.as_deref().unwrap_or_default(), context.git.fork, context.warnings.len())
-    }
-
-    #[test]
-    fn a_pull_request_is_its_head_and_knows_whether_it_is_of_a_fork() {
-        let own = pull(&json!({"sha": HEAD, "repo": {"full_name": "shop/api"}}));
-        let fork = pull(&json!({"sha": HEAD, "repo": {"full_name": "eve/api"}}));
-        let deleted = pull(&json!({"sha": HEAD, "repo": null}));
-        for (event, changes, expected) in [
-            (&own, &[][..], (HEAD, false, 0)),
-            (&fork, &[], (HEAD, true, 0)),
-            (&deleted, &[], (HEAD, true, 0)),
-            (&fork, &[("GITHUB_EVENT_NAME", "pull_request_target")], ("merge", true, 0)),
-            (&fork, &[("GITHUB_EVENT_NAME", "push")], ("merge", false, 0)),
-            (&fork, &[("GITHUB_ACTIONS", "")], ("merge", false, 0)),
-        ] {
-            assert_eq!(told(&context(event, changes)), expected, "{event} {changes:?}");
-        }
-        assert_eq!(context(&own, &[]).git.reference.as_deref(), Some("refs/pull/7/merge"));
-    }
-
-    #[test]
-    fn an_event_that_cannot_be_read_is_a_warning_and_counts_as_a_fork() {
-        for event in ["", "{}", "[1]", "{\"pull_request\": null}", "\u{0}", &"[".repeat(10_000)] {
-            assert_eq!(told(&context(event, &[])), ("merge", true, 1), "{event:.10}");
-        }
-        for path in ["", "/nowhere/event.json", "/", "/dev/null"] {
-            let context = context("{}", &[("GITHUB_EVENT_PATH", path)]);
-            assert_eq!(told(&context), ("merge", true, 1), "{path}");
-            assert!(
-                context.warnings[0]
-                    .starts_with("the event of this pull request cannot be read, so it counts")
-            );
-        }
-    }
-
-    #[test]
-    fn outside_of_actions_there_may_be_nothing() {
-        assert_eq!(Context::of(&|_| None), Context::default());
-        assert_eq!(Context::of(&|_| Some(String::new())), Context::default());
-    }
-}
+mod tests;

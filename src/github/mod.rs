@@ -1,3 +1,14 @@
 //! What GitHub tells a job, and what is told to GitHub. Best effort: nothing here changes a verdict.
 
+pub mod annotation;
+pub mod client;
+pub mod command;
+pub mod comment;
 pub mod context;
+pub mod event;
+pub mod marker;
+pub mod output;
+pub mod repository;
+pub mod summary;
+pub mod token;
+pub mod trail;

@@ -12,7 +12,7 @@ pub mod server;
 mod site;
 mod so_far;
 mod throttle;
-mod token;
+pub mod token;
 
 pub use so_far::Feed;
 

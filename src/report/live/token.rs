@@ -7,19 +7,13 @@ use std::hint::black_box;
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 
-/// 128 bits of the system's randomness, as 32 hexadecimal digits.
+/// A text that nobody can guess.
 pub struct Token(String);
 
 impl Token {
     /// One that nobody can guess.
     pub fn random() -> Result<Self, SysError> {
-        let mut bytes = [0; 16];
-        SysRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(bytes.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })))
+        unguessable().map(Self)
     }
 
     /// Whether it is the same; how long that takes tells nothing about where they differ.
@@ -36,6 +30,17 @@ impl Token {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// 128 bits of the system's randomness, as 32 hexadecimal digits.
+pub fn unguessable() -> Result<String, SysError> {
+    let mut bytes = [0; 16];
+    SysRng.try_fill_bytes(&mut bytes)?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 impl fmt::Debug for Token {

@@ -1,0 +1,300 @@
+//! The API of GitHub, behind blocking calls: octocrab carries the requests, and everything about trying
+//! again is here. A request that may have been done is never just repeated. Knows no comment, issue or
+//! pull request.
+
+mod answer;
+mod error;
+mod patience;
+mod route;
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::{Method, Request, header};
+use octocrab::Octocrab;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::context::Host;
+use super::repository::Repository;
+use super::token::{Credential, Token};
+use crate::clock;
+use crate::load::tls;
+use answer::Answer;
+use patience::Patience;
+
+pub use error::ClientError;
+pub use route::Route;
+
+/// More than a page of the longest comments.
+const LARGEST_ANSWER: usize = 16 << 20;
+/// What the API gives at once, at most.
+const PAGE: usize = 100;
+/// Pages that are looked at.
+const MOST_PAGES: u32 = 30;
+const CONNECT: Duration = Duration::from_secs(10);
+const REQUEST: Duration = Duration::from_secs(30);
+/// Who writes with the token of a job; that token may not ask who it is.
+const ACTIONS_BOT: &str = "github-actions[bot]";
+
+/// A repository on a GitHub. Everything that is asked of it together waits 90 s at most.
+pub struct Client {
+    runtime: tokio::runtime::Runtime,
+    crab: Octocrab,
+    host: Host,
+    repository: Repository,
+    patience: Patience,
+    login: OnceCell<String>,
+}
+
+/// A request.
+struct Ask<'a> {
+    method: Method,
+    route: &'a str,
+    body: Option<&'a Value>,
+    /// The most bytes of the answer.
+    most: usize,
+}
+
+impl Ask<'_> {
+    /// As it is called in messages.
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.route.split('?').next().unwrap_or_default())
+    }
+
+    /// Whether doing it twice is the same as doing it once.
+    fn is_repeatable(&self) -> bool {
+        self.method != Method::POST
+    }
+}
+
+impl Client {
+    /// A client for the repository of a job.
+    pub fn open(host: &Host) -> Result<Self, ClientError> {
+        let repository = host.repository.clone().ok_or(ClientError::NoRepository)?;
+        let token = match &host.credential {
+            Credential::Token(token) => token,
+            Credential::Missing => return Err(ClientError::NoToken),
+            Credential::Malformed => return Err(ClientError::MalformedToken),
+        };
+        let setup = |source| ClientError::Setup { api: host.api.clone(), source };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| setup(error.into()))?;
+        let crab = {
+            let _inside = runtime.enter();
+            carrier(&host.api, token).map_err(setup)?
+        };
+        let (host, patience) = (host.clone(), Patience::begin());
+        Ok(Self { runtime, crab, host, repository, patience, login: OnceCell::new() })
+    }
+
+    /// The repository.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// A path below the repository.
+    pub fn route(&self, parts: &[&str]) -> Route {
+        let repository = self.repository.to_string();
+        let (owner, name) = repository.split_once('/').unwrap_or_default();
+        Route::new(["repos", owner, name].into_iter().chain(parts.iter().copied()))
+    }
+
+    /// Asks for something.
+    pub fn get<T: DeserializeOwned>(&self, route: &Route) -> Result<T, ClientError> {
+        self.asked(Method::GET, route, None)
+    }
+
+    /// Asks for a list, page by page; of a very long one its first 3,000.
+    pub fn pages<T: DeserializeOwned>(&self, route: &Route) -> Result<Vec<T>, ClientError> {
+        let mut all = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let route = route.clone().with("per_page", &PAGE.to_string()).with("page", &page.to_string());
+            let ask = Ask { method: Method::GET, route: route.as_str(), body: None, most: LARGEST_ANSWER };
+            let answer = self.answered(&ask)?;
+            let more = answer.more;
+            all.extend(parsed::<Vec<T>>(&answer, &ask)?);
+            if !more {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Changes something.
+    pub fn patch<T: DeserializeOwned>(&self, route: &Route, body: &Value) -> Result<T, ClientError> {
+        self.asked(Method::PATCH, route, Some(body))
+    }
+
+    /// Removes something.
+    pub fn delete(&self, route: &Route) -> Result<(), ClientError> {
+        let ask = Ask { method: Method::DELETE, route: route.as_str(), body: None, most: LARGEST_ANSWER };
+        self.answered(&ask).map(drop)
+    }
+
+    /// Makes something, once: where it is not known whether it was made, `made` looks.
+    pub fn create<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        body: &Value,
+        made: &dyn Fn() -> Result<Option<T>, ClientError>,
+    ) -> Result<T, ClientError> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.asked(Method::POST, route, Some(body)) {
+                Err(error) if is_unsure(&error) => error,
+                outcome => return outcome,
+            };
+            if let Some(found) = made()? {
+                return Ok(found);
+            }
+            let pause = self.patience.after(attempt).ok_or(error)?;
+            self.runtime.block_on(tokio::time::sleep(pause));
+            attempt += 1;
+        }
+    }
+
+    /// The bytes behind a path, of which there are at most `most`; our token goes to GitHub only.
+    pub fn download(&self, route: &Route, most: usize) -> Result<Vec<u8>, ClientError> {
+        let ask = Ask { method: Method::GET, route: route.as_str(), body: None, most };
+        Ok(self.answered(&ask)?.bytes)
+    }
+
+    /// Who writes with this token.
+    pub fn login(&self) -> Result<&str, ClientError> {
+        if self.login.get().is_none() {
+            let login = self.find_login()?;
+            return Ok(self.login.get_or_init(|| login));
+        }
+        Ok(self.login.get().map_or(ACTIONS_BOT, String::as_str))
+    }
+
+    fn find_login(&self) -> Result<String, ClientError> {
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        match self.get::<User>(&Route::new(["user"])) {
+            Ok(user) => Ok(user.login),
+            // Apps are no users. The other API knows them, where it may be asked.
+            Err(error) if matches!(error.status(), Some(401 | 403 | 404)) => {
+                Ok(self.viewer().unwrap_or_else(|| ACTIONS_BOT.to_owned()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The login as the GraphQL API says it, which on an Enterprise server is not below the other one.
+    fn viewer(&self) -> Option<String> {
+        let Credential::Token(token) = &self.host.credential else { return None };
+        let base = self.host.api.strip_suffix("/v3").unwrap_or(&self.host.api);
+        let crab = {
+            let _inside = self.runtime.enter();
+            carrier(base, token).ok()?
+        };
+        let body = json!({ "query": "query { viewer { login } }" });
+        let ask = Ask { method: Method::POST, route: "/graphql", body: Some(&body), most: LARGEST_ANSWER };
+        let answer = self.runtime.block_on(self.attempt(&crab, &ask)).ok()?;
+        let answer: Value = serde_json::from_slice(&answer.bytes).ok()?;
+        answer.pointer("/data/viewer/login").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    fn asked<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        route: &Route,
+        body: Option<&Value>,
+    ) -> Result<T, ClientError> {
+        let ask = Ask { method, route: route.as_str(), body, most: LARGEST_ANSWER };
+        let answer = self.answered(&ask)?;
+        parsed(&answer, &ask)
+    }
+
+    /// The answer that counts, after as many attempts as it takes and there is time for.
+    fn answered(&self, ask: &Ask) -> Result<Answer, ClientError> {
+        self.runtime.block_on(async {
+            let mut attempt = 1;
+            loop {
+                let outcome = self.attempt(&self.crab, ask).await;
+                match self.pause(ask, &outcome, attempt) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return outcome?.accepted(&ask.name()),
+                }
+                attempt += 1;
+            }
+        })
+    }
+
+    /// How long to wait before another attempt; none if this one counts.
+    fn pause(&self, ask: &Ask, outcome: &Result<Answer, ClientError>, attempt: u32) -> Option<Duration> {
+        match outcome {
+            Ok(Answer { limited: Some(asked), .. }) => self.patience.as_asked(*asked, attempt),
+            Ok(answer) if answer.is_broken() && ask.is_repeatable() => self.patience.after(attempt),
+            Err(ClientError::Unreachable { .. }) if ask.is_repeatable() => self.patience.after(attempt),
+            _ => None,
+        }
+    }
+
+    async fn attempt(&self, crab: &Octocrab, ask: &Ask<'_>) -> Result<Answer, ClientError> {
+        let unreachable = |reason: String| ClientError::Unreachable { request: ask.name(), reason };
+        let request = Request::builder().method(ask.method.clone()).uri(ask.route);
+        let request = crab.build_request(request, ask.body).map_err(|error| unreachable(chain(&error)))?;
+        let exchange = async {
+            let response = crab.execute(request).await.map_err(|error| unreachable(chain(&error)))?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, ask.most).collect().await.map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    ClientError::TooLarge { request: ask.name(), most: ask.most }
+                } else {
+                    unreachable(chain(&*error))
+                }
+            })?;
+            let now_s = u64::try_from(clock::now_ms() / 1_000).unwrap_or(0);
+            Ok(Answer::new(head.status.as_u16(), &head.headers, body.to_bytes().to_vec(), now_s))
+        };
+        let late = |_| unreachable("no answer in time".to_owned());
+        tokio::time::timeout(self.patience.left(), exchange).await.map_err(late)?
+    }
+}
+
+/// What carries the requests. To be made within the runtime that it lives in.
+fn carrier(base: &str, token: &Token) -> Result<Octocrab, Box<dyn std::error::Error + Send + Sync>> {
+    tls::install_provider();
+    let http = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(REQUEST)
+        .retry(reqwest::retry::never())
+        .build()?;
+    let accept = (header::ACCEPT, "application/vnd.github+json".to_owned());
+    Ok(Octocrab::builder()
+        .base_uri(base)?
+        .personal_token(token.reveal().to_owned())
+        .add_header(accept.0, accept.1)
+        .build_with_reqwest(http)?)
+}
+
+fn parsed<T: DeserializeOwned>(answer: &Answer, ask: &Ask) -> Result<T, ClientError> {
+    serde_json::from_slice(&answer.bytes)
+        .map_err(|source| ClientError::Unexpected { request: ask.name(), source })
+}
+
+/// Whether something may have been done although the answer is an error.
+fn is_unsure(error: &ClientError) -> bool {
+    matches!(error, ClientError::Unreachable { .. } | ClientError::Refused { status: 500.., .. })
+}
+
+/// An error with its causes, each once.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = if text.is_empty() { said } else { format!("{text}: {said}") };
+        }
+        next = error.source();
+    }
+    text
+}

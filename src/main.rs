@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use loadgate::cli::{Cli, Command, variables};
-use loadgate::commands::{baseline, check, demo_api, grafana, init, judge, report, run, selftest, target_guard};
+use loadgate::commands::{
+    baseline, check, demo_api, grafana, init, judge, report, run, selftest, target_guard,
+};
 use loadgate::error::Error;
 use loadgate::report::write;
 

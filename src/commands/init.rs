@@ -55,7 +55,9 @@ impl InitError {
     /// The remedy.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Exists(_) => Some("`loadgate init` only starts from nothing: go on with that file, or move it away"),
+            Self::Exists(_) => {
+                Some("`loadgate init` only starts from nothing: go on with that file, or move it away")
+            }
             Self::Unwritable { .. } | Self::Nowhere(_) => None,
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::lint::program;
 use crate::sandbox::{Finished, Sandbox, finish};
+use crate::yaml::indented;
 
 /// As loadgate ends: it writes outputs, then exits with a status.
 const LOADGATE: &str = r#"#!/bin/bash
@@ -31,18 +32,19 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Runs it; what the steps said, without what act puts before it.
+    /// Runs it.
     fn run(&self) -> Finished {
-        let sandbox = self.repository();
-        let upload = format!("actions/upload-artifact@{}={}", pin(&sandbox), sandbox.path("upload").display());
+        // It copies the repository into its cache, so that must not be a part of it.
+        let (sandbox, home) = (self.repository(), Sandbox::new());
+        home.write(".config/act/actrc", "");
+        home.write("upload/action.yml", UPLOAD);
+        commit(&home, "upload");
+        let upload = format!("actions/upload-artifact@{}={}", pin(&sandbox), home.path("upload").display());
         let mut act = program("act", &sandbox);
         act.args(["push", "-W", ".github/workflows/job.yml", "-P", "ubuntu-24.04=-self-hosted"]);
-        act.args(["--no-cache-server", "--local-repository", &upload, "-s", "GITHUB_TOKEN=of-the-job"]);
-        act.env("XDG_CACHE_HOME", sandbox.path("caches"));
-        let finished = finish(&mut act);
-        let said = finished.text.lines().filter_map(|line| line.split_once("  | ").map(|(_, said)| said));
-        let said: Vec<&str> = said.collect();
-        Finished { text: if said.is_empty() { finished.text.clone() } else { said.join("\n") }, ..finished }
+        act.args(["--no-cache-server", "--local-repository", &upload, "-s", "GITHUB_TOKEN=a-secret"]);
+        act.env("HOME", home.path("")).env("XDG_CACHE_HOME", home.path("cache"));
+        finish(&mut act)
     }
 
     fn repository(&self) -> Sandbox {
@@ -51,10 +53,9 @@ impl Job<'_> {
             sandbox.borrow(name);
         }
         sandbox.program("fake", LOADGATE);
-        sandbox.write("upload/action.yml", UPLOAD);
-        sandbox.write(".config/act/actrc", "");
-        let environment: String =
-            self.environment.iter().map(|(name, value)| format!("      {name}: \"{value}\"\n")).collect();
+        let line = |(name, value): &(&str, &str)| format!("{name}: \"{value}\"");
+        let lines: Vec<String> = self.environment.iter().map(line).collect();
+        let environment = indented(&lines.join("\n"), 6);
         sandbox.write(
             ".github/workflows/job.yml",
             &format!(
@@ -65,17 +66,20 @@ impl Job<'_> {
                 self.inputs
             ),
         );
-        for folder in ["", "upload"] {
-            for arguments in [
-                &["init", "--quiet"][..],
-                &["add", "."],
-                &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"],
-            ] {
-                let mut git = sandbox.command("git", &[]);
-                finish(git.current_dir(sandbox.path(folder)).args(arguments)).ended(0);
-            }
-        }
+        commit(&sandbox, "");
         sandbox
+    }
+}
+
+/// Makes a folder a repository with one commit.
+fn commit(sandbox: &Sandbox, folder: &str) {
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"],
+    ] {
+        let mut git = sandbox.command("git", &[]);
+        finish(git.current_dir(sandbox.path(folder)).args(arguments)).ended(0);
     }
 }
 
@@ -86,15 +90,18 @@ fn pin(sandbox: &Sandbox) -> String {
     rest.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Lines that begin so.
+/// What steps said on lines that begin so.
 fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
-    text.lines().filter_map(|line| line.strip_prefix(start)).collect()
+    text.lines().filter_map(|line| line.split_once(" | ")?.1.trim_start().strip_prefix(start)).collect()
 }
 
 #[test]
 fn a_run_that_passes_uploads_its_folder_and_tells_its_verdict() {
     let environment = [("VERDICT", "passed"), ("STATUS", "0"), ("FOLDER", "reports/x")];
-    let job = Job { inputs: "          binary: fake\n          command: baseline update --runs 5\n", environment: &environment };
+    let job = Job {
+        inputs: "          binary: fake\n          command: baseline update --runs 5\n",
+        environment: &environment,
+    };
     let text = job.run().ended(0);
     assert_eq!(lines(&text, "arguments: "), ["baseline update --runs 5"], "{text}");
     assert_eq!(lines(&text, "given: "), ["LOADGATE_ARTIFACT=loadgate-report", "LOADGATE_TOKEN=***"]);
@@ -118,9 +125,14 @@ fn nothing_is_uploaded_where_nobody_wants_it_or_there_is_nothing() {
         ("          scenario: s\n", ""),
         ("          run-id: 7\n          command: publish\n", "reports/x"),
     ] {
-        let environment = [("VERDICT", "passed"), ("STATUS", "0"), ("FOLDER", folder), ("LOADGATE_BINARY", "fake")];
+        let environment =
+            [("VERDICT", "passed"), ("STATUS", "0"), ("FOLDER", folder), ("LOADGATE_BINARY", "fake")];
         let text = Job { inputs, environment: &environment }.run().ended(0);
-        assert_eq!((lines(&text, "uploaded: "), lines(&text, "outputs: ")), (vec![], vec!["passed 0"]), "{text}");
+        assert_eq!(
+            (lines(&text, "uploaded: "), lines(&text, "outputs: ")),
+            (vec![], vec!["passed 0"]),
+            "{text}"
+        );
     }
 }
 

@@ -53,12 +53,13 @@ fn text<'a>(step: &'a Node, key: &str) -> &'a str {
 #[test]
 fn every_input_is_the_flag_and_the_variable_of_the_same_name() {
     let flags = flags(&Cli::command());
-    let of_the_binary = |input: &String| {
-        !OF_THE_SCRIPTS.contains(&input.as_str()) && input != VARIABLE_ONLY
-    };
+    let of_the_binary = |input: &String| !OF_THE_SCRIPTS.contains(&input.as_str()) && input != VARIABLE_ONLY;
     for input in names(at(&action(), &["inputs"])).into_iter().filter(of_the_binary) {
-        let typed: Vec<&str> =
-            flags.iter().filter(|(name, _)| *name == variable(&input)).map(|(_, flag)| flag.as_str()).collect();
+        let typed: Vec<&str> = flags
+            .iter()
+            .filter(|(name, _)| *name == variable(&input))
+            .map(|(_, flag)| flag.as_str())
+            .collect();
         assert!(!typed.is_empty(), "no flag has the variable {}", variable(&input));
         assert!(typed.iter().all(|flag| *flag == input), "{input} is typed as {typed:?}");
     }
@@ -131,7 +132,12 @@ fn an_action_of_others_is_the_same_commit_wherever_it_is_used() {
     let files = workflows().into_iter().chain(["action.yml".to_owned()]);
     let texts = files.map(|name| std::fs::read_to_string(crate::sandbox::root().join(name)).expect("a file"));
     let used: BTreeSet<String> = texts
-        .flat_map(|text| text.lines().filter_map(|line| line.split_once("uses: ")).map(|(_, it)| it.to_owned()).collect::<Vec<_>>())
+        .flat_map(|text| {
+            text.lines()
+                .filter_map(|line| line.split_once("uses: "))
+                .map(|(_, it)| it.to_owned())
+                .collect::<Vec<_>>()
+        })
         .filter(|used| !used.starts_with("./"))
         .collect();
     let actions: BTreeSet<&str> = used.iter().filter_map(|used| used.split('@').next()).collect();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::sandbox::{BINARY, Sandbox, finish, root};
-use crate::yaml::{at, entries, read};
+use crate::yaml::{at, entries, indented, read};
 
 /// What a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,8 @@ impl Block {
 pub fn blocks() -> Vec<Block> {
     let docs = fs::read_dir(root().join("docs")).expect("docs").flatten().map(|entry| entry.path());
     let pages = ["README.md", "CONTRIBUTING.md"].map(|name| root().join(name)).into_iter().chain(docs);
-    let mut pages: Vec<PathBuf> = pages.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    let mut pages: Vec<PathBuf> =
+        pages.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
     pages.sort();
     pages.iter().flat_map(blocks_of).collect()
 }
@@ -58,7 +59,7 @@ fn blocks_of(path: &PathBuf) -> Vec<Block> {
     while let Some((number, line)) = lines.next() {
         if line == "```yaml" {
             let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
-            let text = inside.map(|line| format!("{line}\n")).collect();
+            let text = inside.flat_map(|line| [line, "\n"]).collect();
             found.push(Block { place: format!("{name}:{}", number + 1), text });
         } else {
             assert!(!line.contains("```y"), "{name}:{}: write ```yaml, without indentation", number + 1);
@@ -70,7 +71,8 @@ fn blocks_of(path: &PathBuf) -> Vec<Block> {
 /// Where the top-level keys of a text begin; alternatives repeat a key.
 fn documents(text: &str) -> Vec<String> {
     let key = |line: &str| line.split_once(':').map(|(key, _)| key.to_owned());
-    let top: Vec<String> = text.lines().filter(|line| line.starts_with(|c: char| c.is_alphabetic())).filter_map(key).collect();
+    let top: Vec<String> =
+        text.lines().filter(|line| line.starts_with(|c: char| c.is_alphabetic())).filter_map(key).collect();
     let repeated = top.len() > 1 && top.iter().all(|name| *name == top[0]);
     if repeated { text.lines().map(|line| format!("{line}\n")).collect() } else { vec![text.to_owned()] }
 }
@@ -85,7 +87,10 @@ fn whole(part: &str) -> String {
     let top = format!("version: 1\n{load}");
     let environments = "environments: {docs: {host: \"http://localhost:8000\"}}\n";
     if says("- ") {
-        return format!("{top}{environments}{SCENARIO}    users:\n      docs:\n        steps:\n{}", steps(part));
+        return format!(
+            "{top}{environments}{SCENARIO}    users:\n      docs:\n        steps:\n{}",
+            steps(part)
+        );
     }
     if says("users:") {
         return format!("{top}{environments}{SCENARIO}{TASKS}{}", indented(part, 4));
@@ -121,10 +126,6 @@ fn steps(part: &str) -> String {
     indented(part, 10)
 }
 
-fn indented(text: &str, columns: usize) -> String {
-    text.lines().map(|line| format!("{}{line}\n", " ".repeat(columns))).collect()
-}
-
 /// What `loadgate check` says against a configuration; nothing where it is right.
 fn complaint(text: &str) -> Option<String> {
     let sandbox = Sandbox::new();
@@ -144,7 +145,8 @@ fn complaint(text: &str) -> Option<String> {
 fn every_configuration_of_the_documentation_is_a_right_one() {
     let blocks = blocks();
     let configs = blocks.iter().filter(|block| block.kind() == Kind::Config);
-    let texts = configs.flat_map(|block| documents(&block.text).into_iter().map(move |text| (&block.place, text)));
+    let texts =
+        configs.flat_map(|block| documents(&block.text).into_iter().map(move |text| (&block.place, text)));
     let complaints: Vec<String> = texts
         .filter_map(|(place, text)| Some(format!("{place}\n{}\n{text}", complaint(&whole(&text))?)))
         .collect();
@@ -153,7 +155,10 @@ fn every_configuration_of_the_documentation_is_a_right_one() {
 
 #[test]
 fn what_is_wrong_in_the_documentation_would_be_found() {
-    assert!(complaint(&whole("thresholds: {p96: 1s}\n")).is_some_and(|text| text.contains("unknown key or metric `p96`")));
+    assert!(
+        complaint(&whole("thresholds: {p96: 1s}\n"))
+            .is_some_and(|text| text.contains("unknown key or metric `p96`"))
+    );
     assert!(complaint(&whole("- gett: /x\n")).is_some());
     assert!(complaint(&whole("users:\n  a: {wait: soon, steps: [{get: /}]}\n")).is_some());
 }
@@ -186,8 +191,9 @@ fn every_input_and_output_is_explained() {
     let named = |rows: &str| {
         let rows = rows.lines().filter(|line| line.starts_with("| `"));
         let cells = rows.map(|row| row.split('|').nth(1).unwrap_or_default());
-        let mut names: Vec<String> =
-            cells.flat_map(|cell| cell.split(',').map(|name| name.trim().trim_matches('`').to_owned())).collect();
+        let mut names: Vec<String> = cells
+            .flat_map(|cell| cell.split(',').map(|name| name.trim().trim_matches('`').to_owned()))
+            .collect();
         names.sort();
         names
     };

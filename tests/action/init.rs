@@ -37,7 +37,11 @@ fn it_writes_a_configuration_and_a_workflow_and_says_what_is_next() {
         assert!(text.starts_with("loadgate: scenario `main` in environment `ci`\n"), "{text}");
         let told: Vec<&str> = text.lines().filter(|line| line.starts_with("wrote ")).collect();
         assert_eq!(told, ["wrote config.yaml", &format!("wrote {WORKFLOW}")]);
-        assert!(text.lines().last().is_some_and(|line| line.starts_with("next: ") && line.contains("`loadgate run`")));
+        assert!(
+            text.lines()
+                .last()
+                .is_some_and(|line| line.starts_with("next: ") && line.contains("`loadgate run`"))
+        );
         let checked = finish(sandbox.command(BINARY, &[]).arg("check")).ended(0);
         assert!(text.starts_with(&checked), "{text}\n{checked}");
     }
@@ -57,7 +61,11 @@ fn in_a_folder_below_the_root_the_workflow_goes_to_the_root_and_names_the_folder
     let sandbox = repository();
     init(&sandbox, "services/the shop", &[]).ended(0);
     assert_eq!(sandbox.files(""), [WORKFLOW, "services/the shop/config.yaml"]);
-    assert!(sandbox.read(WORKFLOW).ends_with("        with:\n          working-directory: \"services/the shop\"\n"));
+    assert!(
+        sandbox
+            .read(WORKFLOW)
+            .ends_with("        with:\n          working-directory: \"services/the shop\"\n")
+    );
 }
 
 #[test]
@@ -74,7 +82,10 @@ fn nothing_is_overwritten_and_then_nothing_is_written() {
         let sandbox = repository();
         sandbox.write(there, "mine");
         let text = init(&sandbox, "", &[]).ended(2);
-        assert!(text.starts_with(&format!("error: `{there}` is there already; nothing was written\nhint: ")), "{text}");
+        assert!(
+            text.starts_with(&format!("error: `{there}` is there already; nothing was written\nhint: ")),
+            "{text}"
+        );
         assert_eq!((sandbox.files(""), sandbox.read(there)), (vec![there.to_owned()], "mine".to_owned()));
     }
 }

@@ -99,7 +99,9 @@ fn what_was_not_released_is_not_installed() {
     let release = Release::new();
     release.sandbox.write(&format!("releases/v{VERSION}/{ARCHIVE}"), "something else");
     let error = release.refused(&[]);
-    assert!(error.starts_with(&format!("{ARCHIVE} of file://releases is not what was released: its SHA-256 is ")));
+    assert!(
+        error.starts_with(&format!("{ARCHIVE} of file://releases is not what was released: its SHA-256 is "))
+    );
     assert!(error.ends_with(". Nothing was installed"), "{error}");
 }
 
@@ -107,7 +109,8 @@ fn what_was_not_released_is_not_installed() {
 fn an_archive_of_another_program_is_not_installed() {
     let release = Release::new();
     release.sandbox.write("VERSION", "1.2.4\n");
-    std::fs::rename(release.sandbox.path("releases/v1.2.3"), release.sandbox.path("releases/v1.2.4")).unwrap();
+    std::fs::rename(release.sandbox.path("releases/v1.2.3"), release.sandbox.path("releases/v1.2.4"))
+        .unwrap();
     assert_eq!(release.refused(&[]), format!("{ARCHIVE} holds no loadgate 1.2.4 that runs here"));
 }
 
@@ -116,7 +119,10 @@ fn a_machine_that_nothing_was_built_for_is_told_which_there_are() {
     let release = Release::new();
     for (system, machine) in [("Windows", "X64"), ("Linux", "ARM"), ("", "")] {
         let error = release.refused(&[("RUNNER_OS", system), ("RUNNER_ARCH", machine)]);
-        assert!(error.starts_with("there is no loadgate for ") && error.contains("Linux and macOS"), "{error}");
+        assert!(
+            error.starts_with("there is no loadgate for ") && error.contains("Linux and macOS"),
+            "{error}"
+        );
     }
     assert_eq!(
         release.refused(&[("RUNNER_ARCH", "ARM64")]),
@@ -149,7 +155,9 @@ fn a_binary_that_is_there_is_used_as_it_is() {
         release.install(&[("LOADGATE_BINARY", named), ("RUNNER_OS", "Plan 9")]).ended(0);
         assert_eq!(release.binary(), Some(release.sandbox.path("loadgate")));
     }
-    for (wrong, why) in [("VERSION", "`binary` is no program: VERSION"), ("temp", "`binary` is no program: temp")] {
+    for (wrong, why) in
+        [("VERSION", "`binary` is no program: VERSION"), ("temp", "`binary` is no program: temp")]
+    {
         assert_eq!(release.refused(&[("LOADGATE_BINARY", wrong)]), why);
     }
     release.sandbox.program("broken", "#!/bin/sh\nexit 1\n");
@@ -183,7 +191,10 @@ fn without_a_release_it_is_built_from_source() {
     let release = Release::new();
     std::fs::remove_file(release.sandbox.path("VERSION")).unwrap();
     let error = release.refused(&[]);
-    assert!(error.starts_with("this commit of the action is no release, so it is built from source"), "{error}");
+    assert!(
+        error.starts_with("this commit of the action is no release, so it is built from source"),
+        "{error}"
+    );
     // In place of cargo: what it would leave behind.
     release.sandbox.program(
         "bin/cargo",
@@ -193,7 +204,9 @@ fn without_a_release_it_is_built_from_source() {
     let path = format!("{}:/usr/bin:/bin", release.text("bin"));
     release.install(&[("PATH", &path)]).ended(0);
     assert_eq!(release.binary(), Some(release.sandbox.path("target/release/loadgate")));
-    assert!(release.sandbox.read("asked").starts_with("build --release --locked --bin loadgate --manifest-path "));
+    assert!(
+        release.sandbox.read("asked").starts_with("build --release --locked --bin loadgate --manifest-path ")
+    );
     let error = release.install(&[("PATH", &path), ("LOADGATE_VERSION", "1.2.3")]).ended(1);
     assert!(error.contains("this commit of the action is no release, so it does not know"), "{error}");
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::docs::{Kind, blocks};
 use crate::init;
 use crate::sandbox::{Finished, Sandbox, finish, root};
-use crate::yaml::workflows;
+use crate::yaml::{indented, workflows};
 
 /// Where test.sh installs them.
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/lint/bin");
@@ -95,7 +95,9 @@ fn named(name: &str) -> (String, String) {
 fn nothing_is_found_in_the_workflows_of_this_repository_and_the_templates() {
     let all: Vec<(String, String)> = workflows().iter().map(|name| named(name)).collect();
     // A workflow of the repository that calls another by its name.
-    let texts = all.into_iter().map(|(name, text)| (name, text.replace("workflows/ci.yml", "workflows/-github-workflows-ci.yml")));
+    let texts = all
+        .into_iter()
+        .map(|(name, text)| (name, text.replace("workflows/ci.yml", "workflows/-github-workflows-ci.yml")));
     Repository::new(&texts.collect::<Vec<_>>()).is_clean();
 }
 
@@ -123,8 +125,9 @@ fn nothing_is_found_in_the_workflows_and_steps_of_the_documentation() {
     let texts = blocks.iter().filter_map(|block| match block.kind() {
         Kind::Workflow => Some(block.text.clone()),
         Kind::JobSteps => {
-            let steps: String = block.text.lines().map(|line| format!("      {line}\n")).collect();
-            let first = if steps.contains("steps.load.") { "      - id: load\n        uses: ./\n" } else { "" };
+            let steps = indented(&block.text, 6);
+            let first =
+                if steps.contains("steps.load.") { "      - id: load\n        uses: ./\n" } else { "" };
             Some(format!("{JOB}{first}{steps}"))
         }
         Kind::Config | Kind::Foreign => None,
@@ -137,7 +140,7 @@ fn nothing_is_found_in_the_workflows_and_steps_of_the_documentation() {
 
 #[test]
 fn nothing_is_found_in_what_init_writes() {
-    let written = init::FORMS.map(|form| init::written(form));
+    let written = init::FORMS.map(init::written);
     let named: Vec<(String, String)> =
         written.into_iter().enumerate().map(|(at, text)| (format!("form-{at}"), text)).collect();
     let repository = Repository::new(&named);

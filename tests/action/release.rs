@@ -9,11 +9,18 @@ const ARCHIVE: &str = "target/release-assets/loadgate-x86_64-unknown-linux-musl.
 /// A repository whose binaries are built.
 fn built() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("Cargo.toml", "[package]\nname = \"loadgate\"\nversion = \"4.5.6\"\nedition = \"2024\"\n\n[x]\nversion = \"1\"\n");
+    sandbox.write(
+        "Cargo.toml",
+        "[package]\nname = \"loadgate\"\nversion = \"4.5.6\"\nedition = \"2024\"\n\n[x]\nversion = \"1\"\n",
+    );
     sandbox.write(".gitignore", "/target\n");
     sandbox.borrow("scripts/install.sh");
     sandbox.borrow("scripts/release.sh");
-    for arguments in [&["init", "--quiet"][..], &["add", "."], &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]] {
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+    ] {
         git(&sandbox, arguments);
     }
     sandbox.program("target/built/loadgate", "#!/bin/sh\necho loadgate 4.5.6\n");
@@ -58,7 +65,8 @@ fn a_checkout_of_that_commit_installs_what_was_released() {
         ("RUNNER_TOOL_CACHE", cache.to_str().expect("text")),
         ("LOADGATE_RELEASES", &mirror),
     ];
-    let mut install: Command = sandbox.command(sandbox.path("target/checkout/scripts/install.sh"), &variables);
+    let mut install: Command =
+        sandbox.command(sandbox.path("target/checkout/scripts/install.sh"), &variables);
     let text = finish(&mut install).ended(0);
     assert!(text.ends_with("cache/loadgate/4.5.6/x64/loadgate: loadgate 4.5.6\n"), "{text}");
 }

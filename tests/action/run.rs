@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::sandbox::{Finished, Sandbox, root};
 
 /// Says what it was given.
-const ECHO: &str = "#!/bin/bash\nprintf '[%s]' \"$@\"\necho\npwd\nenv | grep ^LOADGATE_ | sort\necho pid $$\n";
+const ECHO: &str =
+    "#!/bin/bash\nprintf '[%s]' \"$@\"\necho\npwd\nenv | grep ^LOADGATE_ | sort\necho pid $$\n";
 
 fn script() -> PathBuf {
     root().join("scripts/run.sh")
@@ -41,7 +42,8 @@ fn the_command_is_split_at_blanks_and_nothing_in_it_means_anything() {
 fn what_only_a_shell_would_understand_is_refused() {
     for word in ["'a b'", "\"a", "$HOME", "`id`", "a\\"] {
         let text = run(&[("LOADGATE_COMMAND", &format!("run {word}"))]).ended(2);
-        let error = "::error title=loadgate::`command` is split at blanks, without quotes or variables of a shell: ";
+        let error =
+            "::error title=loadgate::`command` is split at blanks, without quotes or variables of a shell: ";
         assert!(text.starts_with(error), "{text}");
     }
 }

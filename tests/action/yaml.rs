@@ -43,3 +43,9 @@ fn files(folder: &str) -> Vec<String> {
 fn is_yaml(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
 }
+
+/// The text so far to the right.
+pub fn indented(text: &str, columns: usize) -> String {
+    let margin = " ".repeat(columns);
+    text.lines().flat_map(|line| [&margin, line, "\n"]).collect()
+}

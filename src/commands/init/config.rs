@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_host_and_a_command_are_text_whatever_they_hold() {
-        for text in ["a: b # c", "\"]}\nversion: 2", "{{ address }}", "'", "- x", "\t\\n", "yes", "&a *b !c"] {
+        for text in ["a: b # c", "\"]}\nversion: 2", "{{ address }}", "'", "- x", "\t\\n", "yes", "&a *b !c"]
+        {
             assert_eq!(found(&Service::Host(text.into()), &["host"]).as_deref(), Some(text));
             let command = Service::Command(text.into());
             assert_eq!(found(&command, &["target", "command"]).as_deref(), Some(text));

@@ -38,9 +38,8 @@ pub fn pull_request(pin: &Pin, folder: Option<&str>) -> String {
         None => format!("{line}\n"),
     });
     // The action is the last step, so what it is given stands at the end.
-    let given = folder.map(|folder| {
-        format!("        with:\n          working-directory: {}\n", quoted(&literal(folder)))
-    });
+    let given = folder
+        .map(|folder| format!("        with:\n          working-directory: {}\n", quoted(&literal(folder))));
     pinned.chain(given).collect()
 }
 

@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod init;
+pub mod publish;
 pub mod selftest;
 mod set;
 pub mod variables;
@@ -36,6 +37,8 @@ pub enum Command {
     Judge(JudgeArgs),
     /// Render a stored result again, in any format
     Report(ReportArgs),
+    /// Tell GitHub about a stored result: summary, annotations, outputs, comment
+    Publish(publish::PublishArgs),
     /// Remember runs, accept a deliberate change, list what is remembered
     Baseline(baseline::BaselineArgs),
     /// Try the gate: simulated, or on this machine with the demo service
@@ -109,6 +112,7 @@ pub struct PlanArgs {
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// The scenario; without it, the default of the configuration
+    #[arg(env = "LOADGATE_SCENARIO")]
     pub scenario: Option<String>,
     /// Which plan
     #[command(flatten)]
@@ -125,6 +129,9 @@ pub struct RunArgs {
     /// Look again, on another machine, at what this result flagged
     #[arg(long, env = "LOADGATE_CONFIRM", value_name = "RESULT", value_hint = ValueHint::AnyPath)]
     pub confirm: Option<PathBuf>,
+    /// How it is told to GitHub
+    #[command(flatten)]
+    pub publication: publish::PublicationArgs,
 }
 
 /// Flags of `judge`.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory;
 use loadgate::cli::Cli;
 use loadgate::config::node::Node;
-use loadgate::github::output::Outputs;
+use loadgate::github::output::{Ended, Outputs};
 
 use crate::sandbox::{Sandbox, outputs};
 use crate::yaml::{at, entries, read, workflows};
@@ -93,7 +93,7 @@ fn every_input_says_what_it_is_and_whether_it_must_be_given() {
 #[test]
 fn every_output_is_written_by_the_binary_under_the_same_name() {
     let sandbox = Sandbox::new();
-    Outputs::of_error(1).append(&sandbox.path("outputs")).expect("written");
+    Outputs::without_result(Ended::Error, 1).append(&sandbox.path("outputs")).expect("written");
     let written: BTreeSet<String> = outputs(&sandbox.read("outputs")).into_keys().collect();
     let action = action();
     let told = at(&action, &["outputs"]);

@@ -7,12 +7,14 @@ use crate::sandbox::{BINARY, Finished, Sandbox, finish};
 /// What it is asked for: nothing, a service that is there, one that it starts.
 pub const FORMS: [&[&str]; 3] =
     [&[], &["--host", "http://localhost:8000"], &["--command", "./serve --listen {{ address }}"]];
+/// Nobody can be asked for the commit of a release.
+const NO_GITHUB: (&str, &str) = ("GITHUB_API_URL", "http://127.0.0.1:9");
 const WORKFLOW: &str = ".github/workflows/loadgate.yml";
 
 fn init(sandbox: &Sandbox, folder: &str, form: &[&str]) -> Finished {
     let folder = sandbox.path(folder);
     fs::create_dir_all(&folder).expect("a folder");
-    finish(sandbox.command(BINARY, &[]).current_dir(folder).arg("init").args(form))
+    finish(sandbox.command(BINARY, &[NO_GITHUB]).current_dir(folder).arg("init").args(form))
 }
 
 /// The workflow that it writes in a folder below the root of a repository.

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::baseline::defect::FolderError;
 use crate::commands::before::ConfirmError;
+use crate::commands::init::InitError;
 use crate::commands::selftest::SelftestError;
 use crate::commands::{baseline, demo_api};
 use crate::config::file::FileError;
@@ -66,6 +67,9 @@ pub enum Error {
     /// The run cannot be the second look at another.
     #[error(transparent)]
     Confirm(#[from] ConfirmError),
+    /// There is no place for a first configuration.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// No self-test could be made.
     #[error(transparent)]
     Selftest(#[from] SelftestError),
@@ -101,6 +105,7 @@ impl Error {
             | Self::Baseline(_)
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
+            Self::Init(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
@@ -159,6 +164,7 @@ impl Error {
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Confirm(error) => Some(error.hint().into()),
+            Self::Init(error) => error.hint().map(str::to_owned),
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Live(error) => error.hint().map(str::to_owned),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use loadgate::cli::{Cli, Command, variables};
 use loadgate::commands::{
-    baseline, check, demo_api, grafana, judge, publish, report, run, selftest, target_guard,
+    baseline, check, demo_api, grafana, init, judge, publish, report, run, selftest, target_guard,
 };
 use loadgate::error::Error;
 use loadgate::report::write;
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 
 fn obey(command: Command) -> Result<ExitCode, Error> {
     match command {
+        Command::Init(args) => init::run(&args).map(ExitCode::from),
         Command::Run(args) => run::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Baseline(args) => baseline::run(&args).map(ExitCode::from),

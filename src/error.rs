@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::baseline::defect::FolderError;
 use crate::commands::before::ConfirmError;
+use crate::commands::init::InitError;
 use crate::commands::selftest::SelftestError;
 use crate::commands::{baseline, demo_api};
 use crate::config::file::FileError;
@@ -22,6 +23,9 @@ use crate::result::file::FileError as ResultError;
 /// Why a command could not do its work. A run that fails its objectives is no error.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The command line is wrong; this says how.
+    #[error("{0}")]
+    Usage(String),
     /// There is no configuration.
     #[error(transparent)]
     File(FileError),
@@ -63,6 +67,9 @@ pub enum Error {
     /// The run cannot be the second look at another.
     #[error(transparent)]
     Confirm(#[from] ConfirmError),
+    /// There is no place for a first configuration.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// No self-test could be made.
     #[error(transparent)]
     Selftest(#[from] SelftestError),
@@ -90,13 +97,15 @@ impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::File(_)
+            Self::Usage(_)
+            | Self::File(_)
             | Self::Config { .. }
             | Self::Protected(_)
             | Self::NoJob
             | Self::Baseline(_)
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
+            Self::Init(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
@@ -113,6 +122,9 @@ impl Error {
     pub fn report(&self, color: Color) -> String {
         if let Self::Config { problems, sources } = self {
             return render(problems, sources, color);
+        }
+        if let Self::Usage(text) = self {
+            return text.clone();
         }
         // Most of these name something that comes from files of others.
         let shown = |text: String| match self {
@@ -152,12 +164,16 @@ impl Error {
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Confirm(error) => Some(error.hint().into()),
+            Self::Init(error) => error.hint().map(str::to_owned),
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Live(error) => error.hint().map(str::to_owned),
-            Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::Output(_) | Self::System(..) => {
-                None
-            }
+            Self::Usage(_)
+            | Self::Config { .. }
+            | Self::Load(_)
+            | Self::Document(_)
+            | Self::Output(_)
+            | Self::System(..) => None,
         }
     }
 }

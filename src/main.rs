@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use loadgate::cli::{Cli, Command, variables};
 use loadgate::commands::{
-    baseline, check, demo_api, grafana, judge, publish, report, run, selftest, target_guard,
+    baseline, check, demo_api, grafana, init, judge, publish, report, run, selftest, target_guard,
 };
 use loadgate::error::Error;
 use loadgate::report::write;
@@ -15,7 +15,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     publish::begin();
-    match obey(Cli::parse().command) {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => obey(cli.command),
+        Err(said) => Err(publish::usage(&said).unwrap_or_else(|| said.exit())),
+    };
+    match outcome {
         Ok(status) => status,
         Err(error) => {
             write::error(variables::color(), |color| error.report(color));
@@ -27,6 +31,7 @@ fn main() -> ExitCode {
 
 fn obey(command: Command) -> Result<ExitCode, Error> {
     match command {
+        Command::Init(args) => init::run(&args).map(ExitCode::from),
         Command::Run(args) => run::run(&args).map(ExitCode::from),
         Command::Check(args) => check::run(&args).map(ExitCode::from),
         Command::Baseline(args) => baseline::run(&args).map(ExitCode::from),

@@ -5,6 +5,7 @@ pub mod before;
 pub mod check;
 pub mod demo_api;
 pub mod grafana;
+pub mod init;
 pub mod judge;
 pub mod onlookers;
 pub mod plan;

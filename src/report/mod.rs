@@ -21,6 +21,7 @@ pub mod note;
 pub mod number;
 pub mod progress;
 pub mod prometheus;
+pub mod proposal;
 pub mod reproduce;
 pub mod selftest;
 pub mod sentence;

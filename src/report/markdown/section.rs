@@ -86,11 +86,16 @@ impl Section {
 /// The sections as a text that the room holds: of those that matter least the longest is left out first, and
 /// then it is said which. The first one stays, whatever the room.
 pub fn joined(sections: &[Section], room: Room) -> String {
+    joined_of(sections, room, "result.json")
+}
+
+/// The same of what is in another place as a whole.
+pub fn joined_of(sections: &[Section], room: Room, whole: &str) -> String {
     let mut kept: Vec<(usize, &Section)> = sections.iter().enumerate().collect();
     let mut left_out: Vec<(usize, &Section)> = Vec::new();
     loop {
         let mut texts: Vec<_> = kept.iter().map(|(_, section)| section.text()).collect();
-        texts.extend(missing(&left_out));
+        texts.extend(missing(&left_out, whole));
         let text = texts.join("\n");
         let least = kept.iter().enumerate().skip(1);
         let least = least.max_by_key(|(_, (_, section))| (section.importance, section.body.len()));
@@ -102,11 +107,11 @@ pub fn joined(sections: &[Section], room: Room) -> String {
 }
 
 /// What is not there, in the order it would have been.
-fn missing(left_out: &[(usize, &Section)]) -> Option<String> {
+fn missing(left_out: &[(usize, &Section)], whole: &str) -> Option<String> {
     let mut left_out = left_out.to_vec();
     left_out.sort_by_key(|(place, _)| *place);
     let names: Vec<_> = left_out.iter().map(|(_, section)| section.heading.as_str()).collect();
-    let told = || format!("Left out for want of room: {}. All of it is in result.json.\n", names.join("; "));
+    let told = || format!("Left out for want of room: {}. All of it is in {whole}.\n", names.join("; "));
     (!names.is_empty()).then(told)
 }
 

@@ -1,6 +1,7 @@
 //! What GitHub tells a job, and what is told to GitHub. Best effort: nothing here changes a verdict.
 
 pub mod annotation;
+pub mod artifact;
 pub mod client;
 pub mod command;
 pub mod comment;
@@ -8,6 +9,7 @@ pub mod context;
 pub mod event;
 pub mod marker;
 pub mod output;
+pub mod relay;
 pub mod repository;
 pub mod summary;
 pub mod token;

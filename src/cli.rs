@@ -1,6 +1,7 @@
 //! What can be typed: the commands and their flags. Doc comments here are the help.
 
 pub mod baseline;
+pub mod publish;
 pub mod selftest;
 mod set;
 pub mod variables;
@@ -33,6 +34,8 @@ pub enum Command {
     Judge(JudgeArgs),
     /// Render a stored result again, in any format
     Report(ReportArgs),
+    /// Tell GitHub about a stored result: summary, annotations, outputs, comment
+    Publish(publish::PublishArgs),
     /// Remember runs, accept a deliberate change, list what is remembered
     Baseline(baseline::BaselineArgs),
     /// Try the gate: simulated, or on this machine with the demo service
@@ -106,6 +109,7 @@ pub struct PlanArgs {
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// The scenario; without it, the default of the configuration
+    #[arg(env = "LOADGATE_SCENARIO")]
     pub scenario: Option<String>,
     /// Which plan
     #[command(flatten)]
@@ -122,6 +126,9 @@ pub struct RunArgs {
     /// Look again, on another machine, at what this result flagged
     #[arg(long, env = "LOADGATE_CONFIRM", value_name = "RESULT", value_hint = ValueHint::AnyPath)]
     pub confirm: Option<PathBuf>,
+    /// How it is told to GitHub
+    #[command(flatten)]
+    pub publication: publish::PublicationArgs,
 }
 
 /// Flags of `judge`.

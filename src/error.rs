@@ -69,6 +69,9 @@ pub enum Error {
     /// The demo service could not run.
     #[error(transparent)]
     Demo(#[from] demo_api::Error),
+    /// Nothing to publish to.
+    #[error("this is no job of GitHub Actions: there is nothing to publish to")]
+    NoJob,
     /// The system refused something.
     #[error("{0}")]
     System(&'static str, #[source] std::io::Error),
@@ -90,6 +93,7 @@ impl Error {
             Self::File(_)
             | Self::Config { .. }
             | Self::Protected(_)
+            | Self::NoJob
             | Self::Baseline(_)
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
@@ -138,6 +142,9 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::File(error) => error.hint().map(str::to_owned),
+            Self::NoJob => {
+                Some("GitHub sets `GITHUB_ACTIONS=true` there; elsewhere use `loadgate report`".into())
+            }
             Self::Protected(_) => Some("start it with `--allow-protected` if you mean it".into()),
             Self::Target(error) => error.hint(),
             Self::Result(error) => error.hint().map(str::to_owned),

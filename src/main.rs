@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use loadgate::cli::{Cli, Command, variables};
-use loadgate::commands::{baseline, check, demo_api, grafana, judge, report, run, selftest, target_guard};
+use loadgate::commands::{
+    baseline, check, demo_api, grafana, judge, publish, report, run, selftest, target_guard,
+};
 use loadgate::error::Error;
 use loadgate::report::write;
 
@@ -12,10 +14,12 @@ use loadgate::report::write;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    publish::begin();
     match obey(Cli::parse().command) {
         Ok(status) => status,
         Err(error) => {
             write::error(variables::color(), |color| error.report(color));
+            publish::failed(&error);
             ExitCode::from(error.exit_status())
         }
     }
@@ -28,6 +32,7 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
         Command::Baseline(args) => baseline::run(&args).map(ExitCode::from),
         Command::Judge(args) => judge::run(&args).map(ExitCode::from),
         Command::Report(args) => report::run(&args).map(ExitCode::from),
+        Command::Publish(args) => publish::run(&args).map(ExitCode::from),
         Command::Selftest(args) => selftest::run(&args).map(ExitCode::from),
         Command::DemoApi(args) => {
             demo_api::run(args, write::note)?;
@@ -35,7 +40,7 @@ fn obey(command: Command) -> Result<ExitCode, Error> {
         }
         Command::Grafana(args) => grafana::run(&args).map(ExitCode::from),
         Command::Schema => {
-            write::data(&format!("{:#}\n", loadgate::config::shape::json_schema()))?;
+            write::json(&format!("{:#}\n", loadgate::config::shape::json_schema()))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {

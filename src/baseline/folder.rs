@@ -90,6 +90,14 @@ impl Folder {
         if defects.is_empty() { Ok(baseline) } else { Err(FolderError::Broken(defects)) }
     }
 
+    /// The file of the newest of these runs that is one of `alike`, and its text; none where there is none.
+    pub fn newest(&self, baseline: &Baseline, alike: impl Fn(&Run) -> bool) -> Option<(PathBuf, String)> {
+        let (name, _) = baseline.runs.iter().rfind(|(_, run)| alike(run))?;
+        let path = self.file(name);
+        let text = fs::read_to_string(&path).ok()?;
+        Some((path, text))
+    }
+
     /// Remembers a run, once.
     pub fn append(&self, run: &Run) -> Result<Appended, FolderError> {
         refuse(&bound::of_run(run))?;

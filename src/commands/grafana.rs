@@ -13,6 +13,6 @@ pub fn run(args: &ConfigArgs) -> Result<u8, Error> {
         Err(Error::File(FileError::NotFound)) if args.set.is_empty() => grafana::UID.to_owned(),
         Err(error) => return Err(error),
     };
-    write::data(&grafana::dashboard(&uid))?;
+    write::json(&grafana::dashboard(&uid))?;
     Ok(0)
 }

@@ -21,7 +21,7 @@ pub fn run(args: &JudgeArgs) -> Result<u8, Error> {
     let exit_status = verdict.exit_status;
     let told = result.verdict.as_ref().map(|stored| told(stored, &verdict));
     match args.format {
-        VerdictFormat::Json => write::data(&format!("{:#}\n", serde_json::json!(verdict)))?,
+        VerdictFormat::Json => write::json(&format!("{:#}\n", serde_json::json!(verdict)))?,
         VerdictFormat::Terminal => {
             result.verdict = Some(verdict);
             write::summary(&result, None, variables::color())?;

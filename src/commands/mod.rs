@@ -8,6 +8,7 @@ pub mod grafana;
 pub mod judge;
 pub mod onlookers;
 pub mod plan;
+pub mod publish;
 pub mod report;
 pub mod run;
 pub mod selftest;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cli::variables;
 use crate::cli::{ConfigArgs, PlanArgs};
+use crate::commands::publish;
 use crate::config::node::Node;
 use crate::config::overrides::Override;
 use crate::config::problem::Problem;
@@ -17,7 +18,9 @@ pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error>
     let config = configuration(&args.source, args.overrides())?;
     let selection =
         Selection { environment: args.environment.clone(), scenario: scenario.map(str::to_owned) };
-    Ok(Arc::new(resolved(&config, &selection, &variables::lookup)?))
+    let plan = resolved(&config, &selection, &variables::lookup)?;
+    publish::mask(&plan.secrets);
+    Ok(Arc::new(plan))
 }
 
 /// The plan for who asks only what is in it: secrets need not be set.

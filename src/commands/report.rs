@@ -34,6 +34,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
     let text = document.render(&result)?;
     match &args.output {
         Some(path) => file::write_named(path, text.as_bytes())?,
+        None if document == Document::Json => write::json(&text)?,
         None => write::data(&text)?,
     }
     Ok(0)

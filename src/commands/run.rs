@@ -8,6 +8,7 @@ use crate::clock;
 use crate::commands::before::{self, Before};
 use crate::commands::onlookers::Onlookers;
 use crate::commands::plan;
+use crate::commands::publish::Publication;
 use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
@@ -33,18 +34,32 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let runtime = runtime()?;
     let shutdown = listen(&runtime)?;
     let mut onlookers = Onlookers::of(args, &plan)?;
-    let outcome = runtime.block_on(measured(&plan, before, &shutdown, &mut onlookers))?;
+    let (outcome, target) = runtime.block_on(measuring(&plan, before, &shutdown, &mut onlookers))?;
     let exit_status = outcome.exit_status();
-    let told = match outcome {
-        Outcome::Measured(Measured { result, folder, written }) => {
-            // What could not be written is no reason to keep the verdict from who waits for it.
-            let told = write::summary(&result, Some(folder.path()), variables::color());
-            written.and(told.map_err(Error::from))
-        }
-        Outcome::Interrupted(_) => Ok(()),
-    };
+    let publication = Publication::of_job(&args.publication, &args.plan.source);
+    let told = told(&outcome, publication.as_ref());
+    runtime.block_on(stop(target));
+    if let (Outcome::Measured(measured), Some(publication)) = (&outcome, &publication) {
+        publication.post(&measured.result);
+    }
     runtime.block_on(onlookers.leave(&shutdown));
-    told.map(|()| exit_status)
+    outcome.written().and(told).map(|()| exit_status)
+}
+
+/// Tells what came of a run to who waits for it: nothing that follows may keep it from them, for a job that is
+/// cancelled has seconds.
+fn told(outcome: &Outcome, publication: Option<&Publication>) -> Result<(), Error> {
+    match outcome {
+        Outcome::Measured(Measured { result, folder, .. }) => {
+            let told = write::summary(result, Some(folder.path()), variables::color());
+            publication.inspect(|it| it.tell(result, folder.path()));
+            Ok(told?)
+        }
+        Outcome::Interrupted(exit_status) => {
+            publication.inspect(|it| it.stopped(*exit_status));
+            Ok(())
+        }
+    }
 }
 
 /// The plan that is asked for; of a second job, in doubt that of the first.
@@ -101,15 +116,44 @@ impl Outcome {
             Self::Interrupted(exit_status) => *exit_status,
         }
     }
+
+    /// The first of the wanted files that could not be written.
+    fn written(self) -> Result<(), Error> {
+        match self {
+            Self::Measured(it) => it.written,
+            Self::Interrupted(_) => Ok(()),
+        }
+    }
 }
 
-/// One run in a folder of its own: starts the target, puts load on it, judges, writes the result.
+/// One run in a folder of its own: starts the target, puts load on it, judges, writes the result, stops the
+/// target.
 pub async fn measured(
     plan: &Arc<Plan>,
     before: Before,
     shutdown: &Shutdown,
     onlookers: &mut Onlookers,
 ) -> Result<Outcome, Error> {
+    let (outcome, target) = measuring(plan, before, shutdown, onlookers).await?;
+    stop(target).await;
+    Ok(outcome)
+}
+
+/// Ends what was started. A target that will not go is no reason to fail.
+async fn stop(target: Option<Reached>) {
+    let Some(target) = target else { return };
+    if let Err(error) = target.stop().await {
+        write::note(&format!("warning: {error}"));
+    }
+}
+
+/// The same, but the target still runs: that it will not go must not keep an interrupted job from its result.
+async fn measuring(
+    plan: &Arc<Plan>,
+    before: Before,
+    shutdown: &Shutdown,
+    onlookers: &mut Onlookers,
+) -> Result<(Outcome, Option<Reached>), Error> {
     let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     tls::install_provider();
@@ -117,7 +161,7 @@ pub async fn measured(
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
     let reached = tokio::select! {
         biased;
-        signal = shutdown.requested() => return Ok(Outcome::Interrupted(signal.exit_status())),
+        signal = shutdown.requested() => return Ok((Outcome::Interrupted(signal.exit_status()), None)),
         reached = target::reach(&plan.target, folder.path()) => reached?,
     };
     onlookers.open(plan, context(&reached), shutdown)?;
@@ -136,11 +180,7 @@ pub async fn measured(
     let written =
         documents(&folder, &plan.reporting.formats, &result).and(folder.point_latest().map_err(Error::from));
     onlookers.reported(&result, shutdown).await;
-    // Only now: a target that will not go must not keep an interrupted job from its result.
-    if let Err(error) = reached.stop().await {
-        write::note(&format!("warning: {error}"));
-    }
-    Ok(Outcome::Measured(Measured { result: Box::new(result), folder, written }))
+    Ok((Outcome::Measured(Measured { result: Box::new(result), folder, written }), Some(reached)))
 }
 
 /// Writes what is asked for; what cannot be made keeps nothing else from being written.

@@ -76,13 +76,17 @@ impl FileError {
 
 /// Reads a configuration; without a path, the first of the known names in the working folder.
 pub fn read(path: Option<&Path>) -> Result<Config, FileError> {
-    let found = || NAMES.iter().map(PathBuf::from).find(|name| name.exists()).ok_or(FileError::NotFound);
-    let path = path.map_or_else(found, |path| Ok(path.to_owned()))?;
+    let path = locate(path).ok_or(FileError::NotFound)?;
     let bytes = bytes_of(&path)?;
     let text = String::from_utf8(bytes)
         .map_err(|error| FileError::NotText { path: path.clone(), at: error.utf8_error().valid_up_to() })?;
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     parse(&path.display().to_string(), &text, folder)
+}
+
+/// Where the configuration is: where it is said to be, or under the first of the known names that is there.
+pub fn locate(path: Option<&Path>) -> Option<PathBuf> {
+    path.map(Path::to_owned).or_else(|| NAMES.iter().map(PathBuf::from).find(|name| name.exists()))
 }
 
 /// The built-in configuration; its paths are relative to the working folder.

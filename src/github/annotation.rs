@@ -63,7 +63,7 @@ pub fn of(result: &RunResult, places: &Places) -> Vec<Annotation> {
     let checks = model::checks(result);
     let checks = checks.into_iter().filter_map(|check| of_check(check, places));
     let deltas = comparison::deltas(result).into_iter().filter_map(|delta| of_delta(delta, places));
-    limited(of_verdict(result).into_iter().chain(checks).chain(deltas).collect())
+    limited(&of_verdict(result).into_iter().chain(checks).chain(deltas).collect::<Vec<_>>())
 }
 
 fn of_verdict(result: &RunResult) -> Option<Annotation> {
@@ -103,7 +103,7 @@ fn of_delta(delta: &Delta, places: &Places) -> Option<Annotation> {
 }
 
 /// At most ten of each level, of which the last tells how many are not shown.
-pub fn limited(all: Vec<Annotation>) -> Vec<Annotation> {
+pub fn limited(all: &[Annotation]) -> Vec<Annotation> {
     let levels = [Level::Error, Level::Warning, Level::Notice];
     levels
         .into_iter()
@@ -126,11 +126,12 @@ pub fn limited(all: Vec<Annotation>) -> Vec<Annotation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::judged;
     use crate::result::fixture;
 
     #[test]
     fn a_broken_objective_is_an_error_on_the_line_that_set_it() {
-        let mut result = fixture::rich();
+        let mut result = judged();
         let verdict = result.verdict.as_mut().unwrap();
         let broken = verdict.checks.iter_mut().find(|check| model::rank(check) == Rank::Broken).unwrap();
         broken.line = Some(41);
@@ -151,8 +152,8 @@ mod tests {
     #[test]
     fn ten_of_a_level_are_shown_and_the_last_counts_the_others() {
         let many = |n| vec![Annotation::general(Level::Error, "t", "m"); n];
-        assert_eq!(limited(many(10)).len(), 10);
-        let cut = limited([many(12), vec![Annotation::general(Level::Warning, "t", "m")]].concat());
+        assert_eq!(limited(&many(10)).len(), 10);
+        let cut = limited(&[many(12), vec![Annotation::general(Level::Warning, "t", "m")]].concat());
         assert_eq!(cut.len(), 11);
         assert_eq!(cut[9].message, "+3 more, see the summary");
         assert_eq!(cut[10].level, Level::Warning);

@@ -83,15 +83,10 @@ impl Context {
     /// The context that these variables describe.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let given = |name| variable(name).filter(|value| !value.is_empty());
-        let place = if given("GITHUB_ACTIONS").as_deref() == Some("true") {
-            Place::Actions
-        } else {
-            Place::Elsewhere
-        };
         let mut context = Self {
             git: Git { sha: given("GITHUB_SHA"), reference: given("GITHUB_REF"), fork: false },
             warnings: Vec::new(),
-            place,
+            place: Place::of(&given),
             event: Event::Other(String::new()),
             host: Host::of(&given),
             run: run_number(&given),
@@ -104,7 +99,7 @@ impl Context {
             ref_name: given("GITHUB_REF_NAME"),
             default_branch: None,
         };
-        if place == Place::Actions {
+        if context.place == Place::Actions {
             let path = given("GITHUB_EVENT_PATH").unwrap_or_default();
             context.take(&given("GITHUB_EVENT_NAME").unwrap_or_default(), Path::new(&path));
         }
@@ -152,6 +147,20 @@ impl Context {
         let below = path.strip_prefix(&workspace).ok()?;
         let parts: Option<Vec<_>> = below.components().map(|part| part.as_os_str().to_str()).collect();
         Some(parts?.join("/"))
+    }
+}
+
+impl Place {
+    /// The place of this process.
+    pub fn read() -> Self {
+        Self::of(&|name| std::env::var(name).ok())
+    }
+
+    fn of(given: &dyn Fn(&'static str) -> Option<String>) -> Self {
+        match given("GITHUB_ACTIONS").as_deref() {
+            Some("true") => Self::Actions,
+            _ => Self::Elsewhere,
+        }
     }
 }
 

@@ -25,6 +25,15 @@ pub struct Paths {
     pub report: String,
 }
 
+/// Why there is no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The command could not do its work.
+    Error,
+    /// It was stopped before the load began.
+    Interrupted,
+}
+
 impl Outputs {
     /// What is told about a result.
     pub fn of(result: &RunResult, paths: &Paths) -> Self {
@@ -51,9 +60,13 @@ impl Outputs {
     }
 
     /// What is told where there is no result.
-    pub fn of_error(exit_status: u8) -> Self {
+    pub fn without_result(ended: Ended, exit_status: u8) -> Self {
+        let verdict = match ended {
+            Ended::Error => "error",
+            Ended::Interrupted => word(Status::Interrupted),
+        };
         Self(vec![
-            ("verdict", "error".to_owned()),
+            ("verdict", verdict.to_owned()),
             ("exit-status", exit_status.to_string()),
             ("regressions", "0".to_owned()),
             ("sla-violations", "0".to_owned()),
@@ -91,6 +104,7 @@ fn word(status: Status) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::tests::judged;
     use crate::result::fixture;
 
     #[test]
@@ -99,7 +113,7 @@ mod tests {
         let path = folder.path().join("output");
         std::fs::write(&path, "before=1\n").unwrap();
         let paths = Paths { folder: "reports/x".into(), ..Paths::default() };
-        Outputs::of(&fixture::rich(), &paths).append(&path).unwrap();
+        Outputs::of(&judged(), &paths).append(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("before=1\nverdict<<loadgate_"), "{text}");
         let delimiter = text.lines().nth(1).unwrap().split_once("<<").unwrap().1;
@@ -111,6 +125,9 @@ mod tests {
     #[test]
     fn an_error_and_a_result_have_the_same_outputs() {
         let names = |outputs: Outputs| outputs.0.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-        assert_eq!(names(Outputs::of_error(2)), names(Outputs::of(&fixture::small(), &Paths::default())));
+        assert_eq!(
+            names(Outputs::without_result(Ended::Error, 2)),
+            names(Outputs::of(&fixture::small(), &Paths::default()))
+        );
     }
 }

@@ -18,7 +18,12 @@ const MOST_BYTES: usize = 1_000_000;
 
 /// The report of a result: the verdict first, what one looks up last.
 pub fn render(result: &RunResult) -> String {
-    joined(&sections(result), MOST_BYTES)
+    render_within(result, MOST_BYTES)
+}
+
+/// The same in so many bytes.
+pub fn render_within(result: &RunResult, bytes: usize) -> String {
+    joined(&sections(result), bytes)
 }
 
 /// The parts of the report, to be cut to the room there is.

@@ -28,4 +28,4 @@ mod window;
 pub mod write;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -4,8 +4,13 @@ use std::fmt::Write;
 
 /// The text with every character that could move the cursor or hide others written as an escape.
 pub fn printable(text: &str) -> String {
+    printable_line(text.trim())
+}
+
+/// The same, with the space at both ends.
+pub fn printable_line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
-    for c in text.trim().chars() {
+    for c in text.chars() {
         if c.is_control() || is_invisible(c) {
             // Writing to a string cannot fail.
             let _ = write!(clean, "{}", c.escape_default());
@@ -19,6 +24,25 @@ pub fn printable(text: &str) -> String {
 /// Zero-width characters, marks of writing direction, line separators.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The text with nothing in it that the runner of a job obeys: it looks for `##[` anywhere in a line, and for
+/// `::` at its beginning, whatever white space stands before that.
+pub fn inert(text: &str) -> String {
+    let mut inert = String::with_capacity(text.len());
+    let mut at_start = true;
+    for c in text.chars() {
+        if (c == ':' && at_start && inert.ends_with(':')) || (c == '[' && inert.ends_with("##")) {
+            inert.push('\u{200b}');
+        }
+        at_start = match c {
+            '\n' | '\r' => true,
+            ':' => at_start && !inert.ends_with([':', '\u{200b}']),
+            _ => at_start && c.is_whitespace(),
+        };
+        inert.push(c);
+    }
+    inert
 }
 
 /// At most `width` characters; what is left out of the middle is an ellipsis. Beginning and end tell
@@ -89,6 +113,21 @@ mod tests {
     fn nothing_moves_the_cursor() {
         assert_eq!(printable("a\u{1b}[31mb\r\nc\u{202e}d"), "a\\u{1b}[31mb\\r\\nc\\u{202e}d");
         assert_eq!(printable("größe 漢字 ok\n"), "größe 漢字 ok");
+    }
+
+    #[test]
+    fn nothing_in_it_is_a_command() {
+        for (text, inert_text) in [
+            ("::error::x", ":\u{200b}:error::x"),
+            ("  \u{a0}::a::\n\t::b::", "  \u{a0}:\u{200b}:a::\n\t:\u{200b}:b::"),
+            ("a ::b::", "a ::b::"),
+            (":::x", ":\u{200b}::x"),
+            ("x\r::y::", "x\r:\u{200b}:y::"),
+            ("a ##[error]b ###[c", "a ##\u{200b}[error]b ###\u{200b}[c"),
+            (": :x", ": :x"),
+        ] {
+            assert_eq!(inert(text), inert_text, "{text}");
+        }
     }
 
     #[test]

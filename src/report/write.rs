@@ -1,7 +1,9 @@
 //! Where texts leave the process: standard output is data, standard error is conversation.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use thiserror::Error;
 
@@ -16,10 +18,35 @@ const LOG_WIDTH: usize = 100;
 /// Wider lines are hard to read, narrower screens wrap by themselves.
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
 
+/// Who reads what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A person, or a program that was given the data.
+    Anybody,
+    /// The runner of a job, which obeys some of what it reads.
+    Runner,
+}
+
+static READER: OnceLock<Reader> = OnceLock::new();
+
+/// Says who reads, once, before anything is written.
+pub fn begin(reader: Reader) {
+    // Whoever said it first knows.
+    let _ = READER.set(reader);
+}
+
+/// The text for whoever reads it.
+fn fit(text: &str) -> Cow<'_, str> {
+    match READER.get() {
+        Some(Reader::Runner) => Cow::Owned(text::inert(text)),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// A line to the user.
 pub fn note(line: &str) {
     // A closed stderr is nobody listening, no reason to stop.
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", fit(line));
 }
 
 /// What went wrong, rendered for where it is shown.
@@ -34,6 +61,19 @@ pub struct OutputError(#[source] io::Error);
 
 /// Data for whoever reads stdout. A reader that has seen enough and left is no error.
 pub fn data(text: &str) -> Result<(), OutputError> {
+    raw(&fit(text))
+}
+
+/// JSON for whoever reads stdout: it says the same to every reader.
+pub fn json(text: &str) -> Result<(), OutputError> {
+    match READER.get() {
+        // Only a string can hold it, and there this is the same character.
+        Some(Reader::Runner) => raw(&text.replace("##[", "#\\u0023[")),
+        _ => raw(text),
+    }
+}
+
+fn raw(text: &str) -> Result<(), OutputError> {
     let mut out = io::stdout();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {

@@ -46,6 +46,9 @@ pub enum ClientError {
         /// What happened.
         reason: String,
     },
+    /// A signal came first.
+    #[error("GitHub was not waited for: this process was asked to end")]
+    Interrupted,
     /// An answer of another form.
     #[error("GitHub's answer to {request} is not understood")]
     Unexpected {
@@ -99,8 +102,12 @@ impl ClientError {
             Self::Refused { status: 404, .. } => {
                 Some(format!("it is gone, or hidden from this token: `permissions: {permission}`"))
             }
-            Self::Setup { .. } | Self::Refused { .. } | Self::Unreachable { .. } => None,
-            Self::Unexpected { .. } | Self::TooLarge { .. } => None,
+            Self::Setup { .. }
+            | Self::Refused { .. }
+            | Self::Unreachable { .. }
+            | Self::Interrupted
+            | Self::Unexpected { .. }
+            | Self::TooLarge { .. } => None,
         }
     }
 }

@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 
 use super::context::Host;
 use super::repository::Repository;
-use super::token::{Credential, Token};
+use super::token::Credential;
 use crate::clock;
+use crate::load::shutdown::Shutdown;
 use crate::load::tls;
 use answer::Answer;
 use patience::Patience;
@@ -46,6 +47,8 @@ pub struct Client {
     host: Host,
     repository: Repository,
     patience: Patience,
+    /// A job that is cancelled meanwhile waits for nothing.
+    shutdown: Shutdown,
     login: OnceCell<String>,
 }
 
@@ -73,21 +76,30 @@ impl Ask<'_> {
 impl Client {
     /// A client for the repository of a job.
     pub fn open(host: &Host) -> Result<Self, ClientError> {
+        match &host.credential {
+            Credential::Token(_) => Self::new(host, Patience::begin()),
+            Credential::Missing => Err(ClientError::NoToken),
+            Credential::Malformed => Err(ClientError::MalformedToken),
+        }
+    }
+
+    /// A client for what everybody may read, for somebody who waits: it gives up within seconds.
+    pub fn anonymous(host: &Host) -> Result<Self, ClientError> {
+        Self::new(&Host { credential: Credential::Missing, ..host.clone() }, Patience::brief())
+    }
+
+    fn new(host: &Host, patience: Patience) -> Result<Self, ClientError> {
         let repository = host.repository.clone().ok_or(ClientError::NoRepository)?;
-        let token = match &host.credential {
-            Credential::Token(token) => token,
-            Credential::Missing => return Err(ClientError::NoToken),
-            Credential::Malformed => return Err(ClientError::MalformedToken),
-        };
         let setup = |source| ClientError::Setup { api: host.api.clone(), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| setup(error.into()))?;
-        let crab = {
+        let (crab, shutdown) = {
             let _inside = runtime.enter();
-            carrier(&host.api, token).map_err(setup)?
+            let shutdown = Shutdown::listen().map_err(|error| setup(error.into()))?;
+            (carrier(&host.api, &host.credential).map_err(setup)?, shutdown)
         };
-        let (host, patience) = (host.clone(), Patience::begin());
-        Ok(Self { runtime, crab, host, repository, patience, login: OnceCell::new() })
+        let (host, login) = (host.clone(), OnceCell::new());
+        Ok(Self { runtime, crab, host, repository, patience, shutdown, login })
     }
 
     /// The repository.
@@ -151,7 +163,10 @@ impl Client {
                 return Ok(found);
             }
             let pause = self.patience.after(attempt).ok_or(error)?;
-            self.runtime.block_on(tokio::time::sleep(pause));
+            self.unless_asked_to_end(async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            })?;
             attempt += 1;
         }
     }
@@ -188,11 +203,10 @@ impl Client {
 
     /// The login as the GraphQL API says it, which on an Enterprise server is not below the other one.
     fn viewer(&self) -> Option<String> {
-        let Credential::Token(token) = &self.host.credential else { return None };
         let base = self.host.api.strip_suffix("/v3").unwrap_or(&self.host.api);
         let crab = {
             let _inside = self.runtime.enter();
-            carrier(base, token).ok()?
+            carrier(base, &self.host.credential).ok()?
         };
         let body = json!({ "query": "query { viewer { login } }" });
         let ask = Ask { method: Method::POST, route: "/graphql", body: Some(&body), most: LARGEST_ANSWER };
@@ -214,7 +228,7 @@ impl Client {
 
     /// The answer that counts, after as many attempts as it takes and there is time for.
     fn answered(&self, ask: &Ask) -> Result<Answer, ClientError> {
-        self.runtime.block_on(async {
+        self.unless_asked_to_end(async {
             let mut attempt = 1;
             loop {
                 let outcome = self.attempt(&self.crab, ask).await;
@@ -223,6 +237,19 @@ impl Client {
                     None => return outcome?.accepted(&ask.name()),
                 }
                 attempt += 1;
+            }
+        })
+    }
+
+    fn unless_asked_to_end<T>(
+        &self,
+        work: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = self.shutdown.requested() => Err(ClientError::Interrupted),
+                done = work => done,
             }
         })
     }
@@ -260,7 +287,10 @@ impl Client {
 }
 
 /// What carries the requests. To be made within the runtime that it lives in.
-fn carrier(base: &str, token: &Token) -> Result<Octocrab, Box<dyn std::error::Error + Send + Sync>> {
+fn carrier(
+    base: &str,
+    credential: &Credential,
+) -> Result<Octocrab, Box<dyn std::error::Error + Send + Sync>> {
     tls::install_provider();
     let http = reqwest::Client::builder()
         .connect_timeout(CONNECT)
@@ -268,11 +298,12 @@ fn carrier(base: &str, token: &Token) -> Result<Octocrab, Box<dyn std::error::Er
         .retry(reqwest::retry::never())
         .build()?;
     let accept = (header::ACCEPT, "application/vnd.github+json".to_owned());
-    Ok(Octocrab::builder()
-        .base_uri(base)?
-        .personal_token(token.reveal().to_owned())
-        .add_header(accept.0, accept.1)
-        .build_with_reqwest(http)?)
+    let builder = Octocrab::builder().base_uri(base)?.add_header(accept.0, accept.1);
+    let builder = match credential {
+        Credential::Token(token) => builder.personal_token(token.reveal().to_owned()),
+        Credential::Missing | Credential::Malformed => builder,
+    };
+    Ok(builder.build_with_reqwest(http)?)
 }
 
 fn parsed<T: DeserializeOwned>(answer: &Answer, ask: &Ask) -> Result<T, ClientError> {

@@ -10,6 +10,8 @@ use crate::clock;
 
 /// For everything that a command asks of GitHub.
 const IN_ALL: Duration = Duration::from_secs(90);
+/// For what is not worth waiting for.
+const BRIEF: Duration = Duration::from_secs(5);
 /// The longest pause that GitHub may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Attempts at one request.
@@ -26,6 +28,11 @@ pub(super) struct Patience {
 impl Patience {
     pub(super) fn begin() -> Self {
         Self { until: clock::now() + IN_ALL }
+    }
+
+    /// For somebody who looks at a prompt.
+    pub(super) fn brief() -> Self {
+        Self { until: clock::now() + BRIEF }
     }
 
     /// What is left of it.

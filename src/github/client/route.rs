@@ -11,7 +11,7 @@ pub struct Route(String);
 impl Route {
     /// A path of these parts.
     pub(super) fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(parts.into_iter().map(|part| format!("/{}", encoded(part))).collect())
+        Self(parts.into_iter().flat_map(|part| ["/".to_owned(), encoded(part)]).collect())
     }
 
     /// The same with a parameter.

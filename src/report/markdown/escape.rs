@@ -1,7 +1,7 @@
 //! Text from outside made fit for markdown: a code span that nothing ends, notifies nobody and fits a
 //! table. Pure; the only place that escapes markdown.
 
-use crate::report::text::{printable, shorten};
+use crate::report::text::{printable, printable_line, shorten};
 
 /// The most characters of a name.
 const LONGEST_NAME: usize = 120;
@@ -16,6 +16,14 @@ pub fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     if text.is_empty() { "–".to_owned() } else { format!("{fence} {text} {fence}") }
+}
+
+/// Lines as they are, as a block of code that nothing in them ends.
+pub fn block(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(|line| printable_line(line).replace('@', "@\u{200b}")).collect();
+    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat((longest + 1).max(3));
+    format!("{fence}text\n{}\n{fence}\n", lines.join("\n"))
 }
 
 /// A sentence with names in it, where nothing is markup.

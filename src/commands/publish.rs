@@ -9,7 +9,7 @@ use crate::baseline::folder::Folder;
 use crate::baseline::run::Run;
 use crate::cli::ConfigArgs;
 use crate::cli::publish::{CommentPolicy, PublicationArgs, PublishArgs};
-use crate::commands::plan;
+use crate::commands::{plan, relay};
 use crate::config::file::locate;
 use crate::config::render::Color;
 use crate::error::Error;
@@ -32,15 +32,18 @@ use crate::result::schema::RunResult;
 use crate::result::verdict::{Status, Verdict};
 
 /// What a comment needs.
-const PERMISSION: &str = "pull-requests: write";
+pub(super) const PERMISSION: &str = "pull-requests: write";
 
 /// Publishes a stored result. Exit status 0: the verdict has been told by the run itself.
 pub fn run(args: &PublishArgs) -> Result<u8, Error> {
     let job = Context::read();
-    let Some(path) = &args.result else { return Ok(0) };
     if job.place == Place::Elsewhere {
         return Err(Error::NoJob);
     }
+    if let Some(id) = args.run_id {
+        return relay::run(args, id, &job);
+    }
+    let Some(path) = &args.result else { return Ok(0) };
     let result = file::read(path)?;
     let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
     let publication = Publication { job, args: &args.publication, source: &args.source };
@@ -209,14 +212,15 @@ fn announce(level: Level, message: &str) {
 }
 
 /// What a result has to tell where nothing was told yet.
-fn news(verdict: &Verdict) -> News {
+pub(super) fn news(verdict: &Verdict) -> News {
     match verdict.status {
         Status::Passed => News::None,
         _ => News::Some,
     }
 }
 
-fn policy(given: CommentPolicy) -> Policy {
+/// When there is a comment, as it was asked for.
+pub(super) fn policy(given: CommentPolicy) -> Policy {
     match given {
         CommentPolicy::Auto => Policy::Auto,
         CommentPolicy::Always => Policy::Always,

@@ -47,6 +47,10 @@ pub enum Skipped {
     Several(usize),
     /// A later commit was pushed.
     Superseded,
+    /// The run was stopped: its numbers are of a part of it.
+    Interrupted,
+    /// Nobody wants a comment.
+    Unwanted,
     /// The run has left nothing to tell, or an earlier attempt of it has.
     NoArtifact {
         /// What was looked for.
@@ -71,6 +75,8 @@ impl fmt::Display for Skipped {
             Self::Superseded => {
                 f.write_str("the result is superseded: its pull request has moved on to another commit")
             }
+            Self::Interrupted => f.write_str("the run was stopped before its end"),
+            Self::Unwanted => f.write_str("none is wanted: `--comment never`"),
             Self::NoArtifact { name, run } => {
                 write!(f, "the last attempt of run {run} has left no artifact `{}`", printable(name))
             }

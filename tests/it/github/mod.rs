@@ -6,5 +6,6 @@ mod contract;
 mod hostile;
 mod job;
 mod mock;
+mod relay;
 mod runner;
 mod words;

@@ -23,6 +23,9 @@ use crate::result::file::FileError as ResultError;
 /// Why a command could not do its work. A run that fails its objectives is no error.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The command line is wrong; this says how.
+    #[error("{0}")]
+    Usage(String),
     /// There is no configuration.
     #[error(transparent)]
     File(FileError),
@@ -94,7 +97,8 @@ impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::File(_)
+            Self::Usage(_)
+            | Self::File(_)
             | Self::Config { .. }
             | Self::Protected(_)
             | Self::NoJob
@@ -118,6 +122,9 @@ impl Error {
     pub fn report(&self, color: Color) -> String {
         if let Self::Config { problems, sources } = self {
             return render(problems, sources, color);
+        }
+        if let Self::Usage(text) = self {
+            return text.clone();
         }
         // Most of these name something that comes from files of others.
         let shown = |text: String| match self {
@@ -161,9 +168,12 @@ impl Error {
             Self::Demo(error) => Some(error.hint().into()),
             Self::Relay(error) => error.hint(),
             Self::Live(error) => error.hint().map(str::to_owned),
-            Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::Output(_) | Self::System(..) => {
-                None
-            }
+            Self::Usage(_)
+            | Self::Config { .. }
+            | Self::Load(_)
+            | Self::Document(_)
+            | Self::Output(_)
+            | Self::System(..) => None,
         }
     }
 }

@@ -67,6 +67,13 @@ pub fn mask(secrets: &[String]) {
     }
 }
 
+/// A command line that is wrong, where this is a job of Actions: an error like any other. Elsewhere, and asked
+/// for help, the parser says it best.
+pub fn usage(said: &clap::Error) -> Option<Error> {
+    let told = said.use_stderr() && Place::read() == Place::Actions;
+    told.then(|| Error::Usage(said.to_string().trim_end().to_owned()))
+}
+
 /// Tells that a command could not do its work, and why, where this is a job of Actions.
 pub fn failed(error: &Error) {
     let job = Context::read();

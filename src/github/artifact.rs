@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn what_has_expired_or_weighs_too_much_is_not_asked_for() {
         let weighed = |expired, size_in_bytes| {
-            let artifact = Artifact { expired, size_in_bytes, ..artifact(1, "report", None) };
+            let artifact = Artifact { size_in_bytes, expired, ..artifact(1, "report", None) };
             weighed(&artifact).err()
         };
         assert_eq!(weighed(false, 64 << 20), None);

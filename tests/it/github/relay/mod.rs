@@ -28,6 +28,8 @@ const FORK: &str = "alice/api";
 const BRANCH: &str = "faster";
 /// A commit that came later.
 const LATER: &str = "3333333333333333333333333333333333333333";
+/// The page of the run that was measured.
+const MEASURED: &str = "https://github.com/shop/api/actions/runs/77/attempts/2";
 /// All that the workflow of a relay needs.
 const PERMISSIONS: [(Area, Access); 2] = [(Area::Actions, Access::Read), (Area::Pulls, Access::Write)];
 
@@ -176,7 +178,9 @@ fn the_pull_request_of_the_fork_is_told_once_and_then_kept_up_to_date() {
     // The run that was measured, not the one that tells of it.
     let line = format!("<!-- loadgate:v1 id=fork-loadgate-report run=77.2 sha={HEAD} -->");
     assert_eq!(first[0].body.lines().next(), Some(line.as_str()));
-    assert!(first[0].body.contains("fork"), "{}", first[0].body);
+    for said in ["> **Reported by a fork.**", "FAILED", &format!("]({MEASURED}"), &HEAD[..7]] {
+        assert!(first[0].body.contains(said), "{said}: {}", first[0].body);
+    }
     assert!(step.outputs.is_empty() && step.summary.is_empty() && step.log.commands.is_empty());
     // What a later run of the same pull request says replaces it; what an older one says comes too late.
     scene.upload(78, &document(&judged(1e9)));

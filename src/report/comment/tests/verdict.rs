@@ -68,6 +68,8 @@ fn every_kind_of_verdict_has_its_sign_its_word_and_what_to_do() {
             assert!(text.contains(said), "{title}, {said}: {text}");
             assert_eq!(text.contains("a part of a run"), result.is_partial(), "{text}");
             assert!(!text.contains("\n\n\n"), "{text}");
+            let once = text.matches("it was the limit, not the service").count() <= 1;
+            assert!(once, "what the verdict says is no note: {text}");
         }
     }
 }

@@ -142,5 +142,5 @@ fn a_file_is_called_as_the_repository_calls_it() {
     let context = Context::of(&|name| (name == "GITHUB_WORKSPACE").then(|| workspace.clone()));
     assert_eq!(context.in_repository(&file).as_deref(), Some("perf/config.yaml"));
     assert_eq!(context.in_repository(Path::new("/etc/hostname")), None);
-    assert_eq!(context.in_repository(&folder.path().join("gone")), None);
+    assert_eq!(context.in_repository(&folder.path().join("to/come")).as_deref(), Some("to/come"));
 }

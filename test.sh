@@ -44,9 +44,9 @@ holds() {
     cmp -s "$2" "$1/installed"
 }
 
-# The Autobahn suite, which Debian does not have, in an environment of its own.
-install_autobahn() {
-    local pinned=tests/it/fixtures/autobahn.txt folder=target/autobahn
+# Python programs that Debian does not have, in an environment of their own.
+install_python_programs() {
+    local folder=$1 pinned=$2
     ! holds "$folder" "$pinned" || return 0
     /usr/bin/python3 -m venv --clear "$folder"
     "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$pinned"
@@ -84,11 +84,13 @@ install_node_packages() {
 
 install_rust() {
     if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
+        # shellcheck source=/dev/null # Not of this repository.
         . "$HOME/.cargo/env"
     fi
     if ! command -v cargo >/dev/null; then
         curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
             sh -s -- -y --profile minimal --component rustfmt --component clippy
+        # shellcheck source=/dev/null # Not of this repository.
         . "$HOME/.cargo/env"
     fi
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
@@ -96,7 +98,8 @@ install_rust() {
 }
 
 install_packages
-install_autobahn
+install_python_programs target/autobahn tests/it/fixtures/autobahn.txt
+install_python_programs target/lint tests/action/lint.txt
 install_junit_schema
 install_github_contract
 install_node_packages tests/browser

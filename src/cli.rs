@@ -1,6 +1,7 @@
 //! What can be typed: the commands and their flags. Doc comments here are the help.
 
 pub mod baseline;
+pub mod init;
 pub mod publish;
 pub mod selftest;
 mod set;
@@ -26,6 +27,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a small config.yaml and the workflow that runs it on pull requests
+    Init(init::InitArgs),
     /// Run a scenario, judge it, write the reports
     Run(RunArgs),
     /// Validate the configuration and print the plan; `--trace` runs one user once

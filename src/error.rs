@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::baseline::defect::FolderError;
 use crate::commands::before::ConfirmError;
+use crate::commands::init::InitError;
 use crate::commands::selftest::SelftestError;
 use crate::commands::{baseline, demo_api};
 use crate::config::file::FileError;
@@ -11,6 +12,7 @@ use crate::config::problem::Problem;
 use crate::config::render::{Color, render};
 use crate::config::source::Sources;
 use crate::github::proposal::ProposalError;
+use crate::github::relay::error::RelayError;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
@@ -70,12 +72,18 @@ pub enum Error {
     /// The run cannot be the second look at another.
     #[error(transparent)]
     Confirm(#[from] ConfirmError),
+    /// There is no place for a first configuration.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// No self-test could be made.
     #[error(transparent)]
     Selftest(#[from] SelftestError),
     /// The demo service could not run.
     #[error(transparent)]
     Demo(#[from] demo_api::Error),
+    /// What a fork has measured cannot be told.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// Nothing to publish to.
     #[error("this is no job of GitHub Actions: there is nothing to publish to")]
     NoJob,
@@ -114,8 +122,10 @@ impl Error {
             | Self::Baseline(_)
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
+            Self::Init(error) => error.exit_status(),
             Self::Proposal(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
+            Self::Relay(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
             | Self::Result(_)
@@ -174,8 +184,10 @@ impl Error {
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Confirm(error) => Some(error.hint().into()),
+            Self::Init(error) => error.hint().map(str::to_owned),
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
+            Self::Relay(error) => error.hint(),
             Self::Live(error) => error.hint().map(str::to_owned),
             Self::Usage(_)
             | Self::Config { .. }

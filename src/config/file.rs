@@ -12,7 +12,7 @@ use super::{Config, shape, yaml};
 use crate::units::ByteSize;
 
 /// The names looked for where none is given, in this order.
-const NAMES: [&str; 3] = ["config.yaml", "loadgate.yaml", "loadgate.yml"];
+pub const NAMES: [&str; 3] = ["config.yaml", "loadgate.yaml", "loadgate.yml"];
 
 /// The configuration of the main job, built in.
 const DEMO: &str = include_str!("../../config.yaml");
@@ -65,7 +65,7 @@ impl FileError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotFound => {
-                Some("see it work with `loadgate run --demo`, or name a configuration with `--config`")
+                Some("make one with `loadgate init`, name one with `--config`, or see it work with `--demo`")
             }
             Self::Unreadable { .. } | Self::Malformed { .. } => None,
             Self::NotText { .. } => Some("save the file as UTF-8"),
@@ -154,7 +154,7 @@ mod tests {
         let path = folder.path().join("loadgate.yml");
         std::fs::write(&path, "version: 1\nenvironments: {}\nscenarios: {}\n").unwrap();
         assert_eq!(read(Some(&path)).unwrap().folder, folder.path());
-        assert!(FileError::NotFound.hint().unwrap().starts_with("see it work with `loadgate run --demo`"));
+        assert!(FileError::NotFound.hint().unwrap().starts_with("make one with `loadgate init`"));
     }
 
     #[test]

@@ -179,9 +179,10 @@ fn retire(client: &Client, others: &[Own], newest: &Item) -> Result<(), ClientEr
 /// What to do where an issue cannot be told.
 pub fn hint(error: &ClientError) -> Option<String> {
     match error.status() {
-        Some(410) => {
-            Some("switch issues on in the settings of the repository, or leave `--issue` out".into())
-        }
+        Some(404 | 410) => Some(format!(
+            "switch issues on in the settings of the repository and give the job `permissions: {PERMISSION}`, or \
+             leave `--issue` out"
+        )),
         _ => error.hint(PERMISSION),
     }
 }

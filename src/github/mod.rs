@@ -1,6 +1,7 @@
 //! What GitHub tells a job, and what is told to GitHub. Best effort: nothing here changes a verdict.
 
 pub mod annotation;
+pub mod artifact;
 pub mod client;
 pub mod command;
 pub mod comment;
@@ -10,8 +11,9 @@ pub mod issue;
 pub mod marker;
 pub mod output;
 pub mod proposal;
+pub mod relay;
 pub mod repository;
-pub mod sticky;
+mod sticky;
 pub mod summary;
 pub mod token;
 pub mod trail;

@@ -6,14 +6,13 @@ use crate::baseline::run::Run;
 use crate::plan::rules::BaselineRules;
 
 use super::baseline::{COLUMNS, Class, Description, MEANING, commit};
+use super::comment::ROOM;
 use super::markdown::escape::{code, plain};
 use super::markdown::section::{Importance, Section, joined_of};
 use super::markdown::table::{below, table};
 use super::number;
 use super::text::{printable, shorten};
 
-/// Of the 65,536 characters that a pull request holds, with room for what stands above.
-const MOST_BYTES: usize = 60_000;
 /// Characters of a title that name a baseline.
 const LONGEST_NAME: usize = 100;
 /// Runs that are listed.
@@ -84,7 +83,7 @@ pub fn body(altered: &[Altered], base: &str) -> String {
         of(Importance::Measured, "Removed", removed(altered)),
     ];
     let sections: Vec<_> = first.into_iter().chain(effects).chain(last).flatten().collect();
-    joined_of(&sections, MOST_BYTES, FILES)
+    joined_of(&sections, ROOM, FILES)
 }
 
 fn introduction(altered: &[Altered], base: &str) -> String {

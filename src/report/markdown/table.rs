@@ -1,5 +1,7 @@
 //! Tables, lists and blocks of markdown. Pure; what is put into them is escaped already, but the lines of a
-//! list.
+//! list and what is to be copied.
+
+use crate::report::text::printable;
 
 use super::escape::plain;
 
@@ -28,4 +30,9 @@ pub fn below(above: String, below: &str) -> String {
         (true, false) => below.to_owned(),
         (false, false) => format!("{above}\n{below}"),
     }
+}
+
+/// A line to be copied, as it is but for what no terminal should be given.
+pub fn verbatim(line: &str) -> String {
+    format!("    {}\n", printable(line))
 }

@@ -2,11 +2,12 @@
 //! else's, never changed by an older run.
 
 use loadgate::github::client::{Client, ClientError};
+use loadgate::github::comment::Room;
 use loadgate::github::context::Host;
 use loadgate::github::issue::{self, Notice, Told};
 use loadgate::github::marker::Marker;
 use loadgate::github::repository::{Repository as Name, RunNumber, Slug};
-use loadgate::github::sticky::Room;
+
 use loadgate::github::token::Credential;
 use loadgate::github::trail::Step;
 use loadgate::result::verdict::Status;
@@ -111,12 +112,8 @@ fn a_bad_night_opens_an_issue_further_ones_keep_it_and_a_good_one_closes_it() {
     assert_eq!(scene.tells(7, FAILED), Told::Opened(url(8)));
     let first = scene.github.with(|repository| repository.issues[&8].clone());
     assert_eq!((first.title.as_str(), first.author.as_deref()), ("Nightly load failed", Some(ACTIONS_BOT)));
-    assert!(
-        first
-            .body
-            .unwrap_or_default()
-            .starts_with(&format!("{}\n<!-- loadgate:trail 7.1=failed@c0ffee0 -->\n", marker(7)))
-    );
+    let begin = format!("{}\n<!-- loadgate:trail 7.1=failed@c0ffee0@20", marker(7));
+    assert!(first.body.as_deref().is_some_and(|body| body.starts_with(&begin)), "{first:?}");
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! Everything that touches GitHub, against a GitHub of our own on this machine.
 
+mod act;
 mod cancelled;
 mod comments;
 mod contract;
+mod flows;
 mod hostile;
 mod issues;
 mod job;
 mod mock;
 mod proposal;
+mod relay;
 mod runner;
 mod words;

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# What .github/workflows/release.yml does, step by step: build TARGET, commit, publish.
+# The first two need no network and no GitHub, so a test runs them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+assets=target/release-assets
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+tag=v$version
+
+# One archive with the binary alone, as scripts/install.sh expects it.
+build() {
+    local target=$1
+    rustup target add "$target"
+    case $target in
+        *-linux-musl)
+            sudo apt-get update -qq
+            sudo apt-get install -qq -y --no-install-recommends musl-tools
+            export CC=musl-gcc
+            ;;
+    esac
+    cargo build --release --locked --bin loadgate --target "$target"
+    mkdir -p "$assets"
+    tar -czf "$assets/loadgate-$target.tar.gz" -C "target/$target/release" loadgate
+}
+
+# The commit that the tag will be on: what was built, and beside it VERSION and checksums.txt, nothing else. It is
+# on no branch, and the work tree stays as it is. Its name goes to a file.
+commit() {
+    local index=$PWD/target/release-index tree
+    printf '%s\n' "$version" >target/VERSION
+    (cd "$assets" && sha256sum -- *.tar.gz) >target/checksums.txt
+    rm -f "$index"
+    GIT_INDEX_FILE=$index git read-tree HEAD
+    local file
+    for file in VERSION checksums.txt; do
+        GIT_INDEX_FILE=$index git update-index --add --cacheinfo "100644,$(git hash-object -w "target/$file"),$file"
+    done
+    tree=$(GIT_INDEX_FILE=$index git write-tree)
+    rm -f "$index"
+    git -c user.name=github-actions[bot] -c user.email=41898282+github-actions[bot]@users.noreply.github.com \
+        commit-tree "$tree" -p HEAD -m "release: $version" >target/release-commit
+}
+
+publish() {
+    if gh release view "$tag" >/dev/null 2>&1 || [ -n "$(git ls-remote origin "refs/tags/$tag")" ]; then
+        echo "::error title=release::$tag is there already: raise the version in Cargo.toml first"
+        exit 1
+    fi
+    gh release create "$tag" --draft --title "loadgate $version" --notes-file CHANGELOG.md "$assets"/*.tar.gz target/checksums.txt
+    gh auth setup-git
+    git push origin "$(cat target/release-commit):refs/tags/$tag"
+    gh release edit "$tag" --draft=false --verify-tag
+}
+
+"$@"

@@ -1,0 +1,164 @@
+//! The action played by act, a runner without containers: what its expressions give the scripts, what comes out, and
+//! which steps run after which. In place of loadgate stands a script, in place of others' actions another.
+
+use crate::lint::program;
+use crate::sandbox::{Finished, Sandbox, finish};
+use crate::yaml::indented;
+
+/// As loadgate ends: it writes outputs, then exits with a status.
+const LOADGATE: &str = r#"#!/bin/bash
+[ "$1" != --version ] || { echo loadgate 0; exit; }
+echo "arguments: $*"
+env | grep ^LOADGATE_ | sort | sed 's/^/given: /'
+printf 'verdict=%s\nexit-status=%s\nfolder=%s\n' "$VERDICT" "$STATUS" "$FOLDER" >>"$GITHUB_OUTPUT"
+exit "$STATUS"
+"#;
+/// Says what it was asked to upload.
+const UPLOAD: &str = "name: upload
+description: upload
+inputs: {name: {description: n}, path: {description: p}, overwrite: {description: o}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {NAME: \"${{ inputs.name }}\", FILES: \"${{ inputs.path }}\"}
+      run: 'echo \"uploaded: $NAME from $FILES\"'
+";
+
+/// A job with the action in it, given these inputs, in which loadgate ends like this.
+struct Job<'a> {
+    inputs: &'a str,
+    environment: &'a [(&'a str, &'a str)],
+}
+
+impl Job<'_> {
+    /// Runs it.
+    fn run(&self) -> Finished {
+        // It copies the repository into its cache, so that must not be a part of it.
+        let (sandbox, home) = (self.repository(), Sandbox::new());
+        home.write(".config/act/actrc", "");
+        home.write("upload/action.yml", UPLOAD);
+        commit(&home, "upload");
+        let upload = format!("actions/upload-artifact@{}={}", pin(&sandbox), home.path("upload").display());
+        let mut act = program("act", &sandbox);
+        act.args(["push", "-W", ".github/workflows/job.yml", "-P", "ubuntu-24.04=-self-hosted"]);
+        act.args(["--no-cache-server", "--local-repository", &upload, "-s", "GITHUB_TOKEN=a-secret"]);
+        act.env("HOME", home.path("")).env("XDG_CACHE_HOME", home.path("cache"));
+        finish(&mut act)
+    }
+
+    fn repository(&self) -> Sandbox {
+        let sandbox = Sandbox::new();
+        for name in ["action.yml", "scripts/install.sh", "scripts/run.sh"] {
+            sandbox.borrow(name);
+        }
+        sandbox.program("fake", LOADGATE);
+        let line = |(name, value): &(&str, &str)| format!("{name}: \"{value}\"");
+        let lines: Vec<String> = self.environment.iter().map(line).collect();
+        let environment = indented(&lines.join("\n"), 6);
+        sandbox.write(
+            ".github/workflows/job.yml",
+            &format!(
+                "on: push\njobs:\n  job:\n    runs-on: ubuntu-24.04\n    env:\n{environment}    steps:\n\
+                 \x20     - uses: actions/checkout@v7\n      - id: load\n        uses: ./\n        with:\n{}\
+                 \x20     - if: always()\n        env: {{VERDICT: \"${{{{ steps.load.outputs.verdict }}}}\", STATUS: \"${{{{ steps.load.outputs.exit-status }}}}\"}}\n\
+                 \x20       run: 'echo \"outputs: $VERDICT $STATUS\"'\n",
+                self.inputs
+            ),
+        );
+        commit(&sandbox, "");
+        sandbox
+    }
+}
+
+/// Makes a folder a repository with one commit.
+fn commit(sandbox: &Sandbox, folder: &str) {
+    for arguments in [
+        &["init", "--quiet"][..],
+        &["add", "."],
+        &["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "x"],
+    ] {
+        let mut git = sandbox.command("git", &[]);
+        finish(git.current_dir(sandbox.path(folder)).args(arguments)).ended(0);
+    }
+}
+
+/// The commit of the upload that the action names.
+fn pin(sandbox: &Sandbox) -> String {
+    let action = sandbox.read("action.yml");
+    let (_, rest) = action.split_once("actions/upload-artifact@").expect("the upload");
+    rest.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// What steps said on lines that begin so.
+fn lines<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    text.lines().filter_map(|line| line.split_once(" | ")?.1.trim_start().strip_prefix(start)).collect()
+}
+
+#[test]
+fn a_run_that_passes_uploads_its_folder_and_tells_its_verdict() {
+    let environment = [("VERDICT", "passed"), ("STATUS", "0"), ("FOLDER", "reports/x")];
+    let job = Job {
+        inputs: "          binary: fake\n          command: baseline update --runs 5\n",
+        environment: &environment,
+    };
+    let text = job.run().ended(0);
+    assert_eq!(lines(&text, "arguments: "), ["baseline update --runs 5"], "{text}");
+    assert_eq!(lines(&text, "given: "), ["LOADGATE_ARTIFACT=loadgate-report", "LOADGATE_TOKEN=***"]);
+    assert_eq!(lines(&text, "uploaded: "), ["loadgate-report from reports/x"]);
+    assert_eq!(lines(&text, "outputs: "), ["passed 0"]);
+}
+
+#[test]
+fn a_run_that_fails_fails_the_job_and_is_uploaded_and_told_all_the_same() {
+    let environment = [("VERDICT", "failed"), ("STATUS", "4"), ("FOLDER", "reports/x")];
+    let job = Job { inputs: "          binary: fake\n          artifact: mine\n", environment: &environment };
+    let text = job.run().ended(1);
+    assert_eq!(lines(&text, "uploaded: "), ["mine from reports/x"], "{text}");
+    assert_eq!(lines(&text, "outputs: "), ["failed 4"]);
+}
+
+#[test]
+fn nothing_is_uploaded_where_nobody_wants_it_or_there_is_nothing() {
+    for (inputs, folder) in [
+        ("          artifact: \"\"\n", "reports/x"),
+        ("          scenario: s\n", ""),
+        ("          run-id: 7\n          command: publish\n", "reports/x"),
+    ] {
+        let environment =
+            [("VERDICT", "passed"), ("STATUS", "0"), ("FOLDER", folder), ("LOADGATE_BINARY", "fake")];
+        let text = Job { inputs, environment: &environment }.run().ended(0);
+        assert_eq!(
+            (lines(&text, "uploaded: "), lines(&text, "outputs: ")),
+            (vec![], vec!["passed 0"]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn inputs_go_before_variables_of_the_job_and_an_error_before_the_run_is_a_verdict() {
+    let environment = [
+        ("VERDICT", "passed"),
+        ("STATUS", "0"),
+        ("FOLDER", ""),
+        ("LOADGATE_BINARY", "fake"),
+        ("LOADGATE_ENVIRONMENT", "of-the-job"),
+        ("LOADGATE_SCENARIO", "of-the-job"),
+    ];
+    let inputs = "          scenario: \"$(touch x) ${{ github.event_name }}'\"\n          comment-id: a\n";
+    let text = Job { inputs, environment: &environment }.run().ended(0);
+    assert_eq!(
+        lines(&text, "given: "),
+        [
+            "LOADGATE_ARTIFACT=loadgate-report",
+            "LOADGATE_COMMENT_ID=a",
+            "LOADGATE_ENVIRONMENT=of-the-job",
+            "LOADGATE_SCENARIO=$(touch x) push'",
+            "LOADGATE_TOKEN=***",
+        ],
+        "{text}"
+    );
+    let wrong = Job { inputs: "          binary: nowhere\n", environment: &environment };
+    assert_eq!(lines(&wrong.run().ended(1), "outputs: "), ["error "]);
+}

@@ -1,0 +1,130 @@
+//! `loadgate init`: two files where there was none, and a configuration that is right.
+
+use std::fs;
+
+use crate::sandbox::{BINARY, Finished, Sandbox, finish};
+
+/// What it is asked for: nothing, a service that is there, one that it starts.
+pub const FORMS: [&[&str]; 3] =
+    [&[], &["--host", "http://localhost:8000"], &["--command", "./serve --listen {{ address }}"]];
+/// Nobody can be asked for the commit of a release.
+const NO_GITHUB: (&str, &str) = ("GITHUB_API_URL", "http://127.0.0.1:9");
+const WORKFLOW: &str = ".github/workflows/loadgate.yml";
+
+fn init(sandbox: &Sandbox, folder: &str, form: &[&str]) -> Finished {
+    let folder = sandbox.path(folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    finish(sandbox.command(BINARY, &[NO_GITHUB]).current_dir(folder).arg("init").args(form))
+}
+
+/// The workflow that it writes in a folder below the root of a repository.
+pub fn written(form: &[&str]) -> String {
+    let sandbox = repository();
+    init(&sandbox, "services/the shop", form).ended(0);
+    sandbox.read(WORKFLOW)
+}
+
+fn repository() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path(".git")).expect("a folder");
+    sandbox
+}
+
+#[test]
+fn it_writes_a_configuration_and_a_workflow_and_says_what_is_next() {
+    for form in FORMS {
+        let sandbox = repository();
+        let text = init(&sandbox, "", form).ended(0);
+        assert_eq!(sandbox.files(""), [WORKFLOW, "config.yaml"], "{text}");
+        assert!(text.starts_with("loadgate: scenario `main` in environment `ci`\n"), "{text}");
+        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("wrote ")).collect();
+        assert_eq!(told, ["wrote config.yaml", &format!("wrote {WORKFLOW}")]);
+        assert!(
+            text.lines()
+                .last()
+                .is_some_and(|line| line.starts_with("next: ") && line.contains("`loadgate run`"))
+        );
+        let checked = finish(sandbox.command(BINARY, &[]).arg("check")).ended(0);
+        assert!(text.starts_with(&checked), "{text}\n{checked}");
+    }
+}
+
+#[test]
+fn the_first_run_needs_nothing_else() {
+    let sandbox = repository();
+    init(&sandbox, "", &[]).ended(0);
+    let mut run = sandbox.command(BINARY, &[]);
+    let text = finish(run.args(["run", "--users", "2", "--run-time", "1s", "--quiet"])).ended(0);
+    assert!(text.contains("INCONCLUSIVE"), "{text}");
+}
+
+#[test]
+fn in_a_folder_below_the_root_the_workflow_goes_to_the_root_and_names_the_folder() {
+    let sandbox = repository();
+    init(&sandbox, "services/the shop", &[]).ended(0);
+    assert_eq!(sandbox.files(""), [WORKFLOW, "services/the shop/config.yaml"]);
+    assert!(
+        sandbox
+            .read(WORKFLOW)
+            .ends_with("        with:\n          working-directory: \"services/the shop\"\n")
+    );
+}
+
+#[test]
+fn outside_of_a_repository_this_folder_is_the_root() {
+    let sandbox = Sandbox::new();
+    init(&sandbox, "shop", &[]).ended(0);
+    assert_eq!(sandbox.files(""), ["shop/.github/workflows/loadgate.yml", "shop/config.yaml"]);
+    assert!(!sandbox.read("shop/.github/workflows/loadgate.yml").contains("working-directory"));
+}
+
+#[test]
+fn nothing_is_overwritten_and_then_nothing_is_written() {
+    for there in ["config.yaml", "loadgate.yaml", "loadgate.yml", WORKFLOW] {
+        let sandbox = repository();
+        sandbox.write(there, "mine");
+        let text = init(&sandbox, "", &[]).ended(2);
+        assert!(
+            text.starts_with(&format!("error: `{there}` is there already; nothing was written\nhint: ")),
+            "{text}"
+        );
+        assert_eq!((sandbox.files(""), sandbox.read(there)), (vec![there.to_owned()], "mine".to_owned()));
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_not_written_through() {
+    let sandbox = repository();
+    std::os::unix::fs::symlink("elsewhere", sandbox.path("config.yaml")).expect("a link");
+    init(&sandbox, "", &[]).ended(2);
+    assert_eq!(sandbox.files(""), ["config.yaml"]);
+}
+
+#[test]
+fn when_the_workflow_cannot_be_written_the_configuration_is_taken_back() {
+    let sandbox = repository();
+    sandbox.write(".github", "no folder");
+    let text = init(&sandbox, "", &[]).ended(1);
+    assert!(text.contains("cannot write `.github/workflows/loadgate.yml`"), "{text}");
+    assert_eq!(sandbox.files(""), [".github"]);
+}
+
+#[test]
+fn what_makes_no_configuration_is_refused_before_anything_is_written() {
+    for (form, why) in [
+        (["--host", "localhost:8000"], "--> config.yaml:6:"),
+        (["--command", "./serve {{ adress }}"], "--> config.yaml:6:"),
+        (["--command", ""], "a value is required"),
+    ] {
+        let sandbox = repository();
+        let text = init(&sandbox, "", &form).ended(2);
+        assert!(text.contains(why), "{text}");
+        assert_eq!(sandbox.files(""), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_host_and_a_command_exclude_each_other() {
+    let text = init(&repository(), "", &["--host", "http://a", "--command", "b"]).ended(2);
+    assert!(text.contains("cannot be used with"), "{text}");
+}

@@ -74,7 +74,7 @@ pub enum Told {
 impl Notice<'_> {
     /// Opens the issue, brings it up to date, or closes it.
     pub fn publish(&self, client: &Client) -> Result<Told, ClientError> {
-        let own = self.own(client, &self.list(client, "open")?)?;
+        let own = self.own(client, &listed(client, "open")?)?;
         let Some(newest) = own.first() else {
             return match self.finding() {
                 Finding::Bad => self.open(client),
@@ -101,15 +101,11 @@ impl Notice<'_> {
         sticky::own(client, list, &self.marker)
     }
 
-    fn list(&self, client: &Client, state: &str) -> Result<Route, ClientError> {
-        Ok(client.route(&["issues"]).with("state", state).with("creator", client.login()?))
-    }
-
     fn open(&self, client: &Client) -> Result<Told, ClientError> {
         if let Some(newer) = self.closed_by(client)? {
             return Ok(Told::Newer(newer));
         }
-        let list = self.list(client, "open")?;
+        let list = listed(client, "open")?;
         let made = || {
             let own = self.own(client, &list)?;
             Ok(own.into_iter().find(|it| it.run == self.marker.run).map(|it| it.item))
@@ -127,9 +123,9 @@ impl Notice<'_> {
 
     /// The later run that closed an issue before this one came to open it.
     fn closed_by(&self, client: &Client) -> Result<Option<RunNumber>, ClientError> {
-        let list = self.list(client, "closed")?;
-        let last = list.with("sort", "updated").with("direction", "desc").with("per_page", MOST_CLOSED);
-        let closed = sticky::own_of(client, client.get(&last)?, &self.marker)?;
+        let closed = listed(client, "closed")?.with("sort", "updated").with("direction", "desc");
+        let closed = client.get(&closed.with("per_page", MOST_CLOSED))?;
+        let closed = sticky::own_of(client, closed, &self.marker)?;
         Ok(closed.first().map(|it| it.run).filter(|run| *run > self.marker.run))
     }
 
@@ -163,6 +159,11 @@ impl Notice<'_> {
     fn text(&self) -> Text<'_> {
         Text { marker: &self.marker, status: self.status, body: self.body }
     }
+}
+
+/// The issues in this state that we opened.
+fn listed(client: &Client, state: &str) -> Result<Route, ClientError> {
+    Ok(client.route(&["issues"]).with("state", state).with("creator", client.login()?))
 }
 
 /// Closes issues that say the same as another; without their first line they are never found again.

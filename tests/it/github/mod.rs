@@ -8,6 +8,7 @@ mod flows;
 mod hostile;
 mod job;
 mod mock;
+mod proposal;
 mod relay;
 mod runner;
 mod words;

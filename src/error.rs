@@ -11,6 +11,7 @@ use crate::config::file::FileError;
 use crate::config::problem::Problem;
 use crate::config::render::{Color, render};
 use crate::config::source::Sources;
+use crate::github::proposal::ProposalError;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
@@ -61,6 +62,9 @@ pub enum Error {
     /// What is remembered cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Remembered runs do not get into the repository.
+    #[error(transparent)]
+    Proposal(ProposalError),
     /// Nothing of the kind can be remembered or accepted.
     #[error(transparent)]
     Baseline(#[from] baseline::Error),
@@ -93,6 +97,15 @@ impl From<FileError> for Error {
     }
 }
 
+impl From<ProposalError> for Error {
+    fn from(error: ProposalError) -> Self {
+        match error {
+            ProposalError::Folder(error) => Self::Folder(error),
+            other => Self::Proposal(other),
+        }
+    }
+}
+
 impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
@@ -106,6 +119,7 @@ impl Error {
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
             Self::Init(error) => error.exit_status(),
+            Self::Proposal(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
@@ -161,6 +175,7 @@ impl Error {
             Self::Target(error) => error.hint(),
             Self::Result(error) => error.hint().map(str::to_owned),
             Self::Folder(error) => error.hint().map(str::to_owned),
+            Self::Proposal(error) => error.hint(),
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Confirm(error) => Some(error.hint().into()),

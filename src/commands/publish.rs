@@ -26,6 +26,7 @@ use crate::github::summary;
 use crate::github::trail::Step;
 use crate::report::document::Document;
 use crate::report::markdown;
+use crate::report::markdown::section::Room as SectionRoom;
 use crate::report::write::{self, Reader};
 use crate::result::file;
 use crate::result::schema::RunResult;
@@ -100,7 +101,7 @@ impl<'a> Publication<'a> {
     /// Tells what a job can be told about a result without a network.
     pub fn tell(&self, result: &RunResult, folder: &Path) {
         outputs(&self.job, &Outputs::of(result, &paths(folder)));
-        summarise(&self.job, &|room| markdown::render_within(result, room));
+        summarise(&self.job, &|room| markdown::render_within(result, SectionRoom::of_bytes(room)));
         say(&annotation::of(result, &self.places(result)));
     }
 
@@ -207,7 +208,7 @@ fn say(annotations: &[Annotation]) {
 }
 
 fn body(result: &RunResult, _trail: &[Step], room: Room) -> String {
-    markdown::render_within(result, if room == Room::Whole { 60_000 } else { 30_000 })
+    markdown::render_within(result, SectionRoom::of_bytes(if room == Room::Whole { 60_000 } else { 30_000 }))
 }
 
 /// An annotation about publishing itself.

@@ -40,6 +40,7 @@ impl Course {
 impl World {
     /// What happens before the request is looked at.
     pub fn begin(&mut self, asked: &Asked) -> Course {
+        self.arrived += 1;
         match met(&mut self.faults, asked) {
             None => Course::Usual,
             Some(Effect::Instead(answer)) => Course::Instead(answer.clone()),

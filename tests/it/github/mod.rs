@@ -9,5 +9,6 @@ mod flows;
 mod hostile;
 mod job;
 mod mock;
+mod proposal;
 mod runner;
 mod words;

@@ -1,6 +1,7 @@
 //! A GitHub for tests: one repository on loopback that keeps what it is told, answers like the real API, holds
 //! every request and its own answers against GitHub's description, and fails where a test asks it to.
 
+mod about;
 pub mod artifact;
 pub mod comment;
 pub mod commit;

@@ -10,5 +10,6 @@ mod hostile;
 mod job;
 mod mock;
 mod proposal;
+mod relay;
 mod runner;
 mod words;

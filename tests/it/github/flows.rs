@@ -6,11 +6,13 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 
 use super::act::{Play, Played, Runner};
-use super::job::{self, HEAD, TOKEN};
+use super::job::{self, HEAD, RUN, TOKEN};
 use super::mock::GitHub;
+use super::mock::artifact::archive;
 use super::mock::comment::Comment;
-use super::mock::identity::{ACTIONS_BOT, Identity};
+use super::mock::identity::{ACTIONS_BOT, Access, Area, Identity};
 use super::mock::repository::Issue;
+use super::relay::{self, BRANCH, FORK};
 use crate::harness::{Demo, Workspace};
 
 /// Runs of a second. What is worse is worse beyond any chance, for this machine may be busy.
@@ -127,17 +129,30 @@ fn a_pull_request_that_makes_things_worse_gets_a_comment_that_turns_green() {
 }
 
 #[test]
-fn a_pull_request_of_a_fork_has_a_summary_and_its_exit_status() {
+fn a_pull_request_of_a_fork_keeps_its_exit_status_and_another_workflow_comments_for_it() {
     let (github, services) = (GitHub::start(), Services::start());
     let runner = runner(&github);
     github.admit(TOKEN, Identity::read_only());
-    let pull = github.with(|repository| repository.open_pull(Some("eve/api"), "change", HEAD));
-    let played = check(&runner, (&job::pull_request_event(pull, "eve/api"), 100), &services.slow);
+    let pull = github.with(|repository| repository.open_pull(Some(FORK), BRANCH, HEAD));
+    let played = check(&runner, (&job::pull_request_event(pull, FORK), RUN), &services.slow);
     assert_eq!((played.passed, &*played.outputs["exit-status"]), (false, "4"), "{}", played.text);
     assert!(!played.summary.is_empty());
     assert!(played.text.contains("no comment: the token of a fork"), "{}", played.text);
     assert_eq!((comments(&github, pull).len(), github.asked().len()), (0, 0));
-    assert!(runner.uploaded(100, "loadgate-report").contains_key("result.json"));
+    // The run has ended; what it left is all that the other workflow gets.
+    let left = runner.uploaded(RUN, "loadgate-report");
+    let files: Vec<(&str, &[u8])> = left.iter().map(|(name, bytes)| (name.as_str(), &**bytes)).collect();
+    github.with(|repository| repository.upload(RUN, "loadgate-report", archive(&files)).id);
+    github.admit(TOKEN, Identity::permitted(&[(Area::Actions, Access::Read), (Area::Pulls, Access::Write)]));
+    let ended = relay::event(|_| ());
+    let play = Play { workflow: "comment", event: "workflow_run", payload: &ended, run: 900, variables: &[] };
+    let played = runner.play(&play);
+    assert!(played.passed, "{}", played.text);
+    let comments = comments(&github, pull);
+    assert_eq!(comments.len(), 1, "{}", played.text);
+    assert!(comments[0].body.starts_with("<!-- loadgate:v1 id="), "{}", comments[0].body);
+    assert!(comments[0].body.contains(&format!(" run={RUN}.")), "{}", comments[0].body);
+    assert!(runner.uploaded(900, "loadgate-report").is_empty(), "what was relayed is not uploaded again");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::mock::fault::{Effect, Fault};
 use super::mock::identity::{ACTIONS_BOT, Access, Area, Identity};
 use super::mock::repository::Repository;
 use super::mock::wire::Answer;
+use crate::harness::Demo;
 use crate::reports::{passed_result, rich_result, wide_result};
 
 /// What the comments here are called.
@@ -211,6 +212,26 @@ fn a_token_that_may_not_comment_is_a_notice_that_names_the_missing_permission() 
         );
         assert_eq!((scene.comments().len(), step.said("warning").contains("comment")), (0, false));
     }
+}
+
+#[test]
+fn a_run_whose_comment_is_refused_keeps_its_exit_status() {
+    let (scene, demo) = (Scene::new(), Demo::start(&[]));
+    scene.github.admit(TOKEN, Identity::read_only());
+    let job = scene.job();
+    job.workspace.write(
+        "config.yaml",
+        &format!(
+            "version: 1\nname: shop\nenvironments: {{here: {{host: '{}', users: 2, run_time: 1s}}}}\n\
+             thresholds: {{p95: 1us}}\n\
+             scenarios: {{browse: {{users: {{visitor: {{wait: 10ms, tasks: {{look: 1}}}}}}, \
+             tasks: {{look: [{{get: /health}}]}}}}}}\n",
+            demo.url
+        ),
+    );
+    let step = job.step(&["run"]);
+    assert_eq!((step.code, &*step.outputs["verdict"]), (3, "failed"), "{}", step.stderr);
+    assert!(step.said("notice").contains("pull-requests: write"), "{}", step.stderr);
 }
 
 #[test]

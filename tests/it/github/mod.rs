@@ -7,6 +7,7 @@ mod contract;
 mod events;
 mod flows;
 mod hostile;
+mod issues;
 mod job;
 mod mock;
 mod proposal;

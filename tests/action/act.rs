@@ -84,10 +84,14 @@ fn home() -> Sandbox {
 fn act(sandbox: &Sandbox, home: &Sandbox) -> Command {
     let upload = format!("actions/upload-artifact@{}={}", pin(), home.path("upload").display());
     let version = env!("CARGO_PKG_VERSION");
-    let action = format!("loadgate/loadgate@v{version}={}", home.path("action").display());
+    // As `init` names it, and as the templates do.
+    let pins = [format!("v{version}"), "0".repeat(40)];
+    let actions = pins.map(|pin| format!("loadgate/loadgate@{pin}={}", home.path("action").display()));
     let mut act = program("act", sandbox);
     act.args(["-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "-s", "GITHUB_TOKEN=a-secret"]);
-    act.args(["--local-repository", &upload, "--local-repository", &action]);
+    for place in actions.iter().chain([&upload]) {
+        act.args(["--local-repository", place]);
+    }
     act.env("HOME", home.path("")).env("XDG_CACHE_HOME", home.path("cache"));
     act
 }
@@ -227,4 +231,58 @@ fn the_workflow_that_init_writes_fails_where_an_objective_is_broken() {
         "{text}"
     );
     assert_eq!(lines(&text, "uploaded: ").len(), 1);
+}
+
+/// Plays a template with the script in place of loadgate: the commands that it was given, and the runs to publish.
+fn commands(template: &str, event: (&str, &str), ends: (&str, &str)) -> Vec<String> {
+    let (sandbox, home) = (Sandbox::new(), home());
+    sandbox.borrow(&format!("templates/workflows/{template}.yml"));
+    commit(&sandbox, "");
+    let binary = home.program("fake", LOADGATE);
+    let payload = home.write("event.json", event.1);
+    let mut act = act(&sandbox, &home);
+    act.args([event.0, "-W", "templates/workflows", "-e"]).arg(payload);
+    // The repository that the events are of.
+    act.args(["--env", "GITHUB_REPOSITORY=a/b", "--env", "FOLDER="]);
+    let binary = format!("LOADGATE_BINARY={}", binary.display());
+    for variable in [&binary, &format!("VERDICT={}", ends.0), &format!("STATUS={}", ends.1)] {
+        act.arg("--env").arg(variable);
+    }
+    let text = finish(&mut act).text;
+    let told = [lines(&text, "arguments: "), lines(&text, "given: LOADGATE_RUN_ID=")].concat();
+    told.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_night_is_remembered_if_it_was_good_or_too_little_to_decide_whatever_the_policy() {
+    let remembered = ["run", "baseline update --pull-request"];
+    for (verdict, status, expected) in [
+        ("passed", "0", &remembered[..]),
+        ("inconclusive", "5", &remembered),
+        ("failed", "4", &remembered[..1]),
+        ("invalid", "6", &remembered[..1]),
+    ] {
+        let given = commands("nightly", ("schedule", "{}"), (verdict, status));
+        assert_eq!(given, expected, "{verdict} {status}");
+    }
+}
+
+#[test]
+fn a_baseline_has_as_many_runs_as_were_asked_for() {
+    let event = ("workflow_dispatch", r#"{"inputs": {"runs": "7"}}"#);
+    assert_eq!(commands("baseline", event, ("passed", "0")), ["baseline update --runs 7 --pull-request"]);
+}
+
+#[test]
+fn only_pull_requests_of_forks_are_commented_on_by_the_relay() {
+    for (event, repository, expected) in
+        [("pull_request", "eve/b", &["publish", "5"][..]), ("pull_request", "a/b", &[]), ("push", "eve/b", &[])]
+    {
+        let payload = format!(
+            r#"{{"workflow_run": {{"id": 5, "event": "{event}", "head_branch": "x",
+            "head_repository": {{"full_name": "{repository}"}}}}}}"#
+        );
+        let given = commands("comment", ("workflow_run", &payload), ("passed", "0"));
+        assert_eq!(given, expected, "{event} {repository}");
+    }
 }

@@ -275,9 +275,11 @@ fn a_baseline_has_as_many_runs_as_were_asked_for() {
 
 #[test]
 fn only_pull_requests_of_forks_are_commented_on_by_the_relay() {
-    for (event, repository, expected) in
-        [("pull_request", "eve/b", &["publish", "5"][..]), ("pull_request", "a/b", &[]), ("push", "eve/b", &[])]
-    {
+    for (event, repository, expected) in [
+        ("pull_request", "eve/b", &["publish", "5"][..]),
+        ("pull_request", "a/b", &[]),
+        ("push", "eve/b", &[]),
+    ] {
         let payload = format!(
             r#"{{"workflow_run": {{"id": 5, "event": "{event}", "head_branch": "x",
             "head_repository": {{"full_name": "{repository}"}}}}}}"#

@@ -64,6 +64,16 @@ install_junit_schema() {
     cp "$pinned" "$folder/installed"
 }
 
+# What GitHub's API takes and gives and the events it sends, as its own packages describe them.
+install_github_contract() {
+    local pinned=tests/it/fixtures/github-contract.py folder=target/github-contract
+    ! holds "$folder" "$pinned" || return 0
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    /usr/bin/python3 "$pinned" "$folder"
+    cp "$pinned" "$folder/installed"
+}
+
 # What tests written for node need, as locked: the driver of the browser, Grafana's own types.
 install_node_packages() {
     local folder=$1
@@ -91,6 +101,7 @@ install_packages
 install_python_programs target/autobahn tests/it/fixtures/autobahn.txt
 install_python_programs target/lint tests/action/lint.txt
 install_junit_schema
+install_github_contract
 install_node_packages tests/browser
 install_node_packages tests/grafana
 install_rust

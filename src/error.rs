@@ -11,6 +11,7 @@ use crate::config::file::FileError;
 use crate::config::problem::Problem;
 use crate::config::render::{Color, render};
 use crate::config::source::Sources;
+use crate::github::proposal::ProposalError;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
@@ -23,6 +24,9 @@ use crate::result::file::FileError as ResultError;
 /// Why a command could not do its work. A run that fails its objectives is no error.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The command line is wrong; this says how.
+    #[error("{0}")]
+    Usage(String),
     /// There is no configuration.
     #[error(transparent)]
     File(FileError),
@@ -58,6 +62,9 @@ pub enum Error {
     /// What is remembered cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Remembered runs do not get into the repository.
+    #[error(transparent)]
+    Proposal(ProposalError),
     /// Nothing of the kind can be remembered or accepted.
     #[error(transparent)]
     Baseline(#[from] baseline::Error),
@@ -90,11 +97,21 @@ impl From<FileError> for Error {
     }
 }
 
+impl From<ProposalError> for Error {
+    fn from(error: ProposalError) -> Self {
+        match error {
+            ProposalError::Folder(error) => Self::Folder(error),
+            other => Self::Proposal(other),
+        }
+    }
+}
+
 impl Error {
     /// 2 for what the user wrote, 1 for what the world refused.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::File(_)
+            Self::Usage(_)
+            | Self::File(_)
             | Self::Config { .. }
             | Self::Protected(_)
             | Self::NoJob
@@ -102,6 +119,7 @@ impl Error {
             | Self::Confirm(_) => 2,
             Self::Folder(error) => error.exit_status(),
             Self::Init(error) => error.exit_status(),
+            Self::Proposal(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
@@ -118,6 +136,9 @@ impl Error {
     pub fn report(&self, color: Color) -> String {
         if let Self::Config { problems, sources } = self {
             return render(problems, sources, color);
+        }
+        if let Self::Usage(text) = self {
+            return text.clone();
         }
         // Most of these name something that comes from files of others.
         let shown = |text: String| match self {
@@ -154,6 +175,7 @@ impl Error {
             Self::Target(error) => error.hint(),
             Self::Result(error) => error.hint().map(str::to_owned),
             Self::Folder(error) => error.hint().map(str::to_owned),
+            Self::Proposal(error) => error.hint(),
             // It lists endpoints by names that come from files.
             Self::Baseline(error) => Some(printable(&error.hint())),
             Self::Confirm(error) => Some(error.hint().into()),
@@ -161,9 +183,12 @@ impl Error {
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Live(error) => error.hint().map(str::to_owned),
-            Self::Config { .. } | Self::Load(_) | Self::Document(_) | Self::Output(_) | Self::System(..) => {
-                None
-            }
+            Self::Usage(_)
+            | Self::Config { .. }
+            | Self::Load(_)
+            | Self::Document(_)
+            | Self::Output(_)
+            | Self::System(..) => None,
         }
     }
 }

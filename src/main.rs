@@ -15,7 +15,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     publish::begin();
-    match obey(Cli::parse().command) {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => obey(cli.command),
+        Err(said) => Err(publish::usage(&said).unwrap_or_else(|| said.exit())),
+    };
+    match outcome {
         Ok(status) => status,
         Err(error) => {
             write::error(variables::color(), |color| error.report(color));

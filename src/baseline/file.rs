@@ -37,21 +37,32 @@ pub enum Document {
 }
 
 /// Reads a file of this kind and name.
-pub fn read(path: &Path, (kind, name): (Kind, &str)) -> Result<Document, Vec<Defect>> {
-    let Some(stamp) = document::stamp(kind, name) else {
-        let valid = format!("a name such as {}; files of other names are left alone", kind.pattern());
-        return Err(vec![Defect::whole(path, "has a name that loadgate does not give", valid)]);
-    };
+pub fn read(path: &Path, named: (Kind, &str)) -> Result<Document, Vec<Defect>> {
+    stamp(path, named)?;
     let text = text(path).map_err(|defect| vec![defect])?;
-    let document = parse(path, &text, kind)?;
+    of_text(path, &text, named)
+}
+
+/// The document of a text that stands in a file of this kind and name; `path` is where that is.
+pub fn of_text(path: &Path, text: &str, named: (Kind, &str)) -> Result<Document, Vec<Defect>> {
+    let stamp = stamp(path, named)?;
+    let document = parse(path, text, named.0)?;
     if let Document::Run(run) = &document
         && document::stamp_of(&run.time).is_some_and(|of| of != stamp)
     {
         let what = format!("is of `{}`, and its name says `{stamp}`", run.time);
         let defect = Defect::whole(path, what, "the name that loadgate gave it");
-        return Err(vec![defect.at(Place::under(&text, &["time"]))]);
+        return Err(vec![defect.at(Place::under(text, &["time"]))]);
     }
     Ok(document)
+}
+
+/// The time in a name.
+fn stamp<'a>(path: &Path, (kind, name): (Kind, &'a str)) -> Result<&'a str, Vec<Defect>> {
+    document::stamp(kind, name).ok_or_else(|| {
+        let valid = format!("a name such as {}; files of other names are left alone", kind.pattern());
+        vec![Defect::whole(path, "has a name that loadgate does not give", valid)]
+    })
 }
 
 /// The text of a regular file of a bounded size.

@@ -12,7 +12,7 @@ use super::bound::{self, Absurd};
 use super::defect::{Defect, FolderError, MOST_FILES};
 use super::document::{self, EXTENSION};
 use super::epoch::Epoch;
-use super::file::{self, Document, LARGEST};
+use super::file::{self, LARGEST};
 use super::prune;
 use super::run::Run;
 use crate::result::file::{safe_name, write_atomic};
@@ -80,9 +80,7 @@ impl Folder {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some((kind, name)) = document::kind(&file) else { continue };
             match file::read(&path, (kind, name)) {
-                Ok(Document::Run(run)) => drop(baseline.runs.insert(name.to_owned(), *run)),
-                Ok(Document::Epoch(epoch)) => drop(baseline.epochs.insert(name.to_owned(), epoch)),
-                Ok(Document::Unknown) => baseline.unknown.push(name.to_owned()),
+                Ok(document) => baseline.insert(name, document),
                 Err(found) => defects.extend(found),
             }
         }

@@ -5,15 +5,16 @@ pub mod bound;
 pub mod defect;
 pub mod document;
 pub mod epoch;
-mod file;
+pub mod file;
 pub mod folder;
 pub mod place;
 pub mod prune;
 pub mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use epoch::Epoch;
+use file::Document;
 use run::Run;
 
 /// Everything remembered of one scenario in one environment. Keys are the names of the files without
@@ -29,6 +30,29 @@ pub struct Baseline {
 }
 
 impl Baseline {
+    /// Adds what a file of this name holds; what is there already stays as it is.
+    pub fn insert(&mut self, name: &str, document: Document) {
+        match document {
+            Document::Run(run) => drop(self.runs.entry(name.to_owned()).or_insert(*run)),
+            Document::Epoch(epoch) => drop(self.epochs.entry(name.to_owned()).or_insert(epoch)),
+            Document::Unknown if self.unknown.iter().any(|known| known == name) => {}
+            Document::Unknown => self.unknown.push(name.to_owned()),
+        }
+    }
+
+    /// Takes away what a file of this name holds.
+    pub fn remove(&mut self, name: &str) {
+        self.runs.remove(name);
+        self.epochs.remove(name);
+        self.unknown.retain(|known| known != name);
+    }
+
+    /// The names of all files.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let documents = self.runs.keys().chain(self.epochs.keys());
+        documents.chain(&self.unknown).map(String::as_str).collect()
+    }
+
     /// The name of the newest epoch; none before the first deliberate change.
     pub fn epoch(&self) -> Option<&str> {
         self.epochs.keys().next_back().map(String::as_str)

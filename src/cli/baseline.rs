@@ -63,8 +63,11 @@ pub struct UpdateArgs {
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000))]
     pub runs: Option<u32>,
     /// The scenario of these runs; without it, the default of the configuration
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "LOADGATE_SCENARIO", value_name = "NAME")]
     pub scenario: Option<String>,
+    /// Which way it goes from here
+    #[command(flatten)]
+    pub way: WayArgs,
     /// Which plan
     #[command(flatten)]
     pub plan: PlanArgs,
@@ -74,6 +77,18 @@ pub struct UpdateArgs {
     /// Start even where the environment is protected
     #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
     pub allow_protected: bool,
+}
+
+/// The way into the repository; without any, the files stay on this machine.
+#[derive(Debug, Clone, Args)]
+pub struct WayArgs {
+    /// Propose what is remembered in one pull request on GitHub, which later updates add to
+    // Of two variables, one may say `false`: that both are wanted is found later.
+    #[arg(long, env = "LOADGATE_PULL_REQUEST", value_parser = FalseyValueParser::new())]
+    pub pull_request: bool,
+    /// Commit what is remembered to the branch of the job, through GitHub
+    #[arg(long, env = "LOADGATE_COMMIT", value_parser = FalseyValueParser::new())]
+    pub commit: bool,
 }
 
 /// Flags of `baseline accept`.

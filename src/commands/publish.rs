@@ -26,6 +26,7 @@ use crate::github::summary;
 use crate::github::trail::Step;
 use crate::report::document::Document;
 use crate::report::markdown;
+use crate::report::markdown::section::Room as SectionRoom;
 use crate::report::write::{self, Reader};
 use crate::result::file;
 use crate::result::schema::RunResult;
@@ -64,6 +65,13 @@ pub fn mask(secrets: &[String]) {
     }
 }
 
+/// A command line that is wrong, where this is a job of Actions: an error like any other. Elsewhere, and asked
+/// for help, the parser says it best.
+pub fn usage(said: &clap::Error) -> Option<Error> {
+    let told = said.use_stderr() && Place::read() == Place::Actions;
+    told.then(|| Error::Usage(said.to_string().trim_end().to_owned()))
+}
+
 /// Tells that a command could not do its work, and why, where this is a job of Actions.
 pub fn failed(error: &Error) {
     let job = Context::read();
@@ -93,7 +101,7 @@ impl<'a> Publication<'a> {
     /// Tells what a job can be told about a result without a network.
     pub fn tell(&self, result: &RunResult, folder: &Path) {
         outputs(&self.job, &Outputs::of(result, &paths(folder)));
-        summarise(&self.job, &|room| markdown::render_within(result, room));
+        summarise(&self.job, &|room| markdown::render_within(result, SectionRoom::of_bytes(room)));
         say(&annotation::of(result, &self.places(result)));
     }
 
@@ -200,7 +208,7 @@ fn say(annotations: &[Annotation]) {
 }
 
 fn body(result: &RunResult, _trail: &[Step], room: Room) -> String {
-    markdown::render_within(result, if room == Room::Whole { 60_000 } else { 30_000 })
+    markdown::render_within(result, SectionRoom::of_bytes(if room == Room::Whole { 60_000 } else { 30_000 }))
 }
 
 /// An annotation about publishing itself.

@@ -1,7 +1,7 @@
 //! Where a job runs, as GitHub Actions says it in variables and in the file of the event: the commit, the
 //! event, the API, the files it reads afterwards. Only reads. What cannot be read is a warning.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::event::{self, Event};
 use super::repository::{Repository, RunNumber};
@@ -141,13 +141,31 @@ impl Context {
         Some(format!("{}/{repository}/actions/runs/{}/attempts/{}", self.host.server, run.id, run.attempt))
     }
 
-    /// The path of a file as the repository calls it; none for one outside of it.
+    /// The path of a file or folder, there or not, as the repository calls it; none for one outside of it.
     pub fn in_repository(&self, path: &Path) -> Option<String> {
-        let (workspace, path) = (self.workspace.as_deref()?.canonicalize().ok()?, path.canonicalize().ok()?);
-        let below = path.strip_prefix(&workspace).ok()?;
+        let path = canonical(path)?;
+        let below = path.strip_prefix(self.checkout(&path)?).ok()?;
         let parts: Option<Vec<_>> = below.components().map(|part| part.as_os_str().to_str()).collect();
         Some(parts?.join("/"))
     }
+
+    /// The folder that the repository of this path is checked out to: a job may do so below its workspace,
+    /// and without git.
+    fn checkout(&self, path: &Path) -> Option<PathBuf> {
+        let workspace = self.workspace.as_deref().and_then(|folder| folder.canonicalize().ok());
+        let begun = path.ancestors().find(|folder| folder.join(".git").exists());
+        let inside = |folder: &&Path| workspace.as_deref().is_none_or(|it| folder.starts_with(it));
+        begun.filter(inside).map(Path::to_owned).or(workspace)
+    }
+}
+
+/// A path without links, also where its end is not there yet.
+fn canonical(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let there = path.ancestors().find(|folder| folder.exists())?;
+    let rest = path.strip_prefix(there).ok()?;
+    let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
+    plain.then(|| Some(there.canonicalize().ok()?.join(rest)))?
 }
 
 impl Place {

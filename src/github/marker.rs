@@ -26,12 +26,20 @@ impl fmt::Display for Marker {
     }
 }
 
+impl Marker {
+    /// What a text of this series begins with; none for a text of anybody else.
+    pub fn of(id: &Slug, body: &str) -> Option<Self> {
+        let line = body.lines().next()?.trim_end();
+        let rest = line.strip_prefix(&format!("{BEGIN}{id} run="))?.strip_suffix(END)?;
+        let (run, sha) = rest.split_once(" sha=")?;
+        let sha = Some(sha.to_owned()).filter(|sha| is_sha(sha));
+        Some(Self { id: id.clone(), run: RunNumber::parse(run)?, sha })
+    }
+}
+
 /// The run that wrote a text of this series; none for a text of anybody else.
 pub fn run_of(id: &Slug, body: &str) -> Option<RunNumber> {
-    let line = body.lines().next()?.trim_end();
-    let rest = line.strip_prefix(&format!("{BEGIN}{id} run="))?.strip_suffix(END)?;
-    let (run, _) = rest.split_once(" sha=")?;
-    RunNumber::parse(run)
+    Marker::of(id, body).map(|marker| marker.run)
 }
 
 #[cfg(test)]
@@ -45,6 +53,7 @@ mod tests {
         let line = marker.to_string();
         assert_eq!(line, format!("<!-- loadgate:v1 id=shop-browse run=77.2 sha={} -->", "a1".repeat(20)));
         assert_eq!(run_of(&marker.id, &format!("{line}\r\n## text")), Some(run));
+        assert_eq!(Marker::of(&marker.id, &line), Some(marker.clone()));
         assert_eq!(run_of(&Slug::of("shop"), &line), None);
         for other in
             ["", "text", &format!("text\n{line}"), &line.replace("77.2", "x"), &line.replace(" -->", "")]

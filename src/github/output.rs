@@ -77,6 +77,11 @@ impl Outputs {
         ])
     }
 
+    /// What is told of a pull request that runs are proposed in: its address.
+    pub fn of_pull_request(url: &str) -> Self {
+        Self(vec![("pull-request", url.to_owned())])
+    }
+
     /// Adds them to the file.
     pub fn append(&self, path: &Path) -> io::Result<()> {
         let delimiter = format!("loadgate_{}", unguessable().map_err(io::Error::other)?);

@@ -12,6 +12,7 @@ use crate::gate::regression::survey::{Known, survey};
 use crate::metric::Metric;
 use crate::plan::rules::BaselineRules;
 
+use super::markdown;
 use super::number;
 use super::terminal::table::{self, Column};
 use super::text::{printable, wrap};
@@ -22,6 +23,8 @@ const SHORT_SHA: usize = 7;
 const SHORT_DIGEST: usize = 8;
 /// Columns of the text.
 const WIDTH: usize = 100;
+/// What is told of each number.
+pub(super) const COLUMNS: [&str; 4] = ["number", "usual", "spread", "found from"];
 
 /// One baseline, described.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ pub struct Description<'a> {
 
 /// The runs of one plan on one class of machines.
 #[derive(Debug, Clone)]
-struct Class<'a> {
+pub(super) struct Class<'a> {
     name: &'a str,
     standing: Standing,
     runs: Vec<&'a Run>,
@@ -60,6 +63,11 @@ impl<'a> Description<'a> {
         Self { name, baseline, digest, classes: classes.into_iter().map(class).collect() }
     }
 
+    /// What there is of each class of machines, if it is of the same plan as that of another.
+    pub(super) fn classes_beside(&self, other: &Self) -> &[Class<'a>] {
+        if self.digest == other.digest { &self.classes } else { &[] }
+    }
+
     fn summary(&self) -> String {
         let Some(newest) = self.baseline.runs.values().next_back() else {
             return "No run is remembered yet.".to_owned();
@@ -71,10 +79,7 @@ impl<'a> Description<'a> {
             short(self.digest, SHORT_DIGEST),
             number::counted_as(self.classes.len() as u64, "class of machines", "classes of machines"),
             newest.time.split('T').next().unwrap_or_default(),
-            newest
-                .sha
-                .as_deref()
-                .map_or_else(String::new, |sha| format!(" (commit {})", short(sha, SHORT_SHA))),
+            newest.sha.as_deref().map_or_else(String::new, |sha| format!(" (commit {})", commit(sha))),
         );
         let others = self.baseline.runs.len() - compared;
         if others > 0 {
@@ -105,8 +110,13 @@ impl<'a> Description<'a> {
 }
 
 impl Class<'_> {
+    /// What it is called.
+    pub(super) fn name(&self) -> &str {
+        self.name
+    }
+
     /// What can be decided on it, in words.
-    fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let failed: u64 = self.runs.iter().map(|run| run.whole_run.failed).fold(0, u64::saturating_add);
         let ended: u64 = self.runs.iter().map(|run| run.whole_run.ended()).fold(0, u64::saturating_add);
         let failures = format!("{} of {} requests failed", number::count(failed), number::count(ended));
@@ -131,8 +141,8 @@ impl Class<'_> {
         format!("{runs}; {failures}.{found}")
     }
 
-    /// Subject, centre, spread, smallest change that is found.
-    fn rows(&self) -> impl Iterator<Item = [String; 4]> {
+    /// A row a number, in [`COLUMNS`].
+    pub(super) fn rows(&self) -> impl Iterator<Item = [String; 4]> {
         self.known.iter().map(|known| {
             let mark = if known.min_detectable > known.catch { " (above catch)" } else { "" };
             [
@@ -147,12 +157,9 @@ impl Class<'_> {
 
 /// Baselines for a terminal.
 pub fn text(descriptions: &[Description]) -> String {
-    let columns = [
-        Column::name("number"),
-        Column::number("usual"),
-        Column::number("spread"),
-        Column::number("found from"),
-    ];
+    let [name, numbers @ ..] = COLUMNS;
+    let columns: Vec<_> =
+        [Column::name(name)].into_iter().chain(numbers.into_iter().map(Column::number)).collect();
     let mut text = String::new();
     for description in descriptions {
         line(&mut text, &printable(description.name));
@@ -188,23 +195,27 @@ fn paragraph(text: &mut String, lead: &str, paragraph: &str) {
 /// What stands above the baselines in markdown.
 const HEAD: &str = "# Baselines
 
-Runs that later ones are compared with, written by `loadgate baseline show --format markdown`. *Usual* is the median of
+Runs that later ones are compared with, written by `loadgate baseline show --format markdown`. ";
+
+/// What the columns mean.
+pub(super) const MEANING: &str = "*Usual* is the median of
 the runs, *spread* the standard deviation from one run to the next, and a change of *found from* shows in four of five runs.
 ";
 
 /// Baselines as markdown, fit for a README beside them.
 pub fn markdown(descriptions: &[Description]) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = [HEAD, MEANING].concat();
     for description in descriptions {
         let _ = writeln!(text, "\n## {}\n\n{}", plain(description.name), plain(&description.summary()));
         for class in &description.classes {
             let _ = writeln!(text, "\n### {}\n\n{}", plain(class.name), plain(&class.summary()));
-            let rows: Vec<_> = class.rows().collect();
-            if !rows.is_empty() {
-                text.push_str("\n| number | usual | spread | found from |\n|---|--:|--:|--:|\n");
-            }
-            for [number, usual, spread, found] in rows {
-                let _ = writeln!(text, "| {} | {usual} | {spread} | {found} |", plain(&number));
+            let rows = class.rows().map(|[number, rest @ ..]| {
+                let [usual, spread, found] = rest;
+                [plain(&number), usual, spread, found]
+            });
+            let table = markdown::table::table(COLUMNS, 1, rows);
+            if !table.is_empty() {
+                let _ = write!(text, "\n{table}");
             }
         }
         let changes: Vec<_> = description.changes().collect();
@@ -253,6 +264,11 @@ fn date(epoch: &str) -> String {
         (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
         _ => stamp.to_owned(),
     }
+}
+
+/// As much of a commit as tells it apart.
+pub(super) fn commit(sha: &str) -> &str {
+    short(sha, SHORT_SHA)
 }
 
 fn short(text: &str, length: usize) -> &str {

@@ -1,6 +1,7 @@
 //! The comparison with the baseline as text: its rows in display order, how far it went, and what it
 //! means. Every output says it in these words. Pure.
 
+use crate::metric::{Better, Metric};
 use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, CheckScope, CheckUnit, Reason};
@@ -88,6 +89,12 @@ pub fn change(delta: &Delta, change: Option<f64>) -> String {
     }
 }
 
+/// A change that chance does not explain, as text: all of what it lies in is on one side of no change.
+pub fn certain(delta: &Delta) -> Option<String> {
+    let (low, high) = (delta.low?, delta.high?);
+    (low > 0.0 || high < 0.0).then(|| change(delta, delta.change))
+}
+
 /// The tolerated or smallest found change, without its sign.
 pub fn size(delta: &Delta, size: Option<f64>) -> String {
     match (size, delta.unit) {
@@ -95,6 +102,16 @@ pub fn size(delta: &Delta, size: Option<f64>) -> String {
         (Some(size), CheckUnit::Ratio) => number::points(size).trim_start_matches('+').to_owned(),
         (Some(size), _) => number::ratio(size),
     }
+}
+
+/// `≤ +10 %`: the change that is tolerated, with the side on which it is good.
+pub fn budget(delta: &Delta) -> String {
+    let Some(budget) = delta.budget else { return number::NOTHING.to_owned() };
+    let sign = match Metric::named(&delta.metric).map(Metric::better) {
+        Some(Better::Higher) => "≥ −",
+        Some(Better::Lower) | None => "≤ +",
+    };
+    format!("{sign}{}", size(delta, Some(budget)))
 }
 
 /// `−3.1 … +8.2 %`: what the change lies in.
@@ -105,14 +122,20 @@ pub fn interval(delta: &Delta) -> String {
     format!("{short} … {high}")
 }
 
+/// `5 runs on this CPU (9 in all)`.
+pub fn past(comparison: &Comparison) -> String {
+    format!("{} runs on this CPU ({} in all)", comparison.runs, comparison.runs_in_all)
+}
+
 /// How far the comparison went, in one sentence.
 pub fn state(comparison: &Comparison) -> String {
     let Comparison { runs, needed, runs_in_all, other_plans, .. } = comparison;
     let class = &comparison.cpu_class;
     match comparison.state {
         ComparisonState::Compared => format!(
-            "{} numbers beside {runs} runs on this CPU ({runs_in_all} in all); false alarms: at most {} of runs",
+            "{} numbers beside {}; false alarms: at most {} of runs",
             comparison.checks,
+            past(comparison),
             number::ratio(1.0 - comparison.confidence),
         ),
         ComparisonState::Building if comparison.checks > 0 => format!(
@@ -142,10 +165,7 @@ pub fn state(comparison: &Comparison) -> String {
 /// The same before there is a run.
 pub fn outlook(comparison: &Comparison) -> String {
     match comparison.state {
-        ComparisonState::Compared => format!(
-            "this run is compared with {} runs on this CPU ({} in all)",
-            comparison.runs, comparison.runs_in_all
-        ),
+        ComparisonState::Compared => format!("this run is compared with {}", past(comparison)),
         ComparisonState::Building if comparison.checks > 0 => state(comparison),
         _ => format!("{}: nothing will be compared, the SLA decides alone", state(comparison)),
     }
@@ -241,11 +261,8 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
     match reason {
         Reason::Regression => {
             let meant = |_: &Delta| {
-                format!(
-                    "find out what changed; if it is meant: loadgate baseline accept{}{} --reason '…'",
-                    selection(result),
-                    accepted(result)
-                )
+                let command = acceptance(result, MOST_ACCEPTED).unwrap_or_default();
+                format!("find out what changed; if it is meant: {command}")
             };
             first(result, Standing::Worse, ("1 number got worse", "numbers got worse"), meant)
         }
@@ -358,13 +375,15 @@ fn selection(result: &RunResult) -> String {
     flags(&result.scenario, &result.environment)
 }
 
-/// The flags that accept what got worse, if it is not too much for a line.
-fn accepted(result: &RunResult) -> String {
+/// The command that accepts what got worse, so many numbers of it; none where nothing did.
+pub fn acceptance(result: &RunResult, most: usize) -> Option<String> {
     let form = |delta: &Delta| match &delta.endpoint {
         Some(_) => subject(delta),
         None => delta.metric.clone(),
     };
     let worse = deltas(result).into_iter().filter(|delta| standing(delta) == Standing::Worse);
-    let flags: Vec<_> = worse.take(MOST_ACCEPTED).map(|delta| text::quoted(&form(delta))).collect();
-    flags.iter().map(|subject| [" --metric ", subject].concat()).collect()
+    let flags: Vec<_> = worse.take(most).map(|delta| text::quoted(&form(delta))).collect();
+    let named: String = flags.iter().map(|subject| [" --metric ", subject].concat()).collect();
+    let command = || format!("loadgate baseline accept{}{named} --reason '…'", selection(result));
+    (!flags.is_empty()).then(command)
 }

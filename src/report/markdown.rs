@@ -1,29 +1,35 @@
 //! The report as GitHub-flavoured markdown: for a job summary, and for people. Pure.
 
+mod chart;
 pub mod escape;
 pub mod section;
+pub mod table;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use crate::result::endpoint::Times;
 use crate::result::schema::{Failure, RunResult};
 
 use super::load;
-use super::{comparison, model, note, number, reproduce, sentence, text};
+use super::{comparison, model, note, number, reproduce, sentence};
 use escape::{code, plain};
-use section::{Importance, Section, joined};
+use section::{Importance, Room, Section, joined};
+use table::{below, list, table, verbatim};
 
-/// What a job summary may have.
-const MOST_BYTES: usize = 1_000_000;
+/// GitHub drops a job summary of more than 1 MiB as a whole, and counts bytes.
+const ROOM: Room = Room::of_bytes(1_000_000);
+
+/// Above the numbers of a run that did not get to its end.
+pub(super) const PART: &str = "**These are the numbers of a part of a run.**\n\n";
 
 /// The report of a result: the verdict first, what one looks up last.
 pub fn render(result: &RunResult) -> String {
-    render_within(result, MOST_BYTES)
+    render_within(result, ROOM)
 }
 
-/// The same in so many bytes.
-pub fn render_within(result: &RunResult, bytes: usize) -> String {
-    joined(&sections(result), bytes)
+/// The same in so much room.
+pub fn render_within(result: &RunResult, room: Room) -> String {
+    joined(&sections(result), room)
 }
 
 /// The parts of the report, to be cut to the room there is.
@@ -33,6 +39,7 @@ pub fn sections(result: &RunResult) -> Vec<Section> {
         Section::new(Importance::Judged, "Objectives", objectives(result)),
         Section::new(Importance::Judged, "Baseline", baseline(result)),
         Section::new(Importance::Measured, "Endpoints (response time, steady phase)", endpoints(result)),
+        Section::new(Importance::Picture, "Response time while it was judged", chart::chart(result)),
         Section::new(Importance::Measured, "Failures (whole run)", failures(result)),
         Section::new(Importance::Measured, "Custom metrics", metrics(result)),
         Section::new(Importance::Detail, "The same run again", again(result)),
@@ -47,7 +54,7 @@ fn verdict(result: &RunResult) -> String {
     let headline = sentence::headline(result);
     let [name, scenario, environment] =
         [&result.name, &result.scenario, model::environment(result)].map(code);
-    let partial = if result.is_partial() { "**These are the numbers of a part of a run.**\n\n" } else { "" };
+    let partial = if result.is_partial() { PART } else { "" };
     let next = headline.next.map_or_else(String::new, |next| format!("\nNext: {}\n", plain(&next)));
     let notices = list(&note::of_run(result));
     let notices = if notices.is_empty() { notices } else { format!("\n{notices}") };
@@ -93,7 +100,7 @@ fn endpoints(result: &RunResult) -> String {
 }
 
 /// What the marks in a table of these times mean.
-fn marks<'a>(times: impl Iterator<Item = &'a Times>) -> String {
+pub(super) fn marks<'a>(times: impl Iterator<Item = &'a Times>) -> String {
     note::of_percentiles(times).map_or_else(String::new, |note| format!("{note}\n"))
 }
 
@@ -105,7 +112,8 @@ fn times(result: &RunResult) -> String {
     below(table, &marks(model::endpoint_times(result)))
 }
 
-fn failures(result: &RunResult) -> String {
+/// What failed, the most frequent first.
+pub(super) fn failures(result: &RunResult) -> String {
     let rows = model::failed(result).map(|it| {
         let sample = it.samples.first().map_or_else(|| number::NOTHING.to_owned(), |sample| code(sample));
         [number::count(it.count), code(&it.kind), code(&it.endpoint), sample]
@@ -132,9 +140,10 @@ fn metrics(result: &RunResult) -> String {
     below(table, &marks(model::metric_times(result)))
 }
 
-fn again(result: &RunResult) -> String {
+/// The command that makes the run again.
+pub(super) fn again(result: &RunResult) -> String {
     let condition = plain(&reproduce::condition(result));
-    format!("    {}\n\n{condition}\n", text::printable(&reproduce::command(result)))
+    format!("{}\n{condition}\n", verbatim(&reproduce::command(result)))
 }
 
 fn facts(result: &RunResult) -> String {
@@ -156,26 +165,4 @@ fn facts(result: &RunResult) -> String {
     ];
     let there = rows.into_iter().filter(|(field, ..)| result.has(field));
     table(["", "of the run"], 2, there.map(|(_, what, value)| [what.to_owned(), value]))
-}
-
-/// A table, of which the first columns hold words and the others numbers; nothing where it has no row.
-/// Cells are markdown.
-fn table<const N: usize>(head: [&str; N], words: usize, rows: impl Iterator<Item = [String; N]>) -> String {
-    let line = |cells: [String; N]| format!("| {} |\n", cells.join(" | "));
-    let rows: String = rows.map(line).collect();
-    let sides: String = (0..N).map(|column| if column < words { "---|" } else { "--:|" }).collect();
-    if rows.is_empty() { rows } else { format!("{}|{sides}\n{rows}", line(head.map(str::to_owned))) }
-}
-
-fn list(lines: &[String]) -> String {
-    lines.iter().map(|line| ["- ", &plain(line), "\n"].concat()).collect()
-}
-
-/// Two blocks, either of which may be empty.
-fn below(above: String, below: &str) -> String {
-    match (above.is_empty(), below.is_empty()) {
-        (_, true) => above,
-        (true, false) => below.to_owned(),
-        (false, false) => format!("{above}\n{below}"),
-    }
 }

@@ -1,9 +1,12 @@
 //! How a result is told. Renderers are pure: a result in, a text out. Only `progress` and `write`
 //! print; only `live` serves.
 
+pub mod adoption;
 pub mod baseline;
 pub mod baseline_list;
+pub mod comment;
 pub mod comparison;
+pub mod course;
 pub mod csv;
 pub mod defect;
 pub mod document;
@@ -18,9 +21,11 @@ pub mod note;
 pub mod number;
 pub mod progress;
 pub mod prometheus;
+pub mod proposal;
 pub mod reproduce;
 pub mod selftest;
 pub mod sentence;
+pub mod sparkline;
 pub mod terminal;
 pub mod text;
 pub mod trace;

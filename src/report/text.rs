@@ -58,6 +58,12 @@ pub fn shorten(text: &str, width: usize) -> String {
     if width == 0 { String::new() } else { format!("{head}…{tail}") }
 }
 
+/// A sentence with a capital at its beginning.
+pub fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// Words that stay with the number before them.
 const UNITS: [&str; 8] = ["%", "pp", "µs", "ms", "s", "min", "h", "MB"];
 

@@ -57,6 +57,9 @@ pub enum Error {
     /// A reason like a book.
     #[error("the reason has {0} characters, at most {LONGEST_REASON} are kept")]
     LongReason(usize),
+    /// A pull request and a commit at once.
+    #[error("`--pull-request` and `--commit` exclude each other")]
+    TwoWays,
     /// A text that is not one line.
     #[error("`--{flag}` holds a control character")]
     Control {
@@ -85,6 +88,9 @@ impl Error {
             Self::NoReason | Self::LongReason(_) => {
                 "say in a sentence why it has a new normal: the next reader will ask".into()
             }
+            Self::TwoWays => "use one of them; each is also set by a variable, `LOADGATE_PULL_REQUEST` and \
+                              `LOADGATE_COMMIT`"
+                .into(),
             Self::Control { .. } => "write it on one line, in plain characters".into(),
         }
     }

@@ -3,6 +3,7 @@
 mod accept;
 mod error;
 mod list;
+mod propose;
 mod refusal;
 mod shelf;
 mod show;

@@ -19,6 +19,8 @@ pub struct Shelf {
     baseline: Baseline,
     /// The class of the newest run that was put here.
     cpu_class: Option<String>,
+    /// What was put here, whether or not it was there before.
+    kept: Vec<Run>,
 }
 
 impl Shelf {
@@ -27,7 +29,7 @@ impl Shelf {
         let how = rules.baseline.as_ref().ok_or(Error::NotConfigured)?;
         let (folder, keep_runs) = (Folder::of(&how.dir, scenario, environment), how.keep_runs);
         let baseline = folder.load()?;
-        Ok(Self { rules, keep_runs, folder, baseline, cpu_class: None })
+        Ok(Self { rules, keep_runs, folder, baseline, cpu_class: None, kept: Vec::new() })
     }
 
     /// The run to remember of a result, or why it is not remembered. A run that already is stays.
@@ -62,6 +64,7 @@ impl Shelf {
         let appended = self.folder.append(&run)?;
         let path = plain(&appended.path.display().to_string());
         self.cpu_class = Some(run.cpu_class.clone());
+        self.kept.push(run.clone());
         if appended.novelty == Novelty::Known {
             data(&format!("remembered already: {path}\n"))?;
             return Ok(());
@@ -76,6 +79,11 @@ impl Shelf {
             data(&format!("removed: {gone}, {why} (`keep_runs: {}`)\n", self.keep_runs))?;
         }
         Ok(())
+    }
+
+    /// The runs that were put here, with their folder.
+    pub fn into_kept(self) -> impl Iterator<Item = (Folder, Run)> {
+        self.kept.into_iter().map(move |run| (self.folder.clone(), run))
     }
 
     /// Tells how many runs there are now.

@@ -6,6 +6,8 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::baseline::folder::Folder;
+use crate::baseline::run::Run;
 use crate::cli::baseline::UpdateArgs;
 use crate::commands::before::{Before, remembered};
 use crate::commands::onlookers::Onlookers;
@@ -23,22 +25,46 @@ use crate::result::file;
 use crate::result::schema::RunResult;
 
 use super::error::Error;
+use super::propose::Way;
 use super::refusal::Refusal;
 use super::shelf::Shelf;
 
 /// The exit status where something was not remembered.
 const REFUSED: u8 = 1;
 
+/// What was remembered, and the exit status.
+struct Done {
+    status: u8,
+    kept: Vec<(Folder, Run)>,
+    end: End,
+}
+
+/// How the runs came to an end.
+enum End {
+    /// As they were meant to.
+    Whole,
+    /// Somebody stopped them.
+    Interrupted,
+}
+
 /// Remembers runs. Exit status 1 where any was refused.
 pub fn update(args: &UpdateArgs) -> Result<u8, CommandError> {
-    match args.runs {
-        Some(runs) => make(args, runs),
-        None => take(args),
+    // What keeps runs from getting there is told before they are made.
+    let way = Way::of(args)?;
+    let Done { status, kept, end } = match args.runs {
+        Some(runs) => make(args, runs)?,
+        None => take(args)?,
+    };
+    match (way, end) {
+        (Some(way), End::Whole) => way.bring(kept)?,
+        (Some(_), End::Interrupted) => note("interrupted: GitHub is told nothing"),
+        (None, _) => {}
     }
+    Ok(status)
 }
 
 /// Remembers stored results.
-fn take(args: &UpdateArgs) -> Result<u8, CommandError> {
+fn take(args: &UpdateArgs) -> Result<Done, CommandError> {
     let config = plan::configuration(&args.plan.source, args.plan.overrides())?;
     let paths = if args.results.is_empty() { vec![latest(&config, args)?] } else { args.results.clone() };
     let mut shelves = BTreeMap::new();
@@ -66,7 +92,8 @@ fn take(args: &UpdateArgs) -> Result<u8, CommandError> {
         }
     }
     shelves.values().try_for_each(Shelf::tell)?;
-    Ok(if remembered == paths.len() { 0 } else { REFUSED })
+    let status = if remembered == paths.len() { 0 } else { REFUSED };
+    Ok(Done { status, kept: shelves.into_values().flat_map(Shelf::into_kept).collect(), end: End::Whole })
 }
 
 /// What a baseline is of: scenario and environment.
@@ -102,13 +129,13 @@ fn refuse(path: &Path, refusal: &Refusal) {
 }
 
 /// Makes runs and remembers each.
-fn make(args: &UpdateArgs, runs: u32) -> Result<u8, CommandError> {
+fn make(args: &UpdateArgs, runs: u32) -> Result<Done, CommandError> {
     let plan = run::allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
     let mut shelf = Shelf::open(plan.rules.clone(), &plan.scenario, &plan.environment)?;
     write::inactive(&plan.inactive);
     if Job::read().git.fork {
         note(&format!("no run is made: {}", Refusal::Fork));
-        return Ok(REFUSED);
+        return Ok(Done { status: REFUSED, kept: Vec::new(), end: End::Whole });
     }
     let shown = if args.quiet { Shown::Nothing } else { Shown::Progress };
     let runtime = run::runtime()?;
@@ -118,10 +145,13 @@ fn make(args: &UpdateArgs, runs: u32) -> Result<u8, CommandError> {
         one(runtime.block_on(anew(&plan, &shutdown, shown)), &mut shelf).map(|next| status.max(next))
     });
     let told = shelf.tell();
-    match made {
-        Ok(status) | Err(Stop::Interrupted(status)) => Ok(told.map(|()| status)?),
-        Err(Stop::Failed(error)) => Err(error),
-    }
+    let (status, end) = match made {
+        Ok(status) => (status, End::Whole),
+        Err(Stop::Interrupted(status)) => (status, End::Interrupted),
+        Err(Stop::Failed(error)) => return Err(error),
+    };
+    told?;
+    Ok(Done { status, kept: shelf.into_kept().collect(), end })
 }
 
 /// One more run, beside what is remembered by now.

@@ -13,7 +13,7 @@ use super::panel::{Tolerance, Track};
 /// A group of one class can be judged with so many runs, where other groups tell the spread.
 const FEWEST: u64 = 3;
 /// Without them it needs so many.
-const FEWEST_ALONE: u64 = 5;
+pub const FEWEST_ALONE: u64 = 5;
 /// So many runs in all groups tell the spread.
 const ENOUGH_IN_ALL: u64 = 12;
 

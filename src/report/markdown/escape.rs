@@ -42,11 +42,20 @@ pub fn plain(text: &str) -> String {
         }
         plain.push(c);
         // Who or what is mentioned is found after escapes are gone.
-        if "@#".contains(c) {
+        if "@#".contains(c) || (c == '-' && is_of_an_issue(&text[..at])) {
             plain.push('\u{200b}');
         }
     }
     plain.replace("://", ":\u{200b}//").replace("www.", "www\u{200b}.")
+}
+
+/// Whether a dash after it could begin `GH-1`.
+fn is_of_an_issue(before: &str) -> bool {
+    before
+        .len()
+        .checked_sub(2)
+        .and_then(|at| before.get(at..))
+        .is_some_and(|it| it.eq_ignore_ascii_case("gh"))
 }
 
 #[cfg(test)]
@@ -63,6 +72,7 @@ mod tests {
             (plain("- x"), plain("1. x"), plain("a-b. c")),
             ("\\- x".into(), "1\\. x".into(), "a-b. c".into())
         );
+        assert_eq!(plain("GH-1 a#1"), "GH-\u{200b}1 a\\#\u{200b}1");
         assert_eq!(code(&"x".repeat(500)).chars().count(), 120 + 4);
     }
 }

@@ -1,5 +1,25 @@
 //! A report as a list of sections: what matters least gives way when there is no room. Pure.
 
+/// How long a text may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Characters.
+    pub chars: usize,
+    /// Bytes of UTF-8.
+    pub bytes: usize,
+}
+
+impl Room {
+    /// Room that is counted in bytes alone.
+    pub const fn of_bytes(bytes: usize) -> Self {
+        Self { chars: usize::MAX, bytes }
+    }
+
+    fn holds(self, text: &str) -> bool {
+        text.len() <= self.bytes && text.chars().count() <= self.chars
+    }
+}
+
 /// What must stay the longest comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Importance {
@@ -11,6 +31,17 @@ pub enum Importance {
     Measured,
     /// What one looks up.
     Detail,
+    /// What shows again what is said elsewhere.
+    Picture,
+}
+
+/// What stands around a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    /// Its heading, or a fold, as its importance says.
+    Headed,
+    /// Nothing.
+    Bare,
 }
 
 /// A part of a report that is there as a whole, or not at all.
@@ -22,46 +53,66 @@ pub struct Section {
     pub body: String,
     /// Who gives way.
     pub importance: Importance,
+    frame: Frame,
 }
 
 impl Section {
     /// A section; none where it says nothing.
     pub fn new(importance: Importance, heading: &str, body: String) -> Option<Self> {
-        (!body.is_empty()).then(|| Self { heading: heading.to_owned(), body, importance })
+        let frame = Frame::Headed;
+        (!body.is_empty()).then(|| Self { heading: heading.to_owned(), body, importance, frame })
+    }
+
+    /// The same without a heading: its name is only told where it is left out.
+    pub fn bare(importance: Importance, name: &str, body: String) -> Option<Self> {
+        Self::new(importance, name, body).map(|section| Self { frame: Frame::Bare, ..section })
     }
 
     fn text(&self) -> String {
-        let Self { heading, body, importance } = self;
-        match importance {
-            Importance::Verdict => format!("# {heading}\n\n{body}"),
-            Importance::Judged | Importance::Measured => format!("## {heading}\n\n{body}"),
-            Importance::Detail => {
+        let Self { heading, body, importance, frame } = self;
+        match (frame, importance) {
+            (Frame::Bare, _) => body.clone(),
+            (_, Importance::Verdict) => format!("# {heading}\n\n{body}"),
+            (_, Importance::Judged | Importance::Measured | Importance::Picture) => {
+                format!("## {heading}\n\n{body}")
+            }
+            (_, Importance::Detail) => {
                 format!("<details><summary>{heading}</summary>\n\n{body}\n</details>\n")
             }
         }
     }
 }
 
-/// The sections as a text of at most `budget` bytes: of those that matter least the last is left out first,
-/// and then it is said which.
-pub fn joined(sections: &[Section], budget: usize) -> String {
-    let mut kept: Vec<&Section> = sections.iter().collect();
-    let mut left_out: Vec<&str> = Vec::new();
+/// The sections as a text that the room holds: of those that matter least the longest is left out first, and
+/// then it is said which. The first one stays, whatever the room.
+pub fn joined(sections: &[Section], room: Room) -> String {
+    joined_of(sections, room, "result.json")
+}
+
+/// The same of what is in another place as a whole.
+pub fn joined_of(sections: &[Section], room: Room, whole: &str) -> String {
+    let mut kept: Vec<(usize, &Section)> = sections.iter().enumerate().collect();
+    let mut left_out: Vec<(usize, &Section)> = Vec::new();
     loop {
-        let mut texts: Vec<_> = kept.iter().map(|section| section.text()).collect();
-        if !left_out.is_empty() {
-            texts.push(format!(
-                "Left out for want of room: {}. All of it is in result.json.\n",
-                left_out.join("; ")
-            ));
-        }
+        let mut texts: Vec<_> = kept.iter().map(|(_, section)| section.text()).collect();
+        texts.extend(missing(&left_out, whole));
         let text = texts.join("\n");
-        let least = kept.iter().enumerate().skip(1).max_by_key(|(_, section)| section.importance);
+        let least = kept.iter().enumerate().skip(1);
+        let least = least.max_by_key(|(_, (_, section))| (section.importance, section.body.len()));
         match least {
-            Some((index, _)) if text.len() > budget => left_out.insert(0, &kept.remove(index).heading),
+            Some((index, _)) if !room.holds(&text) => left_out.push(kept.remove(index)),
             _ => return text,
         }
     }
+}
+
+/// What is not there, in the order it would have been.
+fn missing(left_out: &[(usize, &Section)], whole: &str) -> Option<String> {
+    let mut left_out = left_out.to_vec();
+    left_out.sort_by_key(|(place, _)| *place);
+    let names: Vec<_> = left_out.iter().map(|(_, section)| section.heading.as_str()).collect();
+    let told = || format!("Left out for want of room: {}. All of it is in {whole}.\n", names.join("; "));
+    (!names.is_empty()).then(told)
 }
 
 #[cfg(test)]
@@ -84,18 +135,38 @@ mod tests {
 
     #[test]
     fn what_fits_is_all_there() {
-        let text = joined(&sections(), 1_000);
+        let text = joined(&sections(), Room::of_bytes(1_000));
         assert!(text.starts_with("# V\n\nVV") && text.contains("## M") && !text.contains("Left out"));
     }
 
     #[test]
     fn details_give_way_first_and_the_verdict_never() {
-        let whole = joined(&sections(), 1_000).len();
+        let whole = joined(&sections(), Room::of_bytes(1_000)).len();
         for (budget, left_out) in [(whole - 1, "E."), (300, "D; E."), (200, "M; D; E."), (0, "J; M; D; E.")] {
-            let text = joined(&sections(), budget);
+            let text = joined(&sections(), Room::of_bytes(budget));
             assert!(text.contains(&format!("Left out for want of room: {left_out}")), "{budget}: {text}");
             assert!(text.len() <= budget || budget == 0, "{budget}: {text}");
             assert!(text.starts_with("# V"));
         }
+    }
+
+    #[test]
+    fn of_what_matters_alike_the_longest_gives_way_so_that_most_stay() {
+        let of = |name: &str, length: usize| Section::new(Importance::Detail, name, "x".repeat(length));
+        let verdict = Section::bare(Importance::Verdict, "verdict", "V\n".to_owned());
+        let all: Vec<_> =
+            [verdict, of("A", 50), of("B", 500), of("C", 60), of("D", 400)].into_iter().flatten().collect();
+        let text = joined(&all, Room::of_bytes(450));
+        assert!(text.starts_with("V\n\n<details><summary>A") && text.contains("<summary>C"), "{text}");
+        assert!(text.contains("Left out for want of room: B; D."), "{text}");
+    }
+
+    #[test]
+    fn room_is_counted_in_characters_and_in_bytes() {
+        let verdict = Section::bare(Importance::Verdict, "verdict", "V\n".to_owned());
+        let detail = Section::new(Importance::Detail, "D", "漢".repeat(1_000));
+        let all: Vec<_> = [verdict, detail].into_iter().flatten().collect();
+        let kept = |chars, bytes| joined(&all, Room { chars, bytes }).contains('漢');
+        assert_eq!([kept(1_200, 3_200), kept(1_000, 3_200), kept(1_200, 3_000)], [true, false, false]);
     }
 }

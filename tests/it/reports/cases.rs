@@ -63,7 +63,7 @@ pub fn long() -> RunResult {
 }
 
 /// Five hundred endpoints.
-fn wide() -> RunResult {
+pub fn wide() -> RunResult {
     let mut result = run(&numbered(500), 60);
     result.verdict = Some(verdicts::passed());
     result
@@ -108,13 +108,16 @@ pub fn hostile_texts() -> Vec<String> {
         "👩‍👩‍👧‍👦🔥 é",
         " ",
         "&lt;b&gt; &amp; ]]> \u{1b}[31mred",
+        "::error title=pwned::pwned",
+        "GET ##[error]pwned",
+        "a\n::add-mask::pwned\r::stop-commands::pwned\nloadgate_0<<pwned",
     ];
     let long = "x".repeat(10_000);
     texts.into_iter().map(String::from).chain([long]).collect()
 }
 
 /// Those texts wherever a text may stand.
-fn hostile() -> RunResult {
+pub fn hostile() -> RunResult {
     let texts = hostile_texts();
     let mut result = run(&texts, 30);
     result.name.clone_from(&texts[2]);

@@ -10,9 +10,30 @@ mod verdicts;
 
 use std::path::PathBuf;
 
+use loadgate::result::schema::RunResult;
 use serde_json::Value;
 
 use crate::harness::{Demo, Finished, Workspace};
+
+/// A result with everything in it, which failed.
+pub fn rich_result() -> RunResult {
+    cases::rich()
+}
+
+/// The same, had it passed.
+pub fn passed_result() -> RunResult {
+    RunResult { verdict: Some(verdicts::passed()), ..cases::rich() }
+}
+
+/// One of very many endpoints.
+pub fn wide_result() -> RunResult {
+    cases::wide()
+}
+
+/// One whose every text would rather be something else.
+pub fn hostile_result() -> RunResult {
+    cases::hostile()
+}
 
 /// Every format of `loadgate report` and the file of a run that it makes again.
 const FILES: [(&str, &str); 6] = [

@@ -5,7 +5,8 @@ use crate::baseline::Baseline;
 use crate::baseline::run::Run;
 use crate::plan::rules::{BaselineRules, Confirmation};
 
-fn rules(confirmation: Confirmation) -> Rules {
+/// One objective that holds, and a comparison.
+pub fn rules(confirmation: Confirmation) -> Rules {
     let baseline = BaselineRules { confirmation, ..BaselineRules::default() };
     let objectives = vec![objective(Scope::Total, p(Percentile::P95), 2_000.0)];
     Rules { objectives, baseline: Some(baseline) }

@@ -1,0 +1,161 @@
+//! What a pull request is told about a run, in one comment that is kept up to date, and what the issue of a
+//! nightly run says. Pure: the line that marks a comment as ours, and sending it, are github's.
+
+mod detail;
+mod opening;
+mod row;
+mod sign;
+pub mod trail;
+
+use crate::result::schema::RunResult;
+
+use super::adoption::{self, Adoption, Step};
+use super::comparison::{self, Standing};
+use super::markdown::escape::plain;
+use super::markdown::section::{Importance, Room, Section, joined};
+use super::markdown::table::{below, list, verbatim};
+use super::text::{printable, shorten};
+use super::{model, number, sentence};
+
+use trail::Past;
+
+/// GitHub refuses a body of more than 65,536 characters. The rest is for the line that marks it, and for a
+/// server that counts otherwise: even in bytes this is less.
+pub const ROOM: Room = Room { chars: 60_000, bytes: 65_000 };
+/// For a second attempt, where a server has refused the first as too long.
+pub const LITTLE_ROOM: Room = Room { chars: 20_000, bytes: 20_000 };
+/// Characters of a name in the title of an issue: GitHub allows 256 in all.
+const LONGEST_IN_TITLE: usize = 60;
+/// The most numbers that the command names which accepts them.
+const MOST_ACCEPTED: usize = 20;
+
+/// What a result does not know of the place where it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The page of the job summary.
+    pub summary_url: Option<String>,
+    /// The commit of the branch, not of a merge that nobody made.
+    pub head: Option<String>,
+    /// Former verdicts, the oldest first, without this one.
+    pub trail: Vec<Past>,
+    /// Whose numbers they are.
+    pub source: Source,
+}
+
+/// Who made the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A job of this repository.
+    Own,
+    /// A job of a fork, which can report any numbers.
+    Fork,
+}
+
+/// An issue about runs that fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// One line of plain text; the same for every run of a scenario on an environment that ends alike.
+    pub title: String,
+    /// Markdown.
+    pub body: String,
+}
+
+/// Where it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    PullRequest,
+    Issue,
+}
+
+/// The body of a comment.
+pub fn render(result: &RunResult, about: &About) -> String {
+    render_within(result, about, ROOM)
+}
+
+/// The same in the room that a server allows.
+pub fn render_within(result: &RunResult, about: &About, room: Room) -> String {
+    joined(&sections(result, about, Place::PullRequest), room)
+}
+
+/// The issue of a run that did not pass.
+pub fn issue(result: &RunResult, about: &About) -> Issue {
+    issue_within(result, about, ROOM)
+}
+
+/// The same in the room that a server allows.
+pub fn issue_within(result: &RunResult, about: &About, room: Room) -> Issue {
+    Issue { title: title(result), body: joined(&sections(result, about, Place::Issue), room) }
+}
+
+fn title(result: &RunResult) -> String {
+    let [scenario, environment] = [&result.scenario, model::environment(result)]
+        .map(|name| shorten(&printable(name), LONGEST_IN_TITLE));
+    let word = sentence::headline(result).word.to_lowercase();
+    let title = format!("loadgate: {scenario} on {environment}: {word}");
+    // Who is mentioned in a title is told.
+    title.replace('@', "@\u{200b}").replace('#', "#\u{200b}")
+}
+
+/// The verdict first, then what it rests on; what one looks up is folded.
+fn sections(result: &RunResult, about: &About, place: Place) -> Vec<Section> {
+    let judged = |name, body| Section::bare(Importance::Judged, name, body);
+    let detail = |(heading, body): (String, String)| Section::new(Importance::Detail, &heading, body);
+    let all = [
+        Section::bare(Importance::Verdict, "the verdict", opening::opening(result, about, place)),
+        judged("what decided", row::table(result)),
+        judged("why", row::notes(result)),
+        judged("how to accept a change", acceptance(result)),
+        first_steps(result, about),
+        Section::bare(Importance::Measured, "p95 over time", detail::course(result)),
+    ];
+    let folded = detail::all(result, about).into_iter().filter_map(detail);
+    all.into_iter().flatten().chain(folded).collect()
+}
+
+/// How what got worse is accepted, where that was meant.
+fn acceptance(result: &RunResult) -> String {
+    let Some(command) = comparison::acceptance(result, MOST_ACCEPTED) else { return String::new() };
+    let worse = comparison::deltas(result).into_iter().map(comparison::standing);
+    let worse = worse.filter(|standing| *standing == Standing::Worse).count();
+    let of = number::count(worse as u64);
+    let named = if worse > MOST_ACCEPTED {
+        format!(" This names the first {MOST_ACCEPTED} of {of} numbers.")
+    } else {
+        String::new()
+    };
+    format!(
+        "Find out what changed. **If it is meant**, accept it on this branch, and commit the folder of the \
+         baseline:\n\n{}\nWhat is accepted starts anew: from runs with the change in place, once they are \
+         remembered (loadgate baseline update).{named}\n",
+        verbatim(&command)
+    )
+}
+
+/// What those read who have nothing to compare with yet: openly in the first comment, then folded.
+fn first_steps(result: &RunResult, about: &About) -> Option<Section> {
+    let text = adopted(&adoption::adoption(result)?);
+    if about.trail.is_empty() {
+        Section::bare(Importance::Judged, "what comes next", text)
+    } else {
+        Section::new(Importance::Detail, "What decides now, and what comes next", text)
+    }
+}
+
+fn adopted(adoption: &Adoption) -> String {
+    let step = |step: &Step| {
+        let code = step.code.as_deref().map_or_else(String::new, verbatim);
+        below(format!("{}\n", plain(&step.say)), &code)
+    };
+    let steps: Vec<_> = adoption.steps.iter().map(step).collect();
+    let decides = format!("**What decides now:** {}\n", plain(&adoption.decides));
+    let next = format!("**What comes next:** {}\n{}\n", steps.join("\n"), plain(adoption.then));
+    below(below(decides, &list(&adoption.limits)), &next)
+}
+
+/// Several things of which so many are named.
+fn and_more(n: usize) -> Option<String> {
+    (n > 0).then(|| format!("and {} more", number::count(n as u64)))
+}
+
+#[cfg(test)]
+mod tests;

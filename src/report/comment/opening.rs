@@ -1,0 +1,72 @@
+//! The beginning of a comment, which stays whatever the room: the verdict, what to do, what was run, and how it
+//! went before. Pure.
+
+use crate::report::markdown::PART;
+use crate::report::markdown::escape::{code, plain};
+use crate::report::text::{capital, glued, shorten};
+use crate::report::{adoption, comparison, model, sentence};
+use crate::result::schema::RunResult;
+use crate::result::verdict::Reason;
+
+use super::{About, Place, Source, sign, trail};
+
+/// Characters of what decided, and of what to do. Names in them may be long; a reader has the table.
+const LONGEST: usize = 600;
+
+const OF_A_FORK: &str = "> **Reported by a fork.** A job of the fork measured this, and it can report any numbers. Take it as a \
+     claim of its author: what must hold, measure here.";
+const ISSUE: &str = "The next run that passes closes this issue.";
+
+/// The first lines.
+pub fn opening(result: &RunResult, about: &About, place: Place) -> String {
+    let headline = sentence::headline(result);
+    let own = (about.source == Source::Own).then_some(result.git.sha.as_deref()).flatten();
+    let head = about.head.as_deref().or(own);
+    let trail = trail::with_this(&about.trail, result, head);
+    let next = headline.next.filter(|_| !is_said_below(result, about));
+    let paragraphs = [
+        Some(title(result, headline.word)),
+        (about.source == Source::Fork).then(|| OF_A_FORK.to_owned()),
+        result.is_partial().then(|| PART.trim_end().to_owned()),
+        Some(plain(&glued(&capital(&shorten(&headline.sentence, LONGEST))))),
+        next.map(|next| format!("Next: {}", plain(&shorten(&next, LONGEST)))),
+        Some(of_what(result, head, about.summary_url.as_deref())),
+        trail::shown(&trail, place),
+        (place == Place::Issue).then(|| ISSUE.to_owned()),
+    ];
+    let paragraphs: Vec<_> = paragraphs.into_iter().flatten().collect();
+    format!("{}{}\n", trail::line(&trail), paragraphs.join("\n\n"))
+}
+
+fn title(result: &RunResult, word: &str) -> String {
+    let [scenario, environment] = [&result.scenario, model::environment(result)].map(code);
+    format!("### {} {word}: {scenario} on {environment}", sign::of_run(result))
+}
+
+/// Whether a part of the comment of its own says what to do.
+fn is_said_below(result: &RunResult, about: &About) -> bool {
+    let reason = result.verdict.as_ref().and_then(|verdict| verdict.reasons.first());
+    match reason {
+        Some(Reason::Regression) => true,
+        Some(Reason::BuildingBaseline | Reason::NoBaseline) => {
+            about.trail.is_empty() && adoption::adoption(result).is_some_and(|it| it.steps.len() > 1)
+        }
+        _ => false,
+    }
+}
+
+/// `hyperkit · commit abc1234 · compared with 5 runs on this CPU (9 in all) · the whole summary`.
+fn of_what(result: &RunResult, head: Option<&str>, summary: Option<&str>) -> String {
+    let head = head.map(|sha| format!("commit {}", trail::commit(sha)));
+    let compared = result.verdict.as_ref().and_then(|verdict| verdict.comparison.as_ref());
+    let compared = compared.filter(|compared| compared.checks > 0);
+    let compared = compared.map(|compared| plain(&format!("compared with {}", comparison::past(compared))));
+    let link = summary.filter(|url| is_address(url)).map(|url| format!("[the whole summary]({url})"));
+    [Some(code(&result.name)), head, compared, link].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// Whether it can stand in a link as it is.
+fn is_address(url: &str) -> bool {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#%&=+,".contains(c);
+    (url.starts_with("https://") || url.starts_with("http://")) && url.chars().all(harmless)
+}

@@ -1,0 +1,135 @@
+//! What speaks above the fold: checks and compared numbers that say something, the worst first, and why. What
+//! holds or did not change is not here. Pure.
+
+use crate::report::comparison::{self, Standing};
+use crate::report::markdown::escape::code;
+use crate::report::markdown::table::{below, list, table as drawn};
+use crate::report::model::{self, Rank};
+use crate::report::text::shorten;
+use crate::report::{note, number, sentence};
+use crate::result::comparison::Delta;
+use crate::result::schema::RunResult;
+use crate::result::verdict::Check;
+
+use super::{and_more, sign};
+
+/// Rows above the fold; the rest are in the details.
+const MOST_ROWS: usize = 20;
+/// Sentences below them, and how long one may be.
+const MOST_NOTES: usize = 8;
+const LONGEST_NOTE: usize = 300;
+
+const HEAD: [&str; 6] = ["", "number", "value", "limit", "how sure", "decides"];
+
+const DECIDES: &str = "yes";
+const SHOWN: &str = "no, only shown";
+
+/// What says something.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    Check(&'a Check),
+    Delta(&'a Delta),
+}
+
+/// How much it says, the most first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Broken,
+    Worse,
+    Invalid,
+    Unconfirmed,
+    Open,
+    Shown,
+    Better,
+}
+
+/// The first rows.
+pub fn table(result: &RunResult) -> String {
+    let rows = rows(result);
+    let more = and_more(rows.len().saturating_sub(MOST_ROWS));
+    let more = more.map_or_else(String::new, |more| format!("{more}: below\n"));
+    below(drawn(HEAD, 2, rows.iter().take(MOST_ROWS).map(Row::cells)), &more)
+}
+
+/// The rows that have no room above the fold, and how many they are.
+pub fn rest(result: &RunResult) -> (usize, String) {
+    let rows = rows(result);
+    let rest = rows.get(MOST_ROWS..).unwrap_or_default();
+    (rest.len(), drawn(HEAD, 2, rest.iter().map(Row::cells)))
+}
+
+/// Why some rows are as they are, and what the run was told.
+pub fn notes(result: &RunResult) -> String {
+    let said = sentence::headline(result).sentence;
+    let of_run = note::of_run(result).into_iter().filter(|note| !note.starts_with(&said));
+    let notes: Vec<_> =
+        note::of_checks(result).into_iter().chain(comparison::notes(result)).chain(of_run).collect();
+    let shown = notes.iter().take(MOST_NOTES).map(|note| shorten(note, LONGEST_NOTE));
+    list(&shown.chain(and_more(notes.len().saturating_sub(MOST_NOTES))).collect::<Vec<_>>())
+}
+
+fn rows(result: &RunResult) -> Vec<Row<'_>> {
+    let checks = model::checks(result).into_iter().map(Row::Check);
+    let deltas = comparison::deltas(result).into_iter().map(Row::Delta);
+    let mut rows: Vec<_> = checks.chain(deltas).filter(|row| row.weight().is_some()).collect();
+    rows.sort_by_key(Row::weight);
+    rows
+}
+
+impl Row<'_> {
+    /// None of what says nothing.
+    fn weight(&self) -> Option<Weight> {
+        match self {
+            Self::Check(check) => match model::rank(check) {
+                Rank::Broken => Some(Weight::Broken),
+                Rank::Invalid => Some(Weight::Invalid),
+                Rank::Undecided => Some(Weight::Open),
+                Rank::Warned => Some(Weight::Shown),
+                Rank::Fine | Rank::Elsewhere => None,
+            },
+            Self::Delta(delta) => match comparison::standing(delta) {
+                Standing::Worse => Some(Weight::Worse),
+                Standing::Invalid => Some(Weight::Invalid),
+                Standing::Unconfirmed => Some(Weight::Unconfirmed),
+                Standing::Open => Some(Weight::Open),
+                Standing::WorseShown => Some(Weight::Shown),
+                Standing::Better => Some(Weight::Better),
+                Standing::Building | Standing::Same | Standing::Aside => None,
+            },
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        match self {
+            Self::Check(check) => [
+                sign::of_check(check),
+                code(&sentence::subject(check)),
+                whole(&note::value(check)),
+                whole(&note::limit(check)),
+                number::counted(check.n, "sample"),
+                if model::decides(check) { DECIDES } else { SHOWN }.to_owned(),
+            ],
+            Self::Delta(delta) => [
+                sign::of_delta(delta),
+                code(&comparison::subject(delta)),
+                moved(delta),
+                whole(&comparison::budget(delta)),
+                whole(&comparison::interval(delta)),
+                if delta.gated { DECIDES } else { SHOWN }.to_owned(),
+            ],
+        }
+    }
+}
+
+/// From where to where, and by how much if that is more than chance.
+fn moved(delta: &Delta) -> String {
+    let [base, head] = [delta.base, delta.head].map(|value| comparison::value(delta, value));
+    let change =
+        comparison::certain(delta).map_or_else(String::new, |change| format!(", {}", whole(&change)));
+    format!("{}{change}", whole(&format!("{base} → {head}")))
+}
+
+/// A cell that no line end parts.
+fn whole(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
+}

@@ -1,0 +1,234 @@
+//! Every kind of verdict, and two comments as they are.
+
+use super::*;
+use crate::plan::rules::Rules;
+use crate::result::fixture::small;
+use crate::result::salvage::Salvaged;
+use crate::result::schema::Signal;
+use crate::result::verdict::CheckScope;
+use crate::result::window::Aborted;
+
+/// A small run that something happened to, judged by one objective that holds.
+fn after(change: impl Fn(&mut RunResult)) -> RunResult {
+    let mut result = small();
+    change(&mut result);
+    let rules = Rules { baseline: None, ..rules(Confirmation::Off) };
+    result.verdict = Some(judge(&rules, &result, None));
+    result
+}
+
+fn aborted() -> Aborted {
+    Aborted {
+        scope: CheckScope::Total,
+        endpoint: None,
+        metric: "p95".into(),
+        length_s: None,
+        limit: 50.0,
+        at_s: 12.0,
+        value: 105.0,
+        n: 400,
+        above: None,
+    }
+}
+
+fn half_written() -> RunResult {
+    let salvaged = Salvaged { missing: vec!["series".into()], ..Salvaged::default() };
+    RunResult { salvaged: Some(salvaged), ..after(|_| {}) }
+}
+
+fn of_no_objective() -> RunResult {
+    let mut result = small();
+    result.verdict = Some(judge(&Rules { objectives: Vec::new(), baseline: None }, &result, None));
+    result
+}
+
+#[test]
+fn every_kind_of_verdict_has_its_sign_its_word_and_what_to_do() {
+    let off = Confirmation::Off;
+    let stop = |result: &mut RunResult| {
+        (result.interrupted, result.signal) = (true, Some(Signal::Sigterm));
+    };
+    let noisy = [0.0, 0.2, -0.2, 0.25, -0.15];
+    let cases = vec![
+        (compared(off, &[0.0, 0.01, -0.01, 0.02, -0.02]), "✅ PASSED", "none of 3 numbers got worse"),
+        (judged(), "❌ FAILED", "the limit stands in line 41"),
+        (compared(off, &FASTER), "❌ FAILED", "    loadgate baseline accept --scenario build_flow"),
+        (compared(Confirmation::Required, &FASTER), "❔ INCONCLUSIVE", "-e demo --confirm RESULT"),
+        (compared(off, &noisy), "❔ INCONCLUSIVE", "run longer, on a quieter machine"),
+        (after(|it| it.generator.cpu_utilisation = 0.99), "⚠️ INVALID", "Next: use a larger runner"),
+        (after(stop), "⏹️ INTERRUPTED", "Next: run it again to the end"),
+        (of_no_objective(), "⚪ PASSED", "add \\`thresholds\\` to the configuration"),
+        (after(|it| it.aborted = Some(aborted())), "❔ INCONCLUSIVE", "find out what broke it"),
+        (half_written(), "⚠️ PASSED", "Half-written: lost are series"),
+        (small(), "❔ NOT JUDGED", "holds no verdict"),
+    ];
+    for (result, title, said) in cases {
+        for text in [render(&result, &about()), issue(&result, &about()).body] {
+            assert!(text.contains(&format!("### {title}: ` build_flow ` on ` demo `\n")), "{title}: {text}");
+            assert!(text.contains(said), "{title}, {said}: {text}");
+            assert_eq!(text.contains("a part of a run"), result.is_partial(), "{text}");
+            assert!(!text.contains("\n\n\n"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn whoever_begins_is_told_what_decides_and_what_comes_next() {
+    let update = |runs: u8| {
+        format!("    loadgate baseline update --scenario build_flow -e demo --runs {runs} --pull-request\n")
+    };
+    let none = compared(Confirmation::Off, &[]);
+    let one = compared(Confirmation::Off, &[0.0]);
+    let cases = vec![
+        (judged(), "the SLA, by 3 objectives", "    baseline: {budget: 10%}\n", update(5)),
+        (none, "the SLA, by 1 objective", "There is no baseline yet", update(5)),
+        (one, "the SLA, by 1 objective", "has 1 of 5 runs", update(4)),
+        (
+            of_no_objective(),
+            "nothing: the configuration has no objective",
+            "says nothing of a baseline",
+            update(5),
+        ),
+    ];
+    for (result, decides, next, command) in cases {
+        let text = render(&result, &about());
+        let above = &text[..text.find("<details>").unwrap()];
+        assert!(above.contains(&format!("**What decides now:** {decides}")), "{above}");
+        assert!(above.contains(next) && above.contains(&command), "{above}");
+        let later = render(&result, &About { trail: vec![past(Status::Passed, "def5678")], ..about() });
+        let folded = "<details><summary>What decides now, and what comes next</summary>";
+        assert!(later.contains(folded), "{later}");
+    }
+    for result in [compared(Confirmation::Off, &FASTER), after(|it| it.interrupted = true)] {
+        assert!(!render(&result, &about()).contains("What decides now"));
+    }
+}
+
+#[test]
+fn a_nightly_issue_has_a_title_of_its_own_and_a_trail_with_days() {
+    let former = Past { day: "2026-11-23".parse().ok(), ..past(Status::Passed, "def5678") };
+    let mut result = judged();
+    let issue_of = |result: &RunResult| issue(result, &About { trail: vec![former.clone()], ..about() });
+    let issue = issue_of(&result);
+    assert_eq!(issue.title, "loadgate: build_flow on demo: failed");
+    assert!(issue.body.contains("\n✅ 2026-11-23 def5678 → ❌ 2026-11-24 abc1234\n"), "{}", issue.body);
+    assert!(issue.body.contains("The next run that passes closes this issue."), "{}", issue.body);
+    assert_eq!(trail::read(&issue.body).len(), 2);
+    result.scenario = "a\n@you #1".into();
+    assert_eq!(issue_of(&result).title, "loadgate: a\\n@\u{200b}you #\u{200b}1 on demo: failed");
+}
+
+#[test]
+fn a_regression_as_a_comment() {
+    let mut result = compared(Confirmation::Off, &FASTER);
+    let p95: Vec<_> = (0..28).map(|second| Some(if second == 20 { 190.0 } else { 100.0 })).collect();
+    result.series = run_of(&p95).series;
+    let trail = vec![past(Status::Failed, "def5678def5678"), past(Status::Passed, "0123456789")];
+    insta::assert_snapshot!(render(&result, &About { trail, ..about() }), @r"
+    <!-- loadgate:trail failed def5678def5678; passed 0123456789; failed abc1234abc1234abc1234abc1234abc1234abc1234 2026-11-24 -->
+    ### ❌ FAILED: ` build_flow ` on ` demo `
+
+    2 numbers got worse, first: p50 of GET /health is 60.0 ms, \+42.8 % on 42.0 ms \(10 % tolerated\)
+
+    ` hyperkit ` · commit abc1234 · compared with 5 runs on this CPU \(5 in all\) · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7)
+
+    ❌ def5678 → ✅ 0123456 → ❌ abc1234
+
+    |  | number | value | limit | how sure | decides |
+    |---|---|--:|--:|--:|--:|
+    | ❌ worse | ` p50 of GET /health ` | 42.0 ms → 60.0 ms, +42.8 % | ≤ +10 % | +37.3 … +48.6 % | yes |
+    | ❌ worse | ` p95 of GET /health ` | 73.5 ms → 105 ms, +42.8 % | ≤ +10 % | +37.2 … +48.6 % | yes |
+
+    Find out what changed. **If it is meant**, accept it on this branch, and commit the folder of the baseline:
+
+        loadgate baseline accept --scenario build_flow -e demo --metric 'p50 of GET /health' --metric 'p95 of GET /health' --reason '…'
+
+    What is accepted starts anew: from runs with the change in place, once they are remembered (loadgate baseline update).
+
+    p95 of all requests while it was judged: `▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▇▃▃▃▃▃▃▃` 100 ms … 190 ms
+
+    <details><summary>1 objective without a breach</summary>
+
+    |  | objective | value | limit | samples |
+    |---|---|--:|--:|--:|
+    | ✓ pass | ` p95 of all requests ` | 105 ms | ≤ 2 s | 1,000 |
+
+    </details>
+
+    <details><summary>3 numbers compared, 1 without a change that matters</summary>
+
+    3 numbers beside 5 runs on this CPU \(5 in all\); false alarms: at most 5 % of runs; tolerated: 10 %, must not slip through: 30 %
+
+    | number | baseline | now | change lies in | limit | found from |
+    |---|--:|--:|--:|--:|--:|
+    | ` error_rate of all requests ` | 0 % | 0 % | −0.05 … +0.27 pp | ≤ +0.5 pp | 0.73 pp |
+
+    </details>
+
+    <details><summary>1 endpoint</summary>
+
+    | endpoint | ok | failed | p95 | p99 | p95 over time |
+    |---|--:|--:|--:|--:|--:|
+    | ` GET /health ` | 1,000 | 0 | 105 ms | 109 ms | `▃▃▃▃▃▃▃▃▃▃▃▇▃▃▃▃` |
+    | ` all ` | 1,000 | 0 | 105 ms | 109 ms | `▃▃▃▃▃▃▃▃▃▃▃▇▃▃▃▃` |
+
+    </details>
+
+    <details><summary>The same run again</summary>
+
+        loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s
+
+    Configuration and target must be the same: add --config, --demo, --host and --set as they were given. The plan is the same if its digest is 0f1e2d.
+
+    </details>
+    ");
+}
+
+#[test]
+fn the_first_comment_of_a_new_adopter() {
+    insta::assert_snapshot!(render(&compared(Confirmation::Off, &[]), &about()), @r"
+    <!-- loadgate:trail inconclusive abc1234abc1234abc1234abc1234abc1234abc1234 2026-11-24 -->
+    ### ❔ INCONCLUSIVE: ` build_flow ` on ` demo `
+
+    The objective holds; there is no baseline yet: the SLA decides alone
+
+    ` hyperkit ` · commit abc1234 · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7)
+
+    **What decides now:** the SLA, by 1 objective
+
+    - p95 of all requests ≤ 2 s
+
+    **What comes next:** There is no baseline yet.
+
+    Remember 5 runs on this kind of machine, so in a job like this one, on the default branch. This makes them and opens a pull request with what is to be committed:
+
+        loadgate baseline update --scenario build_flow -e demo --runs 5 --pull-request
+
+    From then on a number that gets worse than the baseline, by more than chance does, fails this job too, with exit status 4.
+
+    <details><summary>1 objective without a breach</summary>
+
+    |  | objective | value | limit | samples |
+    |---|---|--:|--:|--:|
+    | ✓ pass | ` p95 of all requests ` | 105 ms | ≤ 2 s | 1,000 |
+
+    </details>
+
+    <details><summary>1 endpoint</summary>
+
+    | endpoint | ok | failed | p95 | p99 | p95 over time |
+    |---|--:|--:|--:|--:|--:|
+    | ` GET /health ` | 1,000 | 0 | 105 ms | 109 ms | – |
+    | ` all ` | 1,000 | 0 | 105 ms | 109 ms | – |
+
+    </details>
+
+    <details><summary>The same run again</summary>
+
+        loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s
+
+    Configuration and target must be the same: add --config, --demo, --host and --set as they were given. The plan is the same if its digest is 0f1e2d.
+
+    </details>
+    ");
+}

@@ -1,0 +1,12 @@
+//! Everything that touches GitHub, against a GitHub of our own on this machine.
+
+mod act;
+mod cancelled;
+mod comments;
+mod contract;
+mod flows;
+mod hostile;
+mod job;
+mod mock;
+mod runner;
+mod words;

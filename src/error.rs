@@ -12,6 +12,7 @@ use crate::config::problem::Problem;
 use crate::config::render::{Color, render};
 use crate::config::source::Sources;
 use crate::github::proposal::ProposalError;
+use crate::github::relay::error::RelayError;
 use crate::load::LoadError;
 use crate::load::target::TargetError;
 use crate::report::defect;
@@ -80,6 +81,9 @@ pub enum Error {
     /// The demo service could not run.
     #[error(transparent)]
     Demo(#[from] demo_api::Error),
+    /// What a fork has measured cannot be told.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     /// Nothing to publish to.
     #[error("this is no job of GitHub Actions: there is nothing to publish to")]
     NoJob,
@@ -121,6 +125,7 @@ impl Error {
             Self::Init(error) => error.exit_status(),
             Self::Proposal(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
+            Self::Relay(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
             | Self::Result(_)
@@ -182,6 +187,7 @@ impl Error {
             Self::Init(error) => error.hint().map(str::to_owned),
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
+            Self::Relay(error) => error.hint(),
             Self::Live(error) => error.hint().map(str::to_owned),
             Self::Usage(_)
             | Self::Config { .. }

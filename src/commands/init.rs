@@ -8,12 +8,16 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use thiserror::Error;
 
 use crate::cli::init::InitArgs;
 use crate::commands::plan;
 use crate::config::file::{self, NAMES};
 use crate::error::Error;
+use crate::github::client::{Client, ClientError};
+use crate::github::context::{Context, Host};
+use crate::github::repository::{Repository, is_sha};
 use crate::plan::{Selection, describe};
 use crate::report::write;
 
@@ -22,6 +26,9 @@ use workflow::Pin;
 
 /// Where GitHub looks for it, from the root of the repository.
 const WORKFLOW: &str = ".github/workflows/loadgate.yml";
+
+/// Where the action lives.
+const ACTION: &str = "loadgate/loadgate";
 
 /// Why there is no first configuration.
 #[derive(Debug, Error)]
@@ -83,7 +90,25 @@ pub fn run(args: &InitArgs) -> Result<u8, Error> {
 
 /// The commit of the action that this version belongs to.
 fn pin() -> Pin {
-    Pin::Tag(env!("CARGO_PKG_VERSION").to_owned())
+    let version = env!("CARGO_PKG_VERSION");
+    match release(version) {
+        Ok(commit) if is_sha(&commit.sha) => Pin::Commit(commit.sha),
+        // Without a network, or before the release: the workflow says itself how to pin it.
+        _ => Pin::Tag(version.to_owned()),
+    }
+}
+
+/// A commit, as far as it is looked at.
+#[derive(Deserialize)]
+struct Commit {
+    sha: String,
+}
+
+/// The commit of a release of loadgate. Everybody may read it.
+fn release(version: &str) -> Result<Commit, ClientError> {
+    let host = Host { repository: Repository::parse(ACTION), ..Context::read().host };
+    let client = Client::anonymous(&host)?;
+    client.get(&client.route(&["commits", &format!("v{version}")]))
 }
 
 /// Where the files go, as seen from the working folder where they are below it.

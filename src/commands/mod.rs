@@ -10,6 +10,7 @@ pub mod judge;
 pub mod onlookers;
 pub mod plan;
 pub mod publish;
+pub mod relay;
 pub mod report;
 pub mod run;
 pub mod selftest;

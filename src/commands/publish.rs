@@ -1,47 +1,47 @@
 //! `loadgate publish`, and what `loadgate run` does at its end in a job of GitHub Actions: outputs, summary,
 //! annotations, then the comment. Best effort: what cannot be told is a warning and changes no verdict.
 
+pub(super) mod comment;
 mod failure;
+pub mod issue;
 
 use std::path::Path;
 
 use crate::baseline::folder::Folder;
 use crate::baseline::run::Run;
 use crate::cli::ConfigArgs;
-use crate::cli::publish::{CommentPolicy, PublicationArgs, PublishArgs};
-use crate::commands::plan;
+use crate::cli::publish::{PublicationArgs, PublishArgs};
+use crate::commands::{plan, relay};
 use crate::config::file::locate;
 use crate::config::render::Color;
 use crate::error::Error;
 use crate::github::annotation::{self, Annotation, Places};
-use crate::github::client::{Client, ClientError};
 use crate::github::command::{Command, Level};
-use crate::github::comment::{News, Policy, Post, Posted, Room};
+use crate::github::comment::Room;
 use crate::github::context::{Context, Place};
-use crate::github::event::Event;
 use crate::github::marker::Marker;
 use crate::github::output::{Ended, Outputs, Paths};
 use crate::github::repository::{RunNumber, Slug};
 use crate::github::summary;
 use crate::github::trail::Step;
+use crate::report::comment::trail::Past;
+use crate::report::comment::{About, LITTLE_ROOM, ROOM, Source};
 use crate::report::document::Document;
-use crate::report::markdown;
-use crate::report::markdown::section::Room as SectionRoom;
+use crate::report::markdown::{self, section};
 use crate::report::write::{self, Reader};
 use crate::result::file;
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Status, Verdict};
-
-/// What a comment needs.
-const PERMISSION: &str = "pull-requests: write";
 
 /// Publishes a stored result. Exit status 0: the verdict has been told by the run itself.
 pub fn run(args: &PublishArgs) -> Result<u8, Error> {
     let job = Context::read();
-    let Some(path) = &args.result else { return Ok(0) };
     if job.place == Place::Elsewhere {
         return Err(Error::NoJob);
     }
+    if let Some(id) = args.run_id {
+        return relay::run(args, id, &job);
+    }
+    let Some(path) = &args.result else { return Ok(0) };
     let result = file::read(path)?;
     let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
     let publication = Publication { job, args: &args.publication, source: &args.source };
@@ -101,7 +101,7 @@ impl<'a> Publication<'a> {
     /// Tells what a job can be told about a result without a network.
     pub fn tell(&self, result: &RunResult, folder: &Path) {
         outputs(&self.job, &Outputs::of(result, &paths(folder)));
-        summarise(&self.job, &|room| markdown::render_within(result, SectionRoom::of_bytes(room)));
+        summarise(&self.job, &|room| markdown::render_within(result, section::Room::of_bytes(room)));
         say(&annotation::of(result, &self.places(result)));
     }
 
@@ -113,7 +113,10 @@ impl<'a> Publication<'a> {
 
     /// Brings what GitHub keeps about it up to date.
     pub fn post(&self, result: &RunResult) {
-        self.comment(result);
+        comment::post(self, result);
+        if self.args.issue {
+            issue::of_result(self, result);
+        }
     }
 
     /// Where annotations point; what is not known points nowhere.
@@ -134,36 +137,18 @@ impl<'a> Publication<'a> {
         Some((self.job.in_repository(&path)?, text))
     }
 
-    fn comment(&self, result: &RunResult) {
-        let Event::PullRequest(pull) = &self.job.event else { return };
-        let (policy, Some(verdict)) = (policy(self.args.comment), &result.verdict) else { return };
-        if policy == Policy::Never || result.interrupted {
-            return;
-        }
-        if self.job.is_read_only() {
-            announce(
-                Level::Notice,
-                "no comment: the token of a fork's or Dependabot's pull request can only read; \
-                 the result is in the summary, and a workflow that follows this one can comment \
-                 with `loadgate publish --run-id`",
-            );
-            return;
-        }
-        let post = Post {
-            number: pull.number,
-            marker: self.marker(result),
-            status: verdict.status,
-            news: news(verdict),
-            body: &|trail, room| body(result, trail, room),
-        };
-        let posted = Client::open(&self.job.host).and_then(|client| post.publish(&client, policy));
-        told(posted);
+    fn about(&self, head: Option<String>) -> About {
+        About { summary_url: self.job.run_url(), head, trail: Vec::new(), source: Source::Own }
     }
 
     fn marker(&self, result: &RunResult) -> Marker {
-        let of_result = || format!("{}-{}-{}", result.name, result.scenario, result.environment);
+        self.marker_of(&result.name, &result.scenario, &result.environment)
+    }
+
+    fn marker_of(&self, name: &str, scenario: &str, environment: &str) -> Marker {
+        let called = || format!("{name}-{scenario}-{environment}");
         Marker {
-            id: Slug::of(&self.args.comment_id.clone().unwrap_or_else(of_result)),
+            id: Slug::of(&self.args.comment_id.clone().unwrap_or_else(called)),
             run: self.job.run.unwrap_or(RunNumber { id: 0, attempt: 1 }),
             sha: self.job.git.sha.clone(),
         }
@@ -184,52 +169,34 @@ fn summarise(job: &Context, render: &dyn Fn(usize) -> String) {
     }
 }
 
-/// Says what became of a comment.
-pub fn told(posted: Result<Posted, ClientError>) {
-    let note = |what: &str, url: &str| write::note(&format!("{what}: {}", write::plain(url)));
-    match posted {
-        Ok(Posted::Created(url)) => note("comment", &url),
-        Ok(Posted::Updated(url)) => note("comment, brought up to date", &url),
-        Ok(Posted::Unchanged(url)) => note("comment, as it was", &url),
-        Ok(Posted::NothingToSay) => write::note("no comment: a plain pass needs none"),
-        Ok(Posted::Newer(run)) => write::note(&format!("no comment: run {run} is later, and has written it")),
-        Err(error) => {
-            let level = if error.is_forbidden() { Level::Notice } else { Level::Warning };
-            let hint = error.hint(PERMISSION).map_or_else(String::new, |hint| format!(". To do: {hint}"));
-            announce(level, &format!("no comment: {error}{hint}"));
-        }
-    }
-}
-
 fn say(annotations: &[Annotation]) {
     for annotation in annotations {
         annotation.command().say();
     }
 }
 
-fn body(result: &RunResult, _trail: &[Step], room: Room) -> String {
-    markdown::render_within(result, SectionRoom::of_bytes(if room == Room::Whole { 60_000 } else { 30_000 }))
+/// What is told, after these earlier verdicts.
+fn after(about: &About, trail: &[Step]) -> About {
+    let past = |step: &Step| Past { status: step.status, sha: step.sha.clone(), day: step.day };
+    About { trail: trail.iter().map(past).collect(), ..about.clone() }
+}
+
+/// The room of a text, in a first and in a second attempt.
+fn room(room: Room) -> section::Room {
+    match room {
+        Room::Whole => ROOM,
+        Room::Half => LITTLE_ROOM,
+    }
+}
+
+/// Says where something is on GitHub, and what became of it.
+fn note(what: &str, url: &str) {
+    write::note(&format!("{what}: {}", write::plain(url)));
 }
 
 /// An annotation about publishing itself.
 fn announce(level: Level, message: &str) {
     Annotation::general(level, "loadgate", message).command().say();
-}
-
-/// What a result has to tell where nothing was told yet.
-fn news(verdict: &Verdict) -> News {
-    match verdict.status {
-        Status::Passed => News::None,
-        _ => News::Some,
-    }
-}
-
-fn policy(given: CommentPolicy) -> Policy {
-    match given {
-        CommentPolicy::Auto => Policy::Auto,
-        CommentPolicy::Always => Policy::Always,
-        CommentPolicy::Never => Policy::Never,
-    }
 }
 
 /// Later steps may run in another folder, so that paths are absolute.

@@ -1,6 +1,7 @@
 //! How a result is judged. Pure: no clock, no files. Every check is always evaluated; the headline
 //! is the worst. No data is never a pass.
 
+pub mod agreement;
 mod decision;
 mod merged;
 pub mod objective;
@@ -43,7 +44,7 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
         comparison,
     };
     verdict.reasons = reasons(result, &verdict);
-    verdict.status = verdict.reasons.first().map_or(Status::Passed, |reason| status(*reason));
+    verdict.status = status_of(&verdict.reasons);
     verdict.exit_status = exit_status(rules, result, &verdict);
     verdict
 }
@@ -83,7 +84,9 @@ fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
     .collect()
 }
 
-fn status(heaviest: Reason) -> Status {
+/// The heaviest reason makes the status.
+fn status_of(reasons: &[Reason]) -> Status {
+    let Some(heaviest) = reasons.first() else { return Status::Passed };
     match heaviest {
         Reason::Interrupted => Status::Interrupted,
         Reason::InvalidRun | Reason::InvalidCheck => Status::Invalid,
@@ -100,10 +103,17 @@ fn status(heaviest: Reason) -> Status {
 
 fn exit_status(rules: &Rules, result: &RunResult, verdict: &Verdict) -> u8 {
     match verdict.status {
+        Status::Inconclusive if tolerated(rules, &verdict.reasons) => 0,
+        _ => untolerated(result, verdict),
+    }
+}
+
+/// The exit status where no policy lets anything pass.
+fn untolerated(result: &RunResult, verdict: &Verdict) -> u8 {
+    match verdict.status {
         Status::Passed => 0,
         Status::Failed if verdict.reasons.first() == Some(&Reason::Regression) => 4,
         Status::Failed => 3,
-        Status::Inconclusive if tolerated(rules, &verdict.reasons) => 0,
         Status::Inconclusive => 5,
         Status::Invalid => 6,
         Status::Interrupted => match result.signal {

@@ -13,7 +13,7 @@ const API: &str = "https://api.github.com";
 /// The pages of github.com.
 const SERVER: &str = "https://github.com";
 /// Its pull requests get a token that cannot write, as forks do.
-const DEPENDABOT: &str = "dependabot[bot]";
+pub(super) const DEPENDABOT: &str = "dependabot[bot]";
 
 /// Where a job runs.
 #[derive(Debug, Clone, Default)]
@@ -137,8 +137,7 @@ impl Context {
 
     /// The page of this run; none outside of Actions.
     pub fn run_url(&self) -> Option<String> {
-        let (repository, run) = (self.host.repository.as_ref()?, self.run?);
-        Some(format!("{}/{repository}/actions/runs/{}/attempts/{}", self.host.server, run.id, run.attempt))
+        self.host.run_url(self.run?)
     }
 
     /// The path of a file or folder, there or not, as the repository calls it; none for one outside of it.
@@ -183,6 +182,12 @@ impl Place {
 }
 
 impl Host {
+    /// The page of a run of the repository.
+    pub fn run_url(&self, run: RunNumber) -> Option<String> {
+        let repository = self.repository.as_ref()?;
+        Some(format!("{}/{repository}/actions/runs/{}/attempts/{}", self.server, run.id, run.attempt))
+    }
+
     fn of(given: &dyn Fn(&'static str) -> Option<String>) -> Self {
         let base = |name, default: &str| {
             given(name).unwrap_or_else(|| default.to_owned()).trim_end_matches('/').to_owned()

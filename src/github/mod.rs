@@ -1,6 +1,7 @@
 //! What GitHub tells a job, and what is told to GitHub. Best effort: nothing here changes a verdict.
 
 pub mod annotation;
+pub mod artifact;
 pub mod client;
 pub mod command;
 pub mod comment;
@@ -10,6 +11,7 @@ pub mod issue;
 pub mod marker;
 pub mod output;
 pub mod proposal;
+pub mod relay;
 pub mod repository;
 mod sticky;
 pub mod summary;

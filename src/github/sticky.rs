@@ -6,10 +6,13 @@ use std::cmp::Reverse;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use jiff::tz::TimeZone;
+
 use super::client::{Client, ClientError, Route};
 use super::marker::{self, Marker};
 use super::repository::RunNumber;
 use super::trail::{Step, Trail};
+use crate::clock;
 use crate::result::verdict::Status;
 
 /// How much room a text has.
@@ -120,7 +123,12 @@ impl Text<'_> {
     fn text(&self, trail: &Trail, room: Room) -> String {
         let body = (self.body)(&trail.0, room);
         let sha = self.marker.sha.clone().unwrap_or_default();
-        let step = self.status.map(|status| Step { run: self.marker.run, status, sha });
+        let step = self.status.map(|status| Step {
+            run: self.marker.run,
+            status,
+            sha,
+            day: Some(TimeZone::UTC.to_datetime(clock::now_utc()).date()),
+        });
         let trail = step.into_iter().fold(trail.clone(), Trail::with);
         format!("{}\n{}\n{body}", self.marker, trail.line())
     }

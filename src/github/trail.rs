@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use jiff::civil::Date;
+
 use super::repository::{RunNumber, short_sha};
 use crate::result::verdict::Status;
 
@@ -28,6 +30,8 @@ pub struct Step {
     pub status: Status,
     /// The commit, short; empty where that is not known.
     pub sha: String,
+    /// When it was told, UTC; none where a line of an earlier version does not say.
+    pub day: Option<Date>,
 }
 
 /// Verdicts, the oldest first.
@@ -59,9 +63,10 @@ impl Trail {
     /// The line.
     pub fn line(&self) -> String {
         let mut line = BEGIN.to_owned();
-        for Step { run, status, sha } in &self.0 {
+        for Step { run, status, sha, day } in &self.0 {
             // Writing to a string cannot fail.
             let _ = write!(line, " {run}={}@{}", word(*status), short_sha(sha));
+            let _ = day.map(|day| write!(line, "@{day}"));
         }
         line + END
     }
@@ -73,9 +78,10 @@ fn word(status: Status) -> &'static str {
 
 fn step(text: &str) -> Option<Step> {
     let (run, rest) = text.split_once('=')?;
-    let (word, sha) = rest.split_once('@')?;
+    let (word, rest) = rest.split_once('@')?;
+    let (sha, day) = rest.split_once('@').unwrap_or((rest, ""));
     let (status, _) = WORDS.iter().find(|(_, known)| *known == word)?;
-    Some(Step { run: RunNumber::parse(run)?, status: *status, sha: short_sha(sha) })
+    Some(Step { run: RunNumber::parse(run)?, status: *status, sha: short_sha(sha), day: day.parse().ok() })
 }
 
 #[cfg(test)]
@@ -83,14 +89,22 @@ mod tests {
     use super::*;
 
     fn step(id: u64, status: Status) -> Step {
-        Step { run: RunNumber { id, attempt: 1 }, status, sha: "abc1234".to_owned() }
+        Step {
+            run: RunNumber { id, attempt: 1 },
+            status,
+            sha: "abc1234".to_owned(),
+            day: "2026-11-24".parse().ok(),
+        }
     }
 
     #[test]
     fn a_trail_is_read_as_it_was_written() {
         let trail = Trail::default().with(step(1, Status::Failed)).with(step(2, Status::Passed));
         let line = trail.line();
-        assert_eq!(line, "<!-- loadgate:trail 1.1=failed@abc1234 2.1=passed@abc1234 -->");
+        assert_eq!(
+            line,
+            "<!-- loadgate:trail 1.1=failed@abc1234@2026-11-24 2.1=passed@abc1234@2026-11-24 -->"
+        );
         assert_eq!(Trail::of(&format!("marker\n{line}\n# text")), trail);
         assert_eq!(Trail::default().line(), "<!-- loadgate:trail -->");
         assert_eq!(Trail::of(&Trail::default().line()), Trail::default());
@@ -106,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_a_person_made_of_the_line_is_dropped() {
-        let text = "<!-- loadgate:trail 1.1=failed@abc1234 x 2.1=great@abc 3.1=passed@--> -->";
+        let text = "<!-- loadgate:trail 1.1=failed@abc1234@soon x 2.1=great@abc 3.1=passed@--> -->";
         let read = Trail::of(text);
         assert_eq!(
             read.0.iter().map(|step| (step.run.id, step.sha.as_str())).collect::<Vec<_>>(),

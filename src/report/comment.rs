@@ -88,9 +88,18 @@ pub fn issue_within(result: &RunResult, about: &About, room: Room) -> Issue {
 }
 
 fn title(result: &RunResult) -> String {
-    let [scenario, environment] = [&result.scenario, model::environment(result)]
-        .map(|name| shorten(&printable(name), LONGEST_IN_TITLE));
     let word = sentence::headline(result).word.to_lowercase();
+    title_of(&result.scenario, model::environment(result), &word)
+}
+
+/// The title of the issue about a run that could not do its work.
+pub fn title_of_error(scenario: &str, environment: &str) -> String {
+    title_of(scenario, environment, "could not run")
+}
+
+fn title_of(scenario: &str, environment: &str, word: &str) -> String {
+    let [scenario, environment] =
+        [scenario, environment].map(|name| shorten(&printable(name), LONGEST_IN_TITLE));
     let title = format!("loadgate: {scenario} on {environment}: {word}");
     // Who is mentioned in a title is told.
     title.replace('@', "@\u{200b}").replace('#', "#\u{200b}")

@@ -4,6 +4,7 @@ pub mod comparison;
 pub mod consistency;
 pub mod endpoint;
 pub mod file;
+pub mod foreign;
 pub mod redact;
 pub mod salvage;
 pub mod schema;

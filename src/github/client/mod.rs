@@ -317,7 +317,7 @@ fn is_unsure(error: &ClientError) -> bool {
 }
 
 /// An error with its causes, each once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {

@@ -35,7 +35,7 @@ pub fn opening(result: &RunResult, about: &About, place: Place) -> String {
         (place == Place::Issue).then(|| ISSUE.to_owned()),
     ];
     let paragraphs: Vec<_> = paragraphs.into_iter().flatten().collect();
-    format!("{}{}\n", trail::line(&trail), paragraphs.join("\n\n"))
+    paragraphs.join("\n\n") + "\n"
 }
 
 fn title(result: &RunResult, word: &str) -> String {

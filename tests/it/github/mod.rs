@@ -8,5 +8,6 @@ mod flows;
 mod hostile;
 mod job;
 mod mock;
+mod relay;
 mod runner;
 mod words;

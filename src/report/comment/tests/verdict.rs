@@ -113,7 +113,6 @@ fn a_nightly_issue_has_a_title_of_its_own_and_a_trail_with_days() {
     assert_eq!(issue.title, "loadgate: build_flow on demo: failed");
     assert!(issue.body.contains("\n✅ 2026-11-23 def5678 → ❌ 2026-11-24 abc1234\n"), "{}", issue.body);
     assert!(issue.body.contains("The next run that passes closes this issue."), "{}", issue.body);
-    assert_eq!(trail::read(&issue.body).len(), 2);
     result.scenario = "a\n@you #1".into();
     assert_eq!(issue_of(&result).title, "loadgate: a\\n@\u{200b}you #\u{200b}1 on demo: failed");
 }

@@ -74,7 +74,7 @@ pub enum Told {
 impl Notice<'_> {
     /// Opens the issue, brings it up to date, or closes it.
     pub fn publish(&self, client: &Client) -> Result<Told, ClientError> {
-        let own = self.own(client, &self.list(client, "open")?)?;
+        let own = self.own(client, &Self::list(client, "open")?)?;
         let Some(newest) = own.first() else {
             return match self.finding() {
                 Finding::Bad => self.open(client),
@@ -101,7 +101,7 @@ impl Notice<'_> {
         sticky::own(client, list, &self.marker)
     }
 
-    fn list(&self, client: &Client, state: &str) -> Result<Route, ClientError> {
+    fn list(client: &Client, state: &str) -> Result<Route, ClientError> {
         Ok(client.route(&["issues"]).with("state", state).with("creator", client.login()?))
     }
 
@@ -109,7 +109,7 @@ impl Notice<'_> {
         if let Some(newer) = self.closed_by(client)? {
             return Ok(Told::Newer(newer));
         }
-        let list = self.list(client, "open")?;
+        let list = Self::list(client, "open")?;
         let made = || {
             let own = self.own(client, &list)?;
             Ok(own.into_iter().find(|it| it.run == self.marker.run).map(|it| it.item))
@@ -127,9 +127,9 @@ impl Notice<'_> {
 
     /// The later run that closed an issue before this one came to open it.
     fn closed_by(&self, client: &Client) -> Result<Option<RunNumber>, ClientError> {
-        let list = self.list(client, "closed")?;
-        let last = list.with("sort", "updated").with("direction", "desc").with("per_page", MOST_CLOSED);
-        let closed = sticky::own_of(client, client.get(&last)?, &self.marker)?;
+        let list = Self::list(client, "closed")?;
+        let recent = list.with("sort", "updated").with("direction", "desc").with("per_page", MOST_CLOSED);
+        let closed = sticky::own_of(client, client.get(&recent)?, &self.marker)?;
         Ok(closed.first().map(|it| it.run).filter(|run| *run > self.marker.run))
     }
 

@@ -25,7 +25,7 @@ use crate::github::repository::{RunNumber, Slug};
 use crate::github::summary;
 use crate::github::trail::Step;
 use crate::report::comment::trail::Past;
-use crate::report::comment::{About, LITTLE_ROOM, ROOM, Source};
+use crate::report::comment::{About, ROOM, Source};
 use crate::report::document::Document;
 use crate::report::markdown::{self, section};
 use crate::report::write::{self, Reader};
@@ -185,7 +185,7 @@ fn after(about: &About, trail: &[Step]) -> About {
 fn room(room: Room) -> section::Room {
     match room {
         Room::Whole => ROOM,
-        Room::Half => LITTLE_ROOM,
+        Room::Bytes(bytes) => section::Room::of_bytes(bytes),
     }
 }
 

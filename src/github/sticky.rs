@@ -20,8 +20,8 @@ use crate::result::verdict::Status;
 pub enum Room {
     /// What a comment can hold.
     Whole,
-    /// Half of it: GitHub said that the whole was too much.
-    Half,
+    /// So much: half of what GitHub said was too long.
+    Bytes(usize),
 }
 
 /// A comment or an issue as far as it is looked at. Its author may be gone.
@@ -100,8 +100,9 @@ impl Text<'_> {
         trail: &Trail,
         send: &dyn Fn(&str) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
-        match send(&self.text(trail, Room::Whole)) {
-            Err(error) if error.is_too_long() => send(&self.text(trail, Room::Half)),
+        let whole = self.text(trail, Room::Whole);
+        match send(&whole) {
+            Err(error) if error.is_too_long() => send(&self.text(trail, Room::Bytes(whole.len() / 2))),
             outcome => outcome,
         }
     }

@@ -22,8 +22,6 @@ use trail::Past;
 /// GitHub refuses a body of more than 65,536 characters. The rest is for the line that marks it, and for a
 /// server that counts otherwise: even in bytes this is less.
 pub const ROOM: Room = Room { chars: 60_000, bytes: 65_000 };
-/// For a second attempt, where a server has refused the first as too long.
-pub const LITTLE_ROOM: Room = Room { chars: 20_000, bytes: 20_000 };
 /// Characters of a name in the title of an issue: GitHub allows 256 in all.
 const LONGEST_IN_TITLE: usize = 60;
 /// The most numbers that the command names which accepts them.

@@ -33,6 +33,9 @@ fn about() -> About {
     }
 }
 
+/// Of a server that takes less.
+const LITTLE: Room = Room { chars: 20_000, bytes: 20_000 };
+
 fn past(status: Status, sha: &str) -> Past {
     Past { status, sha: sha.to_owned(), day: None }
 }
@@ -120,7 +123,7 @@ fn of_five_hundred_with_hostile_names_the_verdict_and_the_worst_rows_stay() {
     let evil =
         "`|\n@shop/team #12 fixes #1 </details><!-- --> https://a.example ![x](y) &#64;you 漢字\u{202e}";
     let result = one_in_ten_got_worse(&names(500, |n| format!("GET /{n}/{}", evil.repeat(4))));
-    for room in [ROOM, LITTLE_ROOM, Room { chars: 50_000, bytes: 65_000 }] {
+    for room in [ROOM, LITTLE, Room { chars: 50_000, bytes: 65_000 }] {
         let text = render_within(&result, &about(), room);
         assert!(fits(&text, room), "{} bytes, {} characters", text.len(), text.chars().count());
         assert!(keeps(&text, "### ❌ FAILED: "), "{text}");
@@ -142,7 +145,7 @@ fn however_little_room_there_is_the_verdict_stays() {
     result.warnings = vec![evil; 100];
     let about = About { trail: vec![past(Status::Passed, HEAD); 30], source: Source::Fork, ..about() };
     let least = Room { chars: 8_000, bytes: 10_000 };
-    for room in [ROOM, LITTLE_ROOM, least] {
+    for room in [ROOM, LITTLE, least] {
         let text = render_within(&result, &about, room);
         assert!(fits(&text, room), "{} bytes, {} characters", text.len(), text.chars().count());
         assert!(text.contains("### ❌ FAILED: ") && text.contains("Reported by a fork"), "{text}");
@@ -254,7 +257,7 @@ proptest! {
                 (render(&result, &about()), ROOM),
                 (render(&result, &fork), ROOM),
                 (issue(&result, &about()).body, ROOM),
-                (render_within(&result, &about(), LITTLE_ROOM), LITTLE_ROOM),
+                (render_within(&result, &about(), LITTLE), LITTLE),
             ] {
                 let arena = Arena::new();
                 harmless(parse_document(&arena, &text, &github()), &ours)?;

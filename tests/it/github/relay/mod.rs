@@ -24,8 +24,8 @@ use crate::reports::rich_result;
 
 /// What artifacts are called, unless a workflow says otherwise.
 const ARTIFACT: &str = "loadgate-report";
-const FORK: &str = "alice/api";
-const BRANCH: &str = "faster";
+pub const FORK: &str = "alice/api";
+pub const BRANCH: &str = "faster";
 /// A commit that came later.
 const LATER: &str = "3333333333333333333333333333333333333333";
 /// The page of the run that was measured.
@@ -118,7 +118,7 @@ fn head(repository: &mut Repository, number: u64, sha: &str) {
 }
 
 /// The end of a run of a pull request of a fork, as GitHub documents it, of which something may be different.
-fn event(edit: impl FnOnce(&mut Value)) -> Value {
+pub fn event(edit: impl FnOnce(&mut Value)) -> Value {
     let known = EVENTS["workflow_run"].iter().find(|event| event["action"] == "completed");
     let mut event = known.expect("such an event").clone();
     let run = &mut event["workflow_run"];

@@ -42,14 +42,18 @@ pub(super) struct Change {
 /// What is on the base, by folder.
 pub(super) type Base = BTreeMap<String, Baseline>;
 
+/// The folders that something comes to or goes from.
+pub(super) fn folders<'a>(pending: &'a Pending, new: &'a [New]) -> BTreeSet<&'a str> {
+    let waiting = pending.waiting.iter().map(|it| &it.spot);
+    let spots = waiting.chain(&pending.withdrawn).chain(new.iter().map(|it| &it.spot));
+    spots.map(|spot| spot.folder.as_str()).collect()
+}
+
 impl Change {
     /// The change that brings what is new together with what waits.
     pub(super) fn of(homes: &[Home], base: &Base, pending: &Pending, new: &[New]) -> Self {
-        let waiting = pending.waiting.iter().map(|it| &it.spot);
-        let spots = waiting.chain(&pending.withdrawn).chain(new.iter().map(|it| &it.spot));
-        let folders: BTreeSet<&str> = spots.map(|spot| spot.folder.as_str()).collect();
         let mut change = Self::default();
-        for folder in folders {
+        for folder in folders(pending, new) {
             let home = homes.iter().find(|home| home.path == folder);
             change.alter(folder, home, (base.get(folder), pending, new));
         }
@@ -122,3 +126,6 @@ impl Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

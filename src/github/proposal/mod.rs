@@ -11,7 +11,6 @@ mod pending;
 mod pull;
 mod request;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::client::Client;
@@ -159,9 +158,7 @@ impl Proposal<'_> {
 
     /// What is to be different, beside what the base remembers of the same scenarios.
     fn change(&self, look: &Look, pending: &Pending) -> Result<Change, ProposalError> {
-        let waiting = pending.waiting.iter().map(|it| &it.spot);
-        let spots = waiting.chain(&pending.withdrawn).chain(look.new.iter().map(|it| &it.spot));
-        let folders: BTreeSet<&str> = spots.map(|spot| spot.folder.as_str()).collect();
+        let folders = change::folders(pending, &look.new);
         let homes = self.homes.iter().filter(|home| folders.contains(home.path.as_str()));
         let base: Result<Base, ProposalError> =
             homes.map(|home| Ok((home.path.clone(), look.remembered(&home.path)?))).collect();

@@ -60,7 +60,7 @@ pub(super) struct Pending {
     /// What does not belong there, as sentences.
     pub(super) strange: Vec<String>,
     /// What the base has got in the meantime.
-    landed: usize,
+    pub(super) landed: usize,
 }
 
 impl Pending {

@@ -13,7 +13,6 @@ const ACTION: &str = "loadgate/loadgate@";
 /// Which code of the action a workflow uses.
 pub enum Pin {
     /// Always the same.
-    #[cfg_attr(not(test), expect(dead_code, reason = "made once the commit of a release can be looked up"))]
     Commit(String),
     /// What the tag of this version is on at the time.
     Tag(String),

@@ -11,7 +11,7 @@ use super::mock::fault::{Effect, Fault};
 use super::mock::identity::{ACTIONS_BOT, Access, Area, Identity};
 use super::mock::repository::{Issue, Repository, Tracker};
 use super::mock::wire::Answer;
-use crate::reports::{passed_result, rich_result, wide_result};
+use crate::reports::{heavy_result, passed_result, rich_result};
 
 const SERIES: &str = "nightly";
 
@@ -177,8 +177,7 @@ fn what_keeps_an_issue_from_being_told_is_a_warning_that_says_what_to_do() {
 #[test]
 fn a_result_of_any_size_fits_into_an_issue() {
     let github = github();
-    let result = RunResult { verdict: rich_result().verdict, ..wide_result() };
-    publish(&job(&github, RUN), &result);
+    publish(&job(&github, RUN), &heavy_result());
     assert_eq!((issues(&github).len(), github.count("POST", "/issues")), (1, 1));
 }
 

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::act::{Play, Played, Runner};
 use super::job::{self, HEAD, TOKEN};
 use super::mock::GitHub;
+use super::mock::artifact::archive;
 use super::mock::comment::Comment;
 use super::mock::identity::{ACTIONS_BOT, Identity};
+use super::relay;
 use crate::harness::{Demo, Workspace};
 
 /// Runs of a second. What is worse is worse beyond any chance, for this machine may be busy.
@@ -109,7 +111,7 @@ fn a_pull_request_that_makes_things_worse_gets_a_comment_that_turns_green() {
 }
 
 #[test]
-fn a_pull_request_of_a_fork_has_a_summary_and_its_exit_status() {
+fn a_pull_request_of_a_fork_has_a_summary_and_its_exit_status_and_is_told_by_the_relay() {
     let (github, services) = (GitHub::start(), Services::start());
     let runner = runner(&github, &services);
     github.admit(TOKEN, Identity::read_only());
@@ -119,7 +121,29 @@ fn a_pull_request_of_a_fork_has_a_summary_and_its_exit_status() {
     assert!(!played.summary.is_empty());
     assert!(played.text.contains("no comment: the token of a fork"), "{}", played.text);
     assert_eq!((comments(&github, pull).len(), github.asked().len()), (0, 0));
-    assert!(runner.uploaded(100, "loadgate-report").contains_key("result.json"));
+    let files = runner.uploaded(100, "loadgate-report");
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    github.with(|repository| repository.upload(100, "loadgate-report", archive(&files)).id);
+    github.admit(TOKEN, Identity::permitted(&relay::PERMISSIONS));
+    let event = relay::event(|run| {
+        (run["id"], run["run_attempt"]) = (100.into(), 1.into());
+        (run["head_repository"]["full_name"], run["head_branch"]) = ("eve/api".into(), "change".into());
+    });
+    let relayed = runner.play(&Play {
+        workflow: "comment",
+        event: "workflow_run",
+        payload: &event,
+        run: 101,
+        variables: &[],
+    });
+    assert!(relayed.passed, "{}", relayed.text);
+    let comments = comments(&github, pull);
+    assert_eq!(comments.len(), 1, "{}", relayed.text);
+    let line = format!("<!-- loadgate:v1 id=fork-loadgate-report run=100.1 sha={HEAD} -->");
+    assert_eq!(comments[0].body.lines().next(), Some(line.as_str()));
+    for said in ["Reported by a fork", "FAILED", "/actions/runs/100/attempts/1"] {
+        assert!(comments[0].body.contains(said), "{said}: {}", comments[0].body);
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ const LATER: &str = "3333333333333333333333333333333333333333";
 /// The page of the run that was measured.
 const MEASURED: &str = "https://github.com/shop/api/actions/runs/77/attempts/2";
 /// All that the workflow of a relay needs.
-const PERMISSIONS: [(Area, Access); 2] = [(Area::Actions, Access::Read), (Area::Pulls, Access::Write)];
+pub const PERMISSIONS: [(Area, Access); 2] = [(Area::Actions, Access::Read), (Area::Pulls, Access::Write)];
 
 /// A GitHub with a pull request of a fork, and a run of it that has ended.
 struct Scene {
@@ -118,7 +118,7 @@ fn head(repository: &mut Repository, number: u64, sha: &str) {
 }
 
 /// The end of a run of a pull request of a fork, as GitHub documents it, of which something may be different.
-fn event(edit: impl FnOnce(&mut Value)) -> Value {
+pub fn event(edit: impl FnOnce(&mut Value)) -> Value {
     let known = EVENTS["workflow_run"].iter().find(|event| event["action"] == "completed");
     let mut event = known.expect("such an event").clone();
     let run = &mut event["workflow_run"];

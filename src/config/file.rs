@@ -64,9 +64,9 @@ impl FileError {
     /// The remedy.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotFound => {
-                Some("make one with `loadgate init`, name one with `--config`, or see it work with `--demo`")
-            }
+            Self::NotFound => Some(
+                "make one with `loadgate init`, name one with `--config`, or see it work with `loadgate run --demo`",
+            ),
             Self::Unreadable { .. } | Self::Malformed { .. } => None,
             Self::NotText { .. } => Some("save the file as UTF-8"),
             Self::TooLarge { .. } => Some("move data into CSV or JSON files"),

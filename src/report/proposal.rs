@@ -15,6 +15,8 @@ use super::text::{printable, shorten};
 
 /// Characters of a title that name a baseline.
 const LONGEST_NAME: usize = 100;
+/// Runs that are listed.
+const MOST_ROWS: usize = 100;
 /// Where what is left out can be seen.
 const FILES: &str = "the files of this pull request";
 
@@ -63,19 +65,24 @@ pub fn count(altered: &[Altered]) -> u64 {
 
 /// What the pull request says, below its first line.
 pub fn body(altered: &[Altered], base: &str) -> String {
-    let mut sections = vec![Section::new(Importance::Verdict, "Baseline", introduction(altered, base))];
-    sections.push(Section::new(Importance::Judged, "Runs", runs(altered)));
-    sections.extend(altered.iter().map(|it| {
-        let heading = format!("What it does to {}", plain(&it.name));
-        Section::new(Importance::Measured, &heading, effect(it))
-    }));
-    sections.push(Section::new(Importance::Measured, "Other files", others(altered)));
-    sections.push(Section::new(
-        Importance::Measured,
-        "Removed, for there are enough newer ones",
-        removed(altered),
-    ));
-    let sections: Vec<_> = sections.into_iter().flatten().collect();
+    let of = |importance, heading: &str, body| Section::new(importance, heading, body);
+    let mut effects: Vec<_> = altered.iter().map(|it| (plain(&it.name), effect(it))).collect();
+    // What the columns mean is said once.
+    if let Some((_, first)) = effects.iter_mut().find(|(_, effect)| effect.contains("\n|")) {
+        *first = below(std::mem::take(first), MEANING);
+    }
+    let effects = effects
+        .into_iter()
+        .map(|(name, effect)| of(Importance::Measured, &format!("What it does to {name}"), effect));
+    let first = [
+        of(Importance::Verdict, "Baseline", introduction(altered, base)),
+        of(Importance::Judged, "Runs", runs(altered)),
+    ];
+    let last = [
+        of(Importance::Measured, "Other files", others(altered)),
+        of(Importance::Measured, "Removed", removed(altered)),
+    ];
+    let sections: Vec<_> = first.into_iter().chain(effects).chain(last).flatten().collect();
     joined_of(&sections, ROOM, FILES)
 }
 
@@ -90,13 +97,18 @@ fn introduction(altered: &[Altered], base: &str) -> String {
     )
 }
 
+/// A row a run; of very many the first.
 fn runs(altered: &[Altered]) -> String {
     let all = altered.iter().flat_map(|it| it.runs().map(move |run| (it, run)));
-    let rows = all.map(|(it, run)| {
+    let rows = all.take(MOST_ROWS).map(|(it, run)| {
         let sha = run.sha.as_deref().map_or_else(|| number::NOTHING.to_owned(), |sha| code(commit(sha)));
         [code(&it.name), plain(&number::moment(&run.time)), sha, code(&run.cpu_class)]
     });
-    table(["baseline", "when", "commit", "CPU class"], 4, rows)
+    let table = table(["baseline", "when", "commit", "CPU class"], 4, rows);
+    match count(altered).saturating_sub(MOST_ROWS as u64) {
+        0 => table,
+        more => below(table, &format!("and {} more in {FILES}\n", number::count(more))),
+    }
 }
 
 fn others(altered: &[Altered]) -> String {
@@ -104,7 +116,9 @@ fn others(altered: &[Altered]) -> String {
 }
 
 fn removed(altered: &[Altered]) -> String {
-    files(altered, &|it| it.removed.iter().collect())
+    let files = files(altered, &|it| it.removed.iter().collect());
+    let why = "More than `baseline.keep_runs`, or deleted on this branch:\n";
+    if files.is_empty() { files } else { below(why.to_owned(), &files) }
 }
 
 fn files(altered: &[Altered], of: &dyn Fn(&Altered) -> Vec<&String>) -> String {
@@ -128,8 +142,7 @@ fn effect(altered: &Altered) -> String {
         let before = comparable.iter().find(|before| before.name() == class.name());
         of_class(before, class)
     });
-    let text = classes.collect::<Vec<_>>().join("\n");
-    if text.contains('|') { below(text, MEANING) } else { text }
+    classes.collect::<Vec<_>>().join("\n")
 }
 
 fn of_class(before: Option<&Class>, after: &Class) -> String {
@@ -152,3 +165,6 @@ fn change(before: Option<&String>, after: &str) -> String {
         None => format!("{} → {after}", number::NOTHING),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::{BINARY, Finished, Sandbox, finish};
+use crate::sandbox::{BINARY, Finished, Sandbox, alone, finish};
 
 /// What it is asked for: nothing, a service that is there, one that it starts.
 pub const FORMS: [&[&str]; 3] =
@@ -22,6 +22,14 @@ pub fn written(form: &[&str]) -> String {
     let sandbox = repository();
     init(&sandbox, "services/the shop", form).ended(0);
     sandbox.read(WORKFLOW)
+}
+
+/// A repository with the demo in a folder of it.
+pub fn begun() -> Sandbox {
+    let sandbox = Sandbox::new();
+    finish(sandbox.command("git", &[]).args(["init", "--quiet"])).ended(0);
+    init(&sandbox, "services/shop", &[]).ended(0);
+    sandbox
 }
 
 fn repository() -> Sandbox {
@@ -51,7 +59,7 @@ fn it_writes_a_configuration_and_a_workflow_and_says_what_is_next() {
 
 #[test]
 fn the_first_run_needs_nothing_else() {
-    let sandbox = repository();
+    let (_alone, sandbox) = (alone(), repository());
     init(&sandbox, "", &[]).ended(0);
     let mut run = sandbox.command(BINARY, &[]);
     let text = finish(run.args(["run", "--users", "2", "--run-time", "1s", "--quiet"])).ended(0);

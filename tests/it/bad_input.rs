@@ -164,7 +164,7 @@ fn unknown_names_on_the_command_line_say_what_there_is() {
 fn without_a_configuration_the_way_to_one_is_shown() {
     let finished = Workspace::new().run(&["run"]);
     assert_eq!(finished.code(), 2);
-    said(&finished.stderr, &["config.yaml", "loadgate run --demo"]);
+    said(&finished.stderr, &["config.yaml", "loadgate init", "loadgate run --demo"]);
 }
 
 #[test]

@@ -72,6 +72,13 @@ impl Workspace {
         command
     }
 
+    /// Any program with that environment.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = clean(name);
+        command.current_dir(self.folder.path());
+        command
+    }
+
     /// Runs the binary with these arguments to its end.
     pub fn run(&self, arguments: &[&str]) -> Finished {
         self.finish(self.command(arguments))
@@ -179,8 +186,13 @@ pub fn poll_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bo
 }
 
 fn clean_command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
+    let mut command = clean(BINARY);
     command.args(arguments);
+    command
+}
+
+fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_uppercase();
         let prefixed = SCRUBBED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));

@@ -56,6 +56,25 @@ fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).expect("a process number"), Signal::KILL).expect("killed");
 }
 
+#[test]
+fn a_target_gets_the_environment_of_the_job_but_not_its_token() {
+    let script = format!("env > environment; exec '{BINARY}' demo-api --listen \"$0\"");
+    let workspace = Workspace::with_config(&format!(
+        "version: 1\nenvironments: {{ci: {{users: 1, target: {{ready: /health, command: [sh, -c, {}, '{{{{ address }}}}']}}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{steps: [{{get: /health}}]}}}}}}}}\n",
+        serde_json::Value::from(script)
+    ));
+    let mut check = workspace.command(&["check", "--trace"]);
+    check.env("LOADGATE_TOKEN", "a-secret").env("DATABASE_URL", "there");
+    let finished = workspace.finish(check);
+    assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
+    let environment = std::fs::read_to_string(workspace.path("environment")).expect("what it got");
+    assert!(
+        environment.contains("DATABASE_URL=there\n") && !environment.contains("a-secret"),
+        "{environment}"
+    );
+}
+
 #[tokio::test]
 async fn a_target_that_ignores_the_request_is_gone_after_stop_with_all_it_started() {
     let workspace = Workspace::new();

@@ -42,8 +42,7 @@ impl Way {
         };
         let job = Job::read();
         let base = base::of(&job)?;
-        // Its patience begins when it is made: this one only tells what is missing.
-        proposal::client(&job.host)?;
+        proposal::admits(&job.host)?;
         let config = plan::configuration(&args.plan.source, args.plan.overrides())?;
         let homes = homes(&config, &job)?;
         Ok(Some(Self { end, job, base, homes }))

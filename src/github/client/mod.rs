@@ -76,10 +76,17 @@ impl Ask<'_> {
 impl Client {
     /// A client for the repository of a job.
     pub fn open(host: &Host) -> Result<Self, ClientError> {
-        match &host.credential {
-            Credential::Token(_) => Self::new(host, Patience::begin()),
-            Credential::Missing => Err(ClientError::NoToken),
-            Credential::Malformed => Err(ClientError::MalformedToken),
+        Self::admits(host)?;
+        Self::new(host, Patience::begin())
+    }
+
+    /// Whether there is what a client needs; nothing is asked.
+    pub fn admits(host: &Host) -> Result<(), ClientError> {
+        match (&host.credential, &host.repository) {
+            (Credential::Missing, _) => Err(ClientError::NoToken),
+            (Credential::Malformed, _) => Err(ClientError::MalformedToken),
+            (Credential::Token(_), None) => Err(ClientError::NoRepository),
+            (Credential::Token(_), Some(_)) => Ok(()),
         }
     }
 

@@ -142,5 +142,27 @@ fn a_file_is_called_as_the_repository_calls_it() {
     let context = Context::of(&|name| (name == "GITHUB_WORKSPACE").then(|| workspace.clone()));
     assert_eq!(context.in_repository(&file).as_deref(), Some("perf/config.yaml"));
     assert_eq!(context.in_repository(Path::new("/etc/hostname")), None);
-    assert_eq!(context.in_repository(&folder.path().join("to/come")).as_deref(), Some("to/come"));
+    // A folder may be made later.
+    let later = folder.path().join("baselines/browse.here");
+    assert_eq!(context.in_repository(&later).as_deref(), Some("baselines/browse.here"));
+    assert_eq!(context.in_repository(&folder.path().join("gone/../../x")), None);
+}
+
+#[test]
+fn a_repository_begins_where_git_says_below_the_workspace() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in [".git", "work/sub/.git", "work/other/perf"] {
+        std::fs::create_dir_all(path(name)).unwrap();
+    }
+    let workspace = path("work").to_string_lossy().into_owned();
+    let inside = Context::of(&|name| (name == "GITHUB_WORKSPACE").then(|| workspace.clone()));
+    let called = |context: &Context, name: &str| context.in_repository(&path(name));
+    assert_eq!(called(&inside, "work/sub/perf/a.yaml").as_deref(), Some("perf/a.yaml"));
+    // What is above the workspace is somebody else's.
+    assert_eq!(called(&inside, "work/other/perf").as_deref(), Some("other/perf"));
+    assert_eq!(called(&inside, "perf"), None);
+    // At a desk there is no workspace.
+    let desk = Context::of(&|_| None);
+    assert_eq!(called(&desk, "work/other/perf").as_deref(), Some("work/other/perf"));
 }

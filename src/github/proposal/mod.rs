@@ -94,6 +94,11 @@ pub struct Told {
     pub strange: Vec<String>,
 }
 
+/// Whether this host is one to propose something on; nothing is asked.
+pub fn admits(host: &Host) -> Result<(), ProposalError> {
+    Client::admits(host).map_err(ProposalError::client("use the API of GitHub"))
+}
+
 /// A client for the repository of a job.
 pub fn client(host: &Host) -> Result<Client, ProposalError> {
     Client::open(host).map_err(ProposalError::client("use the API of GitHub"))

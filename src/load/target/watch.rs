@@ -44,6 +44,9 @@ pub(super) struct Watched {
     life: watch::Receiver<Life>,
 }
 
+/// The token that a job gives to loadgate, and to nobody else.
+const TOKEN: &str = "LOADGATE_TOKEN";
+
 /// What the guard is started with.
 pub(super) struct GuardCommand<'a> {
     pub(super) binary: &'a Path,
@@ -61,6 +64,8 @@ impl Watched {
             .args(["target-guard", "--"])
             .args(command.argv)
             .current_dir(command.folder)
+            // What is measured may be what a pull request proposes.
+            .env_remove(TOKEN)
             .stdin(OwnedFd::from(guards))
             .stdout(command.log.try_clone()?)
             .stderr(command.log)

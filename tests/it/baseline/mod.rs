@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::harness::{Finished, Workspace};
 
 /// Runs of a second against the demo service that loadgate starts.
-const CONFIG: &str = r#"version: 1
+pub const CONFIG: &str = r#"version: 1
 name: shop
 defaults: {environment: here}
 environments:
@@ -36,7 +36,7 @@ scenarios:
 "#;
 
 /// Where its runs are remembered.
-const FOLDER: &str = "baselines/browse.here";
+pub const FOLDER: &str = "baselines/browse.here";
 
 /// A real result of that configuration, made once. What depends on how busy this machine is, is put right.
 fn real() -> Value {
@@ -55,7 +55,7 @@ fn real() -> Value {
 }
 
 /// The result of a run at this minute.
-fn at(minute: u32) -> Value {
+pub fn at(minute: u32) -> Value {
     let mut result = real();
     result["started_at"] = json!(format!("2026-11-24T10:{minute:02}:00Z"));
     // No two runs measure the same, and none is much slower.

@@ -12,6 +12,7 @@ use super::mock::fault::{Effect, Fault};
 use super::mock::identity::{ACTIONS_BOT, Access, Area, Identity};
 use super::mock::repository::Repository;
 use super::mock::wire::Answer;
+use crate::harness::Demo;
 use crate::reports::{passed_result, rich_result, wide_result};
 
 /// What the comments here are called.
@@ -37,15 +38,6 @@ impl Scene {
 
     fn job(&self) -> Job {
         Job::pull_request(&self.github, self.pull, "shop/api").with("LOADGATE_COMMENT_ID", SERIES)
-    }
-
-    /// Publishes a result in a job, which works out whatever happens.
-    fn publish(&self, job: &Job, result: &RunResult) -> Step {
-        job.workspace.write("result.json", &to_json(result).expect("JSON"));
-        let step = job.step(&["publish", "result.json"]);
-        assert_eq!(step.code, 0, "{}", step.stderr);
-        assert!(!step.outputs["verdict"].is_empty() && !step.summary.is_empty(), "{}", step.stderr);
-        step
     }
 
     fn comments(&self) -> Vec<Comment> {
@@ -76,6 +68,15 @@ impl Scene {
     }
 }
 
+/// Publishes a result in a job, which works out whatever happens.
+fn publish(job: &Job, result: &RunResult) -> Step {
+    job.workspace.write("result.json", &to_json(result).expect("JSON"));
+    let step = job.step(&["publish", "result.json"]);
+    assert_eq!(step.code, 0, "{}", step.stderr);
+    assert!(!step.outputs["verdict"].is_empty() && !step.summary.is_empty(), "{}", step.stderr);
+    step
+}
+
 /// The beginning of the first line of a comment of ours.
 fn marker(run: &str) -> String {
     format!("<!-- loadgate:v1 id={SERIES} {run}")
@@ -89,22 +90,22 @@ fn earlier(run: &str) -> String {
 #[test]
 fn a_comment_is_made_by_the_first_trouble_and_then_kept_up_to_date() {
     let scene = Scene::new();
-    let pass = scene.publish(&scene.job(), &passed_result());
+    let pass = publish(&scene.job(), &passed_result());
     assert_eq!((scene.comments().len(), pass.outputs["verdict"].as_str()), (0, "passed"));
-    let fail = scene.publish(&scene.job(), &rich_result());
+    let fail = publish(&scene.job(), &rich_result());
     let first = scene.comments();
     assert_eq!((first.len(), fail.outputs["verdict"].as_str()), (1, "failed"));
     assert_eq!(first[0].author.as_deref(), Some(ACTIONS_BOT));
     let line = format!("{} sha={} -->", marker("run=77.1"), super::job::HEAD);
     assert_eq!(first[0].body.lines().next(), Some(line.as_str()));
-    scene.publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
+    publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
     let green = scene.comments();
     assert_eq!((green.len(), green[0].id), (1, first[0].id));
     assert!(green[0].body.starts_with(&marker("run=78.1")), "{}", green[0].body);
     assert_ne!(green[0].body, first[0].body);
     // The same again says nothing new.
     let changes = scene.github.count("PATCH", &format!("/issues/comments/{}", green[0].id));
-    scene.publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
+    publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
     assert_eq!(scene.github.count("PATCH", &format!("/issues/comments/{}", green[0].id)), changes);
     assert_eq!(scene.comments().len(), 1);
 }
@@ -113,7 +114,7 @@ fn a_comment_is_made_by_the_first_trouble_and_then_kept_up_to_date() {
 fn the_policy_decides_whether_there_is_a_comment() {
     for (policy, result, comments) in [("always", passed_result(), 1), ("never", rich_result(), 0)] {
         let scene = Scene::new();
-        scene.publish(&scene.job().with("LOADGATE_COMMENT", policy), &result);
+        publish(&scene.job().with("LOADGATE_COMMENT", policy), &result);
         assert_eq!(scene.comments().len(), comments, "{policy}");
     }
 }
@@ -131,7 +132,7 @@ fn the_comment_is_found_on_the_third_page_among_those_of_others() {
         repository.comment(scene.pull, Some(ACTIONS_BOT), &earlier("76.1"))
     });
     let before = scene.comments();
-    scene.publish(&scene.job(), &passed_result());
+    publish(&scene.job(), &passed_result());
     let after = scene.comments();
     assert_eq!(after.len(), before.len());
     for (before, after) in before.iter().zip(&after) {
@@ -152,7 +153,7 @@ fn a_comment_of_somebody_else_is_not_ours_whatever_it_begins_with() {
         repository.comment(scene.pull, Some(ACTIONS_BOT), &format!("quoted:\n{}", earlier("1.1")));
     });
     let before = scene.comments();
-    scene.publish(&scene.job(), &rich_result());
+    publish(&scene.job(), &rich_result());
     let after = scene.comments();
     assert_eq!(after.len(), before.len() + 1);
     assert!(before.iter().zip(&after).all(|(before, after)| before.body == after.body));
@@ -164,7 +165,7 @@ fn an_older_run_that_ends_late_changes_nothing() {
     for (run, changed) in [("78.1", false), ("77.2", false), ("77.1", true), ("9.1", true)] {
         let scene = Scene::new();
         scene.github.with(|repository| repository.comment(scene.pull, Some(ACTIONS_BOT), &earlier(run)));
-        scene.publish(&scene.job(), &rich_result());
+        publish(&scene.job(), &rich_result());
         let comments = scene.comments();
         assert_eq!((comments.len(), comments[0].body != earlier(run)), (1, changed), "{run}");
     }
@@ -178,7 +179,7 @@ fn of_two_jobs_that_both_made_a_comment_one_comment_stays() {
     let other =
         move |repository: &mut Repository| _ = repository.comment(pull, Some(ACTIONS_BOT), &earlier("76.1"));
     scene.inject("POST", Effect::Meanwhile(Box::new(other)));
-    scene.publish(&scene.job(), &rich_result());
+    publish(&scene.job(), &rich_result());
     assert_eq!(scene.comments().len(), 2);
     let marked = scene.marked();
     assert_eq!(marked.len(), 1);
@@ -188,7 +189,7 @@ fn of_two_jobs_that_both_made_a_comment_one_comment_stays() {
     let [_, newest] = ["75.1", "76.1"].map(|run| {
         scene.github.with(|repository| repository.comment(pull, Some(ACTIONS_BOT), &earlier(run)))
     });
-    scene.publish(&scene.job(), &rich_result());
+    publish(&scene.job(), &rich_result());
     let marked = scene.marked();
     assert_eq!((marked.len(), marked[0].id, scene.comments().len()), (1, newest, 2));
     assert!(marked[0].body.starts_with(&marker("run=77.1")), "{}", marked[0].body);
@@ -202,7 +203,7 @@ fn a_token_that_may_not_comment_is_a_notice_that_names_the_missing_permission() 
         Identity::permitted(&[(Area::Contents, Access::Write), (Area::Pulls, Access::Read)]),
     ] {
         scene.github.admit(TOKEN, identity);
-        let step = scene.publish(&scene.job(), &rich_result());
+        let step = publish(&scene.job(), &rich_result());
         let notice = step.said("notice");
         assert!(
             notice.contains("permissions:") && notice.contains("pull-requests: write"),
@@ -214,13 +215,33 @@ fn a_token_that_may_not_comment_is_a_notice_that_names_the_missing_permission() 
 }
 
 #[test]
+fn a_run_whose_comment_is_refused_keeps_its_exit_status() {
+    let (scene, demo) = (Scene::new(), Demo::start(&[]));
+    scene.github.admit(TOKEN, Identity::read_only());
+    let job = scene.job();
+    job.workspace.write(
+        "config.yaml",
+        &format!(
+            "version: 1\nname: shop\nenvironments: {{here: {{host: '{}', users: 2, run_time: 1s}}}}\n\
+             thresholds: {{p95: 1us}}\n\
+             scenarios: {{browse: {{users: {{visitor: {{wait: 10ms, tasks: {{look: 1}}}}}}, \
+             tasks: {{look: [{{get: /health}}]}}}}}}\n",
+            demo.url
+        ),
+    );
+    let step = job.step(&["run"]);
+    assert_eq!((step.code, &*step.outputs["verdict"]), (3, "failed"), "{}", step.stderr);
+    assert!(step.said("notice").contains("pull-requests: write"), "{}", step.stderr);
+}
+
+#[test]
 fn a_pull_request_of_a_fork_is_not_even_tried() {
     let scene = Scene::new();
     scene.github.admit(TOKEN, Identity::read_only());
     let job = Job::pull_request(&scene.github, scene.pull, "eve/api");
     let dependabot = scene.job().with("GITHUB_ACTOR", "dependabot[bot]");
     for job in [job, dependabot] {
-        let step = scene.publish(&job, &rich_result());
+        let step = publish(&job, &rich_result());
         assert!(step.said("notice").contains("can only read"), "{}", step.stderr);
         assert_eq!(scene.github.asked().len(), 0);
     }
@@ -229,7 +250,7 @@ fn a_pull_request_of_a_fork_is_not_even_tried() {
 #[test]
 fn a_result_of_any_size_fits_into_a_comment() {
     let scene = Scene::new();
-    scene.publish(&scene.job().with("LOADGATE_COMMENT", "always"), &wide_result());
+    publish(&scene.job().with("LOADGATE_COMMENT", "always"), &wide_result());
     assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (1, 1));
 }
 
@@ -239,13 +260,13 @@ fn a_comment_that_is_too_long_is_tried_again_once_and_shorter() {
         || Answer::invalid("IssueComment", "data", "Body is too long (maximum is 65536 characters)");
     let scene = Scene::new();
     scene.inject("POST", Effect::Instead(too_long()));
-    scene.publish(&scene.job().with("LOADGATE_COMMENT", "always"), &wide_result());
+    publish(&scene.job().with("LOADGATE_COMMENT", "always"), &wide_result());
     let sent = scene.sent();
     assert_eq!((sent.len(), scene.comments().len()), (2, 1));
     assert!(sent[1] < sent[0], "{sent:?}");
     let scene = Scene::new();
     scene.github.inject(Fault::new("POST", &scene.path(), Effect::Instead(too_long())).always());
-    let step = scene.publish(&scene.job(), &rich_result());
+    let step = publish(&scene.job(), &rich_result());
     assert_eq!(scene.sent().len(), 2);
     assert!(step.said("warning").contains("too long"), "{}", step.stderr);
 }
@@ -259,12 +280,12 @@ fn a_limit_is_waited_for_when_it_is_short_and_not_when_it_is_long() {
         let scene = Scene::new();
         scene.inject("GET", Effect::Instead(limited(status, 1)));
         scene.inject("POST", Effect::Instead(limited(status, 0)));
-        scene.publish(&scene.job(), &rich_result());
+        publish(&scene.job(), &rich_result());
         assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (1, 2), "{status}");
     }
     let scene = Scene::new();
     scene.inject("POST", Effect::Instead(limited(429, 3_600)));
-    let step = scene.publish(&scene.job(), &rich_result());
+    let step = publish(&scene.job(), &rich_result());
     assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (0, 1));
     assert!(step.said("warning").contains("429"), "{}", step.stderr);
 }
@@ -273,12 +294,12 @@ fn a_limit_is_waited_for_when_it_is_short_and_not_when_it_is_long() {
 fn a_comment_that_was_made_before_the_server_broke_is_not_made_twice() {
     let scene = Scene::new();
     scene.inject("POST", Effect::After(Answer::error(502, "Server Error")));
-    scene.publish(&scene.job(), &rich_result());
+    publish(&scene.job(), &rich_result());
     assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (1, 1));
     // One that was not made is made.
     let scene = Scene::new();
     scene.inject("POST", Effect::Instead(Answer::new(502, json!("<html>no JSON</html>"))));
-    scene.publish(&scene.job(), &rich_result());
+    publish(&scene.job(), &rich_result());
     assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (1, 2));
 }
 
@@ -290,7 +311,7 @@ fn a_comment_that_was_deleted_a_moment_ago_is_made_again() {
     let delete = move |repository: &mut Repository| repository.comments.retain(|comment| comment.id != gone);
     let path = format!("/issues/comments/{gone}");
     scene.github.inject(Fault::new("PATCH", &path, Effect::Meanwhile(Box::new(delete))));
-    scene.publish(&scene.job(), &rich_result());
+    publish(&scene.job(), &rich_result());
     assert_eq!(scene.marked().len(), 1);
 }
 
@@ -305,7 +326,7 @@ fn what_github_refuses_for_good_is_a_warning_in_its_own_words() {
     ] {
         let scene = Scene::new();
         scene.github.inject(Fault::new("POST", &scene.path(), Effect::Instead(answer)).always());
-        let step = scene.publish(&scene.job(), &rich_result());
+        let step = publish(&scene.job(), &rich_result());
         assert!(step.said("warning").contains(word), "{word}\n{}", step.stderr);
         assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (0, 1), "{word}");
     }
@@ -317,7 +338,7 @@ fn a_server_that_stays_broken_is_left_alone_after_three_attempts() {
     scene
         .github
         .inject(Fault::new("GET", &scene.path(), Effect::Instead(Answer::error(503, "Down"))).always());
-    let step = scene.publish(&scene.job(), &rich_result());
+    let step = publish(&scene.job(), &rich_result());
     assert_eq!((scene.github.count("GET", &scene.path()), scene.comments().len()), (3, 0));
     assert!(step.said("warning").contains("503"), "{}", step.stderr);
 }
@@ -325,13 +346,13 @@ fn a_server_that_stays_broken_is_left_alone_after_three_attempts() {
 #[test]
 fn an_enterprise_server_and_a_person_are_commented_for_as_well() {
     let scene = Scene::on(GitHub::enterprise());
-    scene.publish(&scene.job(), &rich_result());
-    scene.publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
+    publish(&scene.job(), &rich_result());
+    publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
     assert_eq!(scene.comments().len(), 1);
     let scene = Scene::on(GitHub::enterprise());
     scene.github.admit(TOKEN, Identity::user("alice"));
-    scene.publish(&scene.job(), &rich_result());
-    scene.publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
+    publish(&scene.job(), &rich_result());
+    publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
     let comments = scene.comments();
     assert_eq!((comments.len(), comments[0].author.as_deref()), (1, Some("alice")));
 }
@@ -339,11 +360,11 @@ fn an_enterprise_server_and_a_person_are_commented_for_as_well() {
 #[test]
 fn a_token_with_a_line_break_is_used_without_it_and_one_that_is_none_is_named() {
     let scene = Scene::new();
-    scene.publish(&scene.job().with("LOADGATE_TOKEN", format!("{TOKEN}\n")), &rich_result());
+    publish(&scene.job().with("LOADGATE_TOKEN", format!("{TOKEN}\n")), &rich_result());
     assert_eq!(scene.comments().len(), 1);
     let asked = scene.github.asked().len();
     for (token, word) in [("", "no token"), ("ghs_a b", "character"), ("ghs_a\nb", "character")] {
-        let step = scene.publish(&scene.job().with("LOADGATE_TOKEN", token), &rich_result());
+        let step = publish(&scene.job().with("LOADGATE_TOKEN", token), &rich_result());
         assert!(step.said("warning").contains(word), "{}", step.stderr);
         assert!(!step.stderr.contains("ghs_a"), "{}", step.stderr);
     }

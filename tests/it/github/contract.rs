@@ -110,12 +110,12 @@ impl Contract {
     /// Made once for each schema.
     fn validator(&self, name: &str, schema: &Value) -> Arc<Validator> {
         let mut made = self.validators.lock().expect("no validator panics");
-        let make = || {
+        let build = || {
             let whole = json!({"allOf": [schema], "components": {"schemas": self.schemas}});
             let options = jsonschema::options().with_draft(Draft::Draft7);
             Arc::new(options.build(&whole).unwrap_or_else(|error| panic!("the schema of {name}: {error}")))
         };
-        Arc::clone(made.entry(name.to_owned()).or_insert_with(make))
+        Arc::clone(made.entry(name.to_owned()).or_insert_with(build))
     }
 }
 

@@ -1,14 +1,18 @@
 //! Whole workflows: ours, with our action and the real binary, from the event to what is then on GitHub.
 
-use serde_json::Value;
+use std::fs::{self, DirEntry};
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
 
 use super::act::{Play, Played, Runner};
-use super::job::{self, HEAD, TOKEN};
+use super::job::{self, HEAD, RUN, TOKEN};
 use super::mock::GitHub;
 use super::mock::artifact::archive;
 use super::mock::comment::Comment;
-use super::mock::identity::{ACTIONS_BOT, Identity};
-use super::relay;
+use super::mock::identity::{ACTIONS_BOT, Access, Area, Identity};
+use super::mock::repository::Issue;
+use super::relay::{self, BRANCH, FORK};
 use crate::harness::{Demo, Workspace};
 
 /// Runs of a second. What is worse is worse beyond any chance, for this machine may be busy.
@@ -23,6 +27,9 @@ scenarios:
     tasks: {look: [{get: /health}]}
 ";
 
+/// Where its runs are remembered.
+const BASELINE: &str = "baselines/browse.demo";
+
 /// The service as it is, and as it is after a change that should not be merged.
 struct Services {
     usual: Demo,
@@ -36,20 +43,31 @@ impl Services {
 }
 
 /// A repository with a baseline of the usual service.
-fn runner<'a>(github: &'a GitHub, services: &Services) -> Runner<'a> {
+fn runner(github: &GitHub) -> Runner<'_> {
     github.admit(TOKEN, Identity::workflow());
     let runner = Runner::new(github, CONFIG);
-    remember(&runner.repository, &services.usual);
+    for (name, text) in remembered() {
+        runner.repository.write(name, text);
+    }
     runner
 }
 
-fn remember(workspace: &Workspace, service: &Demo) {
-    let mut command =
-        workspace.command(&["baseline", "update", "--runs", "5", "--quiet", "--host", &service.url]);
-    // What act calls its machine: runs of another kind would not count.
-    command.env("ImageOS", "ubuntu24");
-    let done = workspace.finish(command);
-    assert_eq!(done.code(), 0, "{}", done.stderr);
+/// The files of a baseline, made once.
+fn remembered() -> &'static [(String, String)] {
+    static FILES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    let make = || {
+        let (workspace, service) = (Workspace::with_config(CONFIG), Demo::start(&[]));
+        let mut command =
+            workspace.command(&["baseline", "update", "--runs", "5", "--quiet", "--host", &service.url]);
+        // What act calls its machine: runs of another kind would not count.
+        command.env("ImageOS", "ubuntu24");
+        let done = workspace.finish(command);
+        assert_eq!(done.code(), 0, "{}", done.stderr);
+        let entries = fs::read_dir(workspace.path(BASELINE)).expect("a baseline").flatten();
+        let name = |entry: &DirEntry| format!("{BASELINE}/{}", entry.file_name().to_string_lossy());
+        entries.map(|entry| (name(&entry), fs::read_to_string(entry.path()).expect("a run"))).collect()
+    };
+    FILES.get_or_init(make)
 }
 
 /// The pull request's workflow, against one of the services.
@@ -71,7 +89,7 @@ fn comments(github: &GitHub, pull: u64) -> Vec<Comment> {
 #[test]
 fn a_pull_request_that_makes_things_worse_gets_a_comment_that_turns_green() {
     let (github, services) = (GitHub::start(), Services::start());
-    let runner = runner(&github, &services);
+    let runner = runner(&github);
     let pull = github.with(|repository| repository.open_pull(Some("shop/api"), "change", HEAD));
     let event = job::pull_request_event(pull, "shop/api");
     let mut seen = Vec::new();
@@ -111,39 +129,30 @@ fn a_pull_request_that_makes_things_worse_gets_a_comment_that_turns_green() {
 }
 
 #[test]
-fn a_pull_request_of_a_fork_has_a_summary_and_its_exit_status_and_is_told_by_the_relay() {
+fn a_pull_request_of_a_fork_keeps_its_exit_status_and_another_workflow_comments_for_it() {
     let (github, services) = (GitHub::start(), Services::start());
-    let runner = runner(&github, &services);
+    let runner = runner(&github);
     github.admit(TOKEN, Identity::read_only());
-    let pull = github.with(|repository| repository.open_pull(Some("eve/api"), "change", HEAD));
-    let played = check(&runner, (&job::pull_request_event(pull, "eve/api"), 100), &services.slow);
+    let pull = github.with(|repository| repository.open_pull(Some(FORK), BRANCH, HEAD));
+    let played = check(&runner, (&job::pull_request_event(pull, FORK), RUN), &services.slow);
     assert_eq!((played.passed, &*played.outputs["exit-status"]), (false, "4"), "{}", played.text);
     assert!(!played.summary.is_empty());
     assert!(played.text.contains("no comment: the token of a fork"), "{}", played.text);
     assert_eq!((comments(&github, pull).len(), github.asked().len()), (0, 0));
-    let files = runner.uploaded(100, "loadgate-report");
-    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-    github.with(|repository| repository.upload(100, "loadgate-report", archive(&files)).id);
-    github.admit(TOKEN, Identity::permitted(&relay::PERMISSIONS));
-    let event = relay::event(|run| {
-        (run["id"], run["run_attempt"]) = (100.into(), 1.into());
-        (run["head_repository"]["full_name"], run["head_branch"]) = ("eve/api".into(), "change".into());
-    });
-    let relayed = runner.play(&Play {
-        workflow: "comment",
-        event: "workflow_run",
-        payload: &event,
-        run: 101,
-        variables: &[],
-    });
-    assert!(relayed.passed, "{}", relayed.text);
+    // The run has ended; what it left is all that the other workflow gets.
+    let left = runner.uploaded(RUN, "loadgate-report");
+    let files: Vec<(&str, &[u8])> = left.iter().map(|(name, bytes)| (name.as_str(), &**bytes)).collect();
+    github.with(|repository| repository.upload(RUN, "loadgate-report", archive(&files)).id);
+    github.admit(TOKEN, Identity::permitted(&[(Area::Actions, Access::Read), (Area::Pulls, Access::Write)]));
+    let ended = relay::event(|_| ());
+    let play = Play { workflow: "comment", event: "workflow_run", payload: &ended, run: 900, variables: &[] };
+    let played = runner.play(&play);
+    assert!(played.passed, "{}", played.text);
     let comments = comments(&github, pull);
-    assert_eq!(comments.len(), 1, "{}", relayed.text);
-    let line = format!("<!-- loadgate:v1 id=fork-loadgate-report run=100.1 sha={HEAD} -->");
-    assert_eq!(comments[0].body.lines().next(), Some(line.as_str()));
-    for said in ["Reported by a fork", "FAILED", "/actions/runs/100/attempts/1"] {
-        assert!(comments[0].body.contains(said), "{said}: {}", comments[0].body);
-    }
+    assert_eq!(comments.len(), 1, "{}", played.text);
+    assert!(comments[0].body.starts_with("<!-- loadgate:v1 id="), "{}", comments[0].body);
+    assert!(comments[0].body.contains(&format!(" run={RUN}.")), "{}", comments[0].body);
+    assert!(runner.uploaded(900, "loadgate-report").is_empty(), "what was relayed is not uploaded again");
 }
 
 #[test]
@@ -203,4 +212,84 @@ fn a_run_that_is_cancelled_fails_the_job_and_says_so_in_its_summary_alone() {
     assert!(played.summary.to_lowercase().contains("interrupted"), "{}", played.summary);
     assert!(runner.uploaded(100, "loadgate-report").contains_key("result.json"));
     assert_eq!(github.asked().len(), 0);
+}
+
+/// A night, against one of the services.
+fn night(runner: &Runner, run: u64, service: &Demo) -> Played {
+    let payload =
+        json!({"schedule": "23 3 * * *", "repository": {"full_name": "shop/api", "default_branch": "main"}});
+    let variables = [("LOADGATE_HOST", service.url.as_str())];
+    runner.play(&Play {
+        workflow: "nightly",
+        event: "schedule",
+        payload: &payload,
+        run,
+        variables: &variables,
+    })
+}
+
+/// Issues and pull requests, the oldest first.
+fn issues(github: &GitHub) -> Vec<Issue> {
+    github.with(|repository| repository.issues.values().cloned().collect())
+}
+
+/// The names of the runs that are remembered on a branch.
+fn runs(github: &GitHub, branch: &str) -> Vec<String> {
+    github.with(|repository| {
+        let tree = repository.git.tree_of(branch).expect("a branch");
+        let paths = repository.git.flat(&tree).into_keys();
+        paths.filter(|path| path.starts_with(&format!("{BASELINE}/run-"))).collect()
+    })
+}
+
+#[test]
+fn nights_that_fail_keep_one_issue_open_and_a_good_one_closes_it_and_is_remembered() {
+    let (github, services) = (GitHub::start(), Services::start());
+    let runner = runner(&github);
+    let files: Vec<(&str, Option<&str>)> =
+        remembered().iter().map(|(name, text)| (&**name, Some(&**text))).collect();
+    github.with(|repository| repository.push("main", &files));
+    for run in [200, 201] {
+        let played = night(&runner, run, &services.slow);
+        assert_eq!((played.passed, &*played.outputs["verdict"]), (false, "failed"), "{}", played.text);
+        let issues = issues(&github);
+        assert_eq!((issues.len(), issues[0].open, issues[0].author.as_deref()), (1, true, Some(ACTIONS_BOT)));
+        let body = issues[0].body.as_deref().unwrap_or_default();
+        assert!(body.starts_with(&format!("<!-- loadgate:v1 id=shop-browse-demo run={run}.1 ")), "{body}");
+        assert!(issues[0].pull.is_none(), "a run that failed is not remembered");
+    }
+    for (run, count) in [(202, 6), (203, 7)] {
+        let played = night(&runner, run, &services.usual);
+        assert!(played.passed, "{}", played.text);
+        let issues = issues(&github);
+        assert_eq!((issues.len(), issues[0].open), (2, false), "{}", played.text);
+        let pull = issues[1].pull.as_ref().expect("a pull request");
+        assert_eq!(
+            (pull.branch.as_str(), pull.base.as_str(), issues[1].open),
+            ("loadgate/baseline", "main", true)
+        );
+        assert_eq!((runs(&github, "loadgate/baseline").len(), runs(&github, "main").len()), (count, 5));
+    }
+}
+
+#[test]
+fn runs_made_by_hand_are_proposed_as_one_pull_request() {
+    let (github, service) = (GitHub::start(), Demo::start(&[]));
+    github.admit(TOKEN, Identity::workflow());
+    let runner = Runner::new(&github, CONFIG);
+    let payload =
+        json!({"inputs": {"runs": "2"}, "repository": {"full_name": "shop/api", "default_branch": "main"}});
+    let variables = [("LOADGATE_HOST", service.url.as_str())];
+    let played = runner.play(&Play {
+        workflow: "baseline",
+        event: "workflow_dispatch",
+        payload: &payload,
+        run: 300,
+        variables: &variables,
+    });
+    assert!(played.passed, "{}", played.text);
+    let issues = issues(&github);
+    assert_eq!((issues.len(), issues[0].pull.is_some()), (1, true), "{}", played.text);
+    assert_eq!((runs(&github, "loadgate/baseline").len(), runs(&github, "main").len()), (2, 0));
+    assert_eq!(runner.uploaded(300, "loadgate-report").len(), 0);
 }

@@ -2,6 +2,7 @@
 //! left behind, as the runner would read it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::process::Command;
 
@@ -67,7 +68,7 @@ impl Job {
 
     /// The same job with another variable.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
         self.variables.insert(name, value.to_string());
         self
     }

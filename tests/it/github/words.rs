@@ -91,8 +91,8 @@ proptest! {
     fn annotations_stay_below_what_the_runner_drops(count in 0_usize..40, message in text()) {
         let one = Annotation::general(Level::Error, &message, &message.repeat(200));
         let all = annotation::limited(&vec![one; count]);
-        let said: String = all.iter().map(|one| format!("{}\n", one.command().line())).collect();
-        let log = Log::of(&said);
+        let said: Vec<String> = all.iter().map(|one| one.command().line().to_owned()).collect();
+        let log = Log::of(&said.join("\n"));
         prop_assert_eq!(log.commands.len(), all.len());
         prop_assert_eq!(&log.annotations("error"), &log.commands);
     }

@@ -41,15 +41,15 @@ impl Repository {
     }
 }
 
-pub fn list(call: Call, issue: u64) -> Answered {
-    call.who.need(&areas(&call, issue)?, Access::Read)?;
+pub fn list(call: &mut Call, issue: u64) -> Answered {
+    call.who.need(&areas(call, issue)?, Access::Read)?;
     let comments = call.repository.comments_of(issue);
     let all = comments.iter().map(|comment| view(call.repository, comment)).collect();
     Ok(page(call.repository, call.asked, all))
 }
 
-pub fn create(call: Call, issue: u64) -> Answered {
-    call.who.need(&areas(&call, issue)?, Access::Write)?;
+pub fn create(call: &mut Call, issue: u64) -> Answered {
+    call.who.need(&areas(call, issue)?, Access::Write)?;
     let body = checked("IssueComment", call.asked.text("body"))?;
     let id = call.repository.comment(issue, Some(&call.who.login), &body);
     let comment = call.repository.comments.last().expect("just made").clone();
@@ -64,10 +64,10 @@ pub fn get(call: &Call, id: u64) -> Answered {
     Ok(Answer::ok(view(call.repository, &comment)))
 }
 
-pub fn update(call: Call, id: u64) -> Answered {
+pub fn update(call: &mut Call, id: u64) -> Answered {
     let place = call.repository.comments.iter().position(|comment| comment.id == id);
     let place = place.ok_or_else(Answer::not_found)?;
-    call.who.need(&areas(&call, call.repository.comments[place].issue)?, Access::Write)?;
+    call.who.need(&areas(call, call.repository.comments[place].issue)?, Access::Write)?;
     let body = checked("IssueComment", call.asked.text("body"))?;
     let updated = call.repository.now();
     let comment = &mut call.repository.comments[place];

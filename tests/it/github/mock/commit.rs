@@ -15,7 +15,7 @@ pub fn get(call: &Call, sha: &str) -> Answered {
     Ok(Answer::ok(show(call.repository, sha, commit)))
 }
 
-pub fn create(call: Call) -> Answered {
+pub fn create(call: &mut Call) -> Answered {
     call.who.need(&[Area::Contents], Access::Write)?;
     let text = |field: &str| call.asked.text(field).unwrap_or_default().to_owned();
     let (tree, message) = (text("tree"), text("message"));

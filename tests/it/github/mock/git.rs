@@ -64,7 +64,8 @@ impl Git {
     }
 
     pub fn store_commit(&mut self, tree: &str, parents: &[String], (message, date): (&str, &str)) -> String {
-        let parents_text: String = parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+        let parents_text =
+            parents.iter().fold(String::new(), |text, parent| text + "parent " + parent + "\n");
         let text = format!("tree {tree}\n{parents_text}author A <a@example.com> {date}\n\n{message}");
         let (tree, message, date) = (tree.to_owned(), message.to_owned(), date.to_owned());
         self.store(
@@ -157,7 +158,7 @@ impl Git {
     fn store(&mut self, kind: &str, bytes: &[u8], object: Object) -> String {
         let whole = [format!("{kind} {}\0", bytes.len()).as_bytes(), bytes].concat();
         let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &whole);
-        let sha: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha = hash.as_ref().iter().fold(String::new(), |sha, byte| sha + &format!("{byte:02x}"));
         self.objects.insert(sha.clone(), object);
         sha
     }

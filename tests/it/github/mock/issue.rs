@@ -26,8 +26,8 @@ pub fn list(call: &Call) -> Answered {
     Ok(page(repository, asked, all))
 }
 
-pub fn create(call: Call) -> Answered {
-    enabled(&call)?;
+pub fn create(call: &mut Call) -> Answered {
+    enabled(call)?;
     call.who.need(&[Area::Issues], Access::Write)?;
     let body = call.asked.text("body").map(|body| checked("Issue", Some(body))).transpose()?;
     let title = call.asked.text("title").unwrap_or_default().to_owned();
@@ -46,8 +46,8 @@ pub fn get(call: &Call, number: u64) -> Answered {
     Ok(Answer::ok(show(call.repository, issue)))
 }
 
-pub fn update(call: Call, number: u64) -> Answered {
-    enabled(&call)?;
+pub fn update(call: &mut Call, number: u64) -> Answered {
+    enabled(call)?;
     call.who.need(&[Area::Issues], Access::Write)?;
     let body = call.asked.text("body").map(|body| checked("Issue", Some(body))).transpose()?;
     let updated = call.repository.now();

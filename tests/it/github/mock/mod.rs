@@ -1,6 +1,7 @@
 //! A GitHub for tests: one repository on loopback that keeps what it is told, answers like the real API, holds
 //! every request and its own answers against GitHub's description, and fails where a test asks it to.
 
+mod about;
 pub mod artifact;
 pub mod comment;
 pub mod commit;
@@ -44,6 +45,8 @@ pub struct World {
     pub repository: Repository,
     faults: Vec<Fault>,
     asked: Vec<Asked>,
+    /// How many requests have arrived, answered or not.
+    arrived: usize,
     /// What the place of the artifacts was asked.
     downloads: Vec<Asked>,
     /// Where it and we did not keep to GitHub's description.
@@ -68,6 +71,7 @@ impl GitHub {
             repository: Repository::new(&format!("http://{api}{prefix}")),
             faults: Vec::new(),
             asked: Vec::new(),
+            arrived: 0,
             downloads: Vec::new(),
             complaints: Vec::new(),
             prefix,
@@ -99,6 +103,11 @@ impl GitHub {
     /// Every request so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.world().asked.clone()
+    }
+
+    /// How many requests have arrived, also those that wait for an answer.
+    pub fn arrived(&self) -> usize {
+        self.world().arrived
     }
 
     /// How often a method was asked of a path that ends so.

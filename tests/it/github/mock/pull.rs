@@ -22,7 +22,7 @@ pub fn list(call: &Call) -> Answered {
     Ok(page(repository, asked, all))
 }
 
-pub fn create(call: Call) -> Answered {
+pub fn create(call: &mut Call) -> Answered {
     call.who.need(&[Area::Pulls], Access::Write)?;
     let text = |field: &str| call.asked.text(field).unwrap_or_default().to_owned();
     let body = call.asked.text("body").map(|body| checked("PullRequest", Some(body))).transpose()?;
@@ -44,7 +44,7 @@ pub fn get(call: &Call, number: u64) -> Answered {
     Ok(Answer::ok(show(call.repository, ("GET", "/pulls/{pull_number}"), (issue, pull))))
 }
 
-pub fn update(call: Call, number: u64) -> Answered {
+pub fn update(call: &mut Call, number: u64) -> Answered {
     call.who.need(&[Area::Pulls], Access::Write)?;
     let body = call.asked.text("body").map(|body| checked("PullRequest", Some(body))).transpose()?;
     let updated = call.repository.now();

@@ -15,7 +15,7 @@ pub fn get(call: &Call, name: &str) -> Answered {
     Ok(Answer::ok(show(call.repository, branch, sha)))
 }
 
-pub fn create(call: Call) -> Answered {
+pub fn create(call: &mut Call) -> Answered {
     call.who.need(&[Area::Contents], Access::Write)?;
     let text = |field: &str| call.asked.text(field).unwrap_or_default().to_owned();
     let (name, sha) = (text("ref"), text("sha"));
@@ -30,7 +30,7 @@ pub fn create(call: Call) -> Answered {
     Ok(Answer::created(show(call.repository, branch, &sha)))
 }
 
-pub fn update(call: Call, name: &str) -> Answered {
+pub fn update(call: &mut Call, name: &str) -> Answered {
     call.who.need(&[Area::Contents], Access::Write)?;
     let branch = branch(name)?;
     let sha = call.asked.text("sha").unwrap_or_default().to_owned();
@@ -44,7 +44,7 @@ pub fn update(call: Call, name: &str) -> Answered {
     Ok(Answer::ok(show(call.repository, branch, &sha)))
 }
 
-pub fn delete(call: Call, name: &str) -> Answered {
+pub fn delete(call: &mut Call, name: &str) -> Answered {
     call.who.need(&[Area::Contents], Access::Write)?;
     let gone = call.repository.remove(branch(name)?);
     gone.map(|_| Answer::new(204, Value::Null)).ok_or_else(|| Answer::error(422, "Reference does not exist"))

@@ -8,7 +8,7 @@ use super::fault::{Effect, met};
 use super::identity::{Identity, token};
 use super::repository::Repository;
 use super::wire::{Answer, Asked};
-use super::{World, artifact, comment, commit, issue, pull, reference, tree};
+use super::{World, about, artifact, comment, commit, issue, pull, reference, tree};
 
 /// The path of the other API.
 const GRAPHQL: &str = "/graphql";
@@ -40,6 +40,7 @@ impl Course {
 impl World {
     /// What happens before the request is looked at.
     pub fn begin(&mut self, asked: &Asked) -> Course {
+        self.arrived += 1;
         match met(&mut self.faults, asked) {
             None => Course::Usual,
             Some(Effect::Instead(answer)) => Course::Instead(answer.clone()),
@@ -107,7 +108,7 @@ impl World {
             ["user"] => Ok(who.whoami()),
             ["graphql"] => Ok(who.viewer(asked)),
             ["repos", in_owner, in_name, rest @ ..] if *in_owner == owner && *in_name == name => {
-                operate(Call { repository: &mut self.repository, who, asked }, rest)
+                operate(&mut Call { repository: &mut self.repository, who, asked }, rest)
             }
             _ => Err(Answer::not_found()),
         }
@@ -131,40 +132,41 @@ impl World {
     }
 }
 
-fn operate(call: Call, rest: &[&str]) -> Answered {
+fn operate(call: &mut Call, rest: &[&str]) -> Answered {
     let number = |text: &str| text.parse::<u64>().map_err(|_| Answer::not_found());
     match (call.asked.method.as_str(), rest) {
+        ("GET", []) => Ok(about::get(&call)),
         ("GET", ["issues", issue, "comments"]) => comment::list(call, number(issue)?),
         ("POST", ["issues", issue, "comments"]) => comment::create(call, number(issue)?),
-        ("GET", ["issues", "comments", id]) => comment::get(&call, number(id)?),
+        ("GET", ["issues", "comments", id]) => comment::get(call, number(id)?),
         ("PATCH", ["issues", "comments", id]) => comment::update(call, number(id)?),
-        ("GET", ["issues"]) => issue::list(&call),
+        ("GET", ["issues"]) => issue::list(call),
         ("POST", ["issues"]) => issue::create(call),
-        ("GET", ["issues", issue]) => issue::get(&call, number(issue)?),
+        ("GET", ["issues", issue]) => issue::get(call, number(issue)?),
         ("PATCH", ["issues", issue]) => issue::update(call, number(issue)?),
-        ("GET", ["pulls"]) => pull::list(&call),
+        ("GET", ["pulls"]) => pull::list(call),
         ("POST", ["pulls"]) => pull::create(call),
-        ("GET", ["pulls", pull]) => pull::get(&call, number(pull)?),
+        ("GET", ["pulls", pull]) => pull::get(call, number(pull)?),
         ("PATCH", ["pulls", pull]) => pull::update(call, number(pull)?),
-        ("GET", ["actions", "runs", run, "artifacts"]) => artifact::list(&call, number(run)?),
-        ("GET", ["actions", "artifacts", id, "zip"]) => artifact::download(&call, number(id)?),
-        ("GET", ["commits", name @ ..]) => commit::describe(&call, &name.join("/")),
+        ("GET", ["actions", "runs", run, "artifacts"]) => artifact::list(call, number(run)?),
+        ("GET", ["actions", "artifacts", id, "zip"]) => artifact::download(call, number(id)?),
+        ("GET", ["commits", name @ ..]) => commit::describe(call, &name.join("/")),
         (_, ["git", below @ ..]) => operate_git(call, below),
         _ => Err(Answer::not_found()),
     }
 }
 
-fn operate_git(call: Call, rest: &[&str]) -> Answered {
+fn operate_git(call: &mut Call, rest: &[&str]) -> Answered {
     match (call.asked.method.as_str(), rest) {
-        ("GET", ["ref", name @ ..]) => reference::get(&call, &name.join("/")),
+        ("GET", ["ref", name @ ..]) => reference::get(call, &name.join("/")),
         ("POST", ["refs"]) => reference::create(call),
         ("PATCH", ["refs", name @ ..]) => reference::update(call, &name.join("/")),
         ("DELETE", ["refs", name @ ..]) => reference::delete(call, &name.join("/")),
-        ("GET", ["commits", sha]) => commit::get(&call, sha),
+        ("GET", ["commits", sha]) => commit::get(call, sha),
         ("POST", ["commits"]) => commit::create(call),
-        ("GET", ["trees", sha]) => tree::get(&call, sha),
+        ("GET", ["trees", sha]) => tree::get(call, sha),
         ("POST", ["trees"]) => tree::create(call),
-        ("GET", ["blobs", sha]) => tree::get_blob(&call, sha),
+        ("GET", ["blobs", sha]) => tree::get_blob(call, sha),
         ("POST", ["blobs"]) => tree::create_blob(call),
         _ => Err(Answer::not_found()),
     }

@@ -101,8 +101,8 @@ async fn read(request: Request<Body>) -> Asked {
     for (name, value) in &head.headers {
         let all = headers.entry(name.to_string()).or_default();
         // Whoever sends a header twice shall be seen to.
-        let gap = if all.is_empty() { "" } else { ", " };
-        all.push_str(&format!("{gap}{}", String::from_utf8_lossy(value.as_bytes())));
+        all.push_str(if all.is_empty() { "" } else { ", " });
+        all.push_str(&String::from_utf8_lossy(value.as_bytes()));
     }
     Asked {
         method: head.method.to_string(),

@@ -233,7 +233,7 @@ fn faults_meet_the_requests_they_are_for() {
     github.inject(Fault::status("GET", &comments, slow_down).after(1));
     github.inject(Fault::new("POST", &comments, Effect::After(Answer::error(502, "Server Error"))));
     let other = move |repository: &mut super::repository::Repository| {
-        _ = repository.comment(pull, Some("eve"), "first")
+        _ = repository.comment(pull, Some("eve"), "first");
     };
     github.inject(Fault::new("PATCH", "/comments/3500000000", Effect::Meanwhile(Box::new(other))));
     let asked: Vec<u16> = (0..3).map(|_| get(&github, &comments).status).collect();

@@ -21,7 +21,7 @@ pub fn get(call: &Call, name: &str) -> Answered {
     Ok(Answer::ok(show(call.repository, &tree, all.iter())))
 }
 
-pub fn create(call: Call) -> Answered {
+pub fn create(call: &mut Call) -> Answered {
     call.who.need(&[Area::Contents], Access::Write)?;
     let base = call.asked.text("base_tree").map(|name| {
         let found = call.repository.git.tree_of(name);
@@ -59,7 +59,7 @@ pub fn get_blob(call: &Call, sha: &str) -> Answered {
     })))
 }
 
-pub fn create_blob(call: Call) -> Answered {
+pub fn create_blob(call: &mut Call) -> Answered {
     call.who.need(&[Area::Contents], Access::Write)?;
     let content = call.asked.text("content").unwrap_or_default();
     let bytes = match call.asked.text("encoding") {

@@ -24,14 +24,14 @@ use crate::reports::rich_result;
 
 /// What artifacts are called, unless a workflow says otherwise.
 const ARTIFACT: &str = "loadgate-report";
-const FORK: &str = "alice/api";
-const BRANCH: &str = "faster";
+pub const FORK: &str = "alice/api";
+pub const BRANCH: &str = "faster";
 /// A commit that came later.
 const LATER: &str = "3333333333333333333333333333333333333333";
 /// The page of the run that was measured.
 const MEASURED: &str = "https://github.com/shop/api/actions/runs/77/attempts/2";
 /// All that the workflow of a relay needs.
-pub const PERMISSIONS: [(Area, Access); 2] = [(Area::Actions, Access::Read), (Area::Pulls, Access::Write)];
+const PERMISSIONS: [(Area, Access); 2] = [(Area::Actions, Access::Read), (Area::Pulls, Access::Write)];
 
 /// A GitHub with a pull request of a fork, and a run of it that has ended.
 struct Scene {

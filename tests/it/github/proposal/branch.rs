@@ -1,0 +1,162 @@
+//! Others on the branch at the same time: jobs, people, and whoever may push.
+
+use super::{BRANCH, Scene, propose, said, written};
+use crate::baseline::FOLDER;
+
+/// When people commit here.
+const DATE: &str = "2026-11-24T10:15:00Z";
+
+#[test]
+fn a_job_that_was_slower_adds_to_what_the_faster_one_brought() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let job = scene.night(1..2);
+    let (path, run) = written(2);
+    scene.meanwhile("PATCH", "/git/refs/heads/loadgate/baseline", move |repository| {
+        repository.push(BRANCH, &[(&path, Some(&run))]);
+    });
+    propose(&job, "1.json");
+    assert_eq!(scene.minutes(BRANCH), ["00", "01", "02"]);
+    assert_eq!(scene.pull().title, "loadgate: baseline, 3 runs of browse on here");
+}
+
+#[test]
+fn two_first_jobs_at_once_open_one_pull_request() {
+    let scene = Scene::new();
+    let job = scene.night(0..1);
+    let (path, run) = written(1);
+    // The other job has made the branch, and is about to open the pull request.
+    scene.meanwhile("POST", "/git/refs", move |repository| {
+        let main = repository.git.branches["main"].clone();
+        repository.point(BRANCH, &main);
+        repository.push(BRANCH, &[(&path, Some(&run))]);
+    });
+    // Which it does just before this one would.
+    scene.meanwhile("POST", "/pulls", |repository| {
+        let sha = repository.git.branches[BRANCH].clone();
+        let number = repository.open_pull(Some("shop/api"), BRANCH, &sha);
+        let body = format!("<!-- loadgate:v1 id=baseline run=70.1 sha={sha} -->\ntext");
+        repository.issues.get_mut(&number).expect("just made").body = Some(body);
+    });
+    propose(&job, "0.json");
+    assert_eq!(scene.minutes(BRANCH), ["00", "01"]);
+    assert_eq!(scene.pull().title, "loadgate: baseline, 2 runs of browse on here");
+}
+
+#[test]
+fn a_job_that_is_always_slower_gives_up_and_says_so() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let job = scene.night(1..2);
+    for minute in 2..5 {
+        let (path, run) = written(minute);
+        scene.meanwhile("PATCH", "/git/refs/heads/loadgate/baseline", move |repository| {
+            repository.push(BRANCH, &[(&path, Some(&run))]);
+        });
+    }
+    let step = job.step(&["baseline", "update", "1.json", "--pull-request"]);
+    said(&step, 1, &["`loadgate/baseline` was changed by others each time", "start the job again"]);
+    assert_eq!(scene.minutes(BRANCH), ["00", "02", "03", "04"]);
+}
+
+#[test]
+fn a_base_that_moved_on_is_merged_into_the_branch() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let before = scene.head(BRANCH).expect("a branch");
+    let main = scene.github.with(|repository| repository.push("main", &[("src/a.rs", Some("fn a() {}"))]));
+    scene.proposed(1);
+    assert_eq!(scene.parents(BRANCH), [before, main]);
+    assert_eq!(scene.minutes(BRANCH), ["00", "01"]);
+    assert!(scene.files(BRANCH).contains_key("src/a.rs"));
+    scene.proposed(2);
+    assert_eq!((scene.parents(BRANCH).len(), scene.minutes(BRANCH).len()), (1, 3));
+}
+
+#[test]
+fn a_branch_that_a_person_brought_up_to_date_is_read_rightly() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    scene.github.with(|repository| {
+        let main = repository.push("main", &[("README.md", Some("Another.\n")), ("src/a.rs", Some(""))]);
+        // As the button "Update branch" does.
+        let head = repository.git.branches[BRANCH].clone();
+        let files = super::files(&repository.git, BRANCH);
+        let run = files.iter().find(|(path, _)| path.starts_with(FOLDER)).expect("a run");
+        let tree = repository.git.tree_of("main").expect("a tree");
+        let blob = repository.git.store_blob(run.1.as_bytes());
+        let tree = repository.git.with_entry(Some(&tree), run.0, Some(("100644".to_owned(), blob)));
+        let merge = repository.git.store_commit(&tree, &[head, main], ("Merge branch 'main'", DATE));
+        repository.point(BRANCH, &merge);
+    });
+    let step = scene.proposed(1);
+    assert!(!step.stderr.contains("left out"), "{}", step.stderr);
+    assert_eq!(scene.minutes(BRANCH), ["00", "01"]);
+    assert_eq!(scene.files(BRANCH)["README.md"], "Another.\n");
+}
+
+#[test]
+fn what_does_not_belong_on_the_branch_is_left_out_and_told() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let (path, run) = written(1);
+    let fake = |digest: &str| format!("{FOLDER}/run-20261124T103000Z-{digest}.json");
+    let named = |name: &str| path.replace("run-20261124T1001", name);
+    let huge = run.replacen('{', &format!("{{{}", " ".repeat(1 << 20)), 1);
+    let (broken, large, nan) = (fake("00000001"), fake("00000002"), fake("00000003"));
+    let infinite = run.replace("\"time\": \"2026-11-24T10:01:00Z\"", "\"time\": \"2026-11-24T10:30:00Z\"");
+    let infinite = infinite.replacen("\"p50_ms\":", "\"p50_ms\":1e999,\"x\":", 1);
+    let renamed = named("run-20261124T1059");
+    scene.github.with(|repository| {
+        let files = [
+            (".github/workflows/evil.yml", "on: push"),
+            ("README.md", "@everybody"),
+            ("baselines/browse.here/notes.md", "hello"),
+            (broken.as_str(), "{\"schema\": 1"),
+            (large.as_str(), &huge),
+            (nan.as_str(), &infinite),
+            // The run of another minute under a name that does not say so.
+            (renamed.as_str(), &run),
+            (path.as_str(), &run),
+        ];
+        let files: Vec<_> = files.iter().map(|(path, text)| (*path, Some(*text))).collect();
+        repository.push(BRANCH, &files);
+        // A link is no run.
+        let tree = repository.git.tree_of(BRANCH).expect("a tree");
+        let target = repository.git.store_blob(b"/etc/passwd");
+        let link = Some(("120000".to_owned(), target));
+        let tree = repository.git.with_entry(Some(&tree), &fake("00000004"), link);
+        let head = repository.git.branches[BRANCH].clone();
+        let commit = repository.git.store_commit(&tree, &[head], ("more", DATE));
+        repository.point(BRANCH, &commit);
+    });
+    let step = scene.proposed(2);
+    assert_eq!(scene.minutes(BRANCH), ["00", "01", "02"]);
+    let files = scene.files(BRANCH);
+    assert_eq!(files["README.md"], "An API.\n");
+    for path in
+        [".github/workflows/evil.yml", "baselines/browse.here/notes.md", &broken, &large, &nan, &renamed]
+    {
+        assert!(!files.contains_key(path), "{path}");
+        assert!(step.stderr.contains(&format!("left out of the pull request: `{path}` ")), "{}", step.stderr);
+    }
+    let left_out = step.stderr.matches("left out of the pull request: ").count();
+    assert_eq!(left_out, 8, "{}", step.stderr);
+    assert_eq!(scene.pull().title, "loadgate: baseline, 3 runs of browse on here");
+}
+
+#[test]
+fn hostile_names_in_what_waits_stay_text() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let (path, run) = written(1);
+    let class = "\"cpu_class\": \"";
+    let (before, rest) = run.split_once(class).expect("a class");
+    let (_, after) = rest.split_once('"').expect("its end");
+    let run = format!("{before}{class}a | b</details> @octocat `x` <!-- loadgate:v1 -->\"{after}");
+    scene.github.with(|repository| repository.push(BRANCH, &[(&path, Some(&run))]));
+    scene.proposed(2);
+    let body = scene.pull().body.unwrap_or_default();
+    assert!(body.contains("octocat") && !body.contains("@octocat") && !body.contains("a | b"), "{body}");
+    assert_eq!(body.matches("\n<!--").count(), 0, "{body}");
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::mock::artifact::archive;
 use super::super::runner::Command;
 use super::{MEASURED, Scene, document, edited, failed};
-use crate::reports::{hostile_result, wide_result};
+use crate::reports::{heavy_result, hostile_result};
 
 #[test]
 fn an_artifact_that_is_gone_or_weighs_too_much_is_not_downloaded() {
@@ -91,7 +91,7 @@ fn texts_of_a_fork_are_shown_and_do_nothing() {
 
 #[test]
 fn five_hundred_endpoints_are_no_attack() {
-    let scene = Scene::measured(&wide_result());
+    let scene = Scene::measured(&heavy_result());
     let step = scene.relay(&["--comment", "always"]);
     assert_eq!((step.code, scene.comments().len()), (0, 1), "{}", step.stderr);
 }

@@ -100,7 +100,6 @@ fn five_hundred_endpoints_are_no_attack() {
 fn shorten(result: &mut RunResult) {
     let mut document = serde_json::to_value(&*result).expect("JSON");
     cut(&mut document);
-    document["verdict"]["exit_status"] = json!(3);
     *result = serde_json::from_value(document).expect("a result");
 }
 

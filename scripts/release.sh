@@ -42,13 +42,14 @@ commit() {
         commit-tree "$tree" -p HEAD -m "release: $version" >target/release-commit
 }
 
+# A draft with the binaries, the tag, and then the draft becomes the release.
 publish() {
+    gh auth setup-git
     if gh release view "$tag" >/dev/null 2>&1 || [ -n "$(git ls-remote origin "refs/tags/$tag")" ]; then
         echo "::error title=release::$tag is there already: raise the version in Cargo.toml first"
         exit 1
     fi
     gh release create "$tag" --draft --title "loadgate $version" --notes-file CHANGELOG.md "$assets"/*.tar.gz target/checksums.txt
-    gh auth setup-git
     git push origin "$(cat target/release-commit):refs/tags/$tag"
     gh release edit "$tag" --draft=false --verify-tag
 }

@@ -77,6 +77,8 @@ pub fn run(args: &InitArgs) -> Result<u8, Error> {
     let place = Place::of(&here);
     let config = service.config();
     let plan = plan::outline(&file::parse(NAMES[0], &config, &here)?, &Selection::default())?;
+    // Before the network is asked for anything.
+    place.is_free()?;
     let workflow = workflow::pull_request(&pin(), place.below_root.as_deref());
     let files = [(place.config, config), (place.workflow, workflow)];
     write_new(&files)?;
@@ -127,15 +129,16 @@ impl Place {
         let workflow = if below.is_empty() { PathBuf::from(WORKFLOW) } else { root.join(WORKFLOW) };
         Self { config: NAMES[0].into(), workflow, below_root: Some(below).filter(|below| !below.is_empty()) }
     }
+
+    /// Whether nobody has been here before, under any name. A link that leads nowhere is something, too.
+    fn is_free(&self) -> Result<(), InitError> {
+        let mut all = NAMES.iter().map(PathBuf::from).chain([self.workflow.clone()]);
+        all.find(|path| path.symlink_metadata().is_ok()).map_or(Ok(()), |path| Err(InitError::Exists(path)))
+    }
 }
 
 /// All files or none, and none that is there.
 fn write_new(files: &[(PathBuf, String)]) -> Result<(), InitError> {
-    let configs = NAMES.iter().map(PathBuf::from);
-    let taken = configs.chain(files.iter().map(|(path, _)| path.clone())).find(|path| is_taken(path));
-    if let Some(path) = taken {
-        return Err(InitError::Exists(path));
-    }
     for (at, (path, text)) in files.iter().enumerate() {
         if let Err(source) = create(path, text) {
             for (written, _) in &files[..at] {
@@ -146,11 +149,6 @@ fn write_new(files: &[(PathBuf, String)]) -> Result<(), InitError> {
         }
     }
     Ok(())
-}
-
-/// A link that leads nowhere is something, too.
-fn is_taken(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }
 
 fn create(path: &Path, text: &str) -> io::Result<()> {

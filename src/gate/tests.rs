@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::agreement::contradiction;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::Recording;
 use crate::metric::{Metric, Percentile};
@@ -15,7 +16,10 @@ const P95: Metric = Metric::Response(Percentile::P95);
 
 /// With nothing remembered.
 fn judge(rules: &Rules, result: &RunResult) -> Verdict {
-    super::judge(rules, result, None)
+    let verdict = super::judge(rules, result, None);
+    let judged = RunResult { verdict: Some(verdict.clone()), ..result.clone() };
+    assert_eq!(contradiction(&judged), None);
+    verdict
 }
 
 fn total(metric: Metric, limit: f64) -> Objective {

@@ -74,7 +74,7 @@ pub enum Told {
 impl Notice<'_> {
     /// Opens the issue, brings it up to date, or closes it.
     pub fn publish(&self, client: &Client) -> Result<Told, ClientError> {
-        let own = self.own(client, &Self::list(client, "open")?)?;
+        let own = self.own(client, &listed(client, "open")?)?;
         let Some(newest) = own.first() else {
             return match self.finding() {
                 Finding::Bad => self.open(client),
@@ -101,15 +101,11 @@ impl Notice<'_> {
         sticky::own(client, list, &self.marker)
     }
 
-    fn list(client: &Client, state: &str) -> Result<Route, ClientError> {
-        Ok(client.route(&["issues"]).with("state", state).with("creator", client.login()?))
-    }
-
     fn open(&self, client: &Client) -> Result<Told, ClientError> {
         if let Some(newer) = self.closed_by(client)? {
             return Ok(Told::Newer(newer));
         }
-        let list = Self::list(client, "open")?;
+        let list = listed(client, "open")?;
         let made = || {
             let own = self.own(client, &list)?;
             Ok(own.into_iter().find(|it| it.run == self.marker.run).map(|it| it.item))
@@ -127,9 +123,9 @@ impl Notice<'_> {
 
     /// The later run that closed an issue before this one came to open it.
     fn closed_by(&self, client: &Client) -> Result<Option<RunNumber>, ClientError> {
-        let list = Self::list(client, "closed")?;
-        let recent = list.with("sort", "updated").with("direction", "desc").with("per_page", MOST_CLOSED);
-        let closed = sticky::own_of(client, client.get(&recent)?, &self.marker)?;
+        let closed = listed(client, "closed")?.with("sort", "updated").with("direction", "desc");
+        let closed = client.get(&closed.with("per_page", MOST_CLOSED))?;
+        let closed = sticky::own_of(client, closed, &self.marker)?;
         Ok(closed.first().map(|it| it.run).filter(|run| *run > self.marker.run))
     }
 
@@ -165,6 +161,11 @@ impl Notice<'_> {
     }
 }
 
+/// The issues in this state that we opened.
+fn listed(client: &Client, state: &str) -> Result<Route, ClientError> {
+    Ok(client.route(&["issues"]).with("state", state).with("creator", client.login()?))
+}
+
 /// Closes issues that say the same as another; without their first line they are never found again.
 fn retire(client: &Client, others: &[Own], newest: &Item) -> Result<(), ClientError> {
     for Own { item, .. } in others {
@@ -179,9 +180,10 @@ fn retire(client: &Client, others: &[Own], newest: &Item) -> Result<(), ClientEr
 /// What to do where an issue cannot be told.
 pub fn hint(error: &ClientError) -> Option<String> {
     match error.status() {
-        Some(410) => {
-            Some("switch issues on in the settings of the repository, or leave `--issue` out".into())
-        }
+        Some(404 | 410) => Some(format!(
+            "switch issues on in the settings of the repository and give the job `permissions: {PERMISSION}`, or \
+             leave `--issue` out"
+        )),
         _ => error.hint(PERMISSION),
     }
 }

@@ -274,17 +274,18 @@ fn a_baseline_has_as_many_runs_as_were_asked_for() {
 }
 
 #[test]
-fn only_pull_requests_of_forks_are_commented_on_by_the_relay() {
-    for (event, repository, expected) in [
-        ("pull_request", "eve/b", &["publish", "5"][..]),
-        ("pull_request", "a/b", &[]),
-        ("push", "eve/b", &[]),
+fn only_pull_requests_whose_runs_may_not_write_are_commented_on_by_the_relay() {
+    for (event, repository, branch, expected) in [
+        ("pull_request", "eve/b", "x", &["publish", "5"][..]),
+        ("pull_request", "a/b", "dependabot/cargo/x", &["publish", "5"]),
+        ("pull_request", "a/b", "x", &[]),
+        ("push", "eve/b", "x", &[]),
     ] {
         let payload = format!(
-            r#"{{"workflow_run": {{"id": 5, "event": "{event}", "head_branch": "x",
+            r#"{{"workflow_run": {{"id": 5, "event": "{event}", "head_branch": "{branch}",
             "head_repository": {{"full_name": "{repository}"}}}}}}"#
         );
         let given = commands("comment", ("workflow_run", &payload), ("passed", "0"));
-        assert_eq!(given, expected, "{event} {repository}");
+        assert_eq!(given, expected, "{event} {repository} {branch}");
     }
 }

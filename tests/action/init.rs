@@ -1,20 +1,66 @@
 //! `loadgate init`: two files where there was none, and a configuration that is right.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{LazyLock, Mutex};
 
 use crate::sandbox::{BINARY, Finished, Sandbox, alone, finish};
 
 /// What it is asked for: nothing, a service that is there, one that it starts.
 pub const FORMS: [&[&str]; 3] =
     [&[], &["--host", "http://localhost:8000"], &["--command", "./serve --listen {{ address }}"]];
-/// Nobody can be asked for the commit of a release.
-const NO_GITHUB: (&str, &str) = ("GITHUB_API_URL", "http://127.0.0.1:9");
+/// A GitHub that knows of no release.
+static NO_RELEASE: LazyLock<GitHub> = LazyLock::new(|| GitHub::start("404 Not Found", "{}"));
 const WORKFLOW: &str = ".github/workflows/loadgate.yml";
 
+/// Answers every request alike.
+struct GitHub {
+    url: String,
+    /// The first line of each.
+    asked: Mutex<Receiver<String>>,
+}
+
+impl GitHub {
+    fn start(status: &'static str, body: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (sender, asked) = channel();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                let _ = sender.send(lines.next().unwrap_or_default());
+                lines.find(String::is_empty);
+                let length = body.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+            }
+        });
+        Self { url, asked: Mutex::new(asked) }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("a list").try_iter().collect()
+    }
+}
+
 fn init(sandbox: &Sandbox, folder: &str, form: &[&str]) -> Finished {
+    init_with(sandbox, folder, form, &NO_RELEASE)
+}
+
+fn init_with(sandbox: &Sandbox, folder: &str, form: &[&str], github: &GitHub) -> Finished {
     let folder = sandbox.path(folder);
     fs::create_dir_all(&folder).expect("a folder");
-    finish(sandbox.command(BINARY, &[NO_GITHUB]).current_dir(folder).arg("init").args(form))
+    finish(
+        sandbox
+            .command(BINARY, &[("GITHUB_API_URL", &github.url)])
+            .current_dir(folder)
+            .arg("init")
+            .args(form),
+    )
 }
 
 /// The workflow that it writes in a folder below the root of a repository.
@@ -135,4 +181,37 @@ fn what_makes_no_configuration_is_refused_before_anything_is_written() {
 fn a_host_and_a_command_exclude_each_other() {
     let text = init(&repository(), "", &["--host", "http://a", "--command", "b"]).ended(2);
     assert!(text.contains("cannot be used with"), "{text}");
+}
+
+#[test]
+fn the_workflow_names_the_commit_of_the_release() {
+    let github =
+        GitHub::start("200 OK", r#"{"sha": "0123456789abcdef0123456789abcdef01234567", "commit": {}}"#);
+    let sandbox = repository();
+    init_with(&sandbox, "", &[], &github).ended(0);
+    let version = env!("CARGO_PKG_VERSION");
+    let step = format!("- uses: loadgate/loadgate@0123456789abcdef0123456789abcdef01234567 # v{version}\n");
+    assert!(sandbox.read(WORKFLOW).ends_with(&step), "{}", sandbox.read(WORKFLOW));
+    assert_eq!(github.asked(), [format!("GET /repos/loadgate/loadgate/commits/v{version} HTTP/1.1")]);
+}
+
+#[test]
+fn where_no_commit_is_known_the_workflow_names_the_tag() {
+    let tag = format!("- uses: loadgate/loadgate@v{} # a commit cannot move: ", env!("CARGO_PKG_VERSION"));
+    for (status, body) in
+        [("404 Not Found", "{}"), ("200 OK", r#"{"sha": "main # nothing"}"#), ("200 OK", "<html>")]
+    {
+        let sandbox = repository();
+        init_with(&sandbox, "", &[], &GitHub::start(status, body)).ended(0);
+        assert!(sandbox.read(WORKFLOW).contains(&tag), "{status} {body}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_for_what_will_not_be_written() {
+    let github = GitHub::start("404 Not Found", "{}");
+    let sandbox = repository();
+    sandbox.write("config.yaml", "mine");
+    init_with(&sandbox, "", &[], &github).ended(2);
+    assert_eq!(github.asked(), Vec::<String>::new());
 }

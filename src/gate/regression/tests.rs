@@ -10,6 +10,7 @@ use super::survey::survey;
 use crate::baseline::Baseline;
 use crate::baseline::epoch::Epoch;
 use crate::baseline::run::Run;
+use crate::gate::agreement::contradiction;
 use crate::gate::judge;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::Recording;
@@ -71,7 +72,10 @@ fn past(deviations: &[f64]) -> Baseline {
 }
 
 fn verdict(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Verdict {
-    judge(rules, result, Some(baseline))
+    let verdict = judge(rules, result, Some(baseline));
+    let judged = RunResult { verdict: Some(verdict.clone()), ..result.clone() };
+    assert_eq!(contradiction(&judged), None);
+    verdict
 }
 
 fn delta<'v>(verdict: &'v Verdict, metric: Metric, endpoint: Option<&str>) -> &'v Delta {

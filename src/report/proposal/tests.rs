@@ -111,7 +111,7 @@ fn a_proposal_of_very_much_loses_whole_sections_and_rows() {
         it.removed = (0..20).map(|index| format!("run-20261101T031700Z-{index:08}")).collect();
     }
     let text = body(&many, "main");
-    assert!(text.len() <= ROOM.bytes, "{}", text.len());
+    assert!(text.len() <= ROOM.bytes && text.chars().count() <= ROOM.chars, "{}", text.len());
     let left_out = "\nLeft out for want of room: Removed. All of it is in the files of this pull request.\n";
     assert!(text.ends_with(left_out), "{text}");
     assert!(text.starts_with("# Baseline\n\nWith this merged") && text.contains("## Runs"), "{text:.200}");

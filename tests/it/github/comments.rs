@@ -13,7 +13,7 @@ use super::mock::identity::{ACTIONS_BOT, Access, Area, Identity};
 use super::mock::repository::Repository;
 use super::mock::wire::Answer;
 use crate::harness::Demo;
-use crate::reports::{passed_result, rich_result, wide_result};
+use crate::reports::{heavy_result, passed_result, rich_result};
 
 /// What the comments here are called.
 const SERIES: &str = "here";
@@ -250,7 +250,7 @@ fn a_pull_request_of_a_fork_is_not_even_tried() {
 #[test]
 fn a_result_of_any_size_fits_into_a_comment() {
     let scene = Scene::new();
-    publish(&scene.job().with("LOADGATE_COMMENT", "always"), &wide_result());
+    publish(&scene.job(), &heavy_result());
     assert_eq!((scene.comments().len(), scene.github.count("POST", &scene.path())), (1, 1));
 }
 
@@ -260,7 +260,7 @@ fn a_comment_that_is_too_long_is_tried_again_once_and_shorter() {
         || Answer::invalid("IssueComment", "data", "Body is too long (maximum is 65536 characters)");
     let scene = Scene::new();
     scene.inject("POST", Effect::Instead(too_long()));
-    publish(&scene.job().with("LOADGATE_COMMENT", "always"), &wide_result());
+    publish(&scene.job(), &heavy_result());
     let sent = scene.sent();
     assert_eq!((sent.len(), scene.comments().len()), (2, 1));
     assert!(sent[1] < sent[0], "{sent:?}");

@@ -63,10 +63,16 @@ pub fn long() -> RunResult {
 }
 
 /// Five hundred endpoints.
-pub fn wide() -> RunResult {
+fn wide() -> RunResult {
     let mut result = run(&numbered(500), 60);
     result.verdict = Some(verdicts::passed());
     result
+}
+
+/// Three hundred endpoints with long names, each with something wrong.
+pub fn heavy() -> RunResult {
+    let names: Vec<String> = numbered(300).iter().map(|name| format!("{name}/{}", "x".repeat(80))).collect();
+    RunResult { verdict: Some(verdicts::hostile(&names)), ..run(&names, 30) }
 }
 
 /// Not one request.

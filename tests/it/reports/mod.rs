@@ -25,9 +25,9 @@ pub fn passed_result() -> RunResult {
     RunResult { verdict: Some(verdicts::passed()), ..cases::rich() }
 }
 
-/// One of very many endpoints.
-pub fn wide_result() -> RunResult {
-    cases::wide()
+/// One in which as much is wrong as can be told.
+pub fn heavy_result() -> RunResult {
+    cases::heavy()
 }
 
 /// One whose every text would rather be something else.

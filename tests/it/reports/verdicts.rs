@@ -75,7 +75,7 @@ fn verdict(status: Status, reasons: &[Reason]) -> Verdict {
     Verdict {
         status,
         reasons: reasons.to_vec(),
-        exit_status: u8::from(status == Status::Failed),
+        exit_status: if status == Status::Failed { 3 } else { 0 },
         findings: Vec::new(),
         checks: Vec::new(),
         deltas: Vec::new(),

@@ -135,7 +135,7 @@ impl World {
 fn operate(call: &mut Call, rest: &[&str]) -> Answered {
     let number = |text: &str| text.parse::<u64>().map_err(|_| Answer::not_found());
     match (call.asked.method.as_str(), rest) {
-        ("GET", []) => Ok(about::get(&call)),
+        ("GET", []) => Ok(about::get(call)),
         ("GET", ["issues", issue, "comments"]) => comment::list(call, number(issue)?),
         ("POST", ["issues", issue, "comments"]) => comment::create(call, number(issue)?),
         ("GET", ["issues", "comments", id]) => comment::get(call, number(id)?),

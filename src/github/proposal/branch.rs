@@ -74,7 +74,7 @@ pub(super) fn origin(contents: &Contents, branch: &Head, base: &Head) -> Result<
         let said =
             commit.message.lines().find_map(|line| line.strip_prefix(ORIGIN)).filter(|sha| is_sha(sha));
         let below = match (said, &commit.parents[..]) {
-            (Some(sha), _) => return Ok(contents.commit(sha).unwrap_or_else(|_| base.clone())),
+            (Some(sha), _) => return Ok(contents.commit_if_there(sha)?.unwrap_or_else(|| base.clone())),
             // Somebody merged the base into it.
             (None, [_, merged, ..]) => return contents.commit(merged),
             (None, [parent]) => parent,

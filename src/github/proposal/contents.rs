@@ -119,6 +119,16 @@ impl<'c> Contents<'c> {
         }
     }
 
+    /// A commit that somebody named; none where there is no such commit.
+    pub(super) fn commit_if_there(&self, sha: &str) -> Result<Option<Head>, ProposalError> {
+        match self.commit(sha) {
+            Err(ProposalError::Client { source, .. }) if matches!(source.status(), Some(404 | 422)) => {
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
+    }
+
     /// A commit by its name.
     pub(super) fn commit(&self, sha: &str) -> Result<Head, ProposalError> {
         let commit: Commit = self

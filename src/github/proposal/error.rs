@@ -107,7 +107,10 @@ impl ProposalError {
             }
             Self::Foreign { .. } | Self::OtherBase { .. } => Some("close it, or merge it".into()),
             Self::Lost(_) => Some("start the job again".into()),
-            Self::TooMuch(_) => Some("delete the branch: loadgate makes it anew".into()),
+            Self::TooMuch(_) => Some(
+                "a baseline holds a few dozen files; `loadgate/baseline` may be deleted, it is made anew"
+                    .into(),
+            ),
             Self::Folder(error) => error.hint().map(str::to_owned),
         }
     }

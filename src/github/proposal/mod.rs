@@ -18,7 +18,7 @@ use super::context::Host;
 use super::marker::Marker;
 use super::repository::{RunNumber, Slug};
 use crate::baseline::Baseline;
-use crate::baseline::defect::FolderError;
+use crate::baseline::defect::{Defect, FolderError};
 use crate::baseline::document;
 use crate::baseline::file;
 use crate::baseline::folder::Folder;
@@ -37,8 +37,11 @@ pub use error::ProposalError;
 pub const BRANCH: &str = "loadgate/baseline";
 /// What its first line calls it.
 const SERIES: &str = "baseline";
-/// How often it is tried where others change the branch meanwhile.
-const ATTEMPTS: u32 = 3;
+/// What would be valid.
+const FEW: &str = "a remembered run, which has a few KiB";
+/// How often it is tried where others change the branch meanwhile. Whoever loses lost to somebody who won, so
+/// that this many jobs may end at once.
+const ATTEMPTS: u32 = 10;
 /// Where the runs of one baseline are kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Home {
@@ -105,7 +108,7 @@ pub fn client(host: &Host) -> Result<Client, ProposalError> {
 
 /// A look at the repository: the base, and the new runs as files.
 struct Look<'c> {
-    contents: Contents<'c>,
+    contents: &'c Contents<'c>,
     base: Head,
     new: Vec<New>,
 }
@@ -113,22 +116,29 @@ struct Look<'c> {
 impl Proposal<'_> {
     /// Opens the pull request, adds to the one there is, or closes it.
     pub fn propose(&self, client: &Client) -> Result<Told, ProposalError> {
-        let base = self.base(client)?;
-        persistently(BRANCH, || request::propose(client, self, &base))
+        let (base, contents) = (self.base(client)?, self.contents(client));
+        persistently(BRANCH, || request::propose(client, (self, &contents), &base))
     }
 
     /// Commits the runs to the branch itself.
     pub fn commit(&self, client: &Client) -> Result<Told, ProposalError> {
-        let base = self.base(client)?;
-        persistently(&base, || self.commit_once(client, &base))
+        let (base, contents) = (self.base(client)?, self.contents(client));
+        persistently(&base, || self.commit_once(client, &contents, &base))
     }
 
     fn base(&self, client: &Client) -> Result<String, ProposalError> {
         self.base.map_or_else(|| base::default(client), |base| Ok(base.to_owned()))
     }
 
-    fn commit_once(&self, client: &Client, base: &str) -> Result<Told, ProposalError> {
-        let look = self.look(client, base)?;
+    /// What is known without being asked for.
+    fn contents<'c>(&self, client: &'c Client) -> Contents<'c> {
+        let contents = Contents::new(client);
+        self.homes.iter().for_each(|home| contents.know(&home.folder));
+        contents
+    }
+
+    fn commit_once(&self, client: &Client, contents: &Contents, base: &str) -> Result<Told, ProposalError> {
+        let look = self.look(contents, base)?;
         let change = self.change(&look, &Pending::default())?;
         let runs = words::count(&change.altered);
         let told = |outcome| Told { outcome, runs, strange: Vec::new() };
@@ -147,9 +157,7 @@ impl Proposal<'_> {
         }
     }
 
-    fn look<'c>(&self, client: &'c Client, base: &str) -> Result<Look<'c>, ProposalError> {
-        let contents = Contents::new(client);
-        self.homes.iter().for_each(|home| contents.know(&home.folder));
+    fn look<'c>(&self, contents: &'c Contents<'c>, base: &str) -> Result<Look<'c>, ProposalError> {
         let missing = || ProposalError::Place(format!("`{base}`, which is no branch on GitHub"));
         let base = contents.head(base)?.ok_or_else(missing)?;
         let new = self.runs.iter().map(|(folder, run)| new(folder, run)).collect::<Result<_, _>>()?;
@@ -181,7 +189,10 @@ impl Look<'_> {
         for (file, entry) in self.contents.files(&self.base.tree, folder)? {
             let Some(named) = document::kind(&file) else { continue };
             let path = format!("{folder}/{file}");
-            let bytes = self.contents.bytes(&entry)?.ok_or_else(|| ProposalError::TooMuch(path.clone()))?;
+            let Some(bytes) = self.contents.bytes(&entry)? else {
+                defects.push(Defect::whole(Path::new(&path), "is larger than 1 MiB", FEW));
+                continue;
+            };
             match file::of_text(Path::new(&path), &String::from_utf8_lossy(&bytes), named) {
                 Ok(document) => baseline.insert(named.1, document),
                 Err(found) => defects.extend(found),

@@ -3,7 +3,7 @@
 
 use super::branch::{self, Move};
 use super::change::Change;
-use super::contents::Head;
+use super::contents::{Contents, Head};
 use super::error::ProposalError;
 use super::pending::Pending;
 use super::pull::{Kept, Pull};
@@ -25,8 +25,12 @@ struct Sight {
 }
 
 /// Opens the pull request, adds to the one there is, or closes it.
-pub(super) fn propose(client: &Client, proposal: &Proposal, base: &str) -> Result<Told, ProposalError> {
-    let look = proposal.look(client, base)?;
+pub(super) fn propose(
+    client: &Client,
+    (proposal, contents): (&Proposal, &Contents),
+    base: &str,
+) -> Result<Told, ProposalError> {
+    let look = proposal.look(contents, base)?;
     let sight = Sight::read(client, &look, base)?;
     let change = proposal.change(&look, &sight.pending)?;
     let outcome = if change.added.is_empty() {
@@ -60,9 +64,9 @@ impl Sight {
             (branch, _) => branch.is_some(),
         };
         let counting = branch.as_ref().filter(|_| counts);
-        let origin = counting.map(|branch| branch::origin(&look.contents, branch, &look.base)).transpose()?;
+        let origin = counting.map(|branch| branch::origin(look.contents, branch, &look.base)).transpose()?;
         let pending = match (counting, &origin) {
-            (Some(branch), Some(origin)) => Pending::read(&look.contents, (branch, origin), &look.base)?,
+            (Some(branch), Some(origin)) => Pending::read(look.contents, (branch, origin), &look.base)?,
             _ => Pending::default(),
         };
         Ok(Self { open, branch, origin, pending })

@@ -1,7 +1,11 @@
 //! Others on the branch at the same time: jobs, people, and whoever may push.
 
+use std::process::Stdio;
+
 use super::{BRANCH, Scene, propose, said, written};
 use crate::baseline::FOLDER;
+use crate::github::mock::fault::{Effect, Fault};
+use crate::github::mock::repository::Repository;
 
 /// When people commit here.
 const DATE: &str = "2026-11-24T10:15:00Z";
@@ -48,7 +52,7 @@ fn a_job_that_is_always_slower_gives_up_and_says_so() {
     let scene = Scene::new();
     scene.proposed(0);
     let job = scene.night(1..2);
-    for minute in 2..5 {
+    for minute in 2..12 {
         let (path, run) = written(minute);
         scene.meanwhile("PATCH", "/git/refs/heads/loadgate/baseline", move |repository| {
             repository.push(BRANCH, &[(&path, Some(&run))]);
@@ -56,7 +60,67 @@ fn a_job_that_is_always_slower_gives_up_and_says_so() {
     }
     let step = job.step(&["baseline", "update", "1.json", "--pull-request"]);
     said(&step, 1, &["`loadgate/baseline` was changed by others each time", "start the job again"]);
-    assert_eq!(scene.minutes(BRANCH), ["00", "02", "03", "04"]);
+    let minutes = scene.minutes(BRANCH);
+    assert_eq!((minutes.len(), minutes.contains(&"01".to_owned())), (11, false));
+}
+
+#[test]
+fn jobs_of_a_matrix_that_end_at_once_all_get_their_run_in() {
+    let scene = Scene::new();
+    let jobs: Vec<_> =
+        (0..4).map(|minute| (scene.night(minute..minute + 1), format!("{minute}.json"))).collect();
+    let running: Vec<_> = jobs
+        .iter()
+        .map(|(job, result)| {
+            let mut command = job.workspace.command(&["baseline", "update", result, "--pull-request"]);
+            job.prepare(&mut command);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+        })
+        .collect();
+    for child in running {
+        let output = child.wait_with_output().expect("an end");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(scene.minutes(BRANCH), ["00", "01", "02", "03"]);
+    assert_eq!(scene.pull().title, "loadgate: baseline, 4 runs of browse on here");
+    assert_eq!(scene.pulls().len(), 1);
+}
+
+#[test]
+fn a_branch_that_is_given_up_is_looked_at_once_more() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let rejected = scene.pull().number;
+    scene.github.with(|repository| super::close(repository, rejected));
+    let job = scene.night(1..2);
+    // Another job gives it up a moment before.
+    let (path, run) = written(2);
+    scene.meanwhile("POST", "/git/commits", move |repository| {
+        let main = repository.git.branches["main"].clone();
+        repository.point(BRANCH, &main);
+        repository.push(BRANCH, &[(&path, Some(&run))]);
+    });
+    propose(&job, "1.json");
+    assert_eq!(scene.minutes(BRANCH), ["01", "02"]);
+}
+
+#[test]
+fn a_pull_request_that_gets_news_is_not_closed() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let (path, run) = written(0);
+    scene.github.with(|repository| repository.push("main", &[(&path, Some(&run))]));
+    let (path, run) = written(1);
+    let job = scene.night(0..1);
+    let news = move |repository: &mut Repository| {
+        repository.push(BRANCH, &[(&path, Some(&run))]);
+    };
+    // After the branch was read, and before it is read again.
+    let fault = Fault::new("GET", "/git/ref/heads/loadgate/baseline", Effect::Meanwhile(Box::new(news)));
+    scene.github.inject(fault.after(1));
+    propose(&job, "0.json");
+    assert_eq!(scene.minutes(BRANCH), ["00", "01"]);
+    assert_eq!(scene.pull().title, "loadgate: baseline, 1 run of browse on here");
 }
 
 #[test]

@@ -293,3 +293,47 @@ fn runs_made_by_hand_are_proposed_as_one_pull_request() {
     assert_eq!((runs(&github, "loadgate/baseline").len(), runs(&github, "main").len()), (2, 0));
     assert_eq!(runner.uploaded(300, "loadgate-report").len(), 0);
 }
+
+/// Two jobs' worth of the command that remembers the newest run.
+const REMEMBER: &str = "name: remember
+on: workflow_dispatch
+permissions: {}
+jobs:
+  remember:
+    runs-on: ubuntu-24.04
+    permissions: {contents: write, pull-requests: write}
+    steps:
+      - uses: actions/checkout@v7
+        with: {persist-credentials: false}
+      - uses: ./
+        with: {command: baseline update --pull-request, artifact: ''}
+";
+
+#[test]
+fn without_news_there_is_no_pull_request_and_one_that_has_been_merged_by_hand_is_closed() {
+    let (github, service) = (GitHub::start(), Demo::start(&[]));
+    github.admit(TOKEN, Identity::workflow());
+    let runner = Runner::new(&github, CONFIG);
+    runner.repository.write(".github/workflows/remember.yml", REMEMBER);
+    let run = runner.repository.run(&["run", "--quiet", "--host", &service.url]);
+    assert_eq!(run.code(), 0, "{}", run.stderr);
+    let payload = json!({"repository": {"full_name": "shop/api", "default_branch": "main"}});
+    let remember = |run| {
+        let play =
+            Play { workflow: "remember", event: "workflow_dispatch", payload: &payload, run, variables: &[] };
+        let played = runner.play(&play);
+        assert!(played.passed, "{}", played.text);
+        played.text
+    };
+    let open = || issues(&github).iter().filter(|issue| issue.open).count();
+    assert!(remember(400).contains("in a new pull request"), "news");
+    assert!(remember(401).contains("proposed already: 1 run"), "no news since");
+    assert_eq!((issues(&github).len(), open()), (1, 1));
+    // Somebody takes the file over without the pull request.
+    let path = runs(&github, "loadgate/baseline").remove(0);
+    let text = github.with(|repository| repository.git.file("loadgate/baseline", &path)).expect("a run");
+    github.with(|repository| repository.push("main", &[(&path, Some(&text))]));
+    assert!(remember(402).contains("closed, for nothing is left to merge"), "moot");
+    assert!(remember(403).contains("nothing to propose: GitHub has every run"), "no news");
+    assert_eq!((issues(&github).len(), open()), (1, 0));
+}

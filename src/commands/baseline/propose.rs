@@ -11,9 +11,15 @@ use crate::github::context::Context as Job;
 use crate::github::output::Outputs;
 use crate::github::proposal::{self, Home, Outcome, Proposal, ProposalError, Told, base};
 use crate::report::number;
+use crate::report::text::shorten;
 use crate::report::write::{data, note, plain};
 
 use super::error::Error;
+
+/// Files that are told one by one: whoever may push can put many there.
+const MOST_TOLD: usize = 20;
+/// Characters of what is told of one.
+const LONGEST: usize = 300;
 
 /// A way into the repository.
 pub struct Way {
@@ -67,8 +73,15 @@ impl Way {
     }
 
     fn tell(&self, told: &Told) -> Result<(), CommandError> {
-        for strange in &told.strange {
-            note(&plain(&format!("note: left out of the pull request: {strange}")));
+        for strange in told.strange.iter().take(MOST_TOLD) {
+            let strange = shorten(&plain(strange), LONGEST);
+            note(&format!("note: left out of the pull request: {strange}"));
+        }
+        if let Some(more) = told.strange.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+            note(&format!(
+                "note: left out of the pull request: {}",
+                number::counted_as(more as u64, "more file", "more files")
+            ));
         }
         let runs = number::counted(told.runs, "run");
         let said = match &told.outcome {

@@ -224,3 +224,29 @@ fn hostile_names_in_what_waits_stay_text() {
     assert!(body.contains("octocat") && !body.contains("@octocat") && !body.contains("a | b"), "{body}");
     assert_eq!(body.matches("\n<!--").count(), 0, "{body}");
 }
+
+#[test]
+fn very_much_that_does_not_belong_there_is_told_in_a_few_lines() {
+    let scene = Scene::new();
+    scene.proposed(0);
+    let paths: Vec<String> = (0..50).map(|index| format!("{index}{}.txt", "x".repeat(2_000))).collect();
+    let files: Vec<_> = paths.iter().map(|path| (path.as_str(), Some("x"))).collect();
+    scene.github.with(|repository| repository.push(BRANCH, &files));
+    let step = scene.proposed(1);
+    assert_eq!(step.stderr.matches("left out of the pull request: ").count(), 21, "{}", step.stderr);
+    assert!(step.stderr.contains("left out of the pull request: 30 more files"), "{}", step.stderr);
+    assert!(step.stderr.len() < 10_000);
+    assert_eq!(scene.files(BRANCH).keys().filter(|path| path.contains("xxx")).count(), 0);
+}
+
+#[test]
+fn a_run_that_was_removed_from_the_base_does_not_come_back() {
+    let scene = Scene::new();
+    let (path, run) = written(0);
+    scene.github.with(|repository| repository.push("main", &[(&path, Some(&run))]));
+    scene.proposed(1);
+    assert_eq!(scene.minutes(BRANCH), ["00", "01"]);
+    scene.github.with(|repository| repository.push("main", &[(&path, None)]));
+    scene.proposed(2);
+    assert_eq!(scene.minutes(BRANCH), ["01", "02"]);
+}

@@ -9,7 +9,6 @@ pub mod variables;
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands::{demo_api, target_guard};
@@ -121,10 +120,10 @@ pub struct RunArgs {
     #[arg(long, env = "LOADGATE_LIVE", value_name = "ADDR", num_args = 0..=1, default_missing_value = "true", default_value = "false", hide_default_value = true)]
     pub live: Place,
     /// No progress, only the summary
-    #[arg(short, long, env = "LOADGATE_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(short, long, env = "LOADGATE_QUIET", value_parser = variables::switch)]
     pub quiet: bool,
     /// Start even where the environment is protected
-    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = variables::switch)]
     pub allow_protected: bool,
     /// Look again, on another machine, at what this result flagged
     #[arg(long, env = "LOADGATE_CONFIRM", value_name = "RESULT", value_hint = ValueHint::AnyPath)]
@@ -194,6 +193,7 @@ pub enum ReportFormat {
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// The scenario; without it, the default of the configuration
+    #[arg(env = "LOADGATE_SCENARIO")]
     pub scenario: Option<String>,
     /// Which plan
     #[command(flatten)]
@@ -202,6 +202,6 @@ pub struct CheckArgs {
     #[arg(long)]
     pub trace: bool,
     /// Start even where the environment is protected
-    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = variables::switch)]
     pub allow_protected: bool,
 }

@@ -84,6 +84,9 @@ pub enum Error {
     /// What a fork has measured cannot be told.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// The verdict has been told; something that follows it could not be done.
+    #[error(transparent)]
+    AfterVerdict(Box<Error>),
     /// Nothing to publish to.
     #[error("this is no job of GitHub Actions: there is nothing to publish to")]
     NoJob,
@@ -126,6 +129,7 @@ impl Error {
             Self::Proposal(error) => error.exit_status(),
             Self::Selftest(error) => error.exit_status(),
             Self::Relay(error) => error.exit_status(),
+            Self::AfterVerdict(error) => error.exit_status(),
             Self::Target(_)
             | Self::Load(_)
             | Self::Result(_)
@@ -144,6 +148,9 @@ impl Error {
         }
         if let Self::Usage(text) = self {
             return text.clone();
+        }
+        if let Self::AfterVerdict(error) = self {
+            return error.report(color);
         }
         // Most of these name something that comes from files of others.
         let shown = |text: String| match self {
@@ -188,6 +195,7 @@ impl Error {
             Self::Selftest(error) => Some(error.hint()),
             Self::Demo(error) => Some(error.hint().into()),
             Self::Relay(error) => error.hint(),
+            Self::AfterVerdict(error) => error.hint(),
             Self::Live(error) => error.hint().map(str::to_owned),
             Self::Usage(_)
             | Self::Config { .. }

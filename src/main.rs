@@ -26,7 +26,7 @@ fn failed(error: &Error, command: Option<&Command>) -> ExitCode {
     write::error(variables::color(), |color| error.report(color));
     publish::failed(error);
     if let Some(Command::Run(args)) = command {
-        publish::issue::of_error(args, error);
+        publish::missed(args, error);
     }
     ExitCode::from(error.exit_status())
 }

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand, ValueHint, value_parser};
 
-use super::{ConfigArgs, PlanArgs};
+use super::{ConfigArgs, PlanArgs, variables};
 
 /// `baseline` and what to do with it.
 #[derive(Debug, Clone, Args)]
@@ -72,10 +71,10 @@ pub struct UpdateArgs {
     #[command(flatten)]
     pub plan: PlanArgs,
     /// No progress
-    #[arg(short, long, env = "LOADGATE_QUIET", value_parser = FalseyValueParser::new())]
+    #[arg(short, long, env = "LOADGATE_QUIET", value_parser = variables::switch)]
     pub quiet: bool,
     /// Start even where the environment is protected
-    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = variables::switch)]
     pub allow_protected: bool,
 }
 
@@ -84,10 +83,10 @@ pub struct UpdateArgs {
 pub struct WayArgs {
     /// Propose what is remembered in one pull request on GitHub, which later updates add to
     // Of two variables, one may say `false`: that both are wanted is found later.
-    #[arg(long, env = "LOADGATE_PULL_REQUEST", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LOADGATE_PULL_REQUEST", value_parser = variables::switch)]
     pub pull_request: bool,
     /// Commit what is remembered to the branch of the job, through GitHub
-    #[arg(long, env = "LOADGATE_COMMIT", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LOADGATE_COMMIT", value_parser = variables::switch)]
     pub commit: bool,
 }
 
@@ -101,7 +100,7 @@ pub struct AcceptArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// The scenario; without it, the default of the configuration
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "LOADGATE_SCENARIO", value_name = "NAME")]
     pub scenario: Option<String>,
     /// The environment; without it, the default of the configuration
     #[arg(short, long, visible_alias = "env", env = "LOADGATE_ENVIRONMENT", value_name = "NAME")]

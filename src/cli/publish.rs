@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::ConfigArgs;
+use super::{ConfigArgs, variables};
 
 /// How a result is told to GitHub.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +16,7 @@ pub struct PublicationArgs {
     #[arg(long, env = "LOADGATE_COMMENT_ID", value_name = "NAME")]
     pub comment_id: Option<String>,
     /// Keep one issue open while this fails, as a nightly run does
-    #[arg(long, env = "LOADGATE_ISSUE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "LOADGATE_ISSUE", value_parser = variables::switch)]
     pub issue: bool,
 }
 

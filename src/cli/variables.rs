@@ -17,3 +17,24 @@ pub fn image() -> Image {
 pub fn color() -> Color {
     if lookup("NO_COLOR").is_none_or(|value| value.is_empty()) { Color::Always } else { Color::Never }
 }
+
+/// What a variable says that stands for a flag without a value; set to nothing it is as good as unset. A slip is
+/// an error: it must not switch anything on.
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_lowercase().as_str() {
+        "" | "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
+        "1" | "true" | "yes" | "on" | "y" | "t" => Ok(true),
+        _ => Err("valid: true, false".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_switches_nothing_on() {
+        assert_eq!((switch("true"), switch("ON"), switch("")), (Ok(true), Ok(true), Ok(false)));
+        assert!(switch("flase").is_err() && switch("maybe").is_err());
+    }
+}

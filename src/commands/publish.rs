@@ -3,34 +3,35 @@
 
 pub(super) mod comment;
 mod failure;
-pub mod issue;
+mod issue;
+mod subject;
 
 use std::path::Path;
 
 use crate::baseline::folder::Folder;
 use crate::baseline::run::Run;
-use crate::cli::ConfigArgs;
 use crate::cli::publish::{PublicationArgs, PublishArgs};
+use crate::cli::{ConfigArgs, RunArgs};
 use crate::commands::{plan, relay};
 use crate::config::file::locate;
 use crate::config::render::Color;
 use crate::error::Error;
 use crate::github::annotation::{self, Annotation, Places};
+use crate::github::client::Client;
 use crate::github::command::{Command, Level};
-use crate::github::comment::Room;
 use crate::github::context::{Context, Place};
 use crate::github::marker::Marker;
 use crate::github::output::{Ended, Outputs, Paths};
-use crate::github::repository::{RunNumber, Slug};
+use crate::github::repository::{RunNumber, Slug, is_sha};
 use crate::github::summary;
-use crate::github::trail::Step;
-use crate::report::comment::trail::Past;
-use crate::report::comment::{About, ROOM, Source};
+use crate::report::comment::{About, Source};
 use crate::report::document::Document;
 use crate::report::markdown::{self, section};
 use crate::report::write::{self, Reader};
 use crate::result::file;
 use crate::result::schema::RunResult;
+
+pub(super) use subject::Subject;
 
 /// Publishes a stored result. Exit status 0: the verdict has been told by the run itself.
 pub fn run(args: &PublishArgs) -> Result<u8, Error> {
@@ -72,16 +73,30 @@ pub fn usage(said: &clap::Error) -> Option<Error> {
     told.then(|| Error::Usage(said.to_string().trim_end().to_owned()))
 }
 
-/// Tells that a command could not do its work, and why, where this is a job of Actions.
+/// Tells that a command could not do its work, and why, where this is a job of Actions. Where a result was told
+/// already, that stays.
 pub fn failed(error: &Error) {
     let job = Context::read();
     if job.place == Place::Elsewhere {
         return;
     }
+    if let Error::AfterVerdict(error) = error {
+        return announce(Level::Error, error.report(Color::Never).trim_start_matches("error: "));
+    }
     outputs(&job, &Outputs::without_result(Ended::Error, error.exit_status()));
     let text = error.report(Color::Never);
     summarise(&job, &|room| failure::summary(&text, room));
     say(&annotation::limited(&failure::annotations(error, &job)));
+}
+
+/// Tells pull request or issue that a run could not do its work, and why.
+pub fn missed(args: &RunArgs, error: &Error) {
+    let publication = Publication::of_job(&args.publication, &args.plan.source);
+    let Some(publication) = publication.filter(|_| !matches!(error, Error::AfterVerdict(_))) else { return };
+    match Subject::of_error(args, error) {
+        Some(subject) => publication.keep(&subject),
+        None => write::note("no comment, no issue: nothing says what this run is called"),
+    }
 }
 
 /// How a result is told, and where.
@@ -111,11 +126,30 @@ impl<'a> Publication<'a> {
         summarise(&self.job, &|_| "# INTERRUPTED\n\nstopped before the load began\n".to_owned());
     }
 
-    /// Brings what GitHub keeps about it up to date.
+    /// Brings what GitHub keeps about it up to date. Nothing of a run that was stopped from outside.
     pub fn post(&self, result: &RunResult) {
-        comment::post(self, result);
-        if self.args.issue {
-            issue::of_result(self, result);
+        if !result.interrupted {
+            self.keep(&Subject::of_result(result));
+        }
+    }
+
+    fn keep(&self, subject: &Subject) {
+        let (number, issue) = (comment::wanted(self), issue::wanted(self));
+        if number.is_none() && !issue {
+            return;
+        }
+        let client = match Client::open(&self.job.host) {
+            Ok(client) => client,
+            Err(error) => {
+                let what = if number.is_some() { "no comment" } else { "no issue" };
+                return comment::failed(what, &error, error.hint(comment::PERMISSION));
+            }
+        };
+        if let Some(number) = number {
+            comment::keep(self, &client, number, subject);
+        }
+        if issue {
+            issue::keep(self, &client, subject);
         }
     }
 
@@ -137,21 +171,27 @@ impl<'a> Publication<'a> {
         Some((self.job.in_repository(&path)?, text))
     }
 
-    fn about(&self, head: Option<String>) -> About {
-        About { summary_url: self.job.run_url(), head, trail: Vec::new(), source: Source::Own }
+    fn about(&self, subject: &Subject) -> About {
+        About {
+            summary_url: self.job.run_url(),
+            head: self.sha(subject),
+            trail: Vec::new(),
+            source: Source::Own,
+        }
     }
 
-    fn marker(&self, result: &RunResult) -> Marker {
-        self.marker_of(&result.name, &result.scenario, &result.environment)
-    }
-
-    fn marker_of(&self, name: &str, scenario: &str, environment: &str) -> Marker {
-        let called = || format!("{name}-{scenario}-{environment}");
+    fn marker(&self, subject: &Subject) -> Marker {
+        let called = || subject.called.join("-");
         Marker {
             id: Slug::of(&self.args.comment_id.clone().unwrap_or_else(called)),
             run: self.job.run.unwrap_or(RunNumber { id: 0, attempt: 1 }),
-            sha: self.job.git.sha.clone(),
+            sha: self.sha(subject),
         }
+    }
+
+    /// The commit that was measured; a stored result may be of another than this job.
+    fn sha(&self, subject: &Subject) -> Option<String> {
+        subject.sha.clone().filter(|sha| is_sha(sha)).or_else(|| self.job.git.sha.clone())
     }
 }
 
@@ -172,20 +212,6 @@ fn summarise(job: &Context, render: &dyn Fn(usize) -> String) {
 fn say(annotations: &[Annotation]) {
     for annotation in annotations {
         annotation.command().say();
-    }
-}
-
-/// What is told, after these earlier verdicts.
-fn after(about: &About, trail: &[Step]) -> About {
-    let past = |step: &Step| Past { status: step.status, sha: step.sha.clone(), day: step.day };
-    About { trail: trail.iter().map(past).collect(), ..about.clone() }
-}
-
-/// The room of a text, in a first and in a second attempt.
-fn room(room: Room) -> section::Room {
-    match room {
-        Room::Whole => ROOM,
-        Room::Bytes(bytes) => section::Room::of_bytes(bytes),
     }
 }
 

@@ -1,8 +1,9 @@
-//! `loadgate publish --run-id`: the comment on the pull request of a fork, whose own job cannot write. Nothing
-//! of the artifact becomes an output, an annotation or a file.
+//! `loadgate publish --run-id`: the comment on the pull request of a fork, whose own job cannot write. What
+//! the artifact holds becomes no output and no file; a refusal quotes it, escaped.
 
 use crate::cli::publish::PublishArgs;
-use crate::commands::publish::comment::{self, PERMISSION, body};
+use crate::commands::publish::Subject;
+use crate::commands::publish::comment::{self, PERMISSION};
 use crate::error::Error;
 use crate::github::client::Client;
 use crate::github::comment::{Policy, Post};
@@ -34,9 +35,10 @@ fn relay(args: &PublishArgs, id: u64, job: &Context) -> Result<(), Stopped> {
     let client = client.map_err(|source| RelayError::Asked { permission: PERMISSION, source })?;
     let number = measured.pull(&client)?;
     let result = measured.result(&client, &args.artifact)?;
-    let Some(verdict) = result.verdict.as_ref().filter(|_| !result.interrupted) else {
+    if result.interrupted || result.verdict.is_none() {
         return Err(Skipped::Interrupted.into());
-    };
+    }
+    let subject = Subject::of_result(&result);
     let about = About {
         summary_url: job.host.run_url(measured.number()),
         head: result.git.sha.clone(),
@@ -46,9 +48,9 @@ fn relay(args: &PublishArgs, id: u64, job: &Context) -> Result<(), Stopped> {
     let post = Post {
         number,
         marker: measured.marker(&args.artifact, args.publication.comment_id.as_deref()),
-        status: verdict.status,
-        news: comment::news(verdict),
-        body: &|trail, room| body(&result, &about, trail, room),
+        status: subject.status(),
+        news: subject.news(),
+        body: &|trail, room| subject.comment(&about, trail, room),
     };
     // All that took a while, and whoever has pushed since is not to be told of what is no more.
     if measured.pull(&client)? != number {

@@ -39,11 +39,14 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let publication = Publication::of_job(&args.publication, &args.plan.source);
     let told = told(&outcome, publication.as_ref());
     runtime.block_on(stop(target));
-    if let (Outcome::Measured(measured), Some(publication)) = (&outcome, &publication) {
+    if let (Outcome::Measured(measured), Some(publication)) = (&outcome, &publication)
+        && shutdown.now().is_none()
+    {
         publication.post(&measured.result);
     }
     runtime.block_on(onlookers.leave(&shutdown));
-    outcome.written().and(told).map(|()| exit_status)
+    let after_verdict = |error| Error::AfterVerdict(Box::new(error));
+    outcome.written().and(told).map(|()| exit_status).map_err(after_verdict)
 }
 
 /// Tells what came of a run to who waits for it: nothing that follows may keep it from them, for a job that is

@@ -12,8 +12,8 @@ use crate::result::verdict::{Check, Status};
 
 use super::command::{Command, Level};
 
-/// The runner shows ten of each level in a step, and a composite action is one step; the last says how many
-/// more there are.
+/// The runner shows ten of each level in a step, and a composite action is one step. One is left for what cannot
+/// be published, and the last of the others says how many more there are.
 const MOST_OF_A_LEVEL: usize = 9;
 /// The runner cuts after 4,096.
 const LONGEST_MESSAGE: usize = 4_000;
@@ -53,7 +53,8 @@ impl Annotation {
             None => (None, None),
         };
         let title = Some(text::printable(&self.title));
-        let message = shorten(&text::printable(&self.message), LONGEST_MESSAGE);
+        let lines: Vec<_> = self.message.trim_end().lines().map(text::printable_line).collect();
+        let message = shorten(&lines.join("\n"), LONGEST_MESSAGE);
         Command::annotation(self.level, &[("file", file), ("line", line), ("title", title)], &message)
     }
 }
@@ -102,16 +103,16 @@ fn of_delta(delta: &Delta, places: &Places) -> Option<Annotation> {
     Some(Annotation { level, place, title: comparison::subject(delta), message: comparison::outcome(delta) })
 }
 
-/// At most ten of each level, of which the last tells how many are not shown.
+/// At most nine of each level, of which the last tells how many are not shown.
 pub fn limited(all: &[Annotation]) -> Vec<Annotation> {
     let levels = [Level::Error, Level::Warning, Level::Notice];
     levels
         .into_iter()
         .flat_map(|level| {
             let mut of_level: Vec<_> = all.iter().filter(|it| it.level == level).cloned().collect();
-            if of_level.len() > MOST_OF_A_LEVEL + 1 {
-                let more = of_level.len() - MOST_OF_A_LEVEL;
-                of_level.truncate(MOST_OF_A_LEVEL);
+            if of_level.len() > MOST_OF_A_LEVEL {
+                let more = of_level.len() - (MOST_OF_A_LEVEL - 1);
+                of_level.truncate(MOST_OF_A_LEVEL - 1);
                 of_level.push(Annotation::general(
                     level,
                     "loadgate",
@@ -150,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn ten_of_a_level_are_shown_and_the_last_counts_the_others() {
+    fn nine_of_a_level_are_shown_and_the_last_counts_the_others() {
         let many = |n| vec![Annotation::general(Level::Error, "t", "m"); n];
-        assert_eq!(limited(&many(10)).len(), 10);
+        assert_eq!(limited(&many(9)), many(9));
         let cut = limited(&[many(12), vec![Annotation::general(Level::Warning, "t", "m")]].concat());
-        assert_eq!(cut.len(), 11);
-        assert_eq!(cut[9].message, "+3 more, see the summary");
-        assert_eq!(cut[10].level, Level::Warning);
+        assert_eq!(cut.len(), 10);
+        assert_eq!(cut[8].message, "+4 more, see the summary");
+        assert_eq!(cut[9].level, Level::Warning);
     }
 }

@@ -30,8 +30,8 @@ pub struct Post<'a> {
     pub number: u64,
     /// The first line.
     pub marker: Marker,
-    /// How the run ended.
-    pub status: Status,
+    /// How the run ended; none where it did not get to a verdict.
+    pub status: Option<Status>,
     /// Whether there is anything to say that was not said by silence.
     pub news: News,
     /// The text below, after these earlier verdicts.
@@ -77,7 +77,7 @@ impl Post<'_> {
             return Ok(Posted::Newer(newest.run));
         }
         let posted = self.update(client, &newest.item)?;
-        retire(client, &own[1..], &newest.item)?;
+        retire(client, &own[1..], &newest.item);
         Ok(posted)
     }
 
@@ -99,38 +99,42 @@ impl Post<'_> {
         let send = |body: &str| client.create(&route, &json!({ "body": body }), &made);
         let created = self.text().fitted(&Trail::default(), &send)?;
         // Another job may have found none either.
-        let own = self.own(client)?;
-        if let Some(newest) = own.first() {
-            retire(client, &own[1..], &newest.item)?;
+        if let Ok(own) = self.own(client)
+            && let Some(newest) = own.first()
+        {
+            retire(client, &own[1..], &newest.item);
         }
         Ok(Posted::Created(created.html_url))
     }
 
     fn update(&self, client: &Client, comment: &Item) -> Result<Posted, ClientError> {
         let route = client.route(&["issues", "comments", &comment.id.to_string()]);
-        let send = |body: &str| client.patch::<Item>(&route, &json!({ "body": body }));
-        let updated = self.text().brought_to(comment, &send);
+        let text = self.text();
+        let still = || text.still(client, &route);
+        let send = |body: &str| client.patch_while::<Item>(&route, &json!({ "body": body }), &still);
+        let updated = text.brought_to(comment, &send);
         match updated {
             Ok(Some(updated)) => Ok(Posted::Updated(updated.html_url)),
             Ok(None) => Ok(Posted::Unchanged(comment.html_url.clone())),
             // It was deleted after it was listed.
             Err(error) if error.status() == Some(404) => self.create(client),
+            Err(ClientError::Overtaken(run)) => Ok(Posted::Newer(run)),
             Err(error) => Err(error),
         }
     }
 
     fn text(&self) -> Text<'_> {
-        Text { marker: &self.marker, status: Some(self.status), body: self.body }
+        Text { marker: &self.marker, status: self.status, body: self.body }
     }
 }
 
-/// Takes comments out of use: without their first line they are never found again.
-fn retire(client: &Client, others: &[Own], newest: &Item) -> Result<(), ClientError> {
+/// Takes comments out of use: without their first line they are never found again. What is left for the next
+/// run to take out of use is no reason to fail.
+fn retire(client: &Client, others: &[Own], newest: &Item) {
     for Own { item, .. } in others {
         let route = client.route(&["issues", "comments", &item.id.to_string()]);
         let body =
             format!("Two jobs ran at once; the result is in [the other comment]({}).", newest.html_url);
-        client.patch::<Item>(&route, &json!({ "body": body }))?;
+        let _ = client.patch::<Item>(&route, &json!({ "body": body }));
     }
-    Ok(())
 }

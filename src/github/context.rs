@@ -12,8 +12,6 @@ use crate::result::schema::Git;
 const API: &str = "https://api.github.com";
 /// The pages of github.com.
 const SERVER: &str = "https://github.com";
-/// Its pull requests get a token that cannot write, as forks do.
-pub(super) const DEPENDABOT: &str = "dependabot[bot]";
 
 /// Where a job runs.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +30,6 @@ pub struct Context {
     pub run: Option<RunNumber>,
     /// The files that the runner reads after the step.
     pub files: Files,
-    /// Who started it.
-    pub actor: String,
     /// The folder that the repository is checked out to.
     pub workspace: Option<PathBuf>,
     /// The branch or tag that the job runs on, without what comes before its name.
@@ -94,7 +90,6 @@ impl Context {
                 output: path(&given, "GITHUB_OUTPUT"),
                 summary: path(&given, "GITHUB_STEP_SUMMARY"),
             },
-            actor: given("GITHUB_ACTOR").unwrap_or_default(),
             workspace: path(&given, "GITHUB_WORKSPACE"),
             ref_name: given("GITHUB_REF_NAME"),
             default_branch: None,
@@ -130,9 +125,9 @@ impl Context {
         self.default_branch = told.default_branch;
     }
 
-    /// Whether the token of this job can only read: GitHub gives such to forks and to Dependabot.
+    /// Whether the token of this job can only read: GitHub gives such to forks.
     pub fn is_read_only(&self) -> bool {
-        self.git.fork || (matches!(self.event, Event::PullRequest(_)) && self.actor == DEPENDABOT)
+        self.git.fork
     }
 
     /// The page of this run; none outside of Actions.

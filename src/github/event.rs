@@ -82,16 +82,6 @@ pub struct WorkflowRun {
     /// When this attempt began.
     #[serde(default)]
     pub run_started_at: Option<String>,
-    /// Who started it, the first time.
-    #[serde(default)]
-    pub actor: Option<Account>,
-}
-
-/// A person or an app.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Account {
-    /// What it is called.
-    pub login: String,
 }
 
 /// The event, and the branch that its repository calls its default.

@@ -85,10 +85,14 @@ impl Notice<'_> {
             return Ok(Told::Newer(newest.run));
         }
         let told = match self.finding() {
-            Finding::Good => self.close(client, &newest.item)?,
-            Finding::Bad | Finding::Open => self.update(client, &newest.item)?,
+            Finding::Good => self.close(client, &newest.item),
+            Finding::Bad | Finding::Open => self.update(client, &newest.item),
         };
-        retire(client, &own[1..], &newest.item)?;
+        if let Err(ClientError::Overtaken(run)) = told {
+            return Ok(Told::Newer(run));
+        }
+        let told = told?;
+        retire(client, &own[1..], &newest.item);
         Ok(told)
     }
 
@@ -114,9 +118,10 @@ impl Notice<'_> {
         let send = |body: &str| client.create(&route, &json!({ "title": self.title, "body": body }), &made);
         let opened: Item = self.text().fitted(&Trail::default(), &send)?;
         // Another job may have found none either.
-        let own = self.own(client, &list)?;
-        if let Some(newest) = own.first() {
-            retire(client, &own[1..], &newest.item)?;
+        if let Ok(own) = self.own(client, &list)
+            && let Some(newest) = own.first()
+        {
+            retire(client, &own[1..], &newest.item);
         }
         Ok(Told::Opened(opened.html_url))
     }
@@ -131,8 +136,10 @@ impl Notice<'_> {
 
     fn update(&self, client: &Client, issue: &Item) -> Result<Told, ClientError> {
         let route = client.route(&["issues", &issue.number.to_string()]);
-        let updated = self.text().brought_to(issue, &|body| client.patch(&route, &json!({ "body": body })));
-        Ok(match updated? {
+        let text = self.text();
+        let still = || text.still(client, &route);
+        let send = |body: &str| client.patch_while(&route, &json!({ "body": body }), &still);
+        Ok(match text.brought_to(issue, &send)? {
             Some(Item { html_url, .. }) => Told::Updated(html_url),
             None => Told::Unchanged(issue.html_url.clone()),
         })
@@ -150,8 +157,11 @@ impl Notice<'_> {
         };
         client.create::<Value>(&comments, &json!({ "body": green }), &said)?;
         let (route, trail) = (client.route(&["issues", &number]), issue.trail(self.marker.run));
-        let closed: Item = self.text().fitted(&trail, &|body| {
-            client.patch(&route, &json!({ "body": body, "state": "closed", "state_reason": "completed" }))
+        let text = self.text();
+        let still = || text.still(client, &route);
+        let closed: Item = text.fitted(&trail, &|body| {
+            let body = json!({ "body": body, "state": "closed", "state_reason": "completed" });
+            client.patch_while(&route, &body, &still)
         })?;
         Ok(Told::Closed(closed.html_url))
     }
@@ -167,15 +177,15 @@ fn listed(client: &Client, state: &str) -> Route {
     client.route(&["issues"]).with("state", state).with("sort", "updated").with("direction", "desc")
 }
 
-/// Closes issues that say the same as another; without their first line they are never found again.
-fn retire(client: &Client, others: &[Own], newest: &Item) -> Result<(), ClientError> {
+/// Closes issues that say the same as another; without their first line they are never found again. What is
+/// left for the next run to close is no reason to fail.
+fn retire(client: &Client, others: &[Own], newest: &Item) {
     for Own { item, .. } in others {
         let route = client.route(&["issues", &item.number.to_string()]);
         let body = format!("Two jobs ran at once; it is told in [the other issue]({}).", newest.html_url);
         let body = json!({ "body": body, "state": "closed", "state_reason": "not_planned" });
-        client.patch::<Item>(&route, &body)?;
+        let _ = client.patch::<Item>(&route, &body);
     }
-    Ok(())
 }
 
 /// What to do where an issue cannot be told.

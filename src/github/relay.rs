@@ -6,7 +6,7 @@ pub mod error;
 
 use super::artifact;
 use super::client::{Client, chain};
-use super::context::{Context, DEPENDABOT};
+use super::context::Context;
 use super::event::{Event, PullRequest, WorkflowRun};
 use super::marker::Marker;
 use super::repository::{RunNumber, Slug};
@@ -42,8 +42,7 @@ impl<'a> Measured<'a> {
         let (Some(repository), Some(branch)) = (&run.head_repository, &run.head_branch) else {
             return Err(Skipped::Gone.into());
         };
-        let by_dependabot = run.actor.as_ref().is_some_and(|actor| actor.login == DEPENDABOT);
-        if *repository == run.repository && !by_dependabot {
+        if *repository == run.repository {
             return Err(Skipped::Own.into());
         }
         Ok(Self { run, repository: &repository.full_name, branch })

@@ -121,16 +121,21 @@ impl Text<'_> {
         })
     }
 
+    /// Whether no later run has written this item meanwhile.
+    pub(super) fn still(&self, client: &Client, route: &Route) -> Result<(), ClientError> {
+        let there: Item = client.get(route)?;
+        let run = there.body.as_deref().and_then(|body| marker::run_of(&self.marker.id, body));
+        match run {
+            Some(run) if run > self.marker.run => Err(ClientError::Overtaken(run)),
+            _ => Ok(()),
+        }
+    }
+
     fn text(&self, trail: &Trail, room: Room) -> String {
         let body = (self.body)(&trail.0, room);
         let sha = self.marker.sha.clone().unwrap_or_default();
-        let step = self.status.map(|status| Step {
-            run: self.marker.run,
-            status,
-            sha,
-            day: Some(TimeZone::UTC.to_datetime(clock::now_utc()).date()),
-        });
-        let trail = step.into_iter().fold(trail.clone(), Trail::with);
+        let day = Some(TimeZone::UTC.to_datetime(clock::now_utc()).date());
+        let trail = trail.clone().with(Step { run: self.marker.run, status: self.status, sha, day });
         format!("{}\n{}\n{body}", self.marker, trail.line())
     }
 }

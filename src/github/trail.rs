@@ -13,12 +13,13 @@ const LONGEST: usize = 10;
 const BEGIN: &str = "<!-- loadgate:trail";
 const END: &str = " -->";
 /// How each status is written.
-const WORDS: [(Status, &str); 5] = [
-    (Status::Passed, "passed"),
-    (Status::Failed, "failed"),
-    (Status::Inconclusive, "inconclusive"),
-    (Status::Invalid, "invalid"),
-    (Status::Interrupted, "interrupted"),
+const WORDS: [(Option<Status>, &str); 6] = [
+    (Some(Status::Passed), "passed"),
+    (Some(Status::Failed), "failed"),
+    (Some(Status::Inconclusive), "inconclusive"),
+    (Some(Status::Invalid), "invalid"),
+    (Some(Status::Interrupted), "interrupted"),
+    (None, "error"),
 ];
 
 /// The verdict of a run.
@@ -26,8 +27,8 @@ const WORDS: [(Status, &str); 5] = [
 pub struct Step {
     /// The run.
     pub run: RunNumber,
-    /// How it ended.
-    pub status: Status,
+    /// How it ended; none where it did not get to a verdict.
+    pub status: Option<Status>,
     /// The commit, short; empty where that is not known.
     pub sha: String,
     /// When it was told, UTC; none where a line of an earlier version does not say.
@@ -72,7 +73,7 @@ impl Trail {
     }
 }
 
-fn word(status: Status) -> &'static str {
+fn word(status: Option<Status>) -> &'static str {
     WORDS.iter().find(|(known, _)| *known == status).map_or("", |(_, word)| word)
 }
 
@@ -88,7 +89,8 @@ fn step(text: &str) -> Option<Step> {
 mod tests {
     use super::*;
 
-    fn step(id: u64, status: Status) -> Step {
+    fn step(id: u64, status: impl Into<Option<Status>>) -> Step {
+        let status = status.into();
         Step {
             run: RunNumber { id, attempt: 1 },
             status,

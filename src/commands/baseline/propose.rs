@@ -10,6 +10,7 @@ use crate::error::Error as CommandError;
 use crate::github::context::Context as Job;
 use crate::github::output::Outputs;
 use crate::github::proposal::{self, Home, Outcome, Proposal, ProposalError, Told, base};
+use crate::github::summary;
 use crate::report::number;
 use crate::report::text::shorten;
 use crate::report::write::{data, note, plain};
@@ -93,10 +94,19 @@ impl Way {
             Outcome::Committed(branch) => format!("committed: {runs}, to {branch}"),
         };
         data(&(plain(&said) + "\n"))?;
+        self.summary(&said);
         if let Outcome::Opened(url) | Outcome::Updated(url) | Outcome::Unchanged(url) = &told.outcome {
             self.output(url);
         }
         Ok(())
+    }
+
+    /// For whoever opens the job. A link is found in it by the page.
+    fn summary(&self, said: &str) {
+        let Some(path) = &self.job.files.summary else { return };
+        if let Err(error) = summary::append(path, &|_| format!("# Baseline\n\n{}\n", plain(said))) {
+            note(&plain(&format!("warning: no summary is written: {error}")));
+        }
     }
 
     /// For later steps of the job. They can do without.

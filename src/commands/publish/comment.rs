@@ -1,48 +1,49 @@
-//! The comment of a pull request, from a result.
+//! The comment of a pull request: whether there is one to keep, and what became of it.
 
 use crate::cli::publish::CommentPolicy;
 use crate::github::client::{Client, ClientError};
 use crate::github::command::Level;
-use crate::github::comment::{News, Policy, Post, Posted, Room};
+use crate::github::comment::{Policy, Post, Posted};
 use crate::github::event::Event;
-use crate::github::trail::Step;
-use crate::report::comment::{self, About};
 use crate::report::write;
-use crate::result::schema::RunResult;
-use crate::result::verdict::{Status, Verdict};
 
-use super::{Publication, after, announce, note, room};
+use super::{Publication, Subject, announce, note};
 
 /// What a comment needs.
 pub const PERMISSION: &str = "pull-requests: write";
 
-/// Brings the comment up to date, where this is a job of a pull request.
-pub fn post(publication: &Publication, result: &RunResult) {
+/// The pull request that is to be told; none where this is no job of one, or its token cannot write.
+pub fn wanted(publication: &Publication) -> Option<u64> {
     let job = &publication.job;
-    let Event::PullRequest(pull) = &job.event else { return };
-    let (policy, Some(verdict)) = (policy(publication.args.comment), &result.verdict) else { return };
-    if policy == Policy::Never || result.interrupted {
-        return;
+    if publication.args.comment == CommentPolicy::Never {
+        return None;
     }
-    if job.is_read_only() {
-        announce(
+    match &job.event {
+        Event::PullRequest(_) if job.is_read_only() => announce(
             Level::Notice,
-            "no comment: the token of a fork's or Dependabot's pull request can only read; \
-                 the result is in the summary, and a workflow that follows this one can comment \
-                 with `loadgate publish --run-id`",
-        );
-        return;
+            "no comment: the token of a fork's pull request can only read; the result is in the summary, and a \
+             workflow that follows this one can comment with `loadgate publish --run-id`",
+        ),
+        Event::PullRequest(pull) => return Some(pull.number),
+        Event::Unreadable => job.warnings.iter().for_each(|warning| {
+            announce(Level::Warning, &format!("no comment: {warning}"));
+        }),
+        Event::WorkflowRun(_) | Event::Other(_) => {}
     }
-    let about = publication.about(Some(pull.head.sha.clone()));
+    None
+}
+
+/// Brings the comment up to date.
+pub fn keep(publication: &Publication, client: &Client, number: u64, subject: &Subject) {
+    let about = publication.about(subject);
     let post = Post {
-        number: pull.number,
-        marker: publication.marker(result),
-        status: verdict.status,
-        news: news(verdict),
-        body: &|trail, room| body(result, &about, trail, room),
+        number,
+        marker: publication.marker(subject),
+        status: subject.status(),
+        news: subject.news(),
+        body: &|trail, room| subject.comment(&about, trail, room),
     };
-    let posted = Client::open(&job.host).and_then(|client| post.publish(&client, policy));
-    told(posted);
+    told(post.publish(client, policy(publication.args.comment)));
 }
 
 /// Says what became of a comment.
@@ -53,25 +54,15 @@ pub fn told(posted: Result<Posted, ClientError>) {
         Ok(Posted::Unchanged(url)) => note("comment, as it was", &url),
         Ok(Posted::NothingToSay) => write::note("no comment: a plain pass needs none"),
         Ok(Posted::Newer(run)) => write::note(&format!("no comment: run {run} is later, and has written it")),
-        Err(error) => {
-            let level = if error.is_forbidden() { Level::Notice } else { Level::Warning };
-            let hint = error.hint(PERMISSION).map_or_else(String::new, |hint| format!(". To do: {hint}"));
-            announce(level, &format!("no comment: {error}{hint}"));
-        }
+        Err(error) => failed("no comment", &error, error.hint(PERMISSION)),
     }
 }
 
-/// What a comment says, after these earlier verdicts.
-pub fn body(result: &RunResult, about: &About, trail: &[Step], within: Room) -> String {
-    comment::render_within(result, &after(about, trail), room(within))
-}
-
-/// What a result has to tell where nothing was told yet.
-pub fn news(verdict: &Verdict) -> News {
-    match verdict.status {
-        Status::Passed => News::None,
-        _ => News::Some,
-    }
+/// Says why something is not told, and what to do.
+pub fn failed(what: &str, error: &ClientError, hint: Option<String>) {
+    let level = if error.is_forbidden() { Level::Notice } else { Level::Warning };
+    let hint = hint.map_or_else(String::new, |hint| format!(". To do: {hint}"));
+    announce(level, &format!("{what}: {error}{hint}"));
 }
 
 /// When there is a comment, as it was asked for.

@@ -12,10 +12,18 @@ use crate::github::command::Level;
 use crate::github::context::Context;
 use crate::report::markdown::escape::block;
 
+/// A control character becomes `\\u{10ffff}`.
+const MOST_BYTES_A_CHARACTER: usize = 10;
+
 /// The error as it stands in a terminal.
 pub fn summary(text: &str, room: usize) -> String {
-    let shown: String = text.chars().take(room / 8).collect();
-    format!("# ❌ loadgate could not do its work\n\n{}", block(&shown))
+    format!("# 💥 loadgate could not do its work\n\n{}", block_within(text, room))
+}
+
+/// The beginning of a text, as a block in so many bytes: what is escaped takes more than it had.
+pub fn block_within(text: &str, bytes: usize) -> String {
+    let shown: String = text.chars().take(bytes / MOST_BYTES_A_CHARACTER).collect();
+    block(&shown)
 }
 
 /// Each thing that is wrong, on its line of the configuration.
@@ -25,17 +33,11 @@ pub fn annotations(error: &Error, job: &Context) -> Vec<Annotation> {
             problems.iter().map(|problem| of_problem(problem, sources, job)).collect()
         }
         other => {
-            let message = in_short(&other.report(Color::Never));
-            vec![Annotation::general(Level::Error, "loadgate could not do its work", &message)]
+            let report = other.report(Color::Never);
+            let message = report.trim_start_matches("error: ");
+            vec![Annotation::general(Level::Error, "loadgate could not do its work", message)]
         }
     }
-}
-
-/// What happened and what to do, of a message that may show more.
-fn in_short(report: &str) -> String {
-    let what = report.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let hint = report.lines().rev().find_map(|line| line.strip_prefix("hint: "));
-    hint.map_or_else(|| what.to_owned(), |hint| format!("{what}. To do: {hint}"))
 }
 
 fn of_problem(problem: &Problem, sources: &Sources, job: &Context) -> Annotation {
@@ -43,11 +45,14 @@ fn of_problem(problem: &Problem, sources: &Sources, job: &Context) -> Annotation
         let file = job.in_repository(Path::new(&sources.of(span)?.name))?;
         Some((file, sources.line_column(span).map(|(line, _)| line)))
     });
+    // Some of it may come from flags and variables.
+    let title =
+        if place.is_some() { "the configuration is wrong" } else { "the configuration, or a flag, is wrong" };
     let hint = problem.hint.as_ref().map_or_else(String::new, |hint| format!(". To do: {hint}"));
     Annotation {
         level: Level::Error,
         place,
-        title: "the configuration is wrong".to_owned(),
+        title: title.to_owned(),
         message: format!("{}{hint}", problem.message),
     }
 }

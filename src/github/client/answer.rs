@@ -76,7 +76,8 @@ impl Answer {
             error.get("message").and_then(|message| message.as_str()).or_else(|| error.as_str())
         });
         let words: Vec<_> = std::iter::once(refusal.message.as_str()).chain(details).collect();
-        words.join(": ")
+        let words = words.join(": ");
+        words.split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
     }
 }
 

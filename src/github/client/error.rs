@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::github::repository::RunNumber;
+
 /// What GitHub answers where the token of a job may not do something.
 const NOT_ACCESSIBLE: &str = "Resource not accessible by";
 /// What it answers to a text that is longer than a comment can be.
@@ -39,16 +41,21 @@ pub enum ClientError {
         message: String,
     },
     /// No answer, or one that a proxy made.
-    #[error("GitHub cannot be reached: {request}: {reason}")]
+    #[error("GitHub cannot be reached at {api}: {request}: {reason}")]
     Unreachable {
         /// What was asked.
         request: String,
+        /// Where.
+        api: String,
         /// What happened.
         reason: String,
     },
     /// A signal came first.
     #[error("GitHub was not waited for: this process was asked to end")]
     Interrupted,
+    /// Somebody else has changed what was to be changed.
+    #[error("run {0} is later, and has written it")]
+    Overtaken(RunNumber),
     /// An answer of another form.
     #[error("GitHub's answer to {request} is not understood")]
     Unexpected {
@@ -102,11 +109,12 @@ impl ClientError {
             Self::Refused { status: 404, .. } => {
                 Some(format!("it is gone, or hidden from this token: `permissions: {permission}`"))
             }
-            Self::Setup { .. }
-            | Self::Refused { .. }
+            Self::Setup { .. } => Some("look at `GITHUB_API_URL`".to_owned()),
+            Self::Unexpected { .. } => Some("is `GITHUB_API_URL` right, and no proxy in between?".to_owned()),
+            Self::Refused { .. }
             | Self::Unreachable { .. }
             | Self::Interrupted
-            | Self::Unexpected { .. }
+            | Self::Overtaken(_)
             | Self::TooLarge { .. } => None,
         }
     }

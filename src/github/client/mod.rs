@@ -29,8 +29,8 @@ use patience::Patience;
 pub use error::ClientError;
 pub use route::Route;
 
-/// More than a page of the longest comments.
-const LARGEST_ANSWER: usize = 16 << 20;
+/// More than a page of the longest comments: 100 of 65,536 characters, each of up to twelve bytes in JSON.
+const LARGEST_ANSWER: usize = 96 << 20;
 /// What the API gives at once, at most.
 const PAGE: usize = 100;
 /// Pages that are looked at.
@@ -147,6 +147,19 @@ impl Client {
         self.asked(Method::PATCH, route, Some(body))
     }
 
+    /// Changes something that others change too: before it is tried again, `still` says whether it is to be
+    /// changed at all.
+    pub fn patch_while<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        body: &Value,
+        still: &dyn Fn() -> Result<(), ClientError>,
+    ) -> Result<T, ClientError> {
+        let ask =
+            Ask { method: Method::PATCH, route: route.as_str(), body: Some(body), most: LARGEST_ANSWER };
+        parsed(&self.answered_while(&ask, still)?, &ask)
+    }
+
     /// Removes something.
     pub fn delete(&self, route: &Route) -> Result<(), ClientError> {
         let ask = Ask { method: Method::DELETE, route: route.as_str(), body: None, most: LARGEST_ANSWER };
@@ -170,10 +183,7 @@ impl Client {
                 return Ok(found);
             }
             let pause = self.patience.after(attempt).ok_or(error)?;
-            self.unless_asked_to_end(async {
-                tokio::time::sleep(pause).await;
-                Ok(())
-            })?;
+            self.wait(pause)?;
             attempt += 1;
         }
     }
@@ -233,18 +243,33 @@ impl Client {
         parsed(&answer, &ask)
     }
 
-    /// The answer that counts, after as many attempts as it takes and there is time for.
     fn answered(&self, ask: &Ask) -> Result<Answer, ClientError> {
+        self.answered_while(ask, &|| Ok(()))
+    }
+
+    /// The answer that counts, after as many attempts as it takes and there is time for, as long as it is
+    /// `still` to be asked.
+    fn answered_while(
+        &self,
+        ask: &Ask,
+        still: &dyn Fn() -> Result<(), ClientError>,
+    ) -> Result<Answer, ClientError> {
+        let mut attempt = 1;
+        loop {
+            let outcome = self.unless_asked_to_end(async { Ok(self.attempt(&self.crab, ask).await) })?;
+            let Some(pause) = self.pause(ask, &outcome, attempt) else {
+                return outcome?.accepted(&ask.name());
+            };
+            self.wait(pause)?;
+            still()?;
+            attempt += 1;
+        }
+    }
+
+    fn wait(&self, pause: Duration) -> Result<(), ClientError> {
         self.unless_asked_to_end(async {
-            let mut attempt = 1;
-            loop {
-                let outcome = self.attempt(&self.crab, ask).await;
-                match self.pause(ask, &outcome, attempt) {
-                    Some(pause) => tokio::time::sleep(pause).await,
-                    None => return outcome?.accepted(&ask.name()),
-                }
-                attempt += 1;
-            }
+            tokio::time::sleep(pause).await;
+            Ok(())
         })
     }
 
@@ -272,17 +297,21 @@ impl Client {
     }
 
     async fn attempt(&self, crab: &Octocrab, ask: &Ask<'_>) -> Result<Answer, ClientError> {
-        let unreachable = |reason: String| ClientError::Unreachable { request: ask.name(), reason };
+        let unreachable = |reason: String| ClientError::Unreachable {
+            request: ask.name(),
+            api: self.host.api.clone(),
+            reason,
+        };
         let request = Request::builder().method(ask.method.clone()).uri(ask.route);
-        let request = crab.build_request(request, ask.body).map_err(|error| unreachable(chain(&error)))?;
+        let request = crab.build_request(request, ask.body).map_err(|error| unreachable(cause(&error)))?;
         let exchange = async {
-            let response = crab.execute(request).await.map_err(|error| unreachable(chain(&error)))?;
+            let response = crab.execute(request).await.map_err(|error| unreachable(cause(&error)))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, ask.most).collect().await.map_err(|error| {
                 if error.is::<http_body_util::LengthLimitError>() {
                     ClientError::TooLarge { request: ask.name(), most: ask.most }
                 } else {
-                    unreachable(chain(&*error))
+                    unreachable(cause(&*error))
                 }
             })?;
             let now_s = u64::try_from(clock::now_ms() / 1_000).unwrap_or(0);
@@ -298,6 +327,11 @@ fn carrier(
     base: &str,
     credential: &Credential,
 ) -> Result<Octocrab, Box<dyn std::error::Error + Send + Sync>> {
+    // The builder would panic over some of what is none.
+    let url = url::Url::parse(base)?;
+    if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
+        return Err("it is no http or https address".into());
+    }
     tls::install_provider();
     let http = reqwest::Client::builder()
         .connect_timeout(CONNECT)
@@ -321,6 +355,15 @@ fn parsed<T: DeserializeOwned>(answer: &Answer, ask: &Ask) -> Result<T, ClientEr
 /// Whether something may have been done although the answer is an error.
 fn is_unsure(error: &ClientError) -> bool {
     matches!(error, ClientError::Unreachable { .. } | ClientError::Refused { status: 500.., .. })
+}
+
+/// What is at the bottom of an error.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 /// An error with its causes, each once.

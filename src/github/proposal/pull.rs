@@ -1,5 +1,6 @@
-//! The pull request of the branch: found, opened, brought up to date, closed. Never one that somebody else
-//! opened.
+//! The pull request of the branch: found, opened, brought up to date, closed. Never one that does not begin
+//! with our line. Who opened it is not asked: whoever may write our branch may as well, and a job may get another
+//! token.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -65,20 +65,26 @@ fn scene() -> (GitHub, u64, Job) {
     (github, pull, job)
 }
 
+/// Ten minutes of load on a service.
+fn configure(job: &Job, target: &FaultServer) {
+    job.workspace.write(
+        "config.yaml",
+        &format!(
+            "version: 1\nname: api\n\
+             environments: {{here: {{host: '{}', load: {{users: 2, run_time: 10m}}}}}}\n\
+             scenarios: {{shop: {{users: {{visitor: {{wait: 10ms, tasks: {{look: 1}}}}}}, \
+             tasks: {{look: [{{get: /}}]}}}}}}\n",
+            target.url("")
+        ),
+    );
+}
+
 #[test]
 fn a_cancelled_run_leaves_a_summary_and_a_partial_result_and_no_comment() {
     for (signal, code) in [(Signal::INT, "130"), (Signal::TERM, "143")] {
         let ((github, _, job), target) = (scene(), FaultServer::start(Mode::FREEZE));
-        job.workspace.write(
-            "config.yaml",
-            &format!(
-                "version: 1\nname: api\n\
-                 environments: {{here: {{host: '{}', load: {{users: 2, run_time: 10m}}}}}}\n\
-                 scenarios: {{shop: {{users: {{visitor: {{wait: 10ms, tasks: {{look: 1}}}}}}, \
-                 tasks: {{look: [{{get: /}}]}}}}}}\n",
-                target.url("")
-            ),
-        );
+        let job = job.with("LOADGATE_ISSUE", "true");
+        configure(&job, &target);
         let running = Running::start(job, "run shop");
         poll_until(START, "the run is under way", || target.requests() > 20);
         let (job, step) = running.cancel(signal);
@@ -104,4 +110,17 @@ fn a_job_that_is_cancelled_while_github_takes_its_time_waits_for_no_comment() {
     let (_, step) = running.cancel(Signal::INT);
     assert!(!step.summary.is_empty() && !step.outputs["verdict"].is_empty(), "{}", step.stderr);
     assert_eq!(github.count("POST", "/comments"), 0, "{}", step.stderr);
+}
+
+#[test]
+fn a_night_that_is_cancelled_leaves_its_issue_alone() {
+    let (github, target) = (GitHub::start(), FaultServer::start(Mode::FREEZE));
+    github.admit(TOKEN, Identity::workflow());
+    let payload = serde_json::json!({"schedule": "23 3 * * *", "repository": {"default_branch": "main"}});
+    let job = Job::new(&github, "schedule", &payload).with("LOADGATE_ISSUE", "true");
+    configure(&job, &target);
+    let running = Running::start(job, "run shop");
+    poll_until(START, "the run is under way", || target.requests() > 20);
+    let (_, step) = running.cancel(Signal::INT);
+    assert_eq!((step.code, github.asked().len()), (130, 0), "{}", step.stderr);
 }

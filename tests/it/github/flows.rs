@@ -173,7 +173,13 @@ fn a_configuration_that_is_wrong_fails_the_job_and_says_where() {
     );
     assert!(played.text.contains("::error file=config.yaml,line=4"), "{}", played.text);
     assert!(played.summary.contains("config.yaml:4"), "{}", played.summary);
-    assert_eq!(github.asked().len(), 0);
+    let comments = comments(&github, pull);
+    assert_eq!(comments.len(), 1, "{}", played.text);
+    assert!(
+        comments[0].body.contains("### 💥 COULD NOT RUN: ` browse ` on ` demo `"),
+        "{}",
+        comments[0].body
+    );
 }
 
 #[test]

@@ -98,11 +98,10 @@ fn a_bad_night_opens_an_issue_further_ones_keep_it_and_a_good_one_closes_it() {
     assert_eq!(scene.tells(3, FAILED), Told::Opened(url(7)));
     assert_eq!(scene.tells(4, ERROR), Told::Updated(url(7)));
     assert_eq!(scene.tells(5, INCONCLUSIVE), Told::Updated(url(7)));
-    // An error is no verdict, so that it leaves none behind.
-    assert_eq!(scene.issues(), [(true, "run 5, after [3], long".to_owned())]);
+    assert_eq!(scene.issues(), [(true, "run 5, after [3 4], long".to_owned())]);
     assert_eq!(scene.tells(5, INCONCLUSIVE), Told::Unchanged(url(7)));
     assert_eq!(scene.tells(6, PASSED), Told::Closed(url(7)));
-    assert_eq!(scene.issues(), [(false, "run 6, after [3 5], long".to_owned())]);
+    assert_eq!(scene.issues(), [(false, "run 6, after [3 4 5], long".to_owned())]);
     let comments = scene.github.with(|repository| repository.comments_of(7));
     let said: Vec<_> = comments.iter().map(|comment| comment.body.as_str()).collect();
     assert_eq!(said, [format!("Green again: [the run]({URL}).")]);

@@ -4,6 +4,7 @@ mod act;
 mod cancelled;
 mod comments;
 mod contract;
+mod errors;
 mod events;
 mod flows;
 mod hostile;

@@ -123,7 +123,7 @@ impl Pull {
         Ok(Kept::Updated(self.html_url.clone()))
     }
 
-    /// Closes it, says why, and removes the branch.
+    /// Closes it, and says why.
     pub(super) fn close(&self, client: &Client, why: &str) -> Result<(), ProposalError> {
         let route = client.route(&["issues", &self.number.to_string(), "comments"]);
         let said = || {
@@ -132,8 +132,7 @@ impl Pull {
         };
         let comment = client.create::<Value>(&route, &json!({ "body": why }), &said);
         comment.map_err(ProposalError::client("say why the pull request is closed"))?;
-        self.change(client, &json!({ "state": "closed" }))?;
-        branch::delete(client, BRANCH)
+        self.change(client, &json!({ "state": "closed" }))
     }
 
     fn change(&self, client: &Client, body: &Value) -> Result<(), ProposalError> {

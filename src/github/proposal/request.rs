@@ -94,6 +94,10 @@ impl Sight {
         let Some(pull) = &self.open else { return Ok(Outcome::Nothing) };
         self.still_there(look)?;
         pull.close(client, MOOT)?;
+        // Whatever came meanwhile stays, and waits for the next pull request.
+        if self.still_there(look).is_ok() {
+            branch::delete(client, BRANCH)?;
+        }
         Ok(Outcome::Closed(pull.url().to_owned()))
     }
 

@@ -6,9 +6,9 @@ use crate::commands::{run, target};
 use crate::error::Error;
 use crate::load::measure::recorder::Iteration;
 use crate::load::{Event, tls, trace};
+use crate::plan::redact::Redactor;
 use crate::report::{self, write};
 use crate::result::file::{RunFolder, RunName};
-use crate::result::redact::Redactor;
 
 /// Prints the resolved plan; with `--trace`, one user of every class through every task. Exit status 3
 /// where a traced request failed.

@@ -25,7 +25,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     tls::install_provider();
     let runtime = run::runtime()?;
-    let reached = runtime.block_on(target::reach(&plan.target, folder.path()))?;
+    let reached = runtime.block_on(target::reach(&plan, folder.path()))?;
     let events = trace(&plan, &reached.url);
     runtime.block_on(reached.stop())?;
     let events = events?;

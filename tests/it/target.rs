@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use loadgate::load::target::{Ended, Running, StartCommand, TargetError, start};
+use loadgate::plan::redact::Redactor;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fault_server::{FaultServer, Mode};
@@ -27,6 +28,8 @@ fn shell(script: &str, workspace: &Workspace, ready_url: &str) -> StartCommand {
         ready_timeout: PATIENCE,
         log: workspace.path("target.log"),
         binary: BINARY.into(),
+        redactor: Redactor::new(&[]),
+        withheld: Vec::new(),
     }
 }
 

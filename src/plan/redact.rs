@@ -64,9 +64,14 @@ impl Redactor {
         String::from_utf8_lossy(&cleaned).into_owned()
     }
 
-    /// Copies a stream without any of them, byte for byte otherwise.
-    pub fn copy(&self, mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    /// Copies a stream without any of them, byte for byte otherwise. Its first bytes, so many, are only looked at,
+    /// for a secret may begin there.
+    pub fn copy(&self, mut from: impl Read, ahead: usize, mut to: impl Write) -> io::Result<()> {
         let (mut held, mut covered) = (Vec::new(), 0);
+        (&mut from).take((ahead + self.reach()) as u64).read_to_end(&mut held)?;
+        let ahead = ahead.min(held.len());
+        self.scrub(&held, 0..ahead, &mut covered);
+        held.drain(..ahead);
         while (&mut from).take(CHUNK).read_to_end(&mut held)? > 0 {
             // Behind this place a secret may be here in part.
             let safe = held.len().saturating_sub(self.reach());
@@ -217,18 +222,20 @@ mod tests {
             let filler = vec![0xff; before];
             let stream = [&filler[..], b"hunter2-hunter2\xfe\nhunter2-hu"].concat();
             let mut cleaned = Vec::new();
-            redactor.copy(Trickle(&stream), &mut cleaned).expect("copied");
+            redactor.copy(Trickle(&stream), 0, &mut cleaned).expect("copied");
             assert_eq!(cleaned, [&filler[..], b"***\xfe\n***"].concat(), "after {before}");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn however_it_is_cut_into_a_stream_a_text_is_cleaned_alike(text in "[ab]{0,90}", secret in "[ab]{4,12}") {
+        fn however_it_is_cut_into_a_stream_a_text_is_cleaned_alike(
+            text in "[ab]{0,90}", secret in "[ab]{4,12}", ahead in 0_usize..90
+        ) {
             let redactor = Redactor::new(&[secret]);
             let mut cleaned = Vec::new();
-            redactor.copy(Trickle(text.as_bytes()), &mut cleaned).expect("copied");
-            proptest::prop_assert_eq!(String::from_utf8_lossy(&cleaned), redactor.clean(&text));
+            redactor.copy(Trickle(text.as_bytes()), ahead, &mut cleaned).expect("copied");
+            proptest::prop_assert_eq!(String::from_utf8_lossy(&cleaned), redactor.clean_from(text.as_bytes(), ahead.min(text.len())));
         }
     }
 }

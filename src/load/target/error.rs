@@ -66,9 +66,9 @@ impl TargetError {
             Self::Unrendered { .. } => "a target command can use `{{ address }}`, `{{ port }}` and `env(\"NAME\")`".into(),
             Self::EmptyCommand => "write the program and its arguments as a list: `command: [./server, --port, \"{{ port }}\"]`".into(),
             Self::Start { .. } => "the program must be on the PATH, or be written as a path from the folder of the configuration".into(),
-            Self::Ended { lines, .. } => format!("everything it wrote is in {}", lines.path.display()),
+            Self::Ended { lines, .. } => format!("what it wrote is in {}", lines.path.display()),
             Self::NotReady { lines, .. } => format!(
-                "it must listen on {{{{ address }}}} and answer `ready` with 2xx; `ready_timeout` gives it longer; everything it wrote is in {}",
+                "it must listen on {{{{ address }}}} and answer `ready` with 2xx; `ready_timeout` gives it longer; what it wrote is in {}",
                 lines.path.display()
             ),
             Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::NoHost { .. } => {

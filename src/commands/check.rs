@@ -6,9 +6,9 @@ use crate::commands::{run, target};
 use crate::error::Error;
 use crate::load::measure::recorder::Iteration;
 use crate::load::{Event, tls, trace};
+use crate::plan::redact::Redactor;
 use crate::report::{self, write};
 use crate::result::file::{RunFolder, RunName};
-use crate::result::redact::Redactor;
 
 /// Prints the resolved plan; with `--trace`, one user of every class through every task. Exit status 3
 /// where a traced request failed.
@@ -25,7 +25,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     tls::install_provider();
     let runtime = run::runtime()?;
-    let reached = runtime.block_on(target::reach(&plan.target, folder.path()))?;
+    let reached = runtime.block_on(target::reach(&plan, folder.path()))?;
     let events = trace(&plan, &reached.url);
     runtime.block_on(reached.stop())?;
     let events = events?;

@@ -165,7 +165,7 @@ async fn measuring(
     let reached = tokio::select! {
         biased;
         signal = shutdown.requested() => return Ok((Outcome::Interrupted(signal.exit_status()), None)),
-        reached = target::reach(&plan.target, folder.path()) => reached?,
+        reached = target::reach(plan, folder.path()) => reached?,
     };
     onlookers.open(plan, context(&reached), shutdown)?;
     let mut progress = Progress::begin(onlookers.shown, plan.load.shape.duration());

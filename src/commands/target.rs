@@ -5,8 +5,10 @@ use std::path::Path;
 use url::Url;
 
 use crate::error::Error;
+use crate::github::context::held_tokens;
 use crate::load::target::{self, Running, StartCommand, TargetError, free_address, preflight};
-use crate::plan::{CommandForm, Target, TargetCommand};
+use crate::plan::redact::Redactor;
+use crate::plan::{CommandForm, Plan, Target, TargetCommand};
 use crate::template::{RenderError, Scope};
 
 /// The file in the run folder that a target command writes to.
@@ -23,32 +25,35 @@ pub struct Reached {
 }
 
 /// Reaches the target: within seconds, or with an error that says why not.
-pub async fn reach(target: &Target, folder: &Path) -> Result<Reached, Error> {
-    match target {
+pub async fn reach(plan: &Plan, folder: &Path) -> Result<Reached, Error> {
+    match &plan.target {
         Target::Host(url) => {
             preflight(url).await?;
             Ok(Reached { url: url.clone(), display: url.to_string(), running: None })
         }
-        Target::Command(command) => start(command, folder).await,
+        Target::Command(command) => start(command, Redactor::new(&plan.secrets), folder).await,
     }
 }
 
-async fn start(command: &TargetCommand, folder: &Path) -> Result<Reached, Error> {
+async fn start(command: &TargetCommand, redactor: Redactor, folder: &Path) -> Result<Reached, Error> {
     let address = free_address()?;
-    let argv =
-        render(command, address).map_err(|error| TargetError::Unrendered { message: error.to_string() })?;
+    let unrendered =
+        |error: RenderError| TargetError::Unrendered { message: redactor.clean(&error.to_string()) };
+    let argv = render(command, address).map_err(unrendered)?;
     let unusable = |_| TargetError::NoHost { url: address.to_string() };
     let url = Url::parse(&format!("http://{address}")).map_err(unusable)?;
     let ready_url = url.join(&command.ready).map_err(unusable)?;
     let binary =
         std::env::current_exe().map_err(|source| Error::System("cannot find this very program", source))?;
-    let display = argv.join(" ");
+    let display = redactor.clean(&argv.join(" "));
     let start = StartCommand {
         argv,
         folder: command.folder.clone(),
         ready_url,
         ready_timeout: command.ready_timeout,
         log: folder.join(LOG),
+        redactor,
+        withheld: held_tokens(),
         binary,
     };
     let running = target::start(start).await?;

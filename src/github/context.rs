@@ -187,7 +187,7 @@ impl Host {
         let base = |name, default: &str| {
             given(name).unwrap_or_else(|| default.to_owned()).trim_end_matches('/').to_owned()
         };
-        let token = given("LOADGATE_TOKEN").or_else(|| given("GITHUB_TOKEN"));
+        let token = token_variable(given).and_then(given);
         Self {
             api: base("GITHUB_API_URL", API),
             server: base("GITHUB_SERVER_URL", SERVER),
@@ -195,6 +195,16 @@ impl Host {
             credential: token.map_or(Credential::Missing, |text| Credential::of(&text)),
         }
     }
+}
+
+/// The variables that hold the token of this process, which is nobody else's: `LOADGATE_TOKEN`; without it,
+/// `GITHUB_TOKEN`.
+pub fn held_tokens() -> Vec<&'static str> {
+    token_variable(&|name| std::env::var(name).ok().filter(|value| !value.is_empty())).into_iter().collect()
+}
+
+fn token_variable(given: &dyn Fn(&'static str) -> Option<String>) -> Option<&'static str> {
+    ["LOADGATE_TOKEN", "GITHUB_TOKEN"].into_iter().find(|name| given(name).is_some())
 }
 
 fn run_number(given: &dyn Fn(&'static str) -> Option<String>) -> Option<RunNumber> {

@@ -3,6 +3,7 @@
 pub mod connection;
 mod describe;
 pub mod load;
+pub mod redact;
 mod resolve;
 pub mod rules;
 pub mod step;

@@ -5,7 +5,6 @@ pub mod consistency;
 pub mod endpoint;
 pub mod file;
 pub mod foreign;
-pub mod redact;
 pub mod salvage;
 pub mod schema;
 pub mod summary;

@@ -8,10 +8,10 @@ use crate::load::measure::run::{Health, RunData, TimesSummary, Window};
 use crate::load::measure::times::Times as Recorded;
 use crate::load::shutdown::Interruption;
 use crate::plan::load as planned;
+use crate::plan::redact::Redactor;
 use crate::plan::{EndpointKind, Plan};
 
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
-use super::redact::Redactor;
 use super::schema::{
     Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult,
     Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun,

@@ -1,14 +1,17 @@
 //! Target commands as real processes: whatever happens to loadgate, nothing of them is left.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use loadgate::load::target::{Ended, Running, StartCommand, TargetError, start};
+use loadgate::plan::redact::Redactor;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fault_server::{FaultServer, Mode};
-use crate::harness::{BINARY, Workspace, poll_until};
+use crate::harness::{BINARY, Finished, Workspace, poll_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -27,6 +30,8 @@ fn shell(script: &str, workspace: &Workspace, ready_url: &str) -> StartCommand {
         ready_timeout: PATIENCE,
         log: workspace.path("target.log"),
         binary: BINARY.into(),
+        redactor: Redactor::new(&[]),
+        withheld: Vec::new(),
     }
 }
 
@@ -56,23 +61,101 @@ fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).expect("a process number"), Signal::KILL).expect("killed");
 }
 
-#[test]
-fn a_target_gets_the_environment_of_the_job_but_not_its_token() {
-    let script = format!("env > environment; exec '{BINARY}' demo-api --listen \"$0\"");
-    let workspace = Workspace::with_config(&format!(
-        "version: 1\nenvironments: {{ci: {{users: 1, target: {{ready: /health, command: [sh, -c, {}, '{{{{ address }}}}']}}}}}}\n\
-         scenarios: {{s: {{users: {{u: {{steps: [{{get: /health}}]}}}}}}}}\n",
-        serde_json::Value::from(script)
-    ));
-    let mut check = workspace.command(&["check", "--trace"]);
-    check.env("LOADGATE_TOKEN", "a-secret").env("DATABASE_URL", "there");
-    let finished = workspace.finish(check);
+/// The binary as a user who is not root runs it; root may read everything.
+fn ordinary(workspace: &Workspace) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return workspace.program(BINARY);
+    }
+    // Nobody may be kept out of the folder of this checkout.
+    std::fs::copy(BINARY, workspace.path("loadgate")).expect("a copy");
+    std::fs::set_permissions(workspace.path(""), Permissions::from_mode(0o777)).expect("for everybody");
+    let mut command = workspace.program("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(workspace.path("loadgate"));
+    command
+}
+
+/// A service that writes down what it can find out, in `environment`, `guard` and `loadgate`.
+const CURIOUS: &str = "env > environment; cat /proc/$PPID/environ > guard; \
+    parent=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status); cat /proc/$parent/status > parent; \
+    cat /proc/$parent/environ > loadgate.environment 2> refused; \
+    exec \"$(readlink /proc/$PPID/exe)\" demo-api --listen \"$0\"";
+
+/// Runs the curious service as an ordinary user would, with these variables; and what it found, in all.
+fn found_out(workspace: &Workspace, variables: &[(&str, &str)]) -> (Finished, String) {
+    let mut run = ordinary(workspace);
+    run.args(["run", "--quiet"]).envs(variables.iter().copied());
+    let finished = workspace.finish(run);
     assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
-    let environment = std::fs::read_to_string(workspace.path("environment")).expect("what it got");
-    assert!(
-        environment.contains("DATABASE_URL=there\n") && !environment.contains("a-secret"),
-        "{environment}"
-    );
+    let found = ["environment", "guard", "parent", "loadgate.environment", "refused"];
+    let texts = found.map(|file| std::fs::read_to_string(workspace.path(file)).expect("what it found"));
+    (finished, texts.join("\n"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_target_gets_the_environment_of_the_job_but_not_the_token_of_loadgate() {
+    let workspace = Workspace::with_config(&format!(
+        "version: 1\nenvironments: {{ci: {{users: 1, run_time: 1s, \
+         target: {{ready: /health, command: [sh, -c, {}, '{{{{ address }}}}']}}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{wait: 10ms, steps: [{{get: /health}}]}}}}}}}}\n",
+        serde_json::Value::from(CURIOUS)
+    ));
+    let both = [("LOADGATE_TOKEN", "a-secret"), ("GITHUB_TOKEN", "of-the-job"), ("DATABASE_URL", "there")];
+    let (finished, found) = found_out(&workspace, &both);
+    assert!(!found.contains("a-secret") && found.contains("Permission denied"), "{found}");
+    for given in ["DATABASE_URL=there", "GITHUB_TOKEN=of-the-job", "Name:\tloadgate"] {
+        assert!(found.contains(given), "{found}");
+    }
+    // A process that hides still sees itself.
+    let generator = finished.result().expect("a result")["generator"].clone();
+    assert!(generator["rss_mb"].as_f64() > Some(1.0), "{generator}");
+    assert!(generator["cpu_us_per_request"].as_f64() > Some(0.0), "{generator}");
+    let (_, found) = found_out(&workspace, &[("GITHUB_TOKEN", "a-secret"), ("DATABASE_URL", "there")]);
+    assert!(!found.contains("a-secret") && found.contains("DATABASE_URL=there"), "{found}");
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_target_that_dies_and_its_log_hold_no_secret() {
+    let workspace = Workspace::new();
+    let ready = FaultServer::start(Mode::ByPath);
+    let script = "echo \"connecting to p4ssw0rd\"; echo $$ > child; exec sleep 600";
+    let mut command = shell(script, &workspace, &ready.url("/"));
+    command.redactor = Redactor::new(&["p4ssw0rd".to_owned()]);
+    let running = start(command).await.expect("it runs");
+    kill(pid(&workspace.path(""), "child"));
+    running.died().await;
+    assert_eq!(running.last_lines().to_string(), "; its last lines:\n  | connecting to ***");
+    assert!(!workspace.path("target.log").exists());
+    running.stop().await.expect("stopped");
+    assert_eq!(std::fs::read_to_string(workspace.path("target.log")).unwrap(), "connecting to ***\n");
+}
+
+#[tokio::test]
+async fn the_log_of_a_target_that_is_never_ready_is_complete_when_that_is_told() {
+    let workspace = Workspace::new();
+    let unready = FaultServer::start(Mode::ByPath);
+    let script = "trap 'echo bye p4ssw0rd; exit' TERM; echo p4ssw0rd; while :; do sleep 0.01; done";
+    let mut command = shell(script, &workspace, &unready.url("/503"));
+    command.ready_timeout = Duration::from_millis(500);
+    command.redactor = Redactor::new(&["p4ssw0rd".to_owned()]);
+    let error = start(command).await.expect_err("not ready");
+    assert!(error.to_string().ends_with("; its last lines:\n  | ***"), "{error}");
+    let log = error.log().expect("the log");
+    assert_eq!(log, workspace.path("target.log"));
+    let kept = std::fs::read_to_string(log).unwrap();
+    // A shell may tell of its `sleep` in between.
+    assert!(kept.starts_with("***\n") && kept.ends_with("bye ***\n"), "{kept}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_is_named_without_secrets() {
+    let workspace = Workspace::new();
+    let mut command = shell("", &workspace, "http://127.0.0.1:1/");
+    command.argv = vec!["no-such-p4ssw0rd".into()];
+    command.redactor = Redactor::new(&["p4ssw0rd".to_owned()]);
+    let error = start(command).await.expect_err("missing");
+    assert!(error.to_string().starts_with("cannot start the target command `no-such-***`: "), "{error}");
+    assert_eq!(error.log(), None);
 }
 
 #[tokio::test]
@@ -131,6 +214,7 @@ async fn a_target_that_dies_before_it_is_ready_is_an_error_with_its_last_lines()
     let expected = "the target command ended with exit status 3 before it was ready; its last lines:\n  | one\n  | ::error::two";
     assert_eq!(error.to_string(), expected);
     assert!(error.hint().is_some_and(|hint| hint.contains("target.log")));
+    assert_eq!(error.log(), Some(&*workspace.path("target.log")));
 }
 
 #[tokio::test]

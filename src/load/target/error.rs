@@ -1,7 +1,7 @@
 //! Why there is no target to put load on.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -21,6 +21,8 @@ pub enum TargetError {
     NoFolder { path: PathBuf },
     #[error("cannot write the log of the target command `{}`", path.display())]
     Log { path: PathBuf, source: io::Error },
+    #[error("cannot keep the token of loadgate from the target command")]
+    Exposed { source: io::Error },
     #[error("cannot start the guard of the target command")]
     Guard { source: io::Error },
     #[error("cannot start the target command `{program}`: {source}")]
@@ -50,15 +52,23 @@ pub enum TargetError {
 }
 
 impl TargetError {
+    /// The log of a command that was started and is of no use: a file in the folder of the run.
+    pub fn log(&self) -> Option<&Path> {
+        match self {
+            Self::Ended { lines, .. } | Self::NotReady { lines, .. } => Some(&lines.path),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unrendered { .. } => "a target command can use `{{ address }}`, `{{ port }}` and `env(\"NAME\")`".into(),
             Self::EmptyCommand => "write the program and its arguments as a list: `command: [./server, --port, \"{{ port }}\"]`".into(),
             Self::Start { .. } => "the program must be on the PATH, or be written as a path from the folder of the configuration".into(),
-            Self::Ended { lines, .. } => format!("everything it wrote is in {}", lines.path.display()),
+            Self::Ended { lines, .. } => format!("what it wrote is in {}", lines.path.display()),
             Self::NotReady { lines, .. } => format!(
-                "it must listen on {{{{ address }}}} and answer `ready` with 2xx; `ready_timeout` gives it longer; everything it wrote is in {}",
+                "it must listen on {{{{ address }}}} and answer `ready` with 2xx; `ready_timeout` gives it longer; what it wrote is in {}",
                 lines.path.display()
             ),
             Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::NoHost { .. } => {
@@ -69,6 +79,7 @@ impl TargetError {
                 "check the address in `host`, and that a firewall lets this machine through".into()
             }
             Self::Survived => "look for processes it left behind; one that runs as another user cannot be ended".into(),
+            Self::Exposed { .. } => "start loadgate without `LOADGATE_TOKEN` and `GITHUB_TOKEN`, and publish the result in a step of its own".into(),
             Self::NoFolder { .. } | Self::Log { .. } | Self::Guard { .. } | Self::Client { .. } | Self::Port { .. } => return None,
         })
     }

@@ -5,7 +5,9 @@ mod ended;
 mod error;
 mod guard;
 mod host;
+mod log;
 mod ready;
+mod shield;
 mod tail;
 mod tree;
 mod watch;
@@ -18,6 +20,8 @@ use std::time::Duration;
 use reqwest::Client;
 use url::Url;
 
+use crate::plan::redact::Redactor;
+
 pub use ended::Ended;
 pub use error::TargetError;
 pub use guard::guard;
@@ -26,7 +30,7 @@ pub use ready::Answer;
 pub use tail::LastLines;
 pub use tree::Usage;
 
-use tail::Log;
+use log::Log;
 use watch::{GuardCommand, Life, Watched};
 
 /// The word that stands for this very binary at the head of a command.
@@ -43,8 +47,12 @@ pub struct StartCommand {
     pub ready_url: Url,
     /// How long that may take.
     pub ready_timeout: Duration,
-    /// Where everything it writes goes; appended to.
+    /// Where everything it writes is found; appended to, at its end where there are secrets.
     pub log: PathBuf,
+    /// Takes secrets out of all that is told of the command, and out of its log.
+    pub redactor: Redactor,
+    /// Variables of this process that are loadgate's alone: the command does not get them.
+    pub withheld: Vec<&'static str>,
     /// The loadgate binary, which guards the command: `std::env::current_exe()`.
     pub binary: PathBuf,
 }
@@ -67,9 +75,14 @@ pub async fn start(mut command: StartCommand) -> Result<Running, TargetError> {
     }
     let client = ready::client().map_err(|source| TargetError::Client { source })?;
     let running = launch(&command)?;
-    running.until_started(&command.argv[0]).await?;
-    running.until_ready(&command, &client).await?;
-    Ok(running)
+    match running.until_usable(&command, &client).await {
+        Ok(()) => Ok(running),
+        Err(error) => {
+            // Only then its log is complete. Why it is of no use says more than how it went.
+            let _ = running.stop().await;
+            Err(error)
+        }
+    }
 }
 
 impl Running {
@@ -88,23 +101,26 @@ impl Running {
         tree::usage(self.watched.guard())
     }
 
-    /// The last lines it wrote.
+    /// The last lines it wrote, without secrets.
     pub fn last_lines(&self) -> LastLines {
         self.log.last_lines()
     }
 
-    /// Ends the command and everything it started, within five seconds.
-    pub async fn stop(self) -> Result<(), TargetError> {
-        self.watched.stop().await.map_err(|_| TargetError::Survived)
+    /// Ends the command and everything it started, within five seconds, and keeps its log.
+    pub async fn stop(mut self) -> Result<(), TargetError> {
+        let stopped = self.watched.stop().await.map_err(|_| TargetError::Survived);
+        let path = self.log.path().to_owned();
+        let kept = self.log.keep().map_err(|source| TargetError::Log { path, source });
+        stopped.and(kept)
     }
 
-    async fn until_started(&self, program: &str) -> Result<(), TargetError> {
+    async fn until_usable(&self, command: &StartCommand, client: &Client) -> Result<(), TargetError> {
         match self.watched.started().await {
             Life::Refused(errno) => Err(TargetError::Start {
-                program: program.to_owned(),
+                program: command.redactor.clean(&command.argv[0]),
                 source: io::Error::from_raw_os_error(errno),
             }),
-            _ => Ok(()),
+            _ => self.until_ready(command, client).await,
         }
     }
 
@@ -122,10 +138,12 @@ impl Running {
 }
 
 fn launch(command: &StartCommand) -> Result<Running, TargetError> {
-    let (file, log) = Log::open(command.log.clone())
+    if !command.withheld.is_empty() {
+        shield::raise().map_err(|source| TargetError::Exposed { source })?;
+    }
+    let (file, log) = Log::open(command.log.clone(), command.redactor.clone())
         .map_err(|source| TargetError::Log { path: command.log.clone(), source })?;
-    let guard =
-        GuardCommand { binary: &command.binary, folder: &command.folder, argv: &command.argv, log: file };
+    let guard = GuardCommand { command, log: file };
     let watched = Watched::start(guard).map_err(|source| TargetError::Guard { source })?;
     Ok(Running { watched, log })
 }

@@ -8,7 +8,6 @@ use std::io::{self, BufRead, BufReader};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::StartCommand;
 use super::ended::{Ended, Report};
 
 /// More than the guard needs for its grace and what comes after it.
@@ -44,32 +44,24 @@ pub(super) struct Watched {
     life: watch::Receiver<Life>,
 }
 
-/// The token that a job gives to loadgate, and to nobody else.
-const TOKEN: &str = "LOADGATE_TOKEN";
-
 /// What the guard is started with.
 pub(super) struct GuardCommand<'a> {
-    pub(super) binary: &'a Path,
-    pub(super) folder: &'a Path,
-    pub(super) argv: &'a [String],
+    pub(super) command: &'a StartCommand,
     pub(super) log: File,
 }
 
 impl Watched {
     /// Starts the guard, which starts the command.
-    pub(super) fn start(command: GuardCommand<'_>) -> io::Result<Self> {
+    pub(super) fn start(GuardCommand { command, log }: GuardCommand<'_>) -> io::Result<Self> {
         let (socket, guards) = UnixStream::pair()?;
         let reports = socket.try_clone()?;
-        let guard = Command::new(command.binary)
-            .args(["target-guard", "--"])
-            .args(command.argv)
-            .current_dir(command.folder)
-            // What is measured may be what a pull request proposes.
-            .env_remove(TOKEN)
-            .stdin(OwnedFd::from(guards))
-            .stdout(command.log.try_clone()?)
-            .stderr(command.log)
-            .spawn()?;
+        let mut guard = Command::new(&command.binary);
+        guard.args(["target-guard", "--"]).args(&command.argv).current_dir(&command.folder);
+        // What is measured may be what a pull request proposes.
+        for name in &command.withheld {
+            guard.env_remove(name);
+        }
+        let guard = guard.stdin(OwnedFd::from(guards)).stdout(log.try_clone()?).stderr(log).spawn()?;
         let pid = guard.id().cast_signed();
         let (sender, life) = watch::channel(Life::Starting);
         std::thread::Builder::new()

@@ -74,3 +74,44 @@ fn outside_of_a_job_no_secret_is_printed_to_be_hidden() {
     assert_eq!((step.outputs.len(), step.summary.len(), github.asked().len()), (0, 0, 0));
     without(&format!("{}{}", step.stdout, step.stderr), "what is printed");
 }
+
+/// A service that tells its secret in every way, and ends: before it is ready, or never.
+fn talkative(script: &str) -> String {
+    format!(
+        "version: 1\nname: shop\nenvironments:\n  here:\n    users: 1\n    run_time: 1s\n    target:\n      \
+         ready_timeout: 500ms\n      command: [sh, -c, {}, \"{{{{ env('KEY') }}}}\"]\n\
+         scenarios: {{browse: {{users: {{visitor: {{steps: [{{get: /}}]}}}}}}}}\n",
+        serde_json::Value::from(script)
+    )
+}
+
+#[test]
+fn a_target_that_tells_its_secret_and_is_of_no_use_tells_it_to_nobody_else() {
+    for ends in ["exit 3", "exec sleep 600"] {
+        let github = GitHub::start();
+        github.admit(TOKEN, Identity::workflow());
+        let job =
+            Job::pull_request(&github, 7, "shop/api").with("KEY", SECRET).with("LOADGATE_ISSUE", "true");
+        let script =
+            format!("echo \"key: $0\"; printf %s \"$0\" | base64 -w0; echo; env | grep -A9 ^KEY=; {ends}");
+        job.workspace.write("config.yaml", &talkative(&script));
+        let step = job.step(&["run"]);
+        assert_eq!((step.code, &*step.outputs["verdict"]), (1, "error"), "{}", step.stderr);
+        let printed = step.stderr.lines().filter(|line| !line.starts_with("::add-mask::"));
+        let printed = printed.collect::<Vec<_>>().join("\n");
+        assert!(printed.contains("| key: ***"), "{printed}");
+        let told = github.with(|repository| {
+            let bodies = repository.issues.values().filter_map(|issue| issue.body.clone());
+            bodies.collect::<Vec<_>>().join("\n")
+        });
+        assert!(told.contains("key: ***"), "{told}");
+        for text in [&printed, &step.stdout, &step.summary, &told] {
+            without(text, "what is told");
+            assert!(!text.contains("aHVudGVyMj"), "{text}");
+        }
+        every_file(&job.workspace.path("reports"), &|text, path| {
+            assert!(path.ends_with("target.log") && text.contains("KEY=***"), "{path}: {text}");
+            without(text, path);
+        });
+    }
+}

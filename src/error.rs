@@ -1,5 +1,7 @@
 //! Everything that can keep a command from doing its work, its exit status and its remedy.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 use crate::baseline::defect::FolderError;
@@ -138,6 +140,14 @@ impl Error {
             | Self::Live(_)
             | Self::Demo(_)
             | Self::System(..) => 1,
+        }
+    }
+
+    /// The folder of the run, where it got so far that there is something in it.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Target(error) => error.log().and_then(Path::parent),
+            _ => None,
         }
     }
 

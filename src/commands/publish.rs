@@ -6,7 +6,7 @@ mod failure;
 mod issue;
 mod subject;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::baseline::folder::Folder;
 use crate::baseline::run::Run;
@@ -83,7 +83,8 @@ pub fn failed(error: &Error) {
     if let Error::AfterVerdict(error) = error {
         return announce(Level::Error, error.report(Color::Never).trim_start_matches("error: "));
     }
-    outputs(&job, &Outputs::without_result(Ended::Error, error.exit_status()));
+    let folder = error.folder().map_or_else(String::new, |folder| absolute(folder).display().to_string());
+    outputs(&job, &Outputs::without_result(Ended::Error, error.exit_status(), &folder));
     let text = error.report(Color::Never);
     summarise(&job, &|room| failure::summary(&text, room));
     say(&annotation::limited(&failure::annotations(error, &job)));
@@ -122,7 +123,7 @@ impl<'a> Publication<'a> {
 
     /// Tells that a run was stopped before its load began.
     pub fn stopped(&self, exit_status: u8) {
-        outputs(&self.job, &Outputs::without_result(Ended::Interrupted, exit_status));
+        outputs(&self.job, &Outputs::without_result(Ended::Interrupted, exit_status, ""));
         summarise(&self.job, &|_| "# INTERRUPTED\n\nstopped before the load began\n".to_owned());
     }
 
@@ -225,9 +226,13 @@ fn announce(level: Level, message: &str) {
     Annotation::general(level, "loadgate", message).command().say();
 }
 
-/// Later steps may run in another folder, so that paths are absolute.
+/// Later steps may run in another folder.
+fn absolute(folder: &Path) -> PathBuf {
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
 fn paths(folder: &Path) -> Paths {
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let folder = absolute(folder);
     let named = |document: Document| folder.join(document.file_name());
     let there = |path: &Path| if path.exists() { path.display().to_string() } else { String::new() };
     Paths {

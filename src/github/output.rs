@@ -59,8 +59,8 @@ impl Outputs {
         ])
     }
 
-    /// What is told where there is no result.
-    pub fn without_result(ended: Ended, exit_status: u8) -> Self {
+    /// What is told where there is no result. The folder may hold what says why.
+    pub fn without_result(ended: Ended, exit_status: u8, folder: &str) -> Self {
         let verdict = match ended {
             Ended::Error => "error",
             Ended::Interrupted => word(Status::Interrupted),
@@ -73,7 +73,7 @@ impl Outputs {
             ("confirm", "false".to_owned()),
             ("result", String::new()),
             ("report", String::new()),
-            ("folder", String::new()),
+            ("folder", folder.to_owned()),
         ])
     }
 
@@ -131,7 +131,7 @@ mod tests {
     fn an_error_and_a_result_have_the_same_outputs() {
         let names = |outputs: Outputs| outputs.0.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(
-            names(Outputs::without_result(Ended::Error, 2)),
+            names(Outputs::without_result(Ended::Error, 2, "")),
             names(Outputs::of(&fixture::small(), &Paths::default()))
         );
     }

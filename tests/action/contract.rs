@@ -93,7 +93,7 @@ fn every_input_says_what_it_is_and_whether_it_must_be_given() {
 #[test]
 fn every_output_is_written_by_the_binary_under_the_same_name() {
     let sandbox = Sandbox::new();
-    for written in [Outputs::without_result(Ended::Error, 1), Outputs::of_pull_request("https://x")] {
+    for written in [Outputs::without_result(Ended::Error, 1, ""), Outputs::of_pull_request("https://x")] {
         written.append(&sandbox.path("outputs")).expect("written");
     }
     let written: BTreeSet<String> = outputs(&sandbox.read("outputs")).into_keys().collect();

@@ -111,7 +111,10 @@ fn an_address_that_is_none_is_named_and_changes_no_verdict() {
     for (address, said) in [
         ("nonsense", "cannot make a client for `nonsense`"),
         ("ftp://git.example", "cannot make a client for `ftp://git.example`"),
-        (NOWHERE, "GitHub cannot be reached at http://127.0.0.1:1: GET /repos/shop/api/issues: Connection refused"),
+        (
+            NOWHERE,
+            "GitHub cannot be reached at http://127.0.0.1:1: GET /repos/shop/api/issues: Connection refused",
+        ),
     ] {
         let job = night(&github, RUN).with("GITHUB_API_URL", address);
         job.workspace.write("config.yaml", &config(&service.url));

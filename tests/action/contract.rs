@@ -130,6 +130,25 @@ fn nothing_is_allowed_that_a_job_does_not_ask_for() {
 }
 
 #[test]
+fn only_a_pull_request_overtakes_its_own_runs_and_no_entry_of_a_merge_queue_those_of_others() {
+    let mut overtaking = 0;
+    for name in workflows() {
+        let workflow = read(&name);
+        let concurrency = at(&workflow, &["concurrency"]);
+        if text(concurrency, "cancel-in-progress") == "true" {
+            let group = text(concurrency, "group");
+            let (_, number) = group.split_once("${{ ").expect("a group of its own");
+            // Outside of pull requests the number is empty, and the group would be that of all.
+            let otherwise =
+                ["ref", "run_id"].map(|it| format!("github.event.pull_request.number || github.{it} }}}}"));
+            assert!(otherwise.iter().any(|it| number == it), "{name}: {group}");
+            overtaking += 1;
+        }
+    }
+    assert_eq!(overtaking, 3);
+}
+
+#[test]
 fn an_action_of_others_is_the_same_commit_wherever_it_is_used() {
     let files = workflows().into_iter().chain(["action.yml".to_owned()]);
     let texts = files.map(|name| std::fs::read_to_string(crate::sandbox::root().join(name)).expect("a file"));

@@ -12,18 +12,18 @@ use crate::sandbox::{BINARY, Finished, Sandbox, alone, finish};
 pub const FORMS: [&[&str]; 3] =
     [&[], &["--host", "http://localhost:8000"], &["--command", "./serve --listen {{ address }}"]];
 /// A GitHub that knows of no release.
-static NO_RELEASE: LazyLock<GitHub> = LazyLock::new(|| GitHub::start("404 Not Found", "{}"));
+static NO_RELEASE: LazyLock<Server> = LazyLock::new(|| Server::start("404 Not Found", "{}"));
 const WORKFLOW: &str = ".github/workflows/loadgate.yml";
 
 /// Answers every request alike.
-struct GitHub {
-    url: String,
+pub struct Server {
+    pub url: String,
     /// The first line of each.
     asked: Mutex<Receiver<String>>,
 }
 
-impl GitHub {
-    fn start(status: &'static str, body: &'static str) -> Self {
+impl Server {
+    pub fn start(status: &'static str, body: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (sender, asked) = channel();
@@ -42,7 +42,7 @@ impl GitHub {
         Self { url, asked: Mutex::new(asked) }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("a list").try_iter().collect()
     }
 }
@@ -51,7 +51,7 @@ fn init(sandbox: &Sandbox, folder: &str, form: &[&str]) -> Finished {
     init_with(sandbox, folder, form, &NO_RELEASE)
 }
 
-fn init_with(sandbox: &Sandbox, folder: &str, form: &[&str], github: &GitHub) -> Finished {
+fn init_with(sandbox: &Sandbox, folder: &str, form: &[&str], github: &Server) -> Finished {
     let folder = sandbox.path(folder);
     fs::create_dir_all(&folder).expect("a folder");
     finish(
@@ -186,7 +186,7 @@ fn a_host_and_a_command_exclude_each_other() {
 #[test]
 fn the_workflow_names_the_commit_of_the_release() {
     let github =
-        GitHub::start("200 OK", r#"{"sha": "0123456789abcdef0123456789abcdef01234567", "commit": {}}"#);
+        Server::start("200 OK", r#"{"sha": "0123456789abcdef0123456789abcdef01234567", "commit": {}}"#);
     let sandbox = repository();
     init_with(&sandbox, "", &[], &github).ended(0);
     let version = env!("CARGO_PKG_VERSION");
@@ -202,14 +202,14 @@ fn where_no_commit_is_known_the_workflow_names_the_tag() {
         [("404 Not Found", "{}"), ("200 OK", r#"{"sha": "main # nothing"}"#), ("200 OK", "<html>")]
     {
         let sandbox = repository();
-        init_with(&sandbox, "", &[], &GitHub::start(status, body)).ended(0);
+        init_with(&sandbox, "", &[], &Server::start(status, body)).ended(0);
         assert!(sandbox.read(WORKFLOW).contains(&tag), "{status} {body}");
     }
 }
 
 #[test]
 fn nobody_is_asked_for_what_will_not_be_written() {
-    let github = GitHub::start("404 Not Found", "{}");
+    let github = Server::start("404 Not Found", "{}");
     let sandbox = repository();
     sandbox.write("config.yaml", "mine");
     init_with(&sandbox, "", &[], &github).ended(2);

@@ -141,8 +141,9 @@ fn nothing_is_found_in_the_workflows_and_steps_of_the_documentation() {
 #[test]
 fn nothing_is_found_in_what_init_writes() {
     let written = init::FORMS.map(init::written);
+    let written = written.into_iter().chain([init::written_twice()]);
     let named: Vec<(String, String)> =
-        written.into_iter().enumerate().map(|(at, text)| (format!("form-{at}"), text)).collect();
+        written.enumerate().map(|(at, text)| (format!("form-{at}"), text)).collect();
     let repository = Repository::new(&named);
     // Where no commit could be looked up it names a tag, and says so beside it.
     repository.sandbox.write(

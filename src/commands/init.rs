@@ -88,14 +88,18 @@ pub fn run(args: &InitArgs) -> Result<u8, Error> {
     }
     write_new(&files)?;
     write::data(&describe(&plan))?;
-    files.iter().for_each(|(path, _)| write::note(&format!("wrote {}", shown(path))));
-    let left = |folder| {
-        let step = workflow::step(&pin, folder);
-        format!("left {} as it is; add this step to it:\n{}", shown(&place.workflow), step.trim_end())
-    };
-    let notes = [step_for.map(left), pin.doubt(), Some(service.next().to_owned())];
-    notes.iter().flatten().for_each(|note| write::note(note));
+    let written = files.iter().map(|(path, _)| format!("wrote {}", shown(path)));
+    let added = step_for.map(|folder| to_add(&place.workflow, &workflow::step(&pin, folder)));
+    for line in written.chain(added).chain(pin.doubt()) {
+        write::note(&line);
+    }
+    write::note(service.next());
     Ok(0)
+}
+
+/// What is left to do with a workflow that was there.
+fn to_add(workflow: &Path, step: &str) -> String {
+    format!("left {} as it is; add this step to it:\n{}", shown(workflow), step.trim_end())
 }
 
 /// A path, for a terminal.

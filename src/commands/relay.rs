@@ -1,5 +1,5 @@
 //! `loadgate publish --run-id`: the comment on the pull request of a fork, whose own job cannot write. Nothing
-//! of the artifact becomes an output or a file; only a refusal quotes it.
+//! of the artifact becomes an output, an annotation or a file.
 
 use crate::cli::publish::PublishArgs;
 use crate::commands::publish::comment::{self, PERMISSION, body};

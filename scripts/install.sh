@@ -1,27 +1,27 @@
 #!/usr/bin/env bash
 # The first step of the action: finds the loadgate to run, and names it in the output `binary`. In this order: one
 # that the job names, the tool cache of the runner, the release that this commit of the action is, its source.
-# Never runs what it has no checksum of, and leaves nothing behind in the cache when something is wrong.
+# Never runs what it has no checksum of, whether it is fetched or found in the cache, except what the job names or what
+# is built here. Leaves nothing behind in the cache when something is wrong.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Not GITHUB_SERVER_URL: on an Enterprise server that is another host. A mirror may have the same layout.
 releases=${LOADGATE_RELEASES:-https://github.com/loadgate/loadgate/releases/download}
 
-# An error for the log and the page of the run, with what would end the line escaped.
+# shellcheck source=scripts/error.sh
+. "$root/scripts/error.sh"
+
 fail() {
-    local message=$1
-    message=${message//\%/%25}
-    message=${message//$'\r'/%0D}
-    message=${message//$'\n'/%0A}
-    printf '::error title=loadgate::%s\n' "$message"
-    exit 1
+    end 1 "$1"
 }
 
 # Tells the next step where the binary is, and shows that it runs here.
 use() {
     local answer
     answer=$("$1" --version) || fail "this loadgate does not run on this machine: $1"
+    [ -z "${LOADGATE_VERSION:-}" ] || [ "$answer" = "loadgate ${LOADGATE_VERSION#v}" ] ||
+        fail "\`version\` is $LOADGATE_VERSION, and $1 says that it is $answer"
     printf '%s: %s\n' "$1" "$answer"
     printf 'binary=%s\n' "$1" >>"${GITHUB_OUTPUT:-/dev/null}"
     exit 0
@@ -60,20 +60,31 @@ download() {
         fail "cannot download $1. Without a network, name a loadgate by the input \`binary\`, or a mirror by LOADGATE_RELEASES"
 }
 
+# What this commit says that a file must look like, into `sum`.
+look_up() {
+    sum=$(awk -v name="$1" '$2 == name { print $1 }' "$root/checksums.txt") || true
+    [ -n "$sum" ] || fail "$root/checksums.txt does not list $1"
+}
+
+# Whether the file is the one that was released.
+released() {
+    [ "$(digest "$1")" = "$2" ]
+}
+
 # Puts the release into the tool cache: whole, or not at all.
 fetch() {
-    local version=$1 target=$2 folder=$3 archive=loadgate-$2.tar.gz expected found
-    expected=$(awk -v name="$archive" '$2 == name { print $1 }' "$root/checksums.txt") || true
-    [ -n "$expected" ] || fail "$root/checksums.txt does not list $archive"
+    local name=$1 folder=$2 archive=$1.tar.gz
+    look_up "$archive"
     download "$releases/v$version/$archive" "$scratch/$archive"
-    found=$(digest "$scratch/$archive")
-    [ "$found" = "$expected" ] ||
-        fail "$archive of $releases is not what was released: its SHA-256 is $found, and should be $expected. Nothing was installed"
+    released "$scratch/$archive" "$sum" ||
+        fail "$archive of $releases is not what was released: its SHA-256 is $(digest "$scratch/$archive"), and should be $sum. Nothing was installed"
     mkdir -p "$folder"
     # On the file system of the cache, so that the last step is a rename.
     staged=$(mktemp -d "$folder/.staged.XXXXXX")
     tar -xzf "$scratch/$archive" -C "$staged" loadgate || fail "$archive holds no loadgate"
     chmod 755 "$staged/loadgate"
+    look_up "$name"
+    released "$staged/loadgate" "$sum" || fail "$archive holds another loadgate than $root/checksums.txt lists"
     [ "$("$staged/loadgate" --version)" = "loadgate $version" ] || fail "$archive holds no loadgate $version that runs here"
     mv -f "$staged/loadgate" "$folder/loadgate"
 }
@@ -92,7 +103,10 @@ clean() {
 }
 
 if [ -n "${LOADGATE_BINARY:-}" ]; then
-    # The next step may run in another folder.
+    # Relative to where the next step will run, and absolute for it.
+    folder=${LOADGATE_WORKING_DIRECTORY:-.}
+    [ -d "$folder" ] || end 2 "\`working-directory\` is no folder: $folder"
+    cd -- "$folder"
     case $LOADGATE_BINARY in /*) binary=$LOADGATE_BINARY ;; *) binary=$PWD/$LOADGATE_BINARY ;; esac
     [ -f "$binary" ] && [ -x "$binary" ] || fail "\`binary\` is no program: $binary"
     use "$binary"
@@ -116,8 +130,10 @@ scratch=$(mktemp -d "${RUNNER_TEMP:-/tmp}/loadgate.XXXXXX")
 trap clean EXIT
 # The layout of the tool cache: a folder, and beside it a marker that is made last.
 cache=${RUNNER_TOOL_CACHE:-${RUNNER_TEMP:-/tmp}/tools}/loadgate/$version
-if [ ! -f "$cache/$arch.complete" ] || [ ! -x "$cache/$arch/loadgate" ]; then
-    fetch "$version" "$target" "$cache/$arch"
+name=loadgate-$target
+look_up "$name"
+if [ ! -f "$cache/$arch.complete" ] || [ ! -x "$cache/$arch/loadgate" ] || ! released "$cache/$arch/loadgate" "$sum"; then
+    fetch "$name" "$cache/$arch"
     touch "$cache/$arch.complete"
 fi
 use "$cache/$arch/loadgate"

@@ -24,12 +24,22 @@ build() {
     tar -czf "$assets/loadgate-$target.tar.gz" -C "target/$target/release" loadgate
 }
 
+# Of every archive, for who downloads it, and of the binary in it, for who finds it in a tool cache.
+checksums() {
+    local archive sum
+    (cd "$assets" && sha256sum -- *.tar.gz)
+    for archive in "$assets"/*.tar.gz; do
+        sum=$(tar -xzOf "$archive" loadgate | sha256sum)
+        printf '%s  %s\n' "${sum%% *}" "$(basename "$archive" .tar.gz)"
+    done
+}
+
 # The commit that the tag will be on: what was built, and beside it VERSION and checksums.txt, nothing else. It is
 # on no branch, and the work tree stays as it is. Its name goes to a file.
 commit() {
     local index=$PWD/target/release-index tree
     printf '%s\n' "$version" >target/VERSION
-    (cd "$assets" && sha256sum -- *.tar.gz) >target/checksums.txt
+    checksums >target/checksums.txt
     rm -f "$index"
     GIT_INDEX_FILE=$index git read-tree HEAD
     local file
@@ -42,15 +52,22 @@ commit() {
         commit-tree "$tree" -p HEAD -m "release: $version" >target/release-commit
 }
 
-# A draft with the binaries, the tag, and then the draft becomes the release.
+# A draft with the binaries, the tag, and then the draft becomes the release. Stopped on the way, it is started again:
+# nobody has seen what a draft holds, so another takes its place. A tag stays, and so does what was built under it.
 publish() {
     gh auth setup-git
-    if gh release view "$tag" >/dev/null 2>&1 || [ -n "$(git ls-remote origin "refs/tags/$tag")" ]; then
+    local draft there
+    draft=$(gh release view "$tag" --json isDraft --jq .isDraft 2>/dev/null) || draft=none
+    there=$(git ls-remote origin "refs/tags/$tag" | cut -f 1)
+    if [ "$draft" = false ] || { [ -n "$there" ] && [ "$draft" = none ]; }; then
         echo "::error title=release::$tag is there already: raise the version in Cargo.toml first"
         exit 1
     fi
-    gh release create "$tag" --draft --title "loadgate $version" --notes-file CHANGELOG.md "$assets"/*.tar.gz target/checksums.txt
-    git push origin "$(cat target/release-commit):refs/tags/$tag"
+    if [ -z "$there" ]; then
+        [ "$draft" = none ] || gh release delete "$tag" --yes
+        gh release create "$tag" --draft --title "loadgate $version" --notes-file CHANGELOG.md "$assets"/*.tar.gz target/checksums.txt
+        git push origin "$(cat target/release-commit):refs/tags/$tag"
+    fi
     gh release edit "$tag" --draft=false --verify-tag
 }
 

@@ -3,14 +3,12 @@
 # Prepares only: what happens on GitHub is the binary's own business.
 set -euo pipefail
 
-# An error for the log and the page of the run, with what would end the line escaped. Exit 2: the inputs are wrong.
+# shellcheck source=scripts/error.sh
+. "$(dirname "${BASH_SOURCE[0]}")/error.sh"
+
+# The inputs are wrong.
 refuse() {
-    local message=$1
-    message=${message//\%/%25}
-    message=${message//$'\r'/%0D}
-    message=${message//$'\n'/%0A}
-    printf '::error title=loadgate::%s\n' "$message"
-    exit 2
+    end 2 "$1"
 }
 
 if [ -n "${LOADGATE_BASE:-}${LOADGATE_HEAD:-}" ]; then

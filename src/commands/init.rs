@@ -2,6 +2,7 @@
 //! is about to write as `loadgate check` would; never touches a file that is there.
 
 mod config;
+mod project;
 mod workflow;
 
 use std::fs::{self, OpenOptions};
@@ -75,19 +76,35 @@ pub fn run(args: &InitArgs) -> Result<u8, Error> {
     let service = Service::of(args);
     let here = std::env::current_dir().map_err(InitError::Nowhere)?;
     let place = Place::of(&here);
-    let config = service.config();
+    let name = project::name(&here, place.below_root.as_deref()).unwrap_or_else(|| "project".into());
+    let config = service.config(&name);
     let plan = plan::outline(&file::parse(NAMES[0], &config, &here)?, &Selection::default())?;
     // Before the network is asked for anything.
-    place.is_free()?;
-    let workflow = workflow::pull_request(&pin(), place.below_root.as_deref());
-    let files = [(place.config, config), (place.workflow, workflow)];
+    let step_for = place.free()?;
+    let pin = pin();
+    let mut files = vec![(place.config.clone(), config)];
+    if step_for.is_none() {
+        files.push((place.workflow.clone(), workflow::pull_request(&pin, place.below_root.as_deref())));
+    }
     write_new(&files)?;
     write::data(&describe(&plan))?;
-    for (path, _) in &files {
-        write::note(&format!("wrote {}", write::plain(&path.display().to_string())));
+    let written = files.iter().map(|(path, _)| format!("wrote {}", shown(path)));
+    let added = step_for.map(|folder| to_add(&place.workflow, &workflow::step(&pin, folder)));
+    for line in written.chain(added).chain(pin.doubt()) {
+        write::note(&line);
     }
     write::note(service.next());
     Ok(0)
+}
+
+/// What is left to do with a workflow that was there.
+fn to_add(workflow: &Path, step: &str) -> String {
+    format!("left {} as it is; add this step to it:\n{}", shown(workflow), step.trim_end())
+}
+
+/// A path, for a terminal.
+fn shown(path: &Path) -> String {
+    write::plain(&path.display().to_string())
 }
 
 /// The commit of the action that this version belongs to.
@@ -130,10 +147,18 @@ impl Place {
         Self { config: NAMES[0].into(), workflow, below_root: Some(below).filter(|below| !below.is_empty()) }
     }
 
-    /// Whether nobody has been here before, under any name. A link that leads nowhere is something, too.
-    fn is_free(&self) -> Result<(), InitError> {
-        let mut all = NAMES.iter().map(PathBuf::from).chain([self.workflow.clone()]);
-        all.find(|path| path.symlink_metadata().is_ok()).map_or(Ok(()), |path| Err(InitError::Exists(path)))
+    /// Checks that nobody has been here before, under any name; a link that leads nowhere is something, too. Where
+    /// the repository has a workflow already, for another of its folders, the folder that a step has to be added for.
+    fn free(&self) -> Result<Option<&str>, InitError> {
+        let there = |path: &Path| path.symlink_metadata().is_ok();
+        if let Some(name) = NAMES.iter().find(|name| there(Path::new(name))) {
+            return Err(InitError::Exists(name.into()));
+        }
+        match &self.below_root {
+            _ if !there(&self.workflow) => Ok(None),
+            Some(folder) => Ok(Some(folder)),
+            None => Err(InitError::Exists(self.workflow.clone())),
+        }
     }
 }
 

@@ -72,12 +72,12 @@ fn every_input_reaches_the_scripts_as_its_variable_and_in_no_other_way() {
         let own = format!("${{{{ inputs.{input} }}}}");
         let inherited = format!("${{{{ inputs.{input} || env.{} }}}}", variable(&input));
         let expected = if NEVER_INHERITED.contains(&input.as_str()) { own } else { inherited };
-        let given: Vec<&str> = steps(&action)
+        let given: BTreeSet<&str> = steps(&action)
             .iter()
             .filter_map(|step| step.get("env")?.get(&variable(&input))?.scalar())
             .filter(|value| value.contains("inputs."))
             .collect();
-        assert_eq!(given, [expected], "{input}");
+        assert_eq!(given, BTreeSet::from([expected.as_str()]), "{input}");
     }
 }
 
@@ -127,6 +127,25 @@ fn nothing_is_allowed_that_a_job_does_not_ask_for() {
         }
         assert!(workflow.get("concurrency").is_some(), "{name}");
     }
+}
+
+#[test]
+fn only_a_pull_request_overtakes_its_own_runs_and_no_entry_of_a_merge_queue_those_of_others() {
+    let mut overtaking = 0;
+    for name in workflows() {
+        let workflow = read(&name);
+        let concurrency = at(&workflow, &["concurrency"]);
+        if text(concurrency, "cancel-in-progress") == "true" {
+            let group = text(concurrency, "group");
+            let (_, number) = group.split_once("${{ ").expect("a group of its own");
+            // Outside of pull requests the number is empty, and the group would be that of all.
+            let otherwise =
+                ["ref", "run_id"].map(|it| format!("github.event.pull_request.number || github.{it} }}}}"));
+            assert!(otherwise.iter().any(|it| number == it), "{name}: {group}");
+            overtaking += 1;
+        }
+    }
+    assert_eq!(overtaking, 3);
 }
 
 #[test]

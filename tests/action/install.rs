@@ -1,12 +1,13 @@
 //! scripts/install.sh, in a folder that looks like the commit of a release, with a folder in place of the releases.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::sandbox::{Finished, Sandbox, finish, outputs};
 
 const VERSION: &str = "1.2.3";
 const ARCHIVE: &str = "loadgate-x86_64-unknown-linux-musl.tar.gz";
+const CACHED: &str = "cache/loadgate/1.2.3/x64/loadgate";
 
 /// The commit of a release, a runner, and a place that releases are downloaded from.
 struct Release {
@@ -19,6 +20,7 @@ impl Release {
         let release = Self { sandbox: Sandbox::new() };
         let sandbox = &release.sandbox;
         sandbox.borrow("scripts/install.sh");
+        sandbox.borrow("scripts/error.sh");
         sandbox.write("VERSION", &format!("{VERSION}\n"));
         sandbox.program("loadgate", &format!("#!/bin/sh\necho loadgate {VERSION}\n"));
         let folder = sandbox.path(&format!("releases/v{VERSION}"));
@@ -28,10 +30,18 @@ impl Release {
         let mut tar = Command::new("tar");
         tar.args(["-czf", archive.to_str().expect("text"), "loadgate"]).current_dir(sandbox.path(""));
         finish(&mut tar).ended(0);
-        let sum = finish(Command::new("sha256sum").arg(ARCHIVE).current_dir(&folder)).ended(0);
         let other = format!("{}  loadgate-aarch64-apple-darwin.tar.gz\n", "0".repeat(64));
-        sandbox.write("checksums.txt", &(other + &sum));
+        sandbox.write("checksums.txt", &other);
+        release.vouch_for(ARCHIVE, &archive);
+        release.vouch_for(ARCHIVE.trim_end_matches(".tar.gz"), &sandbox.path("loadgate"));
         release
+    }
+
+    /// Adds a checksum.
+    fn vouch_for(&self, name: &str, file: &Path) {
+        let sum = finish(Command::new("sha256sum").arg(file)).ended(0);
+        let sums = self.sandbox.read("checksums.txt");
+        self.sandbox.write("checksums.txt", &format!("{sums}{}  {name}\n", &sum[..64]));
     }
 
     /// Installs with the variables of a runner, the later ones first.
@@ -89,9 +99,35 @@ fn a_release_is_fetched_once_and_then_found_in_the_tool_cache() {
 #[test]
 fn half_an_installation_is_made_again() {
     let release = Release::new();
-    release.sandbox.write("cache/loadgate/1.2.3/x64/loadgate", "half");
+    release.sandbox.write(CACHED, "half");
     release.install(&[]).ended(0);
-    assert!(release.sandbox.read("cache/loadgate/1.2.3/x64/loadgate").contains("loadgate 1.2.3"));
+    assert!(release.sandbox.read(CACHED).contains("loadgate 1.2.3"));
+}
+
+#[test]
+fn what_somebody_put_into_the_tool_cache_is_not_run_but_fetched_again() {
+    let release = Release::new();
+    release.install(&[]).ended(0);
+    let planted = format!("#!/bin/sh\ntouch {}\necho loadgate {VERSION}\n", release.text("planted"));
+    release.sandbox.program(CACHED, &planted);
+    let text = release.install(&[("LOADGATE_RELEASES", "file:///nowhere")]).ended(1);
+    assert!(text.contains("cannot download"), "{text}");
+    assert_eq!(release.binary(), None);
+    release.install(&[]).ended(0);
+    assert_eq!(release.sandbox.read(CACHED), release.sandbox.read("loadgate"));
+    assert_eq!(release.binary(), Some(release.sandbox.path(CACHED)));
+    assert!(!release.sandbox.path("planted").exists(), "it was run");
+}
+
+#[test]
+fn an_archive_with_another_binary_than_was_released_is_not_installed() {
+    let release = Release::new();
+    let sums = release.sandbox.read("checksums.txt");
+    let (archives, _) = sums.trim_end().rsplit_once('\n').expect("lines");
+    release.sandbox.write("checksums.txt", &format!("{archives}\n"));
+    assert_eq!(release.refused(&[]), "checksums.txt does not list loadgate-x86_64-unknown-linux-musl");
+    release.vouch_for(ARCHIVE.trim_end_matches(".tar.gz"), &release.sandbox.path("VERSION"));
+    assert_eq!(release.refused(&[]), format!("{ARCHIVE} holds another loadgate than checksums.txt lists"));
 }
 
 #[test]
@@ -126,7 +162,7 @@ fn a_machine_that_nothing_was_built_for_is_told_which_there_are() {
     }
     assert_eq!(
         release.refused(&[("RUNNER_ARCH", "ARM64")]),
-        "checksums.txt does not list loadgate-aarch64-unknown-linux-musl.tar.gz"
+        "checksums.txt does not list loadgate-aarch64-unknown-linux-musl"
     );
 }
 
@@ -164,6 +200,31 @@ fn a_binary_that_is_there_is_used_as_it_is() {
     assert_eq!(
         release.refused(&[("LOADGATE_BINARY", "broken")]),
         "this loadgate does not run on this machine: broken"
+    );
+}
+
+#[test]
+fn a_binary_that_is_there_is_looked_for_where_loadgate_will_run() {
+    let release = Release::new();
+    release.sandbox.program("services/shop/mine", "#!/bin/sh\necho loadgate 7\n");
+    let folder = ("LOADGATE_WORKING_DIRECTORY", "services/shop");
+    release.install(&[("LOADGATE_BINARY", "./mine"), folder]).ended(0);
+    let binary = release.binary().expect("a binary");
+    assert!(binary.is_absolute() && binary.ends_with("services/shop/mine"), "{}", binary.display());
+    let nowhere = ("LOADGATE_WORKING_DIRECTORY", "nowhere");
+    let text = release.install(&[("LOADGATE_BINARY", "loadgate"), nowhere]).ended(2);
+    assert_eq!(text, "::error title=loadgate::`working-directory` is no folder: nowhere\n");
+}
+
+#[test]
+fn a_binary_that_is_there_must_be_the_version_that_is_expected() {
+    let release = Release::new();
+    for same in ["1.2.3", "v1.2.3"] {
+        release.install(&[("LOADGATE_BINARY", "loadgate"), ("LOADGATE_VERSION", same)]).ended(0);
+    }
+    assert_eq!(
+        release.refused(&[("LOADGATE_BINARY", "loadgate"), ("LOADGATE_VERSION", "1.2.4")]),
+        "`version` is 1.2.4, and loadgate says that it is loadgate 1.2.3"
     );
 }
 

@@ -13,8 +13,8 @@ use crate::yaml::{indented, workflows};
 /// Where test.sh installs them.
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/lint/bin");
 /// Everything that bash reads.
-const SCRIPTS: [&str; 5] =
-    ["scripts/install.sh", "scripts/run.sh", "scripts/release.sh", "test.sh", ".ci/run"];
+const SCRIPTS: [&str; 6] =
+    ["scripts/install.sh", "scripts/run.sh", "scripts/error.sh", "scripts/release.sh", "test.sh", ".ci/run"];
 /// In front of steps that stand alone.
 const JOB: &str = "name: docs
 on: push
@@ -141,8 +141,9 @@ fn nothing_is_found_in_the_workflows_and_steps_of_the_documentation() {
 #[test]
 fn nothing_is_found_in_what_init_writes() {
     let written = init::FORMS.map(init::written);
+    let written = written.into_iter().chain([init::written_twice()]);
     let named: Vec<(String, String)> =
-        written.into_iter().enumerate().map(|(at, text)| (format!("form-{at}"), text)).collect();
+        written.enumerate().map(|(at, text)| (format!("form-{at}"), text)).collect();
     let repository = Repository::new(&named);
     // Where no commit could be looked up it names a tag, and says so beside it.
     repository.sandbox.write(
@@ -155,8 +156,8 @@ fn nothing_is_found_in_what_init_writes() {
 #[test]
 fn shellcheck_finds_nothing_in_any_script() {
     let sandbox = Sandbox::new();
-    let scripts = SCRIPTS.map(|name| root().join(name));
-    finish(program("shellcheck", &sandbox).args(scripts)).ended(0);
+    let scripts = SCRIPTS;
+    finish(program("shellcheck", &sandbox).current_dir(root()).args(scripts)).ended(0);
     let below = fs::read_dir(root().join("scripts")).expect("scripts").count();
     assert_eq!(below, SCRIPTS.iter().filter(|name| name.starts_with("scripts/")).count());
 }

@@ -3,6 +3,7 @@
 //! installs.
 
 mod act;
+mod cancelled;
 mod contract;
 mod docs;
 mod init;

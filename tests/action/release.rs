@@ -15,6 +15,7 @@ fn built() -> Sandbox {
     );
     sandbox.write(".gitignore", "/target\n");
     sandbox.borrow("scripts/install.sh");
+    sandbox.borrow("scripts/error.sh");
     sandbox.borrow("scripts/release.sh");
     for arguments in [
         &["init", "--quiet"][..],
@@ -43,6 +44,10 @@ fn the_commit_of_a_release_adds_only_its_version_and_its_checksums_and_is_on_no_
     assert_eq!(git(&sandbox, &["rev-parse", &format!("{release}^")]), head);
     assert_eq!(git(&sandbox, &["diff", "--name-status", "HEAD", release]), "A\tVERSION\nA\tchecksums.txt\n");
     assert_eq!(git(&sandbox, &["show", &format!("{release}:VERSION")]), "4.5.6\n");
+    let sums = git(&sandbox, &["show", &format!("{release}:checksums.txt")]);
+    let names: Vec<&str> =
+        sums.lines().filter_map(|line| line.split_once("  ").map(|(_, name)| name)).collect();
+    assert_eq!(names, ["loadgate-x86_64-unknown-linux-musl.tar.gz", "loadgate-x86_64-unknown-linux-musl"]);
     assert_eq!(git(&sandbox, &["rev-parse", "HEAD"]), head);
     assert_eq!(git(&sandbox, &["status", "--porcelain"]), "");
     assert_eq!(git(&sandbox, &["branch", "--all", "--contains", release]), "");
@@ -69,4 +74,72 @@ fn a_checkout_of_that_commit_installs_what_was_released() {
         sandbox.command(sandbox.path("target/checkout/scripts/install.sh"), &variables);
     let text = finish(&mut install).ended(0);
     assert!(text.ends_with("cache/loadgate/4.5.6/x64/loadgate: loadgate 4.5.6\n"), "{text}");
+}
+
+/// The client of GitHub, as far as a release needs it: the state of the release is a file, and so is what was asked.
+const GH: &str = r#"#!/bin/bash
+echo "$*" >>target/asked
+case "$1 $2" in
+    "release view") [ -f target/state ] && { [ "$(cat target/state)" = draft ] && echo true || echo false; } ;;
+    "release create") [ ! -f target/state ] && echo draft >target/state ;;
+    "release delete") rm target/state ;;
+    "release edit") [ ! -f target/stopped ] && echo released >target/state ;;
+esac
+"#;
+
+/// Publishes, and tells how that ended and what the client was asked for.
+fn publish(sandbox: &Sandbox) -> (i32, Vec<String>) {
+    sandbox.program("target/bin/gh", GH);
+    sandbox.write("target/asked", "");
+    let path = format!("{}:/usr/bin:/bin", sandbox.path("target/bin").display());
+    let mut publish = sandbox.command(sandbox.path("scripts/release.sh"), &[("PATH", &path)]);
+    let code = finish(publish.arg("publish")).code;
+    let asked = sandbox.read("target/asked");
+    let words = asked.lines().filter_map(|line| line.strip_prefix("release ")?.split(' ').next());
+    (code, words.filter(|word| *word != "view").map(str::to_owned).collect())
+}
+
+/// A repository whose release is committed, with one to push to.
+fn committed() -> Sandbox {
+    let sandbox = built();
+    finish(sandbox.command(sandbox.path("scripts/release.sh"), &[]).arg("commit")).ended(0);
+    git(&sandbox, &["init", "--quiet", "--bare", "target/origin"]);
+    git(&sandbox, &["remote", "add", "origin", "target/origin"]);
+    sandbox
+}
+
+#[test]
+fn a_release_is_a_draft_then_a_tag_then_a_release_and_only_once() {
+    let sandbox = committed();
+    assert_eq!(publish(&sandbox), (0, ["create", "edit"].map(str::to_owned).to_vec()));
+    let tagged = git(&sandbox, &["ls-remote", "origin", "refs/tags/v4.5.6"]);
+    assert!(tagged.starts_with(sandbox.read("target/release-commit").trim()), "{tagged}");
+    assert_eq!(sandbox.read("target/state"), "released\n");
+    assert_eq!(publish(&sandbox), (1, vec![]));
+}
+
+#[test]
+fn a_release_that_stopped_after_the_draft_makes_it_again() {
+    let sandbox = committed();
+    sandbox.write("target/state", "draft\n");
+    assert_eq!(publish(&sandbox), (0, ["delete", "create", "edit"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn a_release_that_stopped_after_the_tag_keeps_what_the_tag_vouches_for() {
+    let sandbox = committed();
+    sandbox.write("target/stopped", "");
+    assert_eq!(publish(&sandbox).0, 1);
+    let tagged = git(&sandbox, &["ls-remote", "origin", "refs/tags/v4.5.6"]);
+    std::fs::remove_file(sandbox.path("target/stopped")).expect("removed");
+    assert_eq!(publish(&sandbox), (0, vec!["edit".to_owned()]));
+    assert_eq!(git(&sandbox, &["ls-remote", "origin", "refs/tags/v4.5.6"]), tagged);
+    assert_eq!(sandbox.read("target/state"), "released\n");
+}
+
+#[test]
+fn a_tag_without_a_release_is_somebody_elses() {
+    let sandbox = committed();
+    git(&sandbox, &["push", "--quiet", "origin", "HEAD:refs/tags/v4.5.6"]);
+    assert_eq!(publish(&sandbox), (1, vec![]));
 }

@@ -24,23 +24,24 @@ impl Service {
         }
     }
 
-    /// The configuration.
-    pub fn config(&self) -> String {
+    /// The configuration of a project of this name.
+    pub fn config(&self, name: &str) -> String {
         format!(
             "# The performance check of this repository: `loadgate check` explains it, `loadgate run` runs it.
 # {}
 version: 1
+name: {}
 environments:
   ci:
     {}
     load: {{users: 10, run_time: 30s}}       # ten users for half a minute
 thresholds: {{p95: 500ms, error_rate: 1%}}   # broken: the job fails
 baseline: {{budget: 10%}}                    # worse than remembered runs by more than this: the job fails
-scenarios:
-  main:                                    # what every user does, again and again
-    users: {{visitor: {{wait: 500ms..1s, steps: [{{get: {}}}]}}}}
+scenarios:                                 # what every user does, again and again
+  main: {{users: {{visitor: {{wait: 500ms..1s, steps: [{{get: {}}}]}}}}}}
 ",
             self.explained(),
+            quoted(name),
             self.target(),
             self.path()
         )
@@ -115,7 +116,7 @@ mod tests {
     use crate::config::node::Node;
 
     fn found(service: &Service, keys: &[&str]) -> Option<String> {
-        let config = parse("config.yaml", &service.config(), Path::new(".")).ok()?;
+        let config = parse("config.yaml", &service.config("shop"), Path::new(".")).ok()?;
         let start = config.root.get("environments")?.get("ci");
         keys.iter().fold(start, |node, key| node?.get(key)).and_then(Node::scalar).map(str::to_owned)
     }
@@ -123,9 +124,13 @@ mod tests {
     #[test]
     fn the_first_configuration_is_about_ten_lines() {
         for service in [Service::Demo, Service::Host("http://a".into()), Service::Command("a".into())] {
-            let lines = service.config().lines().count();
+            let lines = service.config("shop").lines().count();
             assert!((10..=12).contains(&lines), "{lines}");
-            assert!(service.config().lines().all(|line| line.len() <= 120), "{}", service.config());
+            assert!(
+                service.config("shop").lines().all(|line| line.len() <= 120),
+                "{}",
+                service.config("shop")
+            );
         }
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::config::quoted;
+use crate::github::repository::Slug;
 
 /// What everybody else copies from docs/github.md.
 const TEMPLATE: &str = include_str!("../../../templates/workflows/pull-request.yml");
@@ -18,14 +19,29 @@ pub enum Pin {
     Tag(String),
 }
 
+impl Pin {
+    /// What to say where a workflow is not pinned as it should be.
+    pub fn doubt(&self) -> Option<String> {
+        match self {
+            Self::Commit(_) => None,
+            Self::Tag(version) => Some(format!(
+                "the commit of v{version} could not be looked up, so `uses:` names the tag; to pin it: {}",
+                look_up(version)
+            )),
+        }
+    }
+}
+
+/// How to find the commit of a release.
+fn look_up(version: &str) -> String {
+    format!("gh api repos/loadgate/loadgate/commits/v{version} --jq .sha")
+}
+
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Commit(sha) => write!(f, "{sha} # v{}", env!("CARGO_PKG_VERSION")),
-            Self::Tag(version) => write!(
-                f,
-                "v{version} # a commit cannot move: gh api repos/loadgate/loadgate/commits/v{version} --jq .sha"
-            ),
+            Self::Tag(version) => write!(f, "v{version} # a commit cannot move: {}", look_up(version)),
         }
     }
 }
@@ -40,6 +56,22 @@ pub fn pull_request(pin: &Pin, folder: Option<&str>) -> String {
     let given = folder
         .map(|folder| format!("        with:\n          working-directory: {}\n", quoted(&literal(folder))));
     pinned.chain(given).collect()
+}
+
+/// The step for one more configuration, to be added to a workflow that is there: it must not write over what others
+/// say and upload.
+pub fn step(pin: &Pin, folder: &str) -> String {
+    let id = Slug::of(&format!("loadgate-{folder}"));
+    format!(
+        "      - uses: {ACTION}{pin}
+        if: ${{{{ !cancelled() }}}} # also where a step before it failed
+        with:
+          working-directory: {}
+          comment-id: {id}
+          artifact: {id}
+",
+        quoted(&literal(folder))
+    )
 }
 
 /// A text in which GitHub finds no expression.
@@ -69,5 +101,20 @@ mod tests {
         let workflow = pull_request(&Pin::Commit(NOWHERE.into()), Some("a: \"b\"/${{ github.token }}"));
         let end = "# v0.1.0\n        with:\n          working-directory: \"a: \\\"b\\\"/${{ '${{' }} github.token }}\"\n";
         assert!(workflow.ends_with(end), "{workflow}");
+    }
+
+    #[test]
+    fn one_more_step_has_a_comment_and_an_artifact_of_its_own() {
+        let step = step(&Pin::Commit(NOWHERE.into()), "services/the shop");
+        assert!(step.contains("working-directory: \"services/the shop\"\n"), "{step}");
+        let id = "loadgate-services-the-shop\n";
+        assert!(step.ends_with(&format!("comment-id: {id}          artifact: {id}")), "{step}");
+    }
+
+    #[test]
+    fn only_a_tag_is_doubted() {
+        assert_eq!(Pin::Commit(NOWHERE.into()).doubt(), None);
+        let doubt = Pin::Tag("1.2.3".into()).doubt().unwrap();
+        assert!(doubt.ends_with("gh api repos/loadgate/loadgate/commits/v1.2.3 --jq .sha"), "{doubt}");
     }
 }

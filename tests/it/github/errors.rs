@@ -123,3 +123,27 @@ fn an_address_that_is_none_is_named_and_changes_no_verdict() {
         assert!(step.said("warning").contains(said), "{}", step.stderr);
     }
 }
+
+#[test]
+fn what_a_target_wrote_that_does_not_start_can_be_looked_at_and_holds_no_secret() {
+    let github = github();
+    let job = night(&github, RUN).with("DB_URL", "postgres://u:hunter2secret@db");
+    job.workspace.write(
+        "config.yaml",
+        "version: 1\nname: shop\n\
+         environments: {here: {target: {command: [sh, -c, 'echo to $DB_URL; exit 3']}, users: 1, run_time: 1s}}\n\
+         scenarios: {browse: {users: {visitor: {headers: {X-Db: \"{{ env('DB_URL') }}\"}, steps: [{get: /}]}}}}\n",
+    );
+    let step = job.step(&["run", "--quiet"]);
+    assert_eq!((step.code, step.outputs["verdict"].as_str()), (1, "error"), "{}", step.stderr);
+    let log = std::path::Path::new(&step.outputs["folder"]).join("target.log");
+    assert_eq!(std::fs::read_to_string(log).expect("a log"), "to ***\n");
+    let open = issues(&github);
+    let told = [body(&open[0]), &step.stdout, &step.summary];
+    assert!(told.iter().all(|text| !text.contains("hunter2secret")), "{told:?}");
+    assert!(
+        body(&open[0]).contains("to \\*\\*\\*") || body(&open[0]).contains("to ***"),
+        "{}",
+        body(&open[0])
+    );
+}

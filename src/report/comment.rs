@@ -83,7 +83,10 @@ pub fn issue(result: &RunResult, about: &About) -> Issue {
 
 /// The same in the room that a server allows.
 pub fn issue_within(result: &RunResult, about: &About, room: Room) -> Issue {
-    Issue { title: title(result), body: joined_of(&sections(result, about, Place::Issue), room, whole(about)) }
+    Issue {
+        title: title(result),
+        body: joined_of(&sections(result, about, Place::Issue), room, whole(about)),
+    }
 }
 
 /// Where everything is that has no room.

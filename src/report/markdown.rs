@@ -46,11 +46,7 @@ pub fn sections(result: &RunResult) -> Vec<Section> {
     } else {
         judged
     };
-    let failed = Section::new(
-        Importance::Measured,
-        "Failures (whole run)",
-        failures(model::failed(result)),
-    );
+    let failed = Section::new(Importance::Measured, "Failures (whole run)", failures(model::failed(result)));
     let (high, low) = if model::failures_speak(result) { (failed, None) } else { (None, failed) };
     let all = [
         Section::new(Importance::Verdict, &heading(result, &headline), verdict(result, &headline)),
@@ -71,8 +67,12 @@ pub fn sections(result: &RunResult) -> Vec<Section> {
 
 /// `❌ FAILED`.
 fn heading(result: &RunResult, headline: &Headline) -> String {
-    let aside = headline.aside.as_ref().map_or_else(String::new, |aside| format!(" — {}", plain(aside)));
-    format!("{} {}{aside}", sign::of_run(result), headline.word)
+    format!("{} {}{}", sign::of_run(result), headline.word, aside(headline))
+}
+
+/// What stands in a heading behind the word of the verdict.
+pub(super) fn aside(headline: &Headline) -> String {
+    headline.aside.as_ref().map_or_else(String::new, |aside| format!(" — {}", plain(aside)))
 }
 
 fn verdict(result: &RunResult, headline: &Headline) -> String {

@@ -177,7 +177,8 @@ pub fn in_the_way(result: &RunResult) -> Option<&EndpointCounts> {
 /// broken.
 pub fn failures_speak(result: &RunResult) -> bool {
     let passed = result.verdict.as_ref().is_some_and(|verdict| verdict.status == Status::Passed);
-    let broken = |check: &&Check| check.status == CheckStatus::Fail && check.metric == Metric::ErrorRate.name();
+    let broken =
+        |check: &&Check| check.status == CheckStatus::Fail && check.metric == Metric::ErrorRate.name();
     !result.failures.is_empty() && (!passed || checks(result).iter().any(broken))
 }
 

@@ -69,7 +69,7 @@ pub fn body(altered: &[Altered], base: &str) -> String {
     let mut effects: Vec<_> = altered.iter().map(|it| (plain(&it.name), effect(it))).collect();
     // What the columns mean is said once.
     if let Some((_, first)) = effects.iter_mut().find(|(_, effect)| effect.contains("\n|")) {
-        *first = below(std::mem::take(first), MEANING);
+        *first = below(std::mem::take(first), &format!("{}\n", MEANING.trim_end().replace('\n', " ")));
     }
     let effects = effects
         .into_iter()

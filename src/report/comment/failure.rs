@@ -18,7 +18,11 @@ pub fn first(result: &RunResult) -> String {
     }
     let said = match more(result) {
         0 => format!("**{}**:\n", how_many(result)),
-        more => format!("**{}**, the most frequent of it ({} more below):\n", how_many(result), number::count(more)),
+        more => format!(
+            "**{}**, the most frequent of it ({} more below):\n",
+            how_many(result),
+            number::count(more)
+        ),
     };
     below(said, &failures(model::failed(result).take(MOST_ROWS)))
 }

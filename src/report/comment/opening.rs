@@ -1,9 +1,9 @@
 //! The beginning of a comment, which stays whatever the room: the verdict, what to do, what was run, and how it
 //! went before. Pure.
 
-use crate::report::markdown::PART;
 use crate::report::markdown::escape::{code, plain};
 use crate::report::markdown::table;
+use crate::report::markdown::{PART, aside};
 use crate::report::next::Next;
 use crate::report::sentence::Headline;
 use crate::report::text::{capital, glued, shorten};
@@ -43,7 +43,7 @@ pub fn opening(result: &RunResult, about: &About, place: Place) -> String {
 
 fn title(result: &RunResult, headline: &Headline) -> String {
     let [scenario, environment] = [&result.scenario, model::environment(result)].map(code);
-    let aside = headline.aside.as_ref().map_or_else(String::new, |aside| format!(" — {}", plain(aside)));
+    let aside = aside(headline);
     format!("### {} {}: {scenario} on {environment}{aside}", sign::of_run(result), headline.word)
 }
 

@@ -138,7 +138,6 @@ impl Row<'_> {
 /// From where to where, and by how much if that is more than chance.
 fn moved(delta: &Delta) -> String {
     let [base, head] = [delta.base, delta.head].map(|value| comparison::value(delta, value));
-    let change =
-        comparison::certain(delta).map_or_else(String::new, |change| format!(", {change}"));
+    let change = comparison::certain(delta).map_or_else(String::new, |change| format!(", {change}"));
     format!("{base} → {head}{change}")
 }

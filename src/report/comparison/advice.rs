@@ -93,7 +93,7 @@ fn completed(result: &RunResult, comparison: &Comparison) -> Next {
     let make = |runs: &str| {
         let say = format!(
             "remember {missing} {runs} like this one, made on this kind of machine with the same flags, if any; \
-             then commit them, or in a job add --pull-request"
+             then commit them, or in a CI job add --pull-request"
         );
         Next::by(format!("loadgate baseline update{} --runs {missing}", selection(result)), say)
     };

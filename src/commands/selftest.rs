@@ -58,7 +58,9 @@ impl SelftestError {
     pub fn hint(&self) -> String {
         match self {
             Self::NotRequested { known, .. } => format!("it requests: {}", known.join(", ")),
-            Self::Unfit(headline) => headline.next.clone().unwrap_or_else(|| "look at its folder".into()),
+            Self::Unfit(headline) => {
+                headline.next.as_ref().map_or_else(|| "look at its folder".to_owned(), ToString::to_string)
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn adoption(result: &RunResult) -> Option<Adoption> {
 
 fn decides(result: &RunResult, verdict: &Verdict) -> (String, Vec<String>) {
     let checks: Vec<_> = model::checks(result).into_iter().filter(|check| model::decides(check)).collect();
-    let limit = |check: &&_| format!("{} {}", sentence::subject(check), note::limit(check));
+    let limit = |check: &&_| format!("{} {}", sentence::named(check), note::limit(check));
     let mut limits: Vec<_> = checks.iter().take(MOST_NAMED).map(limit).collect();
     let more = checks.len().saturating_sub(MOST_NAMED) as u64;
     limits.extend((more > 0).then(|| format!("and {} more", number::count(more))));

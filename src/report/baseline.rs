@@ -133,8 +133,14 @@ impl Class<'_> {
         let found = match (sizes().reduce(f64::min), sizes().reduce(f64::max)) {
             (Some(least), Some(most)) => {
                 let [least, most] = [least, most].map(number::ratio);
-                let range = if least == most { least } else { format!("{least} at best, {most} at worst") };
-                format!(" Four of five runs show a number that got worse by {range}.")
+                if least == most {
+                    format!(" A number that gets worse by {least} or more is noticed.")
+                } else {
+                    format!(
+                        " What gets worse is noticed from {least} on at the steadiest number, and from {most} on at \
+                         the noisiest one."
+                    )
+                }
             }
             _ => String::new(),
         };
@@ -144,12 +150,14 @@ impl Class<'_> {
     /// A row a number, in [`COLUMNS`].
     pub(super) fn rows(&self) -> impl Iterator<Item = [String; 4]> {
         self.known.iter().map(|known| {
-            let mark = if known.min_detectable > known.catch { " (above catch)" } else { "" };
+            let wanted = Some(known.catch).filter(|catch| known.min_detectable > *catch);
+            let wanted =
+                wanted.map_or_else(String::new, |catch| format!(" ({} wanted)", number::ratio(catch)));
             [
                 format!("{} of {}", known.metric.name(), known.endpoint),
                 number::milliseconds(known.centre_ms),
                 spread(known),
-                format!("{}{mark}", number::change(known.min_detectable)),
+                format!("{}{wanted}", number::change(known.min_detectable)),
             ]
         })
     }
@@ -199,7 +207,9 @@ Runs that later ones are compared with, written by `loadgate baseline show --for
 
 /// What the columns mean.
 pub(super) const MEANING: &str = "*Usual* is the median of
-the runs, *spread* the standard deviation from one run to the next, and a change of *found from* shows in four of five runs.
+the runs, *spread* how much one differs from the next (standard deviation), and *found from* the smallest change for
+the worse that four of five runs show. Where that is more than `baseline.catch`, which is then beside it as *wanted*,
+only more runs or a quieter machine help.
 ";
 
 /// Baselines as markdown, fit for a README beside them.
@@ -309,8 +319,9 @@ mod tests {
         browse.demo
           6 runs of plan 0f1e2d on 2 classes of machines, the newest of 2026-11-24 (commit c0ffee).
 
-          amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24: 5 runs; 0 of 5,000 requests failed. Four
-            of five runs show a number that got worse by 11.1 % at best, 11.7 % at worst.
+          amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24: 5 runs; 0 of 5,000 requests failed. What
+            gets worse is noticed from 11.1 % on at the steadiest number, and from 11.7 % on at the noisiest
+            one.
           number                usual  spread  found from
          ─────────────────────────────────────────────────
           p50 of GET /health  60.0 ms   1.6 %     +11.7 %
@@ -326,11 +337,13 @@ mod tests {
     fn a_baseline_as_markdown_keeps_foreign_text_harmless() {
         let baseline = baseline();
         let description = Description::of("browse.demo", &baseline, &BaselineRules::default());
-        insta::assert_snapshot!(markdown(&[description]), @r"
+        insta::assert_snapshot!(markdown(&[description]).replace('\u{a0}', " "), @r"
         # Baselines
 
         Runs that later ones are compared with, written by `loadgate baseline show --format markdown`. *Usual* is the median of
-        the runs, *spread* the standard deviation from one run to the next, and a change of *found from* shows in four of five runs.
+        the runs, *spread* how much one differs from the next (standard deviation), and *found from* the smallest change for
+        the worse that four of five runs show. Where that is more than `baseline.catch`, which is then beside it as *wanted*,
+        only more runs or a quieter machine help.
 
         ## browse.demo
 
@@ -338,7 +351,7 @@ mod tests {
 
         ### amd-epyc-7763-64-core-processor\_4-cpu\_x86-64\_ubuntu24
 
-        5 runs; 0 of 5,000 requests failed. Four of five runs show a number that got worse by 11.1 % at best, 11.7 % at worst.
+        5 runs; 0 of 5,000 requests failed. What gets worse is noticed from 11.1 % on at the steadiest number, and from 11.7 % on at the noisiest one.
 
         | number | usual | spread | found from |
         |---|--:|--:|--:|

@@ -2,17 +2,18 @@
 //! nightly run says. Pure: the line that marks a comment as ours, and sending it, are github's.
 
 mod detail;
+mod failure;
 mod opening;
 mod row;
-mod sign;
 pub mod trail;
 
 use crate::result::schema::RunResult;
+use crate::result::verdict::Status;
 
 use super::adoption::{self, Adoption, Step};
 use super::comparison::{self, Standing};
 use super::markdown::escape::plain;
-use super::markdown::section::{Importance, Room, Section, joined};
+use super::markdown::section::{Importance, Room, Section, joined_of};
 use super::markdown::table::{below, list, verbatim};
 use super::text::{printable, shorten};
 use super::{model, number, sentence};
@@ -72,7 +73,7 @@ pub fn render(result: &RunResult, about: &About) -> String {
 
 /// The same in the room that a server allows.
 pub fn render_within(result: &RunResult, about: &About, room: Room) -> String {
-    joined(&sections(result, about, Place::PullRequest), room)
+    joined_of(&sections(result, about, Place::PullRequest), room, whole(about))
 }
 
 /// The issue of a run that did not pass.
@@ -82,7 +83,15 @@ pub fn issue(result: &RunResult, about: &About) -> Issue {
 
 /// The same in the room that a server allows.
 pub fn issue_within(result: &RunResult, about: &About, room: Room) -> Issue {
-    Issue { title: title(result), body: joined(&sections(result, about, Place::Issue), room) }
+    Issue {
+        title: title(result),
+        body: joined_of(&sections(result, about, Place::Issue), room, whole(about)),
+    }
+}
+
+/// Where everything is that has no room.
+fn whole(about: &About) -> &'static str {
+    if opening::summary(about).is_some() { "the whole summary" } else { "result.json" }
 }
 
 fn title(result: &RunResult) -> String {
@@ -110,6 +119,7 @@ fn sections(result: &RunResult, about: &About, place: Place) -> Vec<Section> {
     let all = [
         Section::bare(Importance::Verdict, "the verdict", opening::opening(result, about, place)),
         judged("what decided", row::table(result)),
+        judged("what failed", failure::first(result)),
         judged("why", row::notes(result)),
         judged("how to accept a change", acceptance(result)),
         first_steps(result, about),
@@ -138,10 +148,13 @@ fn acceptance(result: &RunResult) -> String {
     )
 }
 
-/// What those read who have nothing to compare with yet: openly in the first comment, then folded.
+/// What those read who have nothing to compare with yet: openly in the first comment, unless something is wrong
+/// that must be read before; then folded.
 fn first_steps(result: &RunResult, about: &About) -> Option<Section> {
     let text = adopted(&adoption::adoption(result)?);
-    if about.trail.is_empty() {
+    let status = result.verdict.as_ref().map(|verdict| verdict.status);
+    let nothing_wrong = matches!(status, Some(Status::Passed | Status::Inconclusive));
+    if about.trail.is_empty() && nothing_wrong {
         Section::bare(Importance::Judged, "what comes next", text)
     } else {
         Section::new(Importance::Detail, "What decides now, and what comes next", text)

@@ -4,15 +4,16 @@
 use crate::metric::{Better, Metric};
 use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Because, CheckScope, CheckUnit, Reason};
+use crate::result::verdict::{Because, CheckScope, CheckUnit};
+
+mod advice;
 
 use super::{number, text};
 
+pub use advice::{acceptance, aside, decides, flags, headline};
+
 /// A centre that has moved so far since the epoch began is told.
 const TOLD_DRIFT: f64 = 0.1;
-
-/// The most numbers that a next step names.
-const MOST_ACCEPTED: usize = 6;
 
 /// How bad a number stands beside its past, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,11 @@ pub fn deltas(result: &RunResult) -> Vec<&Delta> {
 /// `p95 of POST /x`, or `error_rate of all requests`.
 pub fn subject(delta: &Delta) -> String {
     format!("{} of {}", delta.metric, scope(delta))
+}
+
+/// The same in a sentence, where a name is never so long that the rest is not read.
+fn named(delta: &Delta) -> String {
+    format!("{} of {}", delta.metric, text::name(scope(delta)))
 }
 
 /// What a number is about.
@@ -199,13 +205,13 @@ pub fn notes(result: &RunResult) -> Vec<String> {
         ));
     }
     let shown = deltas(result);
-    let named = |wanted: &dyn Fn(&Delta) -> bool| {
-        let names: Vec<_> = shown.iter().filter(|delta| wanted(delta)).map(|delta| subject(delta)).collect();
+    let of = |wanted: &dyn Fn(&Delta) -> bool| {
+        let names: Vec<_> = shown.iter().filter(|delta| wanted(delta)).map(|delta| named(delta)).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    let refuted = named(&|delta| delta.confirmed == Some(false));
+    let refuted = of(&|delta| delta.confirmed == Some(false));
     notes.extend(refuted.map(|names| format!("flagged by the first job, and not seen again here: {names}")));
-    let waiting = named(&|delta| comparison.checks > 0 && standing(delta) == Standing::Building);
+    let waiting = of(&|delta| comparison.checks > 0 && standing(delta) == Standing::Building);
     notes.extend(waiting.map(|names| format!("not compared, too few runs so far: {names}")));
     notes.extend(shown.iter().filter_map(|delta| reason(delta)));
     notes.extend(rare(result));
@@ -213,7 +219,7 @@ pub fn notes(result: &RunResult) -> Vec<String> {
     notes.extend(shown.iter().filter(moved).map(|delta| {
         format!(
             "{} has drifted by {} since the epoch began, in steps none of which was a regression",
-            subject(delta),
+            named(delta),
             change(delta, delta.drift)
         )
     }));
@@ -228,7 +234,7 @@ fn rare(result: &RunResult) -> Option<String> {
         !delta.gated && matches!(delta.because, Some(Because::TooFew { .. })) && gated(&delta.metric)
     });
     // What neither side ever requested is no news.
-    let names: Vec<_> = rare.filter(|delta| delta.head.is_some()).map(subject).collect();
+    let names: Vec<_> = rare.filter(|delta| delta.head.is_some()).map(named).collect();
     (!names.is_empty()).then(|| format!("not compared, too few requests: {}", names.join(", ")))
 }
 
@@ -251,83 +257,12 @@ fn reason(delta: &Delta) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("{}: {why}", subject(delta)))
-}
-
-/// What decided, where the comparison did, and what to do about it. `objectives` says how those stand.
-pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String, Option<String>) {
-    let verdict = result.verdict.as_ref();
-    let comparison = verdict.and_then(|verdict| verdict.comparison.as_ref());
-    match reason {
-        Reason::Regression => {
-            let meant = |_: &Delta| {
-                let command = acceptance(result, MOST_ACCEPTED).unwrap_or_default();
-                format!("find out what changed; if it is meant: {command}")
-            };
-            first(result, Standing::Worse, ("1 number got worse", "numbers got worse"), meant)
-        }
-        Reason::Unconfirmed => {
-            let confirm = |_: &Delta| {
-                format!(
-                    "run it on another machine, with the flags of this run and its result.json as RESULT: \
-                     loadgate run {} -e {} --confirm RESULT",
-                    text::quoted(&result.scenario),
-                    text::quoted(&result.environment)
-                )
-            };
-            let said = ("1 number got worse here", "numbers got worse here");
-            first(result, Standing::Unconfirmed, said, confirm)
-        }
-        Reason::TooNoisy => {
-            first(result, Standing::Open, ("1 number is open", "numbers are open"), |delta| {
-                quieter(result, delta)
-            })
-        }
-        Reason::InvalidCheck => {
-            let said = ("1 number cannot be compared", "numbers cannot be compared");
-            first(result, Standing::Invalid, said, |_| "look at the notes above".to_owned())
-        }
-        _ => {
-            let Some(comparison) = comparison else { return (objectives.to_owned(), None) };
-            let missing = comparison.needed.saturating_sub(comparison.runs).max(1);
-            let next = format!(
-                "loadgate baseline update{} --runs {missing}, and the flags of this run",
-                selection(result)
-            );
-            let advice = match comparison.state {
-                ComparisonState::NothingCompared => {
-                    "let the run make more requests, or gate what its load lets vary (`baseline.gate_on`)"
-                        .to_owned()
-                }
-                ComparisonState::Building => format!("make the missing runs on this kind of machine: {next}"),
-                _ if comparison.unknown > 0 => "use the version of loadgate that wrote them".to_owned(),
-                _ => format!("make a baseline and commit it: {next}"),
-            };
-            let alone = if comparison.checks == 0 { ": the SLA decides alone" } else { "" };
-            (format!("{objectives}; {}{alone}", state(comparison)), Some(advice))
-        }
-    }
-}
-
-/// The first number of a standing, how many there are, and what to do.
-fn first(
-    result: &RunResult,
-    wanted: Standing,
-    (one, several): (&str, &str),
-    next: impl Fn(&Delta) -> String,
-) -> (String, Option<String>) {
-    let all: Vec<_> = deltas(result).into_iter().filter(|delta| standing(delta) == wanted).collect();
-    let Some(first) = all.first() else { return ("a comparison did not pass".to_owned(), None) };
-    let count = match all.len() {
-        1 => one.to_owned(),
-        n => format!("{n} {several}, first"),
-    };
-    (format!("{count}: {}", outcome(first)), Some(next(first)))
+    Some(format!("{}: {why}", named(delta)))
 }
 
 /// What was found of a number, as one sentence.
 pub fn outcome(delta: &Delta) -> String {
-    let subject = subject(delta);
+    let subject = named(delta);
     match delta.because {
         Some(Because::AboveCatch { bound, catch }) => format!(
             "{subject}: {} cannot be ruled out, and {} must not slip through",
@@ -347,43 +282,4 @@ pub fn outcome(delta: &Delta) -> String {
         ),
         Some(_) => reason(delta).unwrap_or(subject),
     }
-}
-
-/// What helps against noise: more runs, if any number of them does.
-fn quieter(result: &RunResult, delta: &Delta) -> String {
-    match (delta.because, delta.runs_missing) {
-        (Some(Because::AboveCatch { .. }), Some(missing)) => format!(
-            "with {missing} more runs {} would be found: loadgate baseline update{} --runs {missing}",
-            size(delta, delta.catch),
-            selection(result)
-        ),
-        (Some(Because::AboveCatch { .. }), None) if delta.min_detectable > delta.catch => {
-            "no number of runs makes up for this noise: run longer, on a quieter machine, or raise \
-             `baseline.catch`"
-                .to_owned()
-        }
-        _ => "run it again".to_owned(),
-    }
-}
-
-/// The flags that name a scenario and environment, with a space before them.
-pub fn flags(scenario: &str, environment: &str) -> String {
-    format!(" --scenario {} -e {}", text::quoted(scenario), text::quoted(environment))
-}
-
-fn selection(result: &RunResult) -> String {
-    flags(&result.scenario, &result.environment)
-}
-
-/// The command that accepts what got worse, so many numbers of it; none where nothing did.
-pub fn acceptance(result: &RunResult, most: usize) -> Option<String> {
-    let form = |delta: &Delta| match &delta.endpoint {
-        Some(_) => subject(delta),
-        None => delta.metric.clone(),
-    };
-    let worse = deltas(result).into_iter().filter(|delta| standing(delta) == Standing::Worse);
-    let flags: Vec<_> = worse.take(most).map(|delta| text::quoted(&form(delta))).collect();
-    let named: String = flags.iter().map(|subject| [" --metric ", subject].concat()).collect();
-    let command = || format!("loadgate baseline accept{}{named} --reason '…'", selection(result));
-    (!flags.is_empty()).then(command)
 }

@@ -11,8 +11,9 @@ use crate::result::endpoint::Times;
 use crate::result::schema::{Failure, RunResult};
 
 use super::load;
-use super::{comparison, model, note, number, reproduce, sentence};
-use escape::{code, plain};
+use super::sentence::Headline;
+use super::{comparison, model, note, number, reproduce, sentence, sign};
+use escape::{cell, code, plain};
 use section::{Importance, Room, Section, joined};
 use table::{below, list, table, verbatim};
 
@@ -34,13 +35,27 @@ pub fn render_within(result: &RunResult, room: Room) -> String {
 
 /// The parts of the report, to be cut to the room there is.
 pub fn sections(result: &RunResult) -> Vec<Section> {
-    let all = [
-        Section::new(Importance::Verdict, sentence::headline(result).word, verdict(result)),
+    let headline = sentence::headline(result);
+    let judged = [
         Section::new(Importance::Judged, "Objectives", objectives(result)),
         Section::new(Importance::Judged, "Baseline", baseline(result)),
+    ];
+    let [decided, other] = if comparison::decides(result) {
+        let [objectives, baseline] = judged;
+        [baseline, objectives]
+    } else {
+        judged
+    };
+    let failed = Section::new(Importance::Measured, "Failures (whole run)", failures(model::failed(result)));
+    let (high, low) = if model::failures_speak(result) { (failed, None) } else { (None, failed) };
+    let all = [
+        Section::new(Importance::Verdict, &heading(result, &headline), verdict(result, &headline)),
+        decided,
+        high,
+        other,
         Section::new(Importance::Measured, "Endpoints (response time, steady phase)", endpoints(result)),
         Section::new(Importance::Picture, "Response time while it was judged", chart::chart(result)),
-        Section::new(Importance::Measured, "Failures (whole run)", failures(result)),
+        low,
         Section::new(Importance::Measured, "Custom metrics", metrics(result)),
         Section::new(Importance::Detail, "The same run again", again(result)),
         Section::new(Importance::Detail, "The run and its generator", facts(result)),
@@ -50,12 +65,21 @@ pub fn sections(result: &RunResult) -> Vec<Section> {
     all.into_iter().flatten().collect()
 }
 
-fn verdict(result: &RunResult) -> String {
-    let headline = sentence::headline(result);
+/// `❌ FAILED`.
+fn heading(result: &RunResult, headline: &Headline) -> String {
+    format!("{} {}{}", sign::of_run(result), headline.word, aside(headline))
+}
+
+/// What stands in a heading behind the word of the verdict.
+pub(super) fn aside(headline: &Headline) -> String {
+    headline.aside.as_ref().map_or_else(String::new, |aside| format!(" — {}", plain(aside)))
+}
+
+fn verdict(result: &RunResult, headline: &Headline) -> String {
     let [name, scenario, environment] =
         [&result.name, &result.scenario, model::environment(result)].map(code);
     let partial = if result.is_partial() { PART } else { "" };
-    let next = headline.next.map_or_else(String::new, |next| format!("\nNext: {}\n", plain(&next)));
+    let next = headline.next.as_ref().map_or_else(String::new, |next| format!("\n{}", table::next(next)));
     let notices = list(&note::of_run(result));
     let notices = if notices.is_empty() { notices } else { format!("\n{notices}") };
     let sentence = plain(&headline.sentence);
@@ -64,7 +88,7 @@ fn verdict(result: &RunResult) -> String {
 
 fn objectives(result: &RunResult) -> String {
     let rows = model::checks(result).into_iter().map(|check| {
-        let about = (plain(note::mark(check)), plain(&sentence::metric(check)), code(sentence::scope(check)));
+        let about = (plain(note::mark(check)), plain(&sentence::metric(check)), cell(sentence::scope(check)));
         [about.0, about.1, about.2, note::value(check), note::limit(check), number::count(check.n)]
     });
     let table = table(["", "metric", "of", "value", "limit", "n"], 3, rows);
@@ -77,7 +101,7 @@ fn baseline(result: &RunResult) -> String {
     let rows = comparison::deltas(result).into_iter().map(|delta| {
         [
             plain(note::standing(delta)),
-            code(&comparison::subject(delta)),
+            cell(&comparison::subject(delta)),
             format!("{} → {}", comparison::value(delta, delta.base), comparison::value(delta, delta.head)),
             comparison::change(delta, delta.change),
             comparison::interval(delta),
@@ -92,8 +116,8 @@ fn baseline(result: &RunResult) -> String {
 
 fn endpoints(result: &RunResult) -> String {
     let rows = model::endpoints(result).into_iter().map(|row| {
-        let mark = if row.rank < model::Rank::Fine { "\\! " } else { "" };
-        [format!("{mark}{}", code(&row.name)), row.ok, row.failed, row.rate, row.p95, row.p99]
+        let mark = if row.stands_out() { "\\! " } else { "" };
+        [format!("{mark}{}", cell(&row.name)), row.ok, row.failed, row.rate, row.p95, row.p99]
     });
     let table = table(["endpoint", "ok", "failed", "ok/s", "p95", "p99"], 1, rows);
     below(table, &marks(model::endpoint_times(result)))
@@ -107,16 +131,16 @@ pub(super) fn marks<'a>(times: impl Iterator<Item = &'a Times>) -> String {
 fn times(result: &RunResult) -> String {
     let rows = model::endpoints(result)
         .into_iter()
-        .map(|row| [code(&row.name), row.p50, row.p95, row.p99, row.max, row.service_p95]);
+        .map(|row| [cell(&row.name), row.p50, row.p95, row.p99, row.max, row.service_p95]);
     let table = table(["endpoint", "p50", "p95", "p99", "max", "service p95"], 1, rows);
     below(table, &marks(model::endpoint_times(result)))
 }
 
-/// What failed, the most frequent first.
-pub(super) fn failures(result: &RunResult) -> String {
-    let rows = model::failed(result).map(|it| {
-        let sample = it.samples.first().map_or_else(|| number::NOTHING.to_owned(), |sample| code(sample));
-        [number::count(it.count), code(&it.kind), code(&it.endpoint), sample]
+/// These failures.
+pub(super) fn failures<'a>(failures: impl Iterator<Item = &'a Failure>) -> String {
+    let rows = failures.map(|it| {
+        let sample = it.samples.first().map_or_else(|| number::NOTHING.to_owned(), |sample| cell(sample));
+        [number::count(it.count), cell(&it.kind), cell(&it.endpoint), sample]
     });
     table(["count", "kind", "endpoint", "a sample"], 4, rows)
 }
@@ -134,7 +158,7 @@ fn samples(result: &RunResult) -> String {
 fn metrics(result: &RunResult) -> String {
     let rows = model::metrics(result).into_iter().map(|[name, rest @ ..]| {
         let [count, p50, p95, p99, max] = rest;
-        [code(&name), count, p50, p95, p99, max]
+        [cell(&name), count, p50, p95, p99, max]
     });
     let table = table(["metric", "count", "p50", "p95", "p99", "max"], 1, rows);
     below(table, &marks(model::metric_times(result)))
@@ -148,20 +172,20 @@ pub(super) fn again(result: &RunResult) -> String {
 
 fn facts(result: &RunResult) -> String {
     let status = result.verdict.as_ref().map(|verdict| verdict.exit_status.to_string());
-    let commit = result.git.sha.iter().chain(&result.git.reference).map(|it| code(it)).collect::<Vec<_>>();
+    let commit = result.git.sha.iter().chain(&result.git.reference).map(|it| cell(it)).collect::<Vec<_>>();
     let rows = [
         // It says itself what of it is lost.
         ("scenario", "load", plain(&load::describe(result))),
         ("generator", "generator", plain(&load::generator(&result.generator))),
         ("runner", "machine", plain(&format!("{} CPUs, {}", result.runner.cpus, result.runner.cpu_model))),
-        ("environment", "environment", code(&result.environment)),
-        ("target", "target", code(&result.target)),
-        ("started_at", "began", code(&number::moment(&result.started_at))),
+        ("environment", "environment", cell(&result.environment)),
+        ("target", "target", cell(&result.target)),
+        ("started_at", "began", cell(&number::moment(&result.started_at))),
         ("seed", "seed", result.seed.to_string()),
-        ("plan_digest", "plan digest", code(&result.plan_digest)),
+        ("plan_digest", "plan digest", cell(&result.plan_digest)),
         ("git", "commit", if commit.is_empty() { number::NOTHING.to_owned() } else { commit.join(", ") }),
         ("verdict", "exit status", status.unwrap_or_else(|| number::NOTHING.to_owned())),
-        ("tool", "loadgate", code(&result.tool.version)),
+        ("tool", "loadgate", cell(&result.tool.version)),
     ];
     let there = rows.into_iter().filter(|(field, ..)| result.has(field));
     table(["", "of the run"], 2, there.map(|(_, what, value)| [what.to_owned(), value]))

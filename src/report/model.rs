@@ -1,9 +1,9 @@
 //! What every report shows, in the order it is shown: what is broken comes first.
 
 use crate::metric::{Better, Metric, Percentile};
-use crate::result::endpoint::{CustomMetric, Endpoint, Times, failures};
+use crate::result::endpoint::{CustomMetric, Endpoint, EndpointCounts, Times, ended, failures};
 use crate::result::schema::{Failure, RunResult};
-use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus};
+use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus, Status};
 
 use super::number;
 use super::text::printable;
@@ -12,6 +12,12 @@ use super::text::printable;
 pub const FEW: char = '†';
 /// The percentiles of the tables of endpoints and custom metrics.
 const SHOWN: [Percentile; 3] = [Percentile::P50, Percentile::P95, Percentile::P99];
+/// An endpoint fails clearly more than the others where its share of failures is so many times theirs, …
+const CLEARLY: f64 = 5.0;
+/// … where it is at least this share, …
+const LEAST_SHARE: f64 = 0.01;
+/// … and where it is no matter of a few.
+const LEAST_FAILURES: u64 = 5;
 
 /// One endpoint as text.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +28,8 @@ pub struct EndpointRow<'a> {
     pub name: String,
     /// How bad its objectives stand.
     pub rank: Rank,
+    /// How much of it failed.
+    pub failing: Failing,
     /// Successes.
     pub ok: String,
     /// Failures.
@@ -38,6 +46,24 @@ pub struct EndpointRow<'a> {
     pub max: String,
     /// Service time.
     pub service_p95: String,
+}
+
+impl EndpointRow<'_> {
+    /// Whether a reader is to look at it first.
+    pub fn stands_out(&self) -> bool {
+        self.rank < Rank::Fine || self.failing < Failing::Few
+    }
+}
+
+/// How much of an endpoint failed, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failing {
+    /// All there was.
+    All,
+    /// Clearly more than of the others.
+    Many,
+    /// No more than of others, or nothing.
+    Few,
 }
 
 /// How bad a check stands, the worst first.
@@ -75,7 +101,7 @@ pub enum Bound {
     AtLeast,
 }
 
-/// Every endpoint, broken ones first; all of them together in the last row, where that is not lost.
+/// Every endpoint, what fails and what is broken first; all of them together in the last row, where that is not lost.
 pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
     let checks = checks(result);
     let rank = |endpoint: &Endpoint| {
@@ -94,7 +120,9 @@ pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
         .iter()
         .map(|endpoint| endpoint_row(printable(&endpoint.name), rank(endpoint), endpoint))
         .collect();
-    rows.sort_by_key(|row| row.rank);
+    let failing = failing(result);
+    rows.iter_mut().for_each(|row| row.failing = failing(row.of));
+    rows.sort_by_key(|row| (row.failing, row.rank));
     if result.has("totals") {
         rows.push(endpoint_row("all".to_owned(), Rank::Fine, &result.totals));
     }
@@ -108,6 +136,7 @@ fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_
         of: endpoint,
         name,
         rank,
+        failing: Failing::Few,
         ok: number::count(endpoint.ok),
         failed: number::count(failures(&endpoint.failed)),
         rate: number::significant(endpoint.requests_per_second),
@@ -117,6 +146,40 @@ fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_
         max: time(response.map(|times| times.max_ms)),
         service_p95: percentile(service, Percentile::P95),
     }
+}
+
+/// How much of an endpoint failed, beside the others.
+pub fn failing(result: &RunResult) -> impl Fn(&Endpoint) -> Failing {
+    let counts = |it: &Endpoint| (failures(&it.failed), ended(it.ok, &it.failed));
+    let add = |(a, b): (u64, u64), (c, d): (u64, u64)| (a.saturating_add(c), b.saturating_add(d));
+    let (all_failed, all) = result.endpoints.iter().map(counts).fold((0, 0), add);
+    move |endpoint| {
+        let (failed, ended) = counts(endpoint);
+        let others = all.saturating_sub(ended);
+        let of_others = all_failed.saturating_sub(failed) as f64 / others.max(1) as f64;
+        let share = failed as f64 / ended.max(1) as f64;
+        match () {
+            () if failed > 0 && endpoint.ok == 0 => Failing::All,
+            () if others == 0 || failed < LEAST_FAILURES || share < LEAST_SHARE => Failing::Few,
+            () if share >= CLEARLY * of_others => Failing::Many,
+            () => Failing::Few,
+        }
+    }
+}
+
+/// What can have kept others from being requested: the endpoint that failed most and never did anything else.
+pub fn in_the_way(result: &RunResult) -> Option<&EndpointCounts> {
+    let endpoints = result.whole_run.endpoints.iter().filter(|it| it.ok == 0);
+    endpoints.max_by_key(|it| failures(&it.failed)).filter(|it| failures(&it.failed) > 0)
+}
+
+/// Whether what failed is a part of what a reader must know first: the run did not pass, or an error rate is
+/// broken.
+pub fn failures_speak(result: &RunResult) -> bool {
+    let passed = result.verdict.as_ref().is_some_and(|verdict| verdict.status == Status::Passed);
+    let broken =
+        |check: &&Check| check.status == CheckStatus::Fail && check.metric == Metric::ErrorRate.name();
+    !result.failures.is_empty() && (!passed || checks(result).iter().any(broken))
 }
 
 /// Every custom metric: its name, its count, p50, p95, p99 and the longest.

@@ -3,12 +3,15 @@
 
 use crate::metric::Metric;
 use crate::result::comparison::Delta;
-use crate::result::endpoint::Times;
+use crate::result::endpoint::{EndpointCounts, Times};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding};
 
 use super::comparison::{self, Standing};
 use super::{model, number, sentence, window};
+
+/// The most numbers that were never requested, by name.
+const MOST_UNREACHED: usize = 4;
 
 /// How a check came out, as a mark and a word.
 pub fn mark(check: &Check) -> &'static str {
@@ -82,8 +85,24 @@ pub fn of_percentiles<'a>(times: impl Iterator<Item = &'a Times>) -> Option<&'st
 pub fn of_checks(result: &RunResult) -> Vec<String> {
     let checks = model::checks(result).into_iter();
     let few = checks.clone().any(|check| carried(check) == model::Carried::Slowest);
-    let open = checks.filter(|check| model::rank(check) < model::Rank::Fine).flat_map(of_check);
+    let way = model::in_the_way(result);
+    let unreached = |check: &&Check| way.is_some() && check.because == Some(Because::NeverHit);
+    let open = checks.filter(|check| model::rank(check) < model::Rank::Fine);
+    let (unreached, open): (Vec<_>, Vec<_>) = open.partition(unreached);
+    let unreached = way.and_then(|way| of_unreached(&unreached, way));
+    let open = open.into_iter().flat_map(of_check).chain(unreached);
     open.chain(few.then(|| FEW.to_owned())).collect()
+}
+
+/// What was never requested, as one note: all of it has the same cause.
+fn of_unreached(checks: &[&Check], way: &EndpointCounts) -> Option<String> {
+    let named: Vec<_> = checks.iter().take(MOST_UNREACHED).map(|check| sentence::named(check)).collect();
+    let more = match checks.len().saturating_sub(MOST_UNREACHED) as u64 {
+        0 => String::new(),
+        more => format!(", and {} more", number::count(more)),
+    };
+    let why = sentence::wholly_failed(way);
+    (!named.is_empty()).then(|| format!("never requested, for {why}: {}{more}", named.join(", ")))
 }
 
 fn of_check(check: &Check) -> Vec<String> {
@@ -97,7 +116,7 @@ fn of_check(check: &Check) -> Vec<String> {
     });
     let message = check.message.clone().filter(|_| check.status == CheckStatus::Fail);
     let said = because.into_iter().chain(window::broken(check)).chain(message);
-    said.map(|said| format!("{}: {said}", sentence::subject(check))).collect()
+    said.map(|said| format!("{}: {said}", sentence::named(check))).collect()
 }
 
 /// What was found about the run as a whole, and what its user was told.

@@ -7,7 +7,7 @@ use crate::plan::rules::BaselineRules;
 
 use super::baseline::{COLUMNS, Class, Description, MEANING, commit};
 use super::comment::ROOM;
-use super::markdown::escape::{code, plain};
+use super::markdown::escape::{cell, code, plain};
 use super::markdown::section::{Importance, Section, joined_of};
 use super::markdown::table::{below, table};
 use super::number;
@@ -69,7 +69,7 @@ pub fn body(altered: &[Altered], base: &str) -> String {
     let mut effects: Vec<_> = altered.iter().map(|it| (plain(&it.name), effect(it))).collect();
     // What the columns mean is said once.
     if let Some((_, first)) = effects.iter_mut().find(|(_, effect)| effect.contains("\n|")) {
-        *first = below(std::mem::take(first), MEANING);
+        *first = below(std::mem::take(first), &format!("{}\n", MEANING.trim_end().replace('\n', " ")));
     }
     let effects = effects
         .into_iter()
@@ -101,8 +101,8 @@ fn introduction(altered: &[Altered], base: &str) -> String {
 fn runs(altered: &[Altered]) -> String {
     let all = altered.iter().flat_map(|it| it.runs().map(move |run| (it, run)));
     let rows = all.take(MOST_ROWS).map(|(it, run)| {
-        let sha = run.sha.as_deref().map_or_else(|| number::NOTHING.to_owned(), |sha| code(commit(sha)));
-        [code(&it.name), plain(&number::moment(&run.time)), sha, code(&run.cpu_class)]
+        let sha = run.sha.as_deref().map_or_else(|| number::NOTHING.to_owned(), |sha| cell(commit(sha)));
+        [cell(&it.name), plain(&number::moment(&run.time)), sha, cell(&run.cpu_class)]
     });
     let table = table(["baseline", "when", "commit", "CPU class"], 4, rows);
     match count(altered).saturating_sub(MOST_ROWS as u64) {
@@ -151,7 +151,7 @@ fn of_class(before: Option<&Class>, after: &Class) -> String {
         let old = old.iter().find(|[subject, ..]| *subject == number).map(|[_, rest @ ..]| rest);
         let [usual, spread, found] =
             std::array::from_fn(|column| change(old.map(|old| &old[column]), &now[column]));
-        [code(&number), usual, spread, found]
+        [cell(&number), usual, spread, found]
     });
     let summary = format!("{}: {}\n", code(after.name()), plain(&after.summary()));
     below(summary, &table(COLUMNS, 1, rows))

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::result::endpoint::{EndpointCounts, failures};
 use crate::result::salvage::Salvaged;
 use crate::result::schema::{RunResult, Signal};
 use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
 
-use super::{comparison, model, number, window};
+use super::next::Next;
+use super::{comparison, model, number, text, window};
 
 /// What to do about a run that an objective has stopped.
 pub(super) const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
@@ -22,7 +24,9 @@ pub struct Headline {
     /// What decided it.
     pub sentence: String,
     /// What to do now.
-    pub next: Option<String>,
+    pub next: Option<Next>,
+    /// In a few words, that nothing is wrong, where the word alone would sound as if.
+    pub aside: Option<String>,
 }
 
 /// The headline of a result.
@@ -30,7 +34,7 @@ pub fn headline(result: &RunResult) -> Headline {
     let Some(salvaged) = &result.salvaged else { return judged(result) };
     let whole = judged(result);
     let sentence = format!("half-written: {}; {}", lost(salvaged), whole.sentence);
-    Headline { sentence, next: Some(HALF_WRITTEN.to_owned()), ..whole }
+    Headline { sentence, next: Some(HALF_WRITTEN.into()), aside: None, ..whole }
 }
 
 /// What a half-written result lacks.
@@ -50,6 +54,7 @@ fn judged(result: &RunResult) -> Headline {
             word: "NOT JUDGED",
             sentence: "the result holds no verdict".to_owned(),
             next: None,
+            aside: None,
         };
     };
     let (sentence, next) = match verdict.reasons.first() {
@@ -72,7 +77,9 @@ fn judged(result: &RunResult) -> Headline {
             | Reason::NoBaseline),
         ) => comparison::headline(result, *reason, &objectives(verdict)),
     };
-    Headline { word: word(verdict.status), sentence, next }
+    let first = verdict.reasons.first();
+    let aside = first.and_then(|first| comparison::aside(result, *first, &objectives(verdict)));
+    Headline { word: word(verdict.status), sentence, next, aside }
 }
 
 /// The word of a status.
@@ -89,6 +96,11 @@ pub fn word(status: Status) -> &'static str {
 /// `p95 of POST /x`, `error_rate of all requests in every 10 s`.
 pub fn subject(check: &Check) -> String {
     format!("{} of {}{}", check.metric, scope(check), window::every(check))
+}
+
+/// The same in a sentence, where a name is never so long that the rest is not read.
+pub(super) fn named(check: &Check) -> String {
+    format!("{} of {}{}", check.metric, text::name(scope(check)), window::every(check))
 }
 
 /// `p95`, `error_rate in every 10 s`.
@@ -228,7 +240,7 @@ pub fn doubt(because: Because) -> Option<(String, &'static str)> {
 
 /// What a check found, as one sentence.
 pub fn outcome(check: &Check) -> String {
-    let subject = subject(check);
+    let subject = named(check);
     match (check.because, check.value) {
         (Some(reason), _) => format!("{subject}: {}", because(check, reason).0),
         (None, Some(value)) => format!(
@@ -250,10 +262,10 @@ fn limit_word(check: &Check) -> &'static str {
     }
 }
 
-fn passed(verdict: &Verdict) -> (String, Option<String>) {
+fn passed(verdict: &Verdict) -> (String, Option<Next>) {
     if verdict.findings.contains(&Finding::NoObjective) {
         let (text, remedy) = finding(Finding::NoObjective);
-        return (format!("the service was measured, and {text}"), Some(remedy.to_owned()));
+        return (format!("the service was measured, and {text}"), Some(remedy.into()));
     }
     let sentence = match &verdict.comparison {
         Some(comparison) => format!(
@@ -289,7 +301,7 @@ fn broken(verdict: &Verdict, status: CheckStatus) -> bool {
     verdict.checks.iter().any(|check| check.status == status && model::decides(check))
 }
 
-fn interrupted(result: &RunResult) -> (String, Option<String>) {
+fn interrupted(result: &RunResult) -> (String, Option<Next>) {
     let by = match result.signal {
         Some(Signal::Sigterm) => "a request to terminate",
         Some(Signal::StopButton) => "the stop button of the live page",
@@ -299,28 +311,28 @@ fn interrupted(result: &RunResult) -> (String, Option<String>) {
         "stopped by {by} after {}; the numbers are partial and compared with nothing",
         number::seconds(result.duration_s)
     );
-    (sentence, Some("run it again to the end".to_owned()))
+    (sentence, Some("run it again to the end".into()))
 }
 
-fn stopped_early(result: &RunResult) -> (String, Option<String>) {
+fn stopped_early(result: &RunResult) -> (String, Option<Next>) {
     let sentence = result.aborted.as_ref().map(window::aborted);
     let sentence = sentence.unwrap_or_else(|| "the run was stopped early by an objective".to_owned());
-    (format!("{sentence}; what came after is not known"), Some(STOPPED_EARLY.to_owned()))
+    (format!("{sentence}; what came after is not known"), Some(STOPPED_EARLY.into()))
 }
 
-fn invalid_run(verdict: &Verdict) -> (String, Option<String>) {
+fn invalid_run(verdict: &Verdict) -> (String, Option<Next>) {
     let worst = verdict.findings.iter().copied().find(|finding| finding.invalidates());
     worst.map_or_else(
         || ("the numbers cannot be trusted".to_owned(), None),
         |worst| {
             let (text, remedy) = finding(worst);
-            (text, Some(remedy.to_owned()))
+            (text, Some(remedy.into()))
         },
     )
 }
 
 /// The first of the checks with the status that decided, and how many there are.
-fn decided_by(result: &RunResult, status: CheckStatus) -> (String, Option<String>) {
+fn decided_by(result: &RunResult, status: CheckStatus) -> (String, Option<Next>) {
     let checks = model::checks(result);
     let decisive: Vec<_> =
         checks.into_iter().filter(|check| check.status == status && model::decides(check)).collect();
@@ -333,7 +345,25 @@ fn decided_by(result: &RunResult, status: CheckStatus) -> (String, Option<String
         (_, 1) => "1 objective cannot be judged".to_owned(),
         (_, n) => format!("{n} objectives cannot be judged, first"),
     };
-    (format!("{state}: {}", outcome(first)), Some(next_step(result, &decisive)))
+    let sentence = format!("{state}: {}", outcome(first));
+    let in_the_way = Some(first).filter(|it| it.because == Some(Because::NeverHit));
+    match in_the_way.and_then(|_| model::in_the_way(result)) {
+        Some(step) => {
+            let why = format!("{}, and what follows a failed step is not requested", wholly_failed(step));
+            (format!("{sentence}; {why}"), Some(look_at(step)))
+        }
+        None => (sentence, Some(next_step(result, &decisive).into())),
+    }
+}
+
+/// `POST /login failed 120 of 120 times`.
+pub(super) fn wholly_failed(step: &EndpointCounts) -> String {
+    let failed = number::count(failures(&step.failed));
+    format!("{} failed {failed} of {failed} times", text::name(&step.name))
+}
+
+fn look_at(step: &EndpointCounts) -> Next {
+    format!("look at the failures of {}", text::name(&step.name)).into()
 }
 
 /// What to do about the first of these checks; how long to run, so that all of them can be decided.

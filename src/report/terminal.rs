@@ -113,7 +113,7 @@ impl Page<'_> {
         let rows = model::endpoints(result)
             .into_iter()
             .map(|row| {
-                let mark = if row.rank < model::Rank::Fine { "! " } else { "" };
+                let mark = if row.stands_out() { "! " } else { "" };
                 let name = format!("{mark}{}", row.name);
                 vec![name, row.ok, row.failed, row.rate, row.p50, row.p95, row.p99, row.max, row.service_p95]
             })
@@ -221,7 +221,7 @@ impl Page<'_> {
         let painted = self.paint(&format!("{BOLD};{color}"), headline.word);
         self.text.replace_range(start..start + headline.word.len(), &painted);
         if let Some(next) = &headline.next {
-            self.paragraph("next: ", &printable(next));
+            self.paragraph("next: ", &printable(&next.to_string()));
         }
         if let Some(folder) = &self.screen.folder {
             self.line(&format!("files: {}", printable(folder)));

@@ -115,6 +115,7 @@ fn a_percentile_of_few_requests_is_marked_wherever_a_person_reads_it() {
     let objectives = vec![objective(Scope::Total, p99, 500.0)];
     result.verdict = Some(judge(&Rules { objectives, baseline: None }, &result, None));
     for text in [on_screen(&result), markdown::render(&result), html::render(&result).unwrap()] {
+        let text = text.replace('\u{a0}', " ");
         assert!(text.contains("†109 ms") && !text.contains("†105 ms"), "{text}");
         let plain = text.matches("so few requests that this percentile is the slowest of them").count();
         assert!(plain >= 2, "below the endpoints and the objectives: {text}");

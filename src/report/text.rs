@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// The most characters of a name.
+const LONGEST_NAME: usize = 120;
+
 /// The text with every character that could move the cursor or hide others written as an escape.
 pub fn printable(text: &str) -> String {
     printable_line(text.trim())
@@ -56,6 +59,11 @@ pub fn shorten(text: &str, width: usize) -> String {
     let head: String = text.chars().take(kept / 2).collect();
     let tail: String = text.chars().skip(length - (kept - kept / 2)).collect();
     if width == 0 { String::new() } else { format!("{head}…{tail}") }
+}
+
+/// A name as it stands in a sentence or a table.
+pub fn name(text: &str) -> String {
+    shorten(text, LONGEST_NAME)
 }
 
 /// A sentence with a capital at its beginning.

@@ -4,7 +4,7 @@ use crate::metric::Metric;
 use crate::result::verdict::{Check, CheckStatus, CheckUnit};
 use crate::result::window::Aborted;
 
-use super::{number, sentence};
+use super::{number, sentence, text};
 
 /// ` in every 10 s`; nothing for a check of the whole run.
 pub fn every(check: &Check) -> String {
@@ -45,7 +45,7 @@ pub fn stopped(check: &Check) -> String {
 /// What stopped a run, and when.
 pub fn aborted(aborted: &Aborted) -> String {
     let unit = Metric::named(&aborted.metric).map_or(CheckUnit::Count, CheckUnit::from);
-    let scope = sentence::place(aborted.scope, aborted.endpoint.as_deref());
+    let scope = text::name(sentence::place(aborted.scope, aborted.endpoint.as_deref()));
     let window = aborted.length_s.map(|length| number::seconds(length as f64));
     format!(
         "the run was stopped early, after {}: {} of {scope} was {}{}, limit {}",

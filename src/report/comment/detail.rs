@@ -2,16 +2,16 @@
 
 use crate::report::comparison::{self, Standing};
 use crate::report::course::Course;
-use crate::report::markdown::escape::{code, plain};
+use crate::report::markdown::escape::{cell, plain};
 use crate::report::markdown::table::{below, table};
-use crate::report::markdown::{again, failures, marks};
-use crate::report::model::{self, Rank};
+use crate::report::markdown::{again, marks};
+use crate::report::model::{self, EndpointRow, Failing, Rank};
 use crate::report::sparkline::sparkline;
 use crate::report::{note, number, sentence};
 use crate::result::endpoint::{Endpoint, Kind};
 use crate::result::schema::{Point, RunResult};
 
-use super::{About, Source, row};
+use super::{About, Source, failure, row};
 
 /// Bars of a line that has the width of the comment.
 const WIDE: usize = 40;
@@ -21,13 +21,12 @@ const NARROW: usize = 16;
 /// Each with its heading; nothing of what is empty.
 pub fn all(result: &RunResult, about: &About) -> Vec<(String, String)> {
     let (more, rest) = row::rest(result);
-    let failed = model::failed(result).map(|failure| failure.count).fold(0, u64::saturating_add);
     vec![
         (format!("{} more of what says something", number::count(more as u64)), rest),
         objectives(result),
         unchanged(result),
         (number::counted(result.endpoints.len() as u64, "endpoint"), endpoints(result)),
-        (number::counted(failed, "failure") + ", whole run", failures(result)),
+        failure::all(result),
         ("The same run again".to_owned(), reproduced(result, about)),
     ]
 }
@@ -52,7 +51,7 @@ fn objectives(result: &RunResult) -> (String, String) {
     };
     let rows = checks.iter().map(|check| {
         let mark = plain(note::mark(check));
-        let subject = code(&sentence::subject(check));
+        let subject = cell(&sentence::subject(check));
         [mark, subject, note::value(check), note::limit(check), number::count(check.n)]
     });
     (
@@ -69,7 +68,7 @@ fn unchanged(result: &RunResult) -> (String, String) {
     same.retain(|delta| comparison::standing(delta) == Standing::Same);
     let rows = same.iter().map(|delta| {
         [
-            code(&comparison::subject(delta)),
+            cell(&comparison::subject(delta)),
             comparison::value(delta, delta.base),
             comparison::value(delta, delta.head),
             comparison::interval(delta),
@@ -90,12 +89,19 @@ fn unchanged(result: &RunResult) -> (String, String) {
 fn endpoints(result: &RunResult) -> String {
     let course = Course::of(result, NARROW, |_| true);
     let rows = model::endpoints(result).into_iter().map(|row| {
-        let mark = if row.rank < Rank::Fine { "\\! " } else { "" };
-        let name = format!("{mark}{}", code(&row.name));
-        [name, row.ok, row.failed, row.p95, row.p99, over_time(course.as_ref(), row.of)]
+        let mark = if row.stands_out() { "\\! " } else { "" };
+        let name = format!("{mark}{}", cell(&row.name));
+        let failed = failed(&row);
+        [name, row.ok, failed, row.p95, row.p99, over_time(course.as_ref(), row.of)]
     });
     let table = table(["endpoint", "ok", "failed", "p95", "p99", "p95 over time"], 1, rows);
     below(table, &marks(model::endpoint_times(result)))
+}
+
+/// How many failed, and what share of all that is, where it is more than elsewhere.
+fn failed(row: &EndpointRow) -> String {
+    let share = row.of.error_rate.filter(|_| row.failing < Failing::Few);
+    share.map_or_else(|| row.failed.clone(), |share| format!("{} ({})", row.failed, number::ratio(share)))
 }
 
 fn over_time(course: Option<&Course>, endpoint: &Endpoint) -> String {
@@ -109,6 +115,11 @@ fn over_time(course: Option<&Course>, endpoint: &Endpoint) -> String {
 
 /// Nothing to be copied where a name from a fork would be read as a flag.
 fn reproduced(result: &RunResult, about: &About) -> String {
+    if is_safe(result, about) { again(result) } else { String::new() }
+}
+
+/// Whether a command with the names of the result in it can be copied.
+pub fn is_safe(result: &RunResult, about: &About) -> bool {
     let flag = [&result.scenario, &result.environment].into_iter().any(|name| name.starts_with('-'));
-    if flag && about.source == Source::Fork { String::new() } else { again(result) }
+    !flag || about.source == Source::Own
 }

@@ -2,16 +2,16 @@
 //! holds or did not change is not here. Pure.
 
 use crate::report::comparison::{self, Standing};
-use crate::report::markdown::escape::code;
+use crate::report::markdown::escape::cell;
 use crate::report::markdown::table::{below, list, table as drawn};
-use crate::report::model::{self, Rank};
+use crate::report::model::{self, Failing, Rank};
 use crate::report::text::shorten;
-use crate::report::{note, number, sentence};
+use crate::report::{note, number, sentence, sign};
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
 use crate::result::verdict::Check;
 
-use super::{and_more, sign};
+use super::and_more;
 
 /// Rows above the fold; the rest are in the details.
 const MOST_ROWS: usize = 20;
@@ -72,8 +72,22 @@ fn rows(result: &RunResult) -> Vec<Row<'_>> {
     let checks = model::checks(result).into_iter().map(Row::Check);
     let deltas = comparison::deltas(result).into_iter().map(Row::Delta);
     let mut rows: Vec<_> = checks.chain(deltas).filter(|row| row.weight().is_some()).collect();
-    rows.sort_by_key(Row::weight);
+    let failing = failing(result);
+    rows.sort_by_key(|row| (row.weight(), failing(row)));
     rows
+}
+
+/// How much of what a row is about failed.
+fn failing<'a>(result: &'a RunResult) -> impl Fn(&Row<'_>) -> Failing + 'a {
+    let of = model::failing(result);
+    let known: Vec<_> = result.endpoints.iter().map(|it| (it.name.as_str(), of(it))).collect();
+    move |row| {
+        let name = match row {
+            Row::Check(check) => check.endpoint.as_deref(),
+            Row::Delta(delta) => delta.endpoint.as_deref(),
+        };
+        known.iter().find(|(known, _)| Some(*known) == name).map_or(Failing::Few, |(_, failing)| *failing)
+    }
 }
 
 impl Row<'_> {
@@ -103,18 +117,18 @@ impl Row<'_> {
         match self {
             Self::Check(check) => [
                 sign::of_check(check),
-                code(&sentence::subject(check)),
-                whole(&note::value(check)),
-                whole(&note::limit(check)),
+                cell(&sentence::subject(check)),
+                note::value(check),
+                note::limit(check),
                 number::counted(check.n, "sample"),
                 if model::decides(check) { DECIDES } else { SHOWN }.to_owned(),
             ],
             Self::Delta(delta) => [
                 sign::of_delta(delta),
-                code(&comparison::subject(delta)),
+                cell(&comparison::subject(delta)),
                 moved(delta),
-                whole(&comparison::budget(delta)),
-                whole(&comparison::interval(delta)),
+                comparison::budget(delta),
+                comparison::interval(delta),
                 if delta.gated { DECIDES } else { SHOWN }.to_owned(),
             ],
         }
@@ -124,12 +138,6 @@ impl Row<'_> {
 /// From where to where, and by how much if that is more than chance.
 fn moved(delta: &Delta) -> String {
     let [base, head] = [delta.base, delta.head].map(|value| comparison::value(delta, value));
-    let change =
-        comparison::certain(delta).map_or_else(String::new, |change| format!(", {}", whole(&change)));
-    format!("{}{change}", whole(&format!("{base} → {head}")))
-}
-
-/// A cell that no line end parts.
-fn whole(text: &str) -> String {
-    text.replace(' ', "\u{a0}")
+    let change = comparison::certain(delta).map_or_else(String::new, |change| format!(", {change}"));
+    format!("{base} → {head}{change}")
 }

@@ -3,11 +3,11 @@
 use jiff::civil::Date;
 
 use crate::report::markdown::escape::code;
-use crate::report::number;
+use crate::report::{number, sign};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Status;
 
-use super::{Place, sign};
+use super::Place;
 
 /// More are no history that anybody reads.
 const MOST: usize = 10;

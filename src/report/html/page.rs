@@ -194,7 +194,7 @@ fn verdict(result: &RunResult, progress: Option<&str>) -> VerdictView {
         class,
         word: headline.word.to_owned(),
         sentence: glued(&printable(&headline.sentence)),
-        next: headline.next.map(|next| printable(&next)),
+        next: headline.next.map(|next| printable(&next.to_string())),
         partial: result.is_partial(),
     }
 }

@@ -1,18 +1,24 @@
 //! Text from outside made fit for markdown: a code span that nothing ends, notifies nobody and fits a
 //! table. Pure; the only place that escapes markdown.
 
-use crate::report::text::{printable, printable_line, shorten};
+use crate::report::text::{name, printable, printable_line, shorten};
 
-/// The most characters of a name.
-const LONGEST_NAME: usize = 120;
 /// The most characters of a sentence: names in it may be long.
 const LONGEST_SENTENCE: usize = 4_000;
 
-/// A name as a code span, also inside a table.
+/// A name as a code span; a table needs a [`cell`].
 pub fn code(text: &str) -> String {
-    let text = shorten(&printable(text), LONGEST_NAME).replace('@', "@\u{200b}");
+    span(&name(&printable(text)))
+}
+
+/// A name as a code span in a table, where alone a bar can be escaped, and must be.
+pub fn cell(text: &str) -> String {
     // A backslash before the one that escapes the bar would escape that one.
-    let text = text.replace("\\|", "\\\u{200b}|").replace('|', "\\|");
+    span(&name(&printable(text)).replace("\\|", "\\\u{200b}|").replace('|', "\\|"))
+}
+
+fn span(text: &str) -> String {
+    let text = text.replace('@', "@\u{200b}");
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     if text.is_empty() { "–".to_owned() } else { format!("{fence} {text} {fence}") }
@@ -64,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_name_stays_in_its_cell_and_calls_nobody() {
-        assert_eq!(code("a`b|c"), "`` a`b\\|c ``");
-        assert_eq!(code("a\\|c"), "` a\\\u{200b}\\|c `");
+        assert_eq!((cell("a`b|c"), code("a`b|c")), ("`` a`b\\|c ``".into(), "`` a`b|c ``".into()));
+        assert_eq!((cell("a\\|c"), code("a\\|c")), ("` a\\\u{200b}\\|c `".into(), "` a\\|c `".into()));
         assert_eq!(code("@me\nx"), "` @\u{200b}me\\nx `");
         assert_eq!(plain("<b>|@x"), "\\<b\\>\\|\\@\u{200b}x");
         assert_eq!(

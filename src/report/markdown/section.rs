@@ -1,4 +1,9 @@
-//! A report as a list of sections: what matters least gives way when there is no room. Pure.
+//! A report as a list of sections: what matters least gives way when there is no room, first the last rows of
+//! its tables, then all of it. Pure; rows are told by their lines, for no cell has a line end.
+
+use std::ops::Range;
+
+use crate::report::number;
 
 /// How long a text may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +49,12 @@ enum Frame {
     Bare,
 }
 
-/// A part of a report that is there as a whole, or not at all.
+/// Rows of a table, without which it says too little to be there.
+const FEWEST_ROWS: usize = 8;
+/// Lines that stand above the rows.
+const HEAD: usize = 2;
+
+/// A part of a report: all of it, its first rows, or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// What stands above it.
@@ -68,6 +78,29 @@ impl Section {
         Self::new(importance, name, body).map(|section| Self { frame: Frame::Bare, ..section })
     }
 
+    /// The rows of its longest table.
+    fn rows(&self) -> usize {
+        tables(&self.body).iter().map(|lines| lines.len().saturating_sub(HEAD)).max().unwrap_or(0)
+    }
+
+    /// The same with so many rows in each table; below it is said how many more there are.
+    fn cut(&self, rows: usize, whole: &str) -> Self {
+        let tables = tables(&self.body);
+        let beyond = |lines: &Range<usize>| lines.start + HEAD + rows..lines.end;
+        let mut body = String::new();
+        for (at, line) in self.body.split_inclusive('\n').enumerate() {
+            match tables.iter().map(beyond).find(|beyond| beyond.contains(&at)) {
+                None => body.push_str(line),
+                Some(beyond) if beyond.start == at => {
+                    let more = number::count(beyond.len() as u64);
+                    body.extend(["\nand ", &more, " more in ", whole, "\n"]);
+                }
+                Some(_) => {}
+            }
+        }
+        Self { body, ..self.clone() }
+    }
+
     fn text(&self) -> String {
         let Self { heading, body, importance, frame } = self;
         match (frame, importance) {
@@ -83,8 +116,22 @@ impl Section {
     }
 }
 
-/// The sections as a text that the room holds: of those that matter least the longest is left out first, and
-/// then it is said which. The first one stays, whatever the room.
+/// The lines of each table.
+fn tables(body: &str) -> Vec<Range<usize>> {
+    let mut tables: Vec<Range<usize>> = Vec::new();
+    let of_tables = body.lines().enumerate().filter(|(_, line)| line.starts_with('|'));
+    for (at, _) in of_tables {
+        match tables.last_mut() {
+            Some(lines) if lines.end == at => lines.end += 1,
+            _ => tables.push(at..at + 1),
+        }
+    }
+    tables
+}
+
+/// The sections as a text that the room holds: those that matter least keep as many rows as there is room for.
+/// Where those are too few, the longest is left out first, and then it is said which. The first one stays,
+/// whatever the room.
 pub fn joined(sections: &[Section], room: Room) -> String {
     joined_of(sections, room, "result.json")
 }
@@ -94,16 +141,45 @@ pub fn joined_of(sections: &[Section], room: Room, whole: &str) -> String {
     let mut kept: Vec<(usize, &Section)> = sections.iter().enumerate().collect();
     let mut left_out: Vec<(usize, &Section)> = Vec::new();
     loop {
-        let mut texts: Vec<_> = kept.iter().map(|(_, section)| section.text()).collect();
-        texts.extend(missing(&left_out, whole));
-        let text = texts.join("\n");
+        let text = text(&kept, missing(&left_out, whole), usize::MAX, whole);
         let least = kept.iter().enumerate().skip(1);
         let least = least.max_by_key(|(_, (_, section))| (section.importance, section.body.len()));
-        match least {
-            Some((index, _)) if !room.holds(&text) => left_out.push(kept.remove(index)),
-            _ => return text,
+        let Some((index, _)) = least.filter(|_| !room.holds(&text)) else { return text };
+        let told = || missing(&left_out, whole);
+        if let Some(text) = fewer_rows(&kept, &|rows| self::text(&kept, told(), rows, whole), room) {
+            return text;
+        }
+        left_out.push(kept.remove(index));
+    }
+}
+
+/// With as many rows as there is room for; nothing where those are too few.
+fn fewer_rows(kept: &[(usize, &Section)], with: &dyn Fn(usize) -> String, room: Room) -> Option<String> {
+    let most = kept.iter().map(|(_, section)| section.rows()).max().unwrap_or(0);
+    // So many fit, and so many do not.
+    let (mut fit, mut over) = (FEWEST_ROWS, most);
+    let mut found = Some(with(fit)).filter(|text| fit < most && room.holds(text))?;
+    while fit + 1 < over {
+        let rows = usize::midpoint(fit, over);
+        let text = with(rows);
+        if room.holds(&text) {
+            (fit, found) = (rows, text);
+        } else {
+            over = rows;
         }
     }
+    Some(found)
+}
+
+/// The sections as they are; those that matter least with so many rows.
+fn text(kept: &[(usize, &Section)], missing: Option<String>, rows: usize, whole: &str) -> String {
+    let least = kept.iter().skip(1).map(|(_, section)| section.importance).max();
+    let is_cut = |section: &Section| section.rows() > rows && Some(section.importance) == least;
+    let text = |section: &Section| {
+        if is_cut(section) { section.cut(rows, whole).text() } else { section.text() }
+    };
+    let texts: Vec<_> = kept.iter().map(|(_, section)| text(section)).chain(missing).collect();
+    texts.join("\n")
 }
 
 /// What is not there, in the order it would have been.

@@ -94,9 +94,13 @@ fn whoever_begins_is_told_what_decides_and_what_comes_next() {
     ];
     for (result, decides, next, command) in cases {
         let text = render(&result, &about());
-        let above = &text[..text.find("<details>").unwrap()];
-        assert!(above.contains(&format!("**What decides now:** {decides}")), "{above}");
-        assert!(above.contains(next) && above.contains(&command), "{above}");
+        let (above, folds) = text.split_at(text.find("<details>").unwrap());
+        // What fails is not pushed down by what comes next.
+        let failed = result.verdict.as_ref().unwrap().status == Status::Failed;
+        let place = if failed { folds } else { above };
+        assert_eq!(above.contains("What decides now"), !failed, "{above}");
+        assert!(place.contains(&format!("**What decides now:** {decides}")), "{text}");
+        assert!(place.contains(next) && place.contains(&command), "{text}");
         let later = render(&result, &About { trail: vec![past(Status::Passed, "def5678")], ..about() });
         let folded = "<details><summary>What decides now, and what comes next</summary>";
         assert!(later.contains(folded), "{later}");
@@ -125,19 +129,19 @@ fn a_regression_as_a_comment() {
     let p95: Vec<_> = (0..28).map(|second| Some(if second == 20 { 190.0 } else { 100.0 })).collect();
     result.series = run_of(&p95).series;
     let trail = vec![past(Status::Failed, "def5678def5678"), past(Status::Passed, "0123456789")];
-    insta::assert_snapshot!(render(&result, &About { trail, ..about() }), @r"
+    insta::assert_snapshot!(spaced(&render(&result, &About { trail, ..about() })), @r"
     ### ❌ FAILED: ` build_flow ` on ` demo `
 
-    2 numbers got worse, first: p50 of GET /health is 60.0 ms, \+42.8 % on 42.0 ms \(10 % tolerated\)
+    2 numbers got worse, first: p50 of GET /health is 60.0 ms, \+42.8 % on 42.0 ms \(10 % tolerated\)
 
-    ` hyperkit ` · commit abc1234 · compared with 5 runs on this CPU \(5 in all\) · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7)
+    ` hyperkit ` · commit abc1234 · compared with 5 runs on this CPU \(5 in all\) · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7) (the artifact of that run has the whole report)
 
     ❌ def5678 → ✅ 0123456 → ❌ abc1234
 
     |  | number | value | limit | how sure | decides |
     |---|---|--:|--:|--:|--:|
-    | ❌ worse | ` p50 of GET /health ` | 42.0 ms → 60.0 ms, +42.8 % | ≤ +10 % | +37.3 … +48.6 % | yes |
-    | ❌ worse | ` p95 of GET /health ` | 73.5 ms → 105 ms, +42.8 % | ≤ +10 % | +37.2 … +48.6 % | yes |
+    | ❌ worse | ` p50 of GET /health ` | 42.0 ms → 60.0 ms, +42.8 % | ≤ +10 % | +37.3 … +48.6 % | yes |
+    | ❌ worse | ` p95 of GET /health ` | 73.5 ms → 105 ms, +42.8 % | ≤ +10 % | +37.2 … +48.6 % | yes |
 
     Find out what changed. **If it is meant**, accept it on this branch, and commit the folder of the baseline:
 
@@ -186,12 +190,12 @@ fn a_regression_as_a_comment() {
 
 #[test]
 fn the_first_comment_of_a_new_adopter() {
-    insta::assert_snapshot!(render(&compared(Confirmation::Off, &[]), &about()), @r"
-    ### ❔ INCONCLUSIVE: ` build_flow ` on ` demo `
+    insta::assert_snapshot!(spaced(&render(&compared(Confirmation::Off, &[]), &about())), @r"
+    ### ❔ INCONCLUSIVE: ` build_flow ` on ` demo ` — the objective holds, no baseline yet
 
-    The objective holds; there is no baseline yet: the SLA decides alone
+    The objective holds; only the comparison is open: there is no baseline yet, so the SLA decides alone
 
-    ` hyperkit ` · commit abc1234 · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7)
+    ` hyperkit ` · commit abc1234 · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7) (the artifact of that run has the whole report)
 
     **What decides now:** the SLA, by 1 objective
 

@@ -125,17 +125,20 @@ fn too_few_runs() {
     Baseline
       the baseline has 1 of 5 runs on this CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24)
 
-    INCONCLUSIVE  the objective holds; the baseline has 1 of 5 runs on this CPU
-                  (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24): the SLA decides alone
-    next: make the missing runs on this kind of machine: loadgate baseline update --scenario build_flow
-          -e demo --runs 4, and the flags of this run
+    INCONCLUSIVE  the objective holds; only the comparison is open: the baseline has 1 of 5 runs on this
+                  CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24), so the SLA decides alone
+    next: remember 4 runs like this one, made on this kind of machine with the same flags, if any; then
+          commit them, or in a CI job add --pull-request: loadgate baseline update --scenario build_flow
+          -e demo --runs 4
     ");
     insta::assert_snapshot!(section(&compared(Confirmation::Off, &[]), 100), @r"
     Baseline
       there is no baseline yet
 
-    INCONCLUSIVE  the objective holds; there is no baseline yet: the SLA decides alone
-    next: make a baseline and commit it: loadgate baseline update --scenario build_flow -e demo --runs
-          5, and the flags of this run
+    INCONCLUSIVE  the objective holds; only the comparison is open: there is no baseline yet, so the SLA
+                  decides alone
+    next: remember 5 runs like this one, made on this kind of machine with the same flags, if any; then
+          commit them, or in a CI job add --pull-request: loadgate baseline update --scenario build_flow
+          -e demo --runs 5
     ");
 }

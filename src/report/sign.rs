@@ -1,12 +1,13 @@
 //! Signs that a reader finds before having read a word. They say nothing that the word beside them does not,
 //! and none is of a change that chance explains. Pure.
 
-use crate::report::comparison::{self, Standing};
-use crate::report::model::{self, Rank};
-use crate::report::note;
 use crate::result::comparison::Delta;
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Finding, Status};
+
+use super::comparison::{self, Standing};
+use super::model::{self, Rank};
+use super::note;
 
 const GOOD: &str = "✅";
 const BAD: &str = "❌";

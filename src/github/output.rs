@@ -45,7 +45,7 @@ impl Outputs {
             .count();
         let confirm = verdict.and_then(|it| it.comparison.as_ref()).is_some_and(|it| it.confirm);
         Self(vec![
-            ("verdict", verdict.map_or("error", |verdict| word(verdict.status)).to_owned()),
+            ("verdict", verdict.map_or("error", |verdict| verdict.status.name()).to_owned()),
             ("exit-status", verdict.map_or(0, |verdict| verdict.exit_status).to_string()),
             (
                 "regressions",
@@ -63,7 +63,7 @@ impl Outputs {
     pub fn without_result(ended: Ended, exit_status: u8, folder: &str) -> Self {
         let verdict = match ended {
             Ended::Error => "error",
-            Ended::Interrupted => word(Status::Interrupted),
+            Ended::Interrupted => Status::Interrupted.name(),
         };
         Self(vec![
             ("verdict", verdict.to_owned()),
@@ -92,17 +92,6 @@ impl Outputs {
     fn text(&self, delimiter: &str) -> String {
         let one = |(name, value): &(&str, String)| format!("{name}<<{delimiter}\n{value}\n{delimiter}\n");
         self.0.iter().map(one).collect()
-    }
-}
-
-/// The word of a status, in all outputs for machines.
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Passed => "passed",
-        Status::Failed => "failed",
-        Status::Inconclusive => "inconclusive",
-        Status::Invalid => "invalid",
-        Status::Interrupted => "interrupted",
     }
 }
 

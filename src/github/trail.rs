@@ -12,15 +12,8 @@ use crate::result::verdict::Status;
 const LONGEST: usize = 10;
 const BEGIN: &str = "<!-- loadgate:trail";
 const END: &str = " -->";
-/// How each status is written.
-const WORDS: [(Option<Status>, &str); 6] = [
-    (Some(Status::Passed), "passed"),
-    (Some(Status::Failed), "failed"),
-    (Some(Status::Inconclusive), "inconclusive"),
-    (Some(Status::Invalid), "invalid"),
-    (Some(Status::Interrupted), "interrupted"),
-    (None, "error"),
-];
+/// How a run is written that did not get to a verdict.
+const ERROR: &str = "error";
 
 /// The verdict of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,23 +59,22 @@ impl Trail {
         let mut line = BEGIN.to_owned();
         for Step { run, status, sha, day } in &self.0 {
             // Writing to a string cannot fail.
-            let _ = write!(line, " {run}={}@{}", word(*status), short_sha(sha));
+            let _ = write!(line, " {run}={}@{}", status.map_or(ERROR, Status::name), short_sha(sha));
             let _ = day.map(|day| write!(line, "@{day}"));
         }
         line + END
     }
 }
 
-fn word(status: Option<Status>) -> &'static str {
-    WORDS.iter().find(|(known, _)| *known == status).map_or("", |(_, word)| word)
-}
-
 fn step(text: &str) -> Option<Step> {
     let (run, rest) = text.split_once('=')?;
     let (word, rest) = rest.split_once('@')?;
     let (sha, day) = rest.split_once('@').unwrap_or((rest, ""));
-    let (status, _) = WORDS.iter().find(|(_, known)| *known == word)?;
-    Some(Step { run: RunNumber::parse(run)?, status: *status, sha: short_sha(sha), day: day.parse().ok() })
+    let known = Status::ALL.into_iter().find(|status| status.name() == word);
+    if known.is_none() && word != ERROR {
+        return None;
+    }
+    Some(Step { run: RunNumber::parse(run)?, status: known, sha: short_sha(sha), day: day.parse().ok() })
 }
 
 #[cfg(test)]

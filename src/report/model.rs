@@ -121,7 +121,9 @@ pub fn endpoints(result: &RunResult) -> Vec<EndpointRow<'_>> {
         .map(|endpoint| endpoint_row(printable(&endpoint.name), rank(endpoint), endpoint))
         .collect();
     let failing = failing(result);
-    rows.iter_mut().for_each(|row| row.failing = failing(row.of));
+    for row in &mut rows {
+        row.failing = failing(row.of);
+    }
     rows.sort_by_key(|row| (row.failing, row.rank));
     if result.has("totals") {
         rows.push(endpoint_row("all".to_owned(), Rank::Fine, &result.totals));

@@ -22,15 +22,6 @@ pub const BUCKETS_US: [u64; 25] = [
     30_000_000, 60_000_000,
 ];
 
-/// Every status, and its value of the label.
-const STATUSES: [(Status, &str); 5] = [
-    (Status::Passed, "passed"),
-    (Status::Failed, "failed"),
-    (Status::Inconclusive, "inconclusive"),
-    (Status::Invalid, "invalid"),
-    (Status::Interrupted, "interrupted"),
-];
-
 /// The live metrics of one run.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -136,12 +127,12 @@ impl Metrics {
     /// 1 for the status, 0 for the others; nothing before there is a verdict.
     fn verdict(&self) -> Vec<Metric> {
         let Some(verdict) = self.verdict else { return Vec::new() };
-        let of = |(status, name): (Status, &str)| {
+        let of = |status: Status| {
             let mut metric = gauge(f64::from(u8::from(status == verdict)));
-            metric.set_label(vec![label("status", name)]);
+            metric.set_label(vec![label("status", status.name())]);
             metric
         };
-        STATUSES.map(of).into()
+        Status::ALL.map(of).into()
     }
 }
 

@@ -45,6 +45,23 @@ pub enum Status {
     Interrupted,
 }
 
+impl Status {
+    /// Each of them.
+    pub const ALL: [Self; 5] =
+        [Self::Passed, Self::Failed, Self::Inconclusive, Self::Invalid, Self::Interrupted];
+
+    /// What machines call it, as in `result.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Inconclusive => "inconclusive",
+            Self::Invalid => "invalid",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// One thing that speaks against a pass, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -181,16 +181,14 @@ fn verdict(result: &RunResult, progress: Option<&str>) -> VerdictView {
         return running(progress);
     }
     let headline = sentence::headline(result);
-    let (status, class) = match result.verdict.as_ref().map(|verdict| verdict.status) {
-        Some(Status::Passed) => ("passed", "pass"),
-        Some(Status::Failed) => ("failed", "fail"),
-        Some(Status::Inconclusive) => ("inconclusive", "warn"),
-        Some(Status::Invalid) => ("invalid", "warn"),
-        Some(Status::Interrupted) => ("interrupted", "warn"),
-        None => ("not_judged", "warn"),
+    let status = result.verdict.as_ref().map(|verdict| verdict.status);
+    let class = match status {
+        Some(Status::Passed) => "pass",
+        Some(Status::Failed) => "fail",
+        _ => "warn",
     };
     VerdictView {
-        status,
+        status: status.map_or("not_judged", Status::name),
         class,
         word: headline.word.to_owned(),
         sentence: glued(&printable(&headline.sentence)),

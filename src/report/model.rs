@@ -285,7 +285,10 @@ pub fn failed(result: &RunResult) -> impl Iterator<Item = &Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::fixture::of_requests;
+    use crate::load::measure::outcome::FailureKind;
+    use crate::load::measure::recording::Recording;
+    use crate::result::fixture::{context, fail, of_requests, plan, run, succeed};
+    use crate::result::summary::summarise;
 
     #[test]
     fn a_percentile_is_carried_where_one_request_at_least_lies_beyond_it() {
@@ -321,5 +324,38 @@ mod tests {
         assert_eq!(shown(50), ([false, false, true, false, false], Carried::Slowest));
         assert_eq!(shown(100), ([false; 5], Carried::Well));
         assert_eq!(shown(0), ([false; 5], Carried::Well));
+    }
+
+    #[test]
+    fn what_fails_clearly_more_than_the_others_stands_first_and_out() {
+        let kind = FailureKind::Status;
+        let mut recording = Recording::new(5, 1, 1);
+        let counts = [(1_000, 10), (980, 20), (900, 100), (996, 4), (0, 3)];
+        for (endpoint, (ok, failed)) in recording.endpoints.iter_mut().zip(counts) {
+            succeed(&mut endpoint.steady, ok, 1.0, 2.0);
+            fail(&mut endpoint.steady, kind, failed, 1);
+        }
+        let result = summarise(&plan(&["a", "b", "often", "d", "always"]), &run(recording), context());
+        let rows: Vec<_> =
+            endpoints(&result).iter().map(|row| (row.name.clone(), row.failing, row.stands_out())).collect();
+        let (few, many) = (Failing::Few, Failing::Many);
+        let expected = [
+            ("always", Failing::All, true),
+            ("often", many, true),
+            ("a", few, false),
+            ("b", few, false),
+            ("d", few, false),
+            ("all", few, false),
+        ];
+        assert_eq!(rows, expected.map(|(name, failing, out)| (name.to_owned(), failing, out)));
+    }
+
+    #[test]
+    fn alone_an_endpoint_fails_no_more_than_others() {
+        let mut recording = Recording::new(1, 1, 1);
+        succeed(&mut recording.endpoints[0].steady, 50, 1.0, 2.0);
+        fail(&mut recording.endpoints[0].steady, FailureKind::Status, 50, 1);
+        let result = summarise(&plan(&["a"]), &run(recording), context());
+        assert_eq!(endpoints(&result)[0].failing, Failing::Few);
     }
 }

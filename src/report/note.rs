@@ -102,7 +102,7 @@ fn of_unreached(checks: &[&Check], way: &EndpointCounts) -> Option<String> {
         more => format!(", and {} more", number::count(more)),
     };
     let why = sentence::wholly_failed(way);
-    (!named.is_empty()).then(|| format!("never requested, for {why}: {}{more}", named.join(", ")))
+    (!named.is_empty()).then(|| format!("never requested, after {why}: {}{more}", named.join(", ")))
 }
 
 fn of_check(check: &Check) -> Vec<String> {

@@ -73,12 +73,16 @@ fn rows(result: &RunResult) -> Vec<Row<'_>> {
     let deltas = comparison::deltas(result).into_iter().map(Row::Delta);
     let mut rows: Vec<_> = checks.chain(deltas).filter(|row| row.weight().is_some()).collect();
     let failing = failing(result);
-    rows.sort_by_key(|row| (row.weight(), failing(row)));
+    rows.sort_by_cached_key(|row| (row.weight(), failing(row)));
     rows
 }
 
 /// How much of what a row is about failed.
+<<<<<<< HEAD
 fn failing(result: &RunResult) -> impl Fn(&Row<'_>) -> Failing {
+=======
+fn failing(result: &RunResult) -> impl Fn(&Row<'_>) -> Failing + '_ {
+>>>>>>> words
     let of = model::failing(result);
     let known: Vec<_> = result.endpoints.iter().map(|it| (it.name.as_str(), of(it))).collect();
     move |row| {

@@ -237,6 +237,35 @@ mod tests {
         assert!(text.contains("Left out for want of room: B; D."), "{text}");
     }
 
+    /// A table of so many rows of 22 bytes.
+    fn table(rows: usize) -> String {
+        format!("above\n\n|  | a |\n|---|--:|\n{}\nbelow\n", "| x | 1234567890123 |\n".repeat(rows))
+    }
+
+    #[test]
+    fn tables_keep_as_many_rows_as_there_is_room_for_and_tell_the_others() {
+        let of = |heading: &str, rows| Section::new(Importance::Detail, heading, table(rows));
+        let verdict = Section::bare(Importance::Verdict, "verdict", table(20));
+        let all: Vec<_> = [verdict, of("A", 100), of("B", 30), of("C", 5)].into_iter().flatten().collect();
+        let whole = joined(&all, Room::of_bytes(10_000));
+        assert!(!whole.contains("more in") && whole.matches("| x |").count() == 155);
+        // Of two tables a row each would be too much.
+        let shown = |room| {
+            let text = joined(&all, Room::of_bytes(room));
+            assert!(text.len() <= room && text.len() + 2 * 22 >= room, "{room}: {} {text}", text.len());
+            assert_eq!(text.matches("\nbelow\n").count(), 4, "{text}");
+            text.matches("| x |").count()
+        };
+        // The longest gives way alone, then both; the verdict never, nor what is short.
+        assert!(shown(3_000) > 20 + 30 + 5 + 35 && shown(2_000) > 20 + 2 * 15 + 5);
+        let few = joined(&all, Room::of_bytes(1_100));
+        assert!(few.contains("Left out for want of room: A.") && few.contains("<summary>B"), "{few}");
+        assert!(
+            joined(&all, Room::of_bytes(2_000)).contains(" more in result.json\n\nbelow\n"),
+            "a count below the table"
+        );
+    }
+
     #[test]
     fn room_is_counted_in_characters_and_in_bytes() {
         let verdict = Section::bare(Importance::Verdict, "verdict", "V\n".to_owned());

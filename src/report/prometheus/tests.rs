@@ -109,7 +109,7 @@ fn the_newest_window_says_how_things_are_and_the_verdict_how_they_were() {
     let lag: f64 = value(&text, "loadgate_schedule_lag_seconds").parse().unwrap();
     assert!((lag - 0.002).abs() < 1e-5);
     assert_eq!(value(&text, "loadgate_generator_cpu_ratio"), "0.25");
-    for (status, name) in STATUSES {
+    for (status, name) in Status::ALL.map(|status| (status, status.name())) {
         assert_eq!(serde_json::json!(status), name);
         let shown = value(&text, &format!("loadgate_verdict{{status=\"{name}\"}}"));
         assert_eq!(shown, if status == Status::Inconclusive { "1" } else { "0" });

@@ -111,6 +111,12 @@ fn whoever_begins_is_told_what_decides_and_what_comes_next() {
 }
 
 #[test]
+fn the_issue_of_a_run_that_passed_is_closed_by_no_later_one() {
+    let text = issue(&compared(Confirmation::Off, &[0.0, 0.01, -0.01, 0.02, -0.02]), &about()).body;
+    assert!(text.contains("### ✅ PASSED") && !text.contains("closes this issue"), "{text}");
+}
+
+#[test]
 fn a_nightly_issue_has_a_title_of_its_own_and_a_trail_with_days() {
     let former = Past { day: "2026-11-23".parse().ok(), ..past(Status::Passed, "def5678") };
     let mut result = judged();

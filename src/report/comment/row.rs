@@ -78,11 +78,7 @@ fn rows(result: &RunResult) -> Vec<Row<'_>> {
 }
 
 /// How much of what a row is about failed.
-<<<<<<< HEAD
-fn failing(result: &RunResult) -> impl Fn(&Row<'_>) -> Failing {
-=======
 fn failing(result: &RunResult) -> impl Fn(&Row<'_>) -> Failing + '_ {
->>>>>>> words
     let of = model::failing(result);
     let known: Vec<_> = result.endpoints.iter().map(|it| (it.name.as_str(), of(it))).collect();
     move |row| {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::job::{Job, TOKEN};
+use super::job::{HEAD, Job, TOKEN};
 use super::mock::GitHub;
 use super::mock::identity::Identity;
 use crate::fault_server::{FaultServer, Mode};
@@ -90,8 +90,8 @@ fn a_target_that_tells_its_secret_and_is_of_no_use_tells_it_to_nobody_else() {
     for ends in ["exit 3", "exec sleep 600"] {
         let github = GitHub::start();
         github.admit(TOKEN, Identity::workflow());
-        let job =
-            Job::pull_request(&github, 7, "shop/api").with("KEY", SECRET).with("LOADGATE_ISSUE", "true");
+        let pull = github.with(|repository| repository.open_pull(Some("shop/api"), "change", HEAD));
+        let job = Job::pull_request(&github, pull, "shop/api").with("KEY", SECRET);
         let script =
             format!("echo \"key: $0\"; printf %s \"$0\" | base64 -w0; echo; env | grep -A9 ^KEY=; {ends}");
         job.workspace.write("config.yaml", &talkative(&script));
@@ -101,7 +101,7 @@ fn a_target_that_tells_its_secret_and_is_of_no_use_tells_it_to_nobody_else() {
         let printed = printed.collect::<Vec<_>>().join("\n");
         assert!(printed.contains("| key: ***"), "{printed}");
         let told = github.with(|repository| {
-            let bodies = repository.issues.values().filter_map(|issue| issue.body.clone());
+            let bodies = repository.comments_of(pull).into_iter().map(|comment| comment.body);
             bodies.collect::<Vec<_>>().join("\n")
         });
         assert!(told.contains("key: ***"), "{told}");

@@ -47,7 +47,7 @@ fn nights_without_a_merge_add_up_to_one_proposal() {
     let body = pull.body.unwrap_or_default().replace('\u{a0}', " ");
     assert!(body.contains("run=81.1"), "{body}");
     // With five runs there is something to compare with.
-    assert!(body.contains("| ` p50 of GET /health ` | – → "), "{body}");
+    assert!(body.contains("| ` p50 of GET /health ` | –\u{a0}→\u{a0}"), "{body}");
     let forced = scene.github.asked().iter().filter(|asked| asked.body["force"] == true).count();
     assert_eq!(forced, 0, "no commit of the branch is given up");
     scene.merge();

@@ -44,7 +44,7 @@ fn nights_without_a_merge_add_up_to_one_proposal() {
     assert_eq!(scene.pulls().len(), 1);
     assert_eq!(pull.title, "loadgate: baseline, 5 runs of browse on here");
     assert_eq!(scene.minutes(BRANCH), ["00", "01", "02", "03", "04"]);
-    let body = pull.body.unwrap_or_default().replace('\u{a0}', " ");
+    let body = pull.body.unwrap_or_default();
     assert!(body.contains("run=81.1"), "{body}");
     // With five runs there is something to compare with.
     assert!(body.contains("| ` p50 of GET /health ` | –\u{a0}→\u{a0}"), "{body}");

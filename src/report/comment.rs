@@ -50,15 +50,6 @@ pub enum Source {
     Fork,
 }
 
-/// An issue about runs that fail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issue {
-    /// One line of plain text; the same for every run of a scenario on an environment that ends alike.
-    pub title: String,
-    /// Markdown.
-    pub body: String,
-}
-
 /// Where it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -66,27 +57,14 @@ enum Place {
     Issue,
 }
 
-/// The body of a comment.
-pub fn render(result: &RunResult, about: &About) -> String {
-    render_within(result, about, ROOM)
-}
-
-/// The same in the room that a server allows.
-pub fn render_within(result: &RunResult, about: &About, room: Room) -> String {
+/// The body of a comment, in the room that a server allows.
+pub fn render(result: &RunResult, about: &About, room: Room) -> String {
     joined_of(&sections(result, about, Place::PullRequest), room, whole(about))
 }
 
-/// The issue of a run that did not pass.
-pub fn issue(result: &RunResult, about: &About) -> Issue {
-    issue_within(result, about, ROOM)
-}
-
-/// The same in the room that a server allows.
-pub fn issue_within(result: &RunResult, about: &About, room: Room) -> Issue {
-    Issue {
-        title: title(result),
-        body: joined_of(&sections(result, about, Place::Issue), room, whole(about)),
-    }
+/// The body of the issue of a scheduled run, likewise.
+pub fn issue(result: &RunResult, about: &About, room: Room) -> String {
+    joined_of(&sections(result, about, Place::Issue), room, whole(about))
 }
 
 /// Where everything is that has no room.
@@ -94,7 +72,9 @@ fn whole(about: &About) -> &'static str {
     if opening::summary(about).is_some() { "the whole summary" } else { "result.json" }
 }
 
-fn title(result: &RunResult) -> String {
+/// The title of that issue: one line of plain text, the same for every run of a scenario on an environment
+/// that ends alike.
+pub fn title(result: &RunResult) -> String {
     let word = sentence::headline(result).word.to_lowercase();
     title_of(&result.scenario, model::environment(result), &word)
 }

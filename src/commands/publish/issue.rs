@@ -25,7 +25,7 @@ pub fn keep(publication: &Publication, client: &Client, subject: &Subject) {
         marker: publication.marker(subject),
         status: subject.status(),
         exit_status: subject.exit_status(),
-        title: &subject.title(&about),
+        title: &subject.title(),
         body: &|trail, room| subject.issue(&about, trail, room),
         run_url: run_url.as_deref(),
     };

@@ -70,7 +70,7 @@ impl<'a> Subject<'a> {
     /// What a comment says.
     pub fn comment(&self, about: &About, trail: &[Step], within: Room) -> String {
         match &self.what {
-            What::Result(result) => comment::render_within(result, &after(about, trail), room(within)),
+            What::Result(result) => comment::render(result, &after(about, trail), room(within)),
             What::Error { text, .. } => self.failure(text, about, within),
         }
     }
@@ -78,16 +78,16 @@ impl<'a> Subject<'a> {
     /// What an issue says.
     pub fn issue(&self, about: &About, trail: &[Step], within: Room) -> String {
         match &self.what {
-            What::Result(result) => comment::issue_within(result, &after(about, trail), room(within)).body,
+            What::Result(result) => comment::issue(result, &after(about, trail), room(within)),
             What::Error { text, .. } => self.failure(text, about, within),
         }
     }
 
     /// The title of an issue that is opened.
-    pub fn title(&self, about: &About) -> String {
+    pub fn title(&self) -> String {
         let [_, scenario, environment] = &self.called;
         match self.what {
-            What::Result(result) => comment::issue(result, about).title,
+            What::Result(result) => comment::title(result),
             What::Error { .. } => comment::title_of_error(scenario, environment),
         }
     }

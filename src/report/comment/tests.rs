@@ -34,6 +34,16 @@ fn about() -> About {
     }
 }
 
+/// A comment, with all the room there is.
+fn render(result: &RunResult, about: &About) -> String {
+    super::render(result, about, ROOM)
+}
+
+/// The body of an issue, likewise.
+fn issue(result: &RunResult, about: &About) -> String {
+    super::issue(result, about, ROOM)
+}
+
 /// Of a server that takes less.
 const LITTLE: Room = Room { chars: 20_000, bytes: 20_000 };
 
@@ -130,7 +140,7 @@ fn of_five_hundred_with_hostile_names_the_verdict_and_the_worst_rows_stay() {
         "`|\n@shop/team #12 fixes #1 </details><!-- --> https://a.example ![x](y) &#64;you 漢字\u{202e}";
     let result = one_in_ten_got_worse(&names(500, |n| format!("GET /{n}/{}", evil.repeat(4))));
     for room in [ROOM, LITTLE, Room { chars: 50_000, bytes: 65_000 }] {
-        let text = render_within(&result, &about(), room);
+        let text = super::render(&result, &about(), room);
         assert!(fits(&text, room), "{} bytes, {} characters", text.len(), text.chars().count());
         assert!(keeps(&text, "### ❌ FAILED: "), "{text}");
         assert!(text.contains(SUMMARY), "{text}");
@@ -163,7 +173,7 @@ fn however_little_room_there_is_the_verdict_stays() {
     let about = About { trail: vec![past(Status::Passed, HEAD); 30], source: Source::Fork, ..about() };
     let least = Room { chars: 8_000, bytes: 10_000 };
     for room in [ROOM, LITTLE, least] {
-        let text = render_within(&result, &about, room);
+        let text = super::render(&result, &about, room);
         assert!(fits(&text, room), "{} bytes, {} characters", text.len(), text.chars().count());
         assert!(text.contains("### ❌ FAILED: ") && text.contains("Reported by a fork"), "{text}");
     }
@@ -306,15 +316,15 @@ proptest! {
             for (text, room) in [
                 (render(&result, &about()), ROOM),
                 (render(&result, &fork), ROOM),
-                (issue(&result, &about()).body, ROOM),
-                (render_within(&result, &about(), LITTLE), LITTLE),
+                (issue(&result, &about()), ROOM),
+                (super::render(&result, &about(), LITTLE), LITTLE),
             ] {
                 let arena = Arena::new();
                 harmless(parse_document(&arena, &text, &github()), &ours)?;
                 prop_assert!(fits(&text, room));
                 prop_assert_eq!(shapes(&text), shape.clone(), "{}", text);
             }
-            let title = issue(&result, &about()).title;
+            let title = title(&result);
             prop_assert!(!title.contains(char::is_control) && title.chars().count() < 200, "{}", title);
         }
     }

@@ -63,7 +63,7 @@ fn every_kind_of_verdict_has_its_sign_its_word_and_what_to_do() {
         (small(), "❔ NOT JUDGED", "holds no verdict"),
     ];
     for (result, title, said) in cases {
-        for text in [render(&result, &about()), issue(&result, &about()).body] {
+        for text in [render(&result, &about()), issue(&result, &about())] {
             assert!(text.contains(&format!("### {title}: ` build_flow ` on ` demo `\n")), "{title}: {text}");
             assert!(text.contains(said), "{title}, {said}: {text}");
             assert_eq!(text.contains("a part of a run"), result.is_partial(), "{text}");
@@ -112,7 +112,7 @@ fn whoever_begins_is_told_what_decides_and_what_comes_next() {
 
 #[test]
 fn the_issue_of_a_run_that_passed_is_closed_by_no_later_one() {
-    let text = issue(&compared(Confirmation::Off, &[0.0, 0.01, -0.01, 0.02, -0.02]), &about()).body;
+    let text = issue(&compared(Confirmation::Off, &[0.0, 0.01, -0.01, 0.02, -0.02]), &about());
     assert!(text.contains("### ✅ PASSED") && !text.contains("closes this issue"), "{text}");
 }
 
@@ -120,13 +120,12 @@ fn the_issue_of_a_run_that_passed_is_closed_by_no_later_one() {
 fn a_nightly_issue_has_a_title_of_its_own_and_a_trail_with_days() {
     let former = Past { day: "2026-11-23".parse().ok(), ..past(Status::Passed, "def5678") };
     let mut result = judged();
-    let issue_of = |result: &RunResult| issue(result, &About { trail: vec![former.clone()], ..about() });
-    let issue = issue_of(&result);
-    assert_eq!(issue.title, "loadgate: build_flow on demo: failed");
-    assert!(issue.body.contains("\n✅ 2026-11-23 def5678 → ❌ 2026-11-24 abc1234\n"), "{}", issue.body);
-    assert!(issue.body.contains("The next run that passes closes this issue."), "{}", issue.body);
+    let body = issue(&result, &About { trail: vec![former], ..about() });
+    assert_eq!(title(&result), "loadgate: build_flow on demo: failed");
+    assert!(body.contains("\n✅ 2026-11-23 def5678 → ❌ 2026-11-24 abc1234\n"), "{body}");
+    assert!(body.contains("The next run that passes closes this issue."), "{body}");
     result.scenario = "a\n@you #1".into();
-    assert_eq!(issue_of(&result).title, "loadgate: a\\n@\u{200b}you #\u{200b}1 on demo: failed");
+    assert_eq!(title(&result), "loadgate: a\\n@\u{200b}you #\u{200b}1 on demo: failed");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 pub use expression::Expression;
 pub use json::{JsonSource, JsonTemplate};
-pub use scope::{NameTable, Scope, Slot};
+pub use scope::{NameTable, Scope, Seeds, Slot};
 
 /// A template or expression that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -207,7 +207,7 @@ mod tests {
     fn scope(values: &[(&str, Value)]) -> Scope {
         let mut names = NameTable::default();
         let slots: Vec<Slot> = values.iter().map(|(name, _)| names.slot(name)).collect();
-        let scope = Scope::new(std::sync::Arc::new(names), 1);
+        let scope = Scope::new(std::sync::Arc::new(names), Seeds::both(1));
         for (slot, (_, value)) in slots.into_iter().zip(values) {
             scope.set(slot, value.clone());
         }
@@ -272,9 +272,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_yet_does_not_hold_by_now() {
+        let body = |json: &str| {
+            let json: serde_json::Value = serde_json::from_str(json).unwrap();
+            scope(&[("response", Value::from(minijinja::value::Serde(json)))])
+        };
+        let until = |source: &str, json: &str| {
+            Expression::compile(source).unwrap().holds_by_now(&body(json)).map_err(|error| error.message)
+        };
+        for (json, holds) in [
+            ("{}", false),
+            (r#"{"json": null}"#, false),
+            (r#"{"json": {"id": 1}}"#, false),
+            (r#"{"json": {"state": "new"}}"#, false),
+            (r#"{"json": {"state": "done"}}"#, true),
+        ] {
+            assert_eq!(until("response.json.state == 'done'", json), Ok(holds), "{json}");
+        }
+        // Whatever is asked of it: a state that is not there is not one that is other than pending.
+        assert_eq!(until("response.json.state != 'pending'", r#"{"json": {}}"#), Ok(false));
+        assert_eq!(until("response.json.items | length > 2", r#"{"json": {}}"#), Ok(false));
+        // What can never be answered stays an error.
+        assert!(until("response.json.id - 'a'", r#"{"json": {"id": 1}}"#).is_err());
+    }
+
+    #[test]
+    fn identifiers_have_a_seed_of_their_own() {
+        let draw = |choices, identifiers| {
+            let scope = Scope::new(std::sync::Arc::new(NameTable::default()), Seeds { choices, identifiers });
+            ["{{ rand_int(1, 1000000) }}", "{{ uuid() }}"]
+                .map(|source| Template::compile(source).unwrap().render(&scope).unwrap())
+        };
+        let (first, second) = (draw(7, 1), draw(7, 2));
+        assert_eq!(first[0], second[0]);
+        assert_ne!(first[1], second[1]);
+        assert_eq!(draw(8, 1)[1], first[1]);
+    }
+
+    #[test]
     fn the_same_seed_picks_the_same_values() {
         let draw = |seed| {
-            let scope = Scope::new(std::sync::Arc::new(NameTable::default()), seed);
+            let scope = Scope::new(std::sync::Arc::new(NameTable::default()), Seeds::both(seed));
             let template =
                 Template::compile("{{ pick([1,2,3,4,5]) }} {{ rand_int(1, 1000) }} {{ uuid() }}").unwrap();
             (0..4).map(|_| template.render(&scope).unwrap()).collect::<Vec<_>>()

@@ -15,7 +15,7 @@ use crate::result::file::{RunFolder, RunName};
 pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     if !args.trace {
         let plan = super::plan::load(&args.plan, args.scenario.as_deref())?;
-        write::inactive(&plan.inactive);
+        write::plan_notes(&plan);
         write::data(&crate::plan::describe(&plan))?;
         return Ok(0);
     }

@@ -29,7 +29,7 @@ use crate::runner::Fingerprint;
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
     let first = args.confirm.as_deref().map(before::first_job).transpose()?;
     let plan = chosen(args, first.as_ref())?;
-    write::inactive(&plan.inactive);
+    write::plan_notes(&plan);
     let before = Before::of(&plan, first.as_ref())?;
     let runtime = runtime()?;
     let shutdown = listen(&runtime)?;

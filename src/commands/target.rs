@@ -9,7 +9,7 @@ use crate::github::context::held_tokens;
 use crate::load::target::{self, Running, StartCommand, TargetError, free_address, preflight};
 use crate::plan::redact::Redactor;
 use crate::plan::{CommandForm, Plan, Target, TargetCommand};
-use crate::template::{RenderError, Scope};
+use crate::template::{RenderError, Scope, Seeds};
 
 /// The file in the run folder that a target command writes to.
 const LOG: &str = "target.log";
@@ -62,7 +62,7 @@ async fn start(command: &TargetCommand, redactor: Redactor, folder: &Path) -> Re
 
 /// One rendered template an argument; or one rendered line, split as a POSIX shell would.
 fn render(command: &TargetCommand, address: std::net::SocketAddr) -> Result<Vec<String>, RenderError> {
-    let scope = Scope::new(command.names.clone(), 0);
+    let scope = Scope::new(command.names.clone(), Seeds::both(0));
     scope.set(command.address, address.to_string().into());
     scope.set(command.port, address.port().into());
     let rendered: Vec<String> =

@@ -53,7 +53,7 @@ impl VirtualUser {
             let (_, ended) = self.once(request).await?;
             let done = poll
                 .until
-                .holds(&self.scope)
+                .holds_by_now(&self.scope)
                 .map_err(|error| self.fail(Some(request.endpoint), &unrendered(&error)))?;
             if done {
                 self.record(request.record, begun, ended.saturating_duration_since(begun));

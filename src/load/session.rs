@@ -41,6 +41,7 @@ impl Session {
         let assignment = Assignment { generation: 0, load: plan.load.clone(), origin };
         let of = workers.max(1);
         let trust = Arc::new(Trust::of(plan.clone()));
+        let identifiers = worker::identifiers(&plan)?;
         if target.scheme() == "https" {
             // What can be done before is not measured as the handshake of the first user.
             let _ = trust.clients();
@@ -54,6 +55,7 @@ impl Session {
                     share: Share { worker, of },
                     assignment: assignment.clone(),
                     trust: trust.clone(),
+                    identifiers,
                 };
                 let thread = std::thread::Builder::new()
                     .name(format!("worker-{worker}"))

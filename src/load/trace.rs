@@ -109,6 +109,7 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             share: Share { worker: 0, of: 1 },
             assignment: Assignment { generation: 0, load, origin: clock::now() },
             trust: Arc::new(Trust::of(plan.clone())),
+            identifiers: worker::identifiers(plan)?,
         };
         let worker = Rc::new(Worker::new(setup, Journal::kept())?);
         for class in 0..plan.classes.len() {

@@ -19,7 +19,7 @@ use super::trace::Event;
 use super::worker::{GRACE, Worker};
 use crate::clock;
 use crate::plan::user::{DataOrder, TaskId};
-use crate::template::Scope;
+use crate::template::{Scope, Seeds};
 
 /// From a failed `on_start` to the next try.
 const RETRY: Duration = Duration::from_secs(1);
@@ -45,6 +45,9 @@ pub struct VirtualUser {
     class: usize,
     index: usize,
     ready: bool,
+    /// Whether the rows that `on_start` saw are those of the next iteration as well: who logs in with a row goes on
+    /// with it.
+    keeps_rows: bool,
     turn: Turn,
 }
 
@@ -59,8 +62,11 @@ impl VirtualUser {
     /// User number `index`, from 0 over all workers, of a class.
     pub fn new(worker: Rc<Worker>, class: usize, index: usize) -> Self {
         let plan = &worker.plan;
-        let seed = derive_seed(plan.seed, &[4, index as u64]);
-        let scope = Scope::new(plan.names.clone(), seed);
+        let seeds = Seeds {
+            choices: derive_seed(plan.seed, &[4, index as u64]),
+            identifiers: derive_seed(worker.identifiers, &[6, index as u64]),
+        };
+        let scope = Scope::new(plan.names.clone(), seeds);
         let name = Value::from(plan.classes[class].name.as_str());
         scope.set(plan.builtin.user, Value::from_pairs([("id", Value::from(index + 1)), ("class", name)]));
         let turn = Turn { generation: 0, until: clock::now() };
@@ -75,6 +81,7 @@ impl VirtualUser {
             class,
             index,
             ready: false,
+            keeps_rows: false,
             turn,
             worker,
         }
@@ -194,7 +201,7 @@ impl VirtualUser {
             let ended = self.run(task).await;
             drop(busy);
             match ended {
-                Iteration::Done | Iteration::Skipped => self.ready = true,
+                Iteration::Done | Iteration::Skipped => (self.ready, self.keeps_rows) = (true, true),
                 Iteration::Failed => {
                     self.sleep_until(clock::now() + RETRY).await;
                 }
@@ -207,7 +214,9 @@ impl VirtualUser {
         let worker = self.worker.clone();
         let _busy = worker.busy();
         let Some(task) = worker.deal(self.class) else { return };
-        self.turn_rows();
+        if !std::mem::take(&mut self.keeps_rows) {
+            self.turn_rows();
+        }
         self.due = start.scheduled;
         self.run(task).await;
     }

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::TryRng;
+use rand::rngs::SysRng;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -24,10 +26,10 @@ use super::tls::Trust;
 use super::trace::Journal;
 use super::virtual_user::VirtualUser;
 use crate::clock;
-use crate::plan::Plan;
 use crate::plan::load::Model;
 use crate::plan::step::{Action, EndpointId, Step};
 use crate::plan::user::{TaskId, split_by_weight};
+use crate::plan::{Plan, SeedOrigin};
 
 /// How late after the end of the load an arrival that was due before it may still begin.
 pub const GRACE: Duration = Duration::from_millis(100);
@@ -58,6 +60,8 @@ pub struct Setup {
     pub assignment: Assignment,
     /// The TLS clients of the run.
     pub trust: Arc<Trust>,
+    /// What the identifiers of the run derive from.
+    pub identifiers: u64,
 }
 
 /// What the users of a worker share.
@@ -78,6 +82,8 @@ pub struct Worker {
     pub share: Share,
     /// What happens, for a trace.
     pub journal: Journal,
+    /// What the identifiers of its users derive from, see [`identifiers`].
+    pub identifiers: u64,
     tasks: RefCell<Vec<Deck>>,
     rows: RefCell<Vec<u64>>,
     present: Cell<u64>,
@@ -88,7 +94,7 @@ pub struct Worker {
 impl Worker {
     /// Makes what a worker needs. Must be called inside a [`tokio::runtime::LocalRuntime`].
     pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
-        let Setup { plan, target, share, assignment, trust } = setup;
+        let Setup { plan, target, share, assignment, trust, identifiers } = setup;
         let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
             let weights: Vec<u32> = users.tasks.iter().map(|(_, weight)| *weight).collect();
             Deck::new(&weights, derive_seed(plan.seed, &[1, share.worker as u64, class as u64]))
@@ -107,6 +113,7 @@ impl Worker {
             plan,
             share,
             journal,
+            identifiers,
         })
     }
 
@@ -280,6 +287,15 @@ fn seats(users: usize, weights: &[u32]) -> Vec<usize> {
             Some(next)
         })
         .collect()
+}
+
+/// What the identifiers of a run derive from: the seed where somebody chose one, else new random bits, so that no
+/// run repeats the identifiers of another. A service that is already there refuses an identifier that it has seen.
+pub fn identifiers(plan: &Plan) -> Result<u64, LoadError> {
+    match plan.seed_origin {
+        SeedOrigin::Chosen => Ok(plan.seed),
+        SeedOrigin::Default => SysRng.try_next_u64().map_err(|error| std::io::Error::other(error).into()),
+    }
 }
 
 /// The first endpoint that steps would hit.

@@ -62,6 +62,8 @@ pub struct Plan {
     pub tls: Tls,
     /// What every random choice derives from.
     pub seed: u64,
+    /// Who chose the seed: only a chosen one repeats the identifiers of `uuid()`.
+    pub seed_origin: SeedOrigin,
     /// SHA-256 of what shapes the numbers, in hexadecimal.
     pub digest: String,
     /// What the run is judged by.
@@ -70,6 +72,8 @@ pub struct Plan {
     pub reporting: Reporting,
     /// Values of `env(…)`, which must appear nowhere.
     pub secrets: Vec<String>,
+    /// What is valid, and probably not meant: said before the run, in whole sentences without a full stop.
+    pub notes: Vec<String>,
     /// Configured, understood, and not done by this version.
     pub inactive: Vec<String>,
 }
@@ -83,6 +87,18 @@ impl Plan {
             && self.classes.iter().all(hurried)
             && !self.tasks.iter().any(|task| step::waits(&task.steps))
     }
+}
+
+/// The seed of a plan that names none: always the same, so that runs repeat.
+pub const DEFAULT_SEED: u64 = 42;
+
+/// Where the seed of a plan comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedOrigin {
+    /// Nothing is said of it: it is [`DEFAULT_SEED`].
+    Default,
+    /// A flag, a variable or the configuration names it.
+    Chosen,
 }
 
 /// Whether an environment refuses to start unless it is allowed by hand.

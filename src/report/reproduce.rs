@@ -1,17 +1,19 @@
 //! The command that makes a run again: its scenario, environment, seed and load. Pure; which file the run was
 //! configured by, and what else it was told, a result does not know.
 
+use crate::plan::DEFAULT_SEED;
 use crate::result::schema::{Load, LoadModel, RunResult};
 
 use super::text::quoted;
 
-/// `loadgate run SCENARIO -e ENVIRONMENT --seed N`, with the load where flags can say all of it.
+/// `loadgate run SCENARIO -e ENVIRONMENT --seed N`, the seed where it is not the default, with the load where flags can say all of it.
 pub fn command(result: &RunResult) -> String {
     let mut words = vec!["loadgate run".to_owned(), quoted(&result.scenario)];
     if result.has("environment") {
         words.push(format!("-e {}", quoted(&result.environment)));
     }
-    if result.has("seed") {
+    // A seed that is named also repeats the identifiers of `uuid()`, which a service may refuse the second time.
+    if result.has("seed") && result.seed != DEFAULT_SEED {
         words.push(format!("--seed {}", result.seed));
     }
     if result.has("load") && result.load.stages.is_empty() {
@@ -56,7 +58,7 @@ mod tests {
     fn a_ramp_and_a_plateau_are_said_in_flags() {
         assert_eq!(
             command(&small()),
-            "loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s"
+            "loadgate run build_flow -e demo --users 100 --spawn-rate 50/s --run-time 30s"
         );
     }
 
@@ -65,12 +67,11 @@ mod tests {
         let open =
             Load { model: LoadModel::Open, arrivals_per_s: Some(12.5), stages: Vec::new(), ..small().load };
         let mut result = RunResult { load: open, ..small() };
-        assert_eq!(
-            command(&result),
-            "loadgate run build_flow -e demo --seed 42 --arrivals 12.5/s --run-time 30s"
-        );
+        assert_eq!(command(&result), "loadgate run build_flow -e demo --arrivals 12.5/s --run-time 30s");
         result.load.stages = vec![Stage { from: 0.0, to: 5.0, over_s: 3.0 }];
-        assert_eq!(command(&result), "loadgate run build_flow -e demo --seed 42");
+        assert_eq!(command(&result), "loadgate run build_flow -e demo");
+        result.seed = 7;
+        assert_eq!(command(&result), "loadgate run build_flow -e demo --seed 7");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use thiserror::Error;
 
 use crate::config::render::Color;
+use crate::plan::Plan;
 use crate::result::schema::RunResult;
 
 use super::terminal::{self, Screen};
@@ -82,10 +83,14 @@ fn raw(text: &str) -> Result<(), OutputError> {
     }
 }
 
-/// What is configured and not done by this version, once.
-pub fn inactive(names: &[String]) {
-    if !names.is_empty() {
-        note(&format!("note: not active yet in this version: {}", names.join(", ")));
+/// What is to be known of a plan before it runs: what is probably not meant, and what is configured and not done by
+/// this version.
+pub fn plan_notes(plan: &Plan) {
+    for text in &plan.notes {
+        note(&format!("note: {text}"));
+    }
+    if !plan.inactive.is_empty() {
+        note(&format!("note: not active yet in this version: {}", plan.inactive.join(", ")));
     }
 }
 

@@ -52,11 +52,13 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20 },
         http: Http::default(),
         tls: Tls::default(),
-        seed: 42,
+        seed: crate::plan::DEFAULT_SEED,
+        seed_origin: crate::plan::SeedOrigin::Default,
         digest: "0f1e2d".into(),
         rules: Rules::default(),
         reporting: Reporting { output_dir: "reports".into(), formats: vec![Format::Json], prometheus: None },
         secrets: vec!["hunter2-hunter2".into()],
+        notes: Vec::new(),
         inactive: Vec::new(),
     }
 }

@@ -106,6 +106,16 @@ impl Expression {
         self.value(scope).map(|value| value.is_true())
     }
 
+    /// Whether it holds by now: a value that is not there yet does not hold, whatever the expression makes of it.
+    /// Other errors stay errors.
+    pub fn holds_by_now(&self, scope: &Scope) -> Result<bool, RenderError> {
+        match self.compiled.eval(scope.context()) {
+            Ok(value) => Ok(value.is_true()),
+            Err(error) if error.kind() == minijinja::ErrorKind::UndefinedError => Ok(false),
+            Err(error) => Err(self.fail(&describe(&error))),
+        }
+    }
+
     fn fail(&self, message: &str) -> RenderError {
         RenderError { source_text: self.source.clone(), message: message.into() }
     }

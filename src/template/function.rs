@@ -108,7 +108,7 @@ fn pick(state: &mut State<'_, '_>, list: Value) -> Result<Value, Error> {
     if length == 0 {
         return Err(invalid("`pick` from an empty list"));
     }
-    let index = random(state, |random| random.lock().random_range(0..length))?;
+    let index = random(state, |random| random.choices().random_range(0..length))?;
     list.get_item_by_index(index)
 }
 
@@ -118,12 +118,13 @@ fn rand_int(state: &mut State<'_, '_>, low: i64, high: i64) -> Result<i64, Error
             "`rand_int({low}, {high})`: the first number must not be above the second"
         )));
     }
-    random(state, |random| random.lock().random_range(low..=high))
+    random(state, |random| random.choices().random_range(low..=high))
 }
 
-/// A version 4 UUID (RFC 9562) from the user's own random numbers, so that a seed reproduces it.
+/// A version 4 UUID (RFC 9562). Its generator is seeded anew for every run, unless the plan names a seed: a
+/// service that keeps what it was given refuses an identifier that it has seen in an earlier run.
 fn uuid(state: &mut State<'_, '_>) -> Result<String, Error> {
-    let bits: u128 = random(state, |random| random.lock().random())?;
+    let bits: u128 = random(state, |random| random.identifiers().random())?;
     let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))

@@ -113,7 +113,7 @@ mod tests {
     fn a_number_stays_a_number_and_text_is_escaped() {
         let mut names = NameTable::default();
         let (id, name) = (names.slot("id"), names.slot("name"));
-        let scope = Scope::new(std::sync::Arc::new(names), 1);
+        let scope = Scope::new(std::sync::Arc::new(names), crate::template::Seeds::both(1));
         scope.set(id, 7.into());
         scope.set(name, "a\"b".into());
         let text = |source: &str| JsonSource::Text(Template::compile(source).unwrap());

@@ -73,24 +73,54 @@ struct Values {
     random: Value,
 }
 
+/// What the random numbers of one scope derive from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeds {
+    /// `pick` and `rand_int`.
+    pub choices: u64,
+    /// `uuid`. It is apart from the choices, so that identifiers can be new in every run while the load stays
+    /// the same.
+    pub identifiers: u64,
+}
+
+impl Seeds {
+    /// Everything derives from one seed.
+    pub fn both(seed: u64) -> Self {
+        Self { choices: seed, identifiers: seed }
+    }
+}
+
 /// A user's random numbers, reachable from the functions of the language.
 #[derive(Debug)]
-pub(super) struct Random(Mutex<Xoshiro256PlusPlus>);
+pub(super) struct Random {
+    choices: Mutex<Xoshiro256PlusPlus>,
+    identifiers: Mutex<Xoshiro256PlusPlus>,
+}
 
 impl Object for Random {}
 
 impl Random {
-    /// The generator; a user is one task, so nobody ever waits here.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Xoshiro256PlusPlus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(seeds: Seeds) -> Self {
+        let generator = |seed| Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed));
+        Self { choices: generator(seeds.choices), identifiers: generator(seeds.identifiers) }
+    }
+
+    /// The generator of `pick` and `rand_int`; a user is one task, so nobody ever waits here.
+    pub(super) fn choices(&self) -> MutexGuard<'_, Xoshiro256PlusPlus> {
+        self.choices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The generator of `uuid`.
+    pub(super) fn identifiers(&self) -> MutexGuard<'_, Xoshiro256PlusPlus> {
+        self.identifiers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Scope {
-    /// A scope with every name at its initial value, and random numbers from `seed`.
-    pub fn new(table: Arc<NameTable>, seed: u64) -> Self {
+    /// A scope with every name at its initial value, and random numbers from `seeds`.
+    pub fn new(table: Arc<NameTable>, seeds: Seeds) -> Self {
         let slots = Mutex::new(table.initial.clone());
-        let random = Value::from_object(Random(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed))));
+        let random = Value::from_object(Random::new(seeds));
         Self(Arc::new(Values { table, slots, random }))
     }
 

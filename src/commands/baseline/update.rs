@@ -132,7 +132,7 @@ fn refuse(path: &Path, refusal: &Refusal) {
 fn make(args: &UpdateArgs, runs: u32) -> Result<Done, CommandError> {
     let plan = run::allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
     let mut shelf = Shelf::open(plan.rules.clone(), &plan.scenario, &plan.environment)?;
-    write::inactive(&plan.inactive);
+    write::plan_notes(&plan);
     if Job::read().git.fork {
         note(&format!("no run is made: {}", Refusal::Fork));
         return Ok(Done { status: REFUSED, kept: Vec::new(), end: End::Whole });

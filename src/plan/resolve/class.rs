@@ -1,5 +1,6 @@
 //! User classes: who does what, how often, with which pauses.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::node::{Key, Node};
@@ -60,6 +61,7 @@ impl<'a> Compilation<'a> {
 
     fn class(&mut self, key: &'a Key, node: &'a Node, tasks: &mut Vec<Task>) -> UserClass {
         self.compiled.clear();
+        self.reads.clear();
         let mut add = |name: &str, steps| {
             tasks.push(Task { class: key.name.clone(), name: name.to_owned(), steps });
             TaskId(tasks.len() - 1)
@@ -68,6 +70,9 @@ impl<'a> Compilation<'a> {
             let typed = name.scalar()?;
             Some(add(typed, self.task((typed, name.span), Place::default())?))
         });
+        // A task that `on_start` and the iterations share is compiled for each, so that what each reads is known.
+        self.compiled.clear();
+        let read_at_start = std::mem::take(&mut self.reads);
         let place = Place { headers: node.get("headers"), ..Place::default() };
         let mut own: Vec<(TaskId, u32)> = Vec::new();
         if node.get("steps").is_some() {
@@ -79,10 +84,30 @@ impl<'a> Compilation<'a> {
             }
         }
         self.check_tasks(key, node, &own);
+        self.note_moving_data(key, &read_at_start);
         let wait = node.get("wait").and_then(wait::between_iterations);
         let wait = wait.and_then(|wait| self.keep(wait)).unwrap_or(Wait::Constant(Duration::ZERO));
         let weight = unit::parsed(node.get("weight")).unwrap_or(1);
         UserClass { name: key.name.clone(), weight, wait, on_start, tasks: own }
+    }
+
+    /// Says which data `on_start` and the iterations of a class both read, where a user does not keep its row: the
+    /// commonest script logs in with a row and goes on to use another one.
+    fn note_moving_data(&mut self, class: &Key, read_at_start: &BTreeSet<String>) {
+        let both = self
+            .moving_data
+            .iter()
+            .filter(|name| read_at_start.contains(name.as_str()) && self.reads.contains(name.as_str()));
+        let notes = both.map(|name| {
+            format!(
+                "users of class `{}` read `{name}` in `on_start` and in their tasks: both see the same row in the \
+                 first iteration only, since every later iteration gets another row. To keep one row for each user, \
+                 write `{name}: {{file: …, order: per_user}}`",
+                class.name
+            )
+        });
+        let notes: Vec<String> = notes.collect();
+        self.notes.extend(notes);
     }
 
     fn check_tasks(&mut self, key: &Key, node: &Node, own: &[(TaskId, u32)]) {

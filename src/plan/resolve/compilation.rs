@@ -51,6 +51,12 @@ pub(super) struct Compilation<'a> {
     pub used: BTreeSet<&'a str>,
     /// SHA-256 of the files read, by name.
     pub contents: BTreeMap<String, String>,
+    /// The names that templates have read since somebody last asked.
+    pub reads: BTreeSet<String>,
+    /// The data whose row differs from iteration to iteration of one user.
+    pub moving_data: Vec<String>,
+    /// What is valid, and probably not meant.
+    pub notes: Vec<String>,
     /// What is wrong.
     pub problems: Vec<Problem>,
     /// Tasks that are compiled, for every place they stand in.
@@ -111,6 +117,9 @@ impl<'a> Compilation<'a> {
             keeps_message: false,
             used: BTreeSet::new(),
             contents: BTreeMap::new(),
+            reads: BTreeSet::new(),
+            moving_data: Vec::new(),
+            notes: Vec::new(),
             problems: Vec::new(),
             compiled: HashMap::new(),
             running: Vec::new(),
@@ -187,6 +196,7 @@ impl<'a> Compilation<'a> {
 
     /// Notes names that cannot be read where they are.
     fn check(&mut self, node: &Node, paths: &BTreeSet<String>, sight: Sight) {
+        self.reads.extend(paths.iter().filter_map(|path| path.split('.').next()).map(str::to_owned));
         self.keeps_message |= paths.iter().any(|path| path.split('.').next() == Some("message"));
         for unseen in paths.iter().filter_map(|path| self.names.check(path, sight).err()) {
             let span = text::place_of_word(self.sources, node, &unseen.word);

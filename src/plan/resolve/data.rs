@@ -53,6 +53,9 @@ impl Compilation<'_> {
             Some("per_user") => DataOrder::PerUser,
             _ => DataOrder::Sequential,
         };
+        if order != DataOrder::PerUser {
+            self.moving_data.push(key.name.clone());
+        }
         let rows = rows?.into_iter().map(|row| Row::from(Serde(row))).collect();
         Some(DataSet { name: key.name.clone(), slot, rows, order })
     }

@@ -11,7 +11,7 @@ use crate::plan::connection::Tls;
 use crate::plan::load::Load;
 use crate::plan::rules::Rules;
 use crate::plan::user::DataSet;
-use crate::plan::{Limits, Plan};
+use crate::plan::{DEFAULT_SEED, Limits, Plan, SeedOrigin};
 use crate::units::ByteSize;
 
 use super::catalogue::Catalogue;
@@ -25,8 +25,6 @@ use super::{comparison, connection, digest, load, objective, reporting, target, 
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a response body, where nothing is said.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
-/// What every random choice derives from, where nothing is said: always the same, so that runs repeat.
-const SEED: u64 = 42;
 
 /// A plan in the making.
 #[derive(Debug)]
@@ -90,6 +88,7 @@ impl<'a> Draft<'a> {
             config, scenario: Compiled { name, mut compilation, users, data }, layers, values, ..
         } = self;
         let http = connection::http(&layers);
+        let seed = unit::parsed(layers.get("seed"));
         let digest = digest::of(&compilation, &self.load, (&limits, &http));
         compilation.names.table.set_environment(values.clone());
         Plan {
@@ -111,9 +110,11 @@ impl<'a> Draft<'a> {
             limits,
             http,
             tls: self.tls,
-            seed: unit::parsed(layers.get("seed")).unwrap_or(SEED),
+            seed: seed.unwrap_or(DEFAULT_SEED),
+            seed_origin: if seed.is_some() { SeedOrigin::Chosen } else { SeedOrigin::Default },
             digest,
             reporting: reporting::reporting(config, &layers),
+            notes: compilation.notes,
             inactive: reporting::inactive(&layers),
             rules: self.rules,
             secrets: values.into_values().collect(),

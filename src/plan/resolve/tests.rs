@@ -143,7 +143,7 @@ fn values_of_the_environment_are_secrets_and_only_those_of_the_run_are_needed() 
     let plan = Plan::resolve(&config, &Selection::default(), &lookup).unwrap();
     assert_eq!(plan.secrets, ["t0p"]);
     let request = requests(&plan.tasks[0].steps)[0];
-    let scope = crate::template::Scope::new(plan.names.clone(), 1);
+    let scope = crate::template::Scope::new(plan.names.clone(), crate::template::Seeds::both(1));
     assert!(
         matches!(&request.headers[0].1, HeaderValue::Bearer(token) if token.render(&scope).unwrap() == "t0p")
     );

@@ -219,7 +219,7 @@ fn a_small_run_is_a_small_summary() {
 
     <details><summary>The same run again</summary>
 
-        loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s
+        loadgate run build_flow -e demo --users 100 --spawn-rate 50/s --run-time 30s
 
     Configuration and target must be the same: add --config, --demo, --host and --set as they were given. The plan is the same if its digest is 0f1e2d.
 
@@ -268,7 +268,7 @@ fn what_is_broken_comes_first_and_says_what_to_do() {
         "## Endpoints",
         "| \\! ` POST /api/v1/builds ` | 2,300 | 34 |",
         "## Custom metrics",
-        "<details><summary>The same run again</summary>\n\n    loadgate run build_flow -e demo --seed 42",
+        "<details><summary>The same run again</summary>\n\n    loadgate run build_flow -e demo",
         "| plan digest | ` 0f1e2d ` |",
     ];
     let places: Vec<_> = order.into_iter().map(at).collect();

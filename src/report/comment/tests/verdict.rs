@@ -185,7 +185,7 @@ fn a_regression_as_a_comment() {
 
     <details><summary>The same run again</summary>
 
-        loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s
+        loadgate run build_flow -e demo --users 100 --spawn-rate 50/s --run-time 30s
 
     Configuration and target must be the same: add --config, --demo, --host and --set as they were given. The plan is the same if its digest is 0f1e2d.
 
@@ -233,7 +233,7 @@ fn the_first_comment_of_a_new_adopter() {
 
     <details><summary>The same run again</summary>
 
-        loadgate run build_flow -e demo --seed 42 --users 100 --spawn-rate 50/s --run-time 30s
+        loadgate run build_flow -e demo --users 100 --spawn-rate 50/s --run-time 30s
 
     Configuration and target must be the same: add --config, --demo, --host and --set as they were given. The plan is the same if its digest is 0f1e2d.
 

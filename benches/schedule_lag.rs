@@ -78,8 +78,8 @@ fn report(run: &RunData) {
     println!("CPU per request   {:.1} µs (user and system, whole process)", run.health.cpu_us_per_request);
     for (name, times) in [
         ("schedule lag", &run.total.health.lag),
-        ("response time", &tally.response),
-        ("service time", &tally.service),
+        ("response time", &tally.response.all),
+        ("service time", &tally.service.all),
     ] {
         let histogram = times.histogram().expect("samples");
         let [median, high, most] = [0.5, 0.99, 1.0].map(|quantile| milliseconds(&histogram, quantile));

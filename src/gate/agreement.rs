@@ -34,7 +34,12 @@ fn tolerated(verdict: &Verdict) -> bool {
 /// Whether a check passes with a number that breaks its limit, or with none.
 fn passes_in_vain(check: &Check) -> bool {
     let better = Metric::named(&check.metric).map(Metric::better);
-    let holds = match (check.value, better) {
+    let value = match (check.value, check.unanswered) {
+        // With what had no answer counted as slowest: a null here is a number without a bound.
+        (Some(_), Some(unanswered)) => unanswered.at_most,
+        (value, _) => value,
+    };
+    let holds = match (value, better) {
         (Some(value), Some(Better::Lower)) => value <= check.limit,
         (Some(value), Some(Better::Higher)) => value >= check.limit,
         // A number of a later version: nobody here knows on which side of its limit is good.
@@ -51,6 +56,7 @@ mod tests {
     use crate::result::fixture::{objective, rich, small};
     use crate::result::schema::Signal;
     use crate::result::verdict::{CheckSeverity, Finding, Reason};
+    use crate::result::window::Unanswered;
 
     /// A run that is judged by a p95 of this many milliseconds.
     fn judged(mut result: RunResult, limit_ms: f64) -> RunResult {
@@ -76,7 +82,10 @@ mod tests {
     #[test]
     fn a_verdict_that_was_made_up_is_told() {
         type Edit = fn(&mut Verdict);
-        let passed: [(Edit, &str); 5] = [
+        const NOTHING_KNOWN: Unanswered =
+            Unanswered { timed_out: 1, failed: 0, at_least: true, at_most: None };
+        let passed: [(Edit, &str); 6] = [
+            (|it| it.checks[0].unanswered = Some(NOTHING_KNOWN), "passes beyond its limit"),
             (|it| it.checks[0].value = Some(1e7), "passes beyond its limit"),
             (|it| it.checks[0].value = None, "passes beyond its limit"),
             (|it| it.status = Status::Failed, "the status is Failed, and Passed"),

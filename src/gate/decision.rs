@@ -4,6 +4,7 @@
 use crate::metric::{Better, Metric, Percentile};
 use crate::plan::rules::Objective;
 use crate::result::verdict::{Because, CheckStatus};
+use crate::result::window::Unanswered;
 use crate::stats::significance::proves_share_above;
 
 use super::validity::MOST_UNFINISHED;
@@ -14,10 +15,24 @@ const ALPHA: f64 = 0.05;
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
-    /// In the metric's unit.
+    /// In the metric's unit. Of times, timeouts count as what they were waited for: it may be too small.
     pub value: f64,
     /// Of how many samples.
     pub n: u64,
+    /// What requests without an answer leave open of it; none where all had one, or where it is not about times.
+    pub unanswered: Option<Unanswered>,
+}
+
+impl Number {
+    /// A number that is known.
+    pub fn exact(value: f64, n: u64) -> Self {
+        Self { value, n, unanswered: None }
+    }
+
+    /// What it can be at most; none where nobody knows.
+    fn at_most(self) -> Option<f64> {
+        self.unanswered.map_or(Some(self.value), |unanswered| unanswered.at_most)
+    }
 }
 
 /// Requests that were cut off at the end: too many leave percentiles open.
@@ -65,8 +80,7 @@ pub fn decide(
     above: impl FnOnce() -> u64,
 ) -> Decision {
     let Some((percentile, doubt)) = doubt(objective.metric, number.n, cut_off) else {
-        let status = if holds(objective, number.value) { CheckStatus::Pass } else { CheckStatus::Fail };
-        return Decision::plain(status);
+        return between(objective, number);
     };
     let fast = if matches!(doubt, Because::Unfinished { .. }) { cut_off.requests } else { 0 };
     let samples = number.n.saturating_add(fast);
@@ -75,6 +89,22 @@ pub fn decide(
     } else {
         Decision::undecided(doubt)
     }
+}
+
+/// Decides by what the number is at least and at most. A request without an answer never helps to pass: it may
+/// have been slower than all others. It never breaks a limit either, beyond the time it was waited for.
+fn between(objective: &Objective, number: Number) -> Decision {
+    if !holds(objective, number.value) {
+        return Decision::plain(CheckStatus::Fail);
+    }
+    if number.at_most().is_some_and(|value| holds(objective, value)) {
+        return Decision::plain(CheckStatus::Pass);
+    }
+    let Unanswered { timed_out, failed, .. } = number.unanswered.unwrap_or_default();
+    Decision::undecided(match timed_out {
+        0 => Because::Failed { failed },
+        _ => Because::TimedOut { timed_out, failed },
+    })
 }
 
 /// A value at the limit is good: `error_rate: 0` can be kept.

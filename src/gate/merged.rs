@@ -15,11 +15,22 @@ pub fn merge<'a>(times: impl Iterator<Item = &'a Times>) -> Option<Cow<'a, Times
         [] => None,
         [one] => Some(Cow::Borrowed(one)),
         several => {
-            let mut sum: Histogram<u64> = Histogram::new_with_bounds(1, LONGEST_US, 3).ok()?;
-            for times in several {
-                sum.add(decode(times.histogram.as_deref()?, LONGEST_US).ok()?).ok()?;
-            }
-            Times::complete(&sum).map(Cow::Owned)
+            let sum = sum(several.iter().map(|times| times.histogram.as_deref()))?;
+            let timeouts = || several.iter().filter(|times| times.timed_out > 0);
+            // An older version did not keep them apart; then it is known only how many there are.
+            let apart = self::sum(timeouts().map(|times| times.timed_out_histogram.as_deref()));
+            let timed_out = timeouts().fold(0, |sum: u64, times| sum.saturating_add(times.timed_out));
+            let merged = Times::complete(&sum, apart.as_ref())?;
+            Some(Cow::Owned(Times { timed_out, ..merged }))
         }
     }
+}
+
+/// All of these histograms added up; none if one is missing, or cannot be read.
+fn sum<'a>(histograms: impl Iterator<Item = Option<&'a str>>) -> Option<Histogram<u64>> {
+    let mut sum: Histogram<u64> = Histogram::new_with_bounds(1, LONGEST_US, 3).ok()?;
+    for histogram in histograms {
+        sum.add(decode(histogram?, LONGEST_US).ok()?).ok()?;
+    }
+    Some(sum)
 }

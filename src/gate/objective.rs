@@ -4,7 +4,7 @@
 use crate::plan::rules::{Applies, Objective, Scope, Severity};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckScope, CheckSeverity, CheckStatus};
-use crate::result::window::{Aborted, CheckWindow, WindowPoint};
+use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
 use super::decision::{CutOff, Decision, decide};
 use super::{validity, whole_run, windows};
@@ -24,6 +24,7 @@ pub fn check(objective: &Objective, result: &RunResult) -> Check {
         limit: objective.limit,
         value: outcome.value.filter(|value| value.is_finite()),
         n: outcome.n,
+        unanswered: outcome.unanswered,
         window: outcome.window,
         aborted_at_s: outcome.aborted_at_s,
         severity: match objective.severity {
@@ -51,6 +52,7 @@ struct Outcome {
     decision: Decision,
     value: Option<f64>,
     n: u64,
+    unanswered: Option<Unanswered>,
     window: Option<CheckWindow>,
     aborted_at_s: Option<f64>,
 }
@@ -58,7 +60,7 @@ struct Outcome {
 impl Outcome {
     fn empty(status: CheckStatus, because: Because) -> Self {
         let decision = Decision { status, because: Some(because) };
-        Self { decision, value: None, n: 0, window: None, aborted_at_s: None }
+        Self { decision, value: None, n: 0, unanswered: None, window: None, aborted_at_s: None }
     }
 }
 
@@ -79,6 +81,7 @@ fn in_windows(objective: &Objective, length_s: u64, result: &RunResult) -> Outco
         decision: worst.decision,
         value: worst.value,
         n: worst.n,
+        unanswered: worst.unanswered,
         window: Some(worst.window),
         aborted_at_s: None,
     }
@@ -97,6 +100,7 @@ fn over_the_run(objective: &Objective, result: &RunResult) -> Outcome {
         decision: decide(objective, number, validity::cut_off(result), above),
         value: Some(number.value),
         n: number.n,
+        unanswered: number.unanswered,
         window: None,
         aborted_at_s: None,
     }
@@ -108,8 +112,8 @@ fn with_abort(objective: &Objective, outcome: Outcome, result: &RunResult) -> Ou
     let Some(aborted) = result.aborted.as_ref().filter(|aborted| is_of(aborted, objective)) else {
         return outcome;
     };
-    let Aborted { at_s, value, n, above, .. } = *aborted;
-    let point = WindowPoint { t_s: at_s, n, value: Some(value), above, of: 1 };
+    let Aborted { at_s, value, n, above, unanswered, .. } = *aborted;
+    let point = WindowPoint { t_s: at_s, n, value: Some(value), above, unanswered, of: 1 };
     let decision = windows::decide_point(objective, aborted.limit, point, CutOff::default());
     let aborted_at_s = Some(at_s);
     if decision.status != CheckStatus::Fail {
@@ -117,7 +121,7 @@ fn with_abort(objective: &Objective, outcome: Outcome, result: &RunResult) -> Ou
     } else if outcome.window.is_some() && outcome.decision.status == CheckStatus::Fail {
         Outcome { aborted_at_s, ..outcome }
     } else {
-        Outcome { decision, value: Some(value), n, aborted_at_s, ..outcome }
+        Outcome { decision, value: Some(value), n, unanswered, aborted_at_s, ..outcome }
     }
 }
 

@@ -63,7 +63,7 @@ fn every_metric_is_judged_on_what_it_is_about() {
         (of(builds, P95, 3_000.0), Fail),
         (of(builds, P95, 3_500.0), Pass),
         (of(builds, Metric::Max, 3_500.0), Fail),
-        (of(builds, Metric::Mean, 3_000.0), Pass),
+        (of(builds, Metric::Mean, 2_000.0), Fail),
         // 23 timeouts and 11 refusals of 2,334
         (of(builds, Metric::ErrorRate, 0.014), Fail),
         (of(builds, Metric::ErrorRate, 0.015), Pass),
@@ -83,6 +83,62 @@ fn every_metric_is_judged_on_what_it_is_about() {
         let said = format!("{objective:?}");
         assert_eq!(check(objective, &run), (expected, None), "{said}");
     }
+}
+
+/// `timed_out` of 200 ms and `failed` beside successes of 50 ms, of 1,000 requests.
+fn with_unanswered(timed_out: u64, failed: u64) -> RunResult {
+    let mut recording = Recording::new(1, 1, 1);
+    let tally = &mut recording.endpoints[0].steady;
+    succeed(tally, 1_000 - timed_out - failed, 50.0, 50.0);
+    fail(tally, FailureKind::Timeout, timed_out, 200);
+    fail(tally, FailureKind::Status, failed, 1);
+    summarise(&plan(&["GET /health"]), &run(recording), context())
+}
+
+#[test]
+fn a_timeout_is_a_lower_bound_and_never_keeps_a_limit_beyond_it() {
+    use CheckStatus::{Fail, Pass, Undecided};
+    let open = |timed_out, failed| (Undecided, Some(Because::TimedOut { timed_out, failed }));
+    for (metric, limit, timed_out, failed, expected) in [
+        (P95, 1_000.0, 1_000, 0, open(1_000, 0)),
+        (P95, 199.0, 1_000, 0, (Fail, None)),
+        // Up to 5 % may be slower than the limit, whatever they would have taken.
+        (P95, 1_000.0, 50, 0, (Pass, None)),
+        (P95, 60.0, 50, 0, (Pass, None)),
+        (P95, 1_000.0, 51, 0, open(51, 0)),
+        (P95, 199.0, 51, 0, (Fail, None)),
+        // Failures of another kind have no time; with them 51 of 1,000 had no answer.
+        (P95, 1_000.0, 1, 49, (Pass, None)),
+        (P95, 1_000.0, 1, 50, open(1, 50)),
+        (P95, 1_000.0, 0, 50, (Pass, None)),
+        (P95, 1_000.0, 0, 51, (Undecided, Some(Because::Failed { failed: 51 }))),
+        (P95, 49.0, 0, 51, (Fail, None)),
+        // One request of unknown length leaves these open.
+        (Metric::Max, 1_000.0, 1, 0, open(1, 0)),
+        (Metric::Max, 199.0, 1, 0, (Fail, None)),
+        (Metric::Mean, 1_000.0, 1, 0, open(1, 0)),
+        (Metric::Mean, 50.1, 1, 0, (Fail, None)),
+        (Metric::Max, 1_000.0, 0, 1, (Undecided, Some(Because::Failed { failed: 1 }))),
+        (Metric::Max, 1_000.0, 0, 0, (Pass, None)),
+    ] {
+        let result = with_unanswered(timed_out, failed);
+        let said = format!("{metric:?} {limit} {timed_out} {failed}");
+        assert_eq!(check(total(metric, limit), &result), expected, "{said}");
+        assert_eq!(check(of("GET /health", metric, limit), &result), expected, "{said}");
+    }
+}
+
+#[test]
+fn a_result_of_an_older_version_never_passes_by_its_timeouts() {
+    let mut result = with_unanswered(30, 0);
+    let limit = |limit| total(P95, limit);
+    assert_eq!(check(limit(100.0), &result).0, CheckStatus::Pass);
+    let times = result.totals.response_time.as_mut().unwrap();
+    times.timed_out_histogram = None;
+    // Which of the times are those of timeouts is not known: 30 of the shortest may be.
+    assert_eq!(check(limit(100.0), &result).0, CheckStatus::Undecided);
+    assert_eq!(check(limit(250.0), &result).0, CheckStatus::Pass, "980 of 1,000 are there and shorter");
+    assert_eq!(check(limit(49.0), &result).0, CheckStatus::Fail);
 }
 
 #[test]

@@ -8,9 +8,12 @@ use hdrhistogram::Histogram;
 use crate::load::measure::times::LONGEST_US;
 use crate::metric::Metric;
 use crate::plan::rules::{Objective, Scope};
-use crate::result::endpoint::{Endpoint, EndpointCounts, Kind, Times, WebSocketCounts, ended};
+use crate::result::endpoint::{
+    CustomMetric, Endpoint, EndpointCounts, Kind, Times, WebSocketCounts, ended, without_time,
+};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
+use crate::result::window::Unanswered;
 use crate::stats::histogram;
 
 use super::decision::Number;
@@ -26,7 +29,8 @@ pub fn absent(scope: &Scope, result: &RunResult) -> Option<Because> {
             (!hit).then_some(Because::NeverHit)
         }
         Scope::Metric(name) => {
-            let hit = result.metrics.iter().any(|metric| metric.name == *name && metric.ok > 0);
+            let hit = |metric: &CustomMetric| metric.ok > 0 || metric.response_time.is_some();
+            let hit = result.metrics.iter().any(|metric| metric.name == *name && hit(metric));
             (!hit).then_some(Because::NoSample)
         }
     }
@@ -41,7 +45,7 @@ pub fn number(objective: &Objective, result: &RunResult) -> Result<Number, Becau
         Metric::MissingMessages | Metric::UnexpectedCloses => sockets(scope, objective.metric, result),
         metric => {
             let times = times(objective, result).ok_or(Because::NoSample)?;
-            Ok(Number { value: time_ms(&times, metric), n: times.n })
+            Ok(time(&times, metric, failed(objective, result)))
         }
     }
 }
@@ -98,12 +102,52 @@ fn connect_times<'a>(scope: &Scope, result: &'a RunResult) -> Option<Cow<'a, Tim
     }
 }
 
-fn time_ms(times: &Times, metric: Metric) -> f64 {
-    match metric {
-        Metric::Response(percentile) | Metric::Connect(percentile) => times.percentile_ms(percentile),
-        Metric::Mean => times.mean_ms,
-        _ => times.max_ms,
+/// Requests that an objective of times is about, and that failed without a time of their own.
+fn failed(objective: &Objective, result: &RunResult) -> u64 {
+    let connects = matches!(objective.metric, Metric::Connect(_));
+    match &objective.scope {
+        Scope::Total if connects => {
+            let sockets = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Websocket);
+            sockets.fold(0, |sum, socket| sum.saturating_add(without_time(&socket.failed)))
+        }
+        Scope::Total => without_time(&result.totals.failed),
+        Scope::Endpoint(name) => endpoint(name, result).map_or(0, |endpoint| without_time(&endpoint.failed)),
+        Scope::Metric(name) => {
+            result.metrics.iter().find(|metric| metric.name == *name).map_or(0, |metric| metric.failed)
+        }
     }
+}
+
+/// A number of times, with so many requests beside them that failed without a time.
+fn time(times: &Times, metric: Metric, failed: u64) -> Number {
+    let reading = |failed: u64| match metric {
+        Metric::Response(percentile) | Metric::Connect(percentile) => {
+            times.percentile_among(percentile, failed)
+        }
+        Metric::Mean => times.mean_among(failed),
+        _ => times.max_among(failed),
+    };
+    let at_most = |failed| reading(failed).at_most_ms;
+    Number {
+        value: reading(0).value_ms,
+        n: times.n,
+        unanswered: unanswered(reading(0).value_ms, (times.timed_out, failed), at_most),
+    }
+}
+
+/// What requests without an answer leave open of a value, if there are any: those that timed out, and those that
+/// failed otherwise. `at_most` is what the number can be with so many that failed.
+pub fn unanswered(
+    value: f64,
+    (timed_out, failed): (u64, u64),
+    at_most: impl Fn(u64) -> Option<f64>,
+) -> Option<Unanswered> {
+    (timed_out > 0 || failed > 0).then(|| Unanswered {
+        timed_out,
+        failed,
+        at_least: at_most(0) != Some(value),
+        at_most: at_most(failed),
+    })
 }
 
 fn error_rate(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
@@ -116,7 +160,7 @@ fn error_rate(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
             .map_or((None, 0), |counts| (counts.error_rate, ended(counts.ok, &counts.failed))),
         Scope::Metric(_) => (None, 0),
     };
-    rate.map(|value| Number { value, n }).ok_or(Because::NotMeasured)
+    rate.map(|value| Number::exact(value, n)).ok_or(Because::NotMeasured)
 }
 
 fn throughput(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
@@ -130,7 +174,7 @@ fn throughput(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
         }
     };
     let rate = rate.filter(|rate| result.steady_s > 0.0 && rate.is_finite());
-    rate.map(|value| Number { value, n: ok }).ok_or(Because::NoSample)
+    rate.map(|value| Number::exact(value, ok)).ok_or(Because::NoSample)
 }
 
 /// What went wrong on open sockets; where none was ever open, nothing could.
@@ -154,5 +198,5 @@ fn sockets(scope: &Scope, metric: Metric, result: &RunResult) -> Result<Number, 
         }
         _ => (sum.unexpected_closes, opened),
     };
-    if opened == 0 || n == 0 { Err(Because::NoSample) } else { Ok(Number { value: count as f64, n }) }
+    if opened == 0 || n == 0 { Err(Because::NoSample) } else { Ok(Number::exact(count as f64, n)) }
 }

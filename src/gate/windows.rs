@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::plan::rules::Objective;
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, CheckStatus};
-use crate::result::window::{CheckWindow, WindowPoint, WindowSeries};
+use crate::result::window::{CheckWindow, Unanswered, WindowPoint, WindowSeries};
 
 use super::decision::{CutOff, Decision, Number, badness, decide, needed};
 use super::{objective, validity};
@@ -19,6 +19,8 @@ pub struct Worst {
     pub value: Option<f64>,
     /// Of how many samples.
     pub n: u64,
+    /// What requests without an answer leave open of it.
+    pub unanswered: Option<Unanswered>,
     /// Which one, and how the others came out.
     pub window: CheckWindow,
 }
@@ -49,7 +51,7 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
     };
     let empty = window.broken == 0 && series.points.iter().all(|point| point.n == 0);
     let decision = if empty { Decision::invalid(Because::NoSample) } else { *worst };
-    Worst { decision, value: point.value, n: point.n, window }
+    Worst { decision, value: point.value, n: point.n, unanswered: point.unanswered, window }
 }
 
 /// Decides about one window, or about another number that was measured during the run. How many samples
@@ -61,7 +63,7 @@ pub fn decide_point(objective: &Objective, counted_at: f64, point: WindowPoint, 
     };
     let known = objective.limit <= counted_at;
     let above = || point.above.filter(|_| known).unwrap_or(0);
-    decide(objective, Number { value, n: point.n }, cut_off, above)
+    decide(objective, Number { value, n: point.n, unanswered: point.unanswered }, cut_off, above)
 }
 
 /// The windows of an objective in a result.
@@ -77,7 +79,7 @@ fn stored<'a>(objective: &Objective, length_s: u64, result: &'a RunResult) -> Op
 
 fn nothing(length_s: u64, because: Because) -> Worst {
     let window = CheckWindow { length_s, t_s: None, broken: 0, undecided: 0, judged: 0 };
-    Worst { decision: Decision::undecided(because), value: None, n: 0, window }
+    Worst { decision: Decision::undecided(because), value: None, n: 0, unanswered: None, window }
 }
 
 /// Which of two windows is worse: by how it came out, then by its value.

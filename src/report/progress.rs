@@ -109,7 +109,7 @@ mod tests {
     use crate::load::measure::run::{TimesSummary, WindowSummary};
 
     fn window(second: u64, phase: Phase) -> Window {
-        let times = Some(TimesSummary { p50_ms: 10.0, p95_ms: 41.23, p99_ms: 50.0 });
+        let times = Some(TimesSummary { p50_ms: 10.0, p95_ms: 41.23, p99_ms: 50.0, timed_out: 0 });
         Window {
             at: Duration::from_secs(second),
             length: Duration::from_secs(1),

@@ -166,8 +166,8 @@ impl Counts {
         for (ours, theirs) in self.failed.iter_mut().zip(tally.failed) {
             *ours += theirs;
         }
-        self.response.add(&tally.response);
-        self.service.add(&tally.service);
+        self.response.add(&tally.response.all);
+        self.service.add(&tally.service.all);
     }
 
     fn outcomes(&self, labels: &[LabelPair]) -> Vec<Metric> {

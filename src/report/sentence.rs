@@ -185,6 +185,27 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
                 None => "run longer, or with more load",
             },
         ),
+        Because::TimedOut { timed_out, .. } => (
+            format!(
+                "{} of {} timed out{}: the true value is at least {}, and may lie beyond the limit of {}",
+                number::count(timed_out),
+                number::counted(check.n, "request"),
+                window::worst(check),
+                value(check),
+                number::limit(check.unit, check.limit)
+            ),
+            "find out why requests time out; a `timeout` above the limit lets the check decide",
+        ),
+        Because::Failed { failed } => (
+            format!(
+                "{} of {} failed{}, and had they been slow instead, it would lie beyond the limit of {}",
+                number::count(failed),
+                number::counted(check.n.saturating_add(failed), "request"),
+                window::worst(check),
+                number::limit(check.unit, check.limit)
+            ),
+            "find out why requests fail: a failure is no fast answer",
+        ),
         Because::NotStored { length_s } => (
             format!("the result holds no windows of {}", number::seconds(length_s as f64)),
             "run it again: windows are measured while the load runs",
@@ -253,6 +274,11 @@ pub fn outcome(check: &Check) -> String {
         ),
         (None, None) => format!("{subject} has no value"),
     }
+}
+
+/// The value of a check, without its sign.
+fn value(check: &Check) -> String {
+    check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value))
 }
 
 fn limit_word(check: &Check) -> &'static str {

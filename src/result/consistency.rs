@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use hdrhistogram::Histogram;
+
 use super::endpoint::{Endpoint, Failed, Times, ended, failures};
 use super::schema::RunResult;
 use crate::load::measure::times::LONGEST_US;
@@ -39,18 +41,31 @@ fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
     let name = &endpoint.name;
     let distributions = [&endpoint.response_time, &endpoint.service_time];
     let timeouts = endpoint.failed.get("timeout").copied().unwrap_or(0);
-    let judged = endpoint.ok.saturating_add(timeouts);
-    let timed = endpoint.response_time.as_ref().map_or(0, |times| times.n);
     distributions
         .into_iter()
         .flatten()
         .find_map(|times| of_times(name, times))
-        .or_else(|| differ(format_args!("times of {name}"), timed as f64, judged as f64))
+        .or_else(|| of_timeouts(endpoint, timeouts))
         .or_else(|| of_rate(name, (endpoint.ok, &endpoint.failed), endpoint.error_rate))
         .or_else(|| {
             let rate = if steady_s > 0.0 { endpoint.ok as f64 / steady_s } else { 0.0 };
             differ(format_args!("requests_per_second of {name}"), endpoint.requests_per_second, rate)
         })
+}
+
+/// Response times are of every success, and of requests that timed out. Some failures of that kind are of no
+/// request of their own, such as a poll that gives up, and have no time there.
+fn of_timeouts(endpoint: &Endpoint, timeouts: u64) -> Option<String> {
+    let name = &endpoint.name;
+    let (n, timed_out) = endpoint.response_time.as_ref().map_or((0, 0), |times| (times.n, times.timed_out));
+    let beyond = n.saturating_sub(endpoint.ok);
+    if n < endpoint.ok || beyond > timeouts {
+        let judged = endpoint.ok.saturating_add(timeouts);
+        return differ(format_args!("times of {name}"), n as f64, judged as f64);
+    }
+    // An older version does not say how many, and an equal number follows all the same.
+    let told = timed_out > 0;
+    told.then(|| differ(format_args!("timed_out of {name}"), timed_out as f64, beyond as f64))?
 }
 
 /// The numbers of a distribution against its histogram.
@@ -75,6 +90,20 @@ fn of_times(name: &str, times: &Times) -> Option<String> {
         .into_iter()
         .chain(others)
         .find_map(|(what, found, expected)| differ(format_args!("{what} of {name}"), found, expected))
+        .or_else(|| of_timed_out(name, times, &histogram))
+}
+
+/// Timeouts are a part of all times.
+fn of_timed_out(name: &str, times: &Times, all: &Histogram<u64>) -> Option<String> {
+    let text = times.timed_out_histogram.as_deref()?;
+    let Ok(timed_out) = histogram::decode(text, LONGEST_US) else {
+        return Some(format!("the histogram of the timeouts of {name} cannot be read"));
+    };
+    let others = |value: u64, count: u64| all.count_at(value) < count;
+    if timed_out.iter_recorded().any(|step| others(step.value_iterated_to(), step.count_at_value())) {
+        return Some(format!("the timeouts of {name} are not among its times"));
+    }
+    differ(format_args!("timed_out of {name}"), times.timed_out as f64, timed_out.len() as f64)
 }
 
 fn percentile_name(percentile: Percentile) -> &'static str {
@@ -131,10 +160,14 @@ mod tests {
         }
     }
 
+    fn builds(result: &mut RunResult) -> &mut Times {
+        result.endpoints[1].response_time.as_mut().unwrap()
+    }
+
     #[test]
     fn every_edit_is_told() {
         type Edit = fn(&mut RunResult);
-        let edits: [(Edit, &str); 8] = [
+        let edits: [(Edit, &str); 11] = [
             (|it| it.started_at = "yesterday".into(), "started_at is `yesterday`"),
             (|it| it.totals.response_time.as_mut().unwrap().p95_ms = 1.0, "p95 of total is 1"),
             (|it| it.endpoints[1].response_time.as_mut().unwrap().n += 1, "count of POST /api/v1/builds"),
@@ -146,6 +179,17 @@ mod tests {
             (|it| it.whole_run.ok += 1, "ok in whole_run"),
             (|it| it.endpoints[3].requests_per_second = 1e6, "requests_per_second of GET"),
             (|it| it.totals.failed.clear(), "times of total"),
+            (|it| builds(it).timed_out = 22, "timed_out of POST /api/v1/builds is 22"),
+            (
+                |it| {
+                    builds(it).timed_out_histogram = it.endpoints[2].response_time.clone().unwrap().histogram;
+                },
+                "the timeouts of POST /api/v1/builds are not among its times",
+            ),
+            (
+                |it| builds(it).timed_out_histogram = Some("?".into()),
+                "timeouts of POST /api/v1/builds cannot be",
+            ),
         ];
         for (edit, told) in edits {
             let mut edited = rich();

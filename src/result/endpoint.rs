@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::load::measure::times::LONGEST_US;
 use crate::metric::Percentile;
 use crate::stats::histogram;
 
@@ -14,6 +15,14 @@ pub type Failed = BTreeMap<String, u64>;
 /// All failures; a hostile file cannot make it overflow.
 pub fn failures(failed: &Failed) -> u64 {
     failed.values().fold(0, |sum, count| sum.saturating_add(*count))
+}
+
+/// Failures of requests that would have taken nobody knows how long, had they been answered, and that are not
+/// among the times. Timeouts are, and what goes wrong on an open WebSocket came after its connect.
+pub fn without_time(failed: &Failed) -> u64 {
+    const OTHERS: [&str; 3] = ["timeout", "websocket_close", "missing_message"];
+    let counted = failed.iter().filter(|(kind, _)| !OTHERS.contains(&kind.as_str()));
+    counted.fold(0, |sum, (_, count)| sum.saturating_add(*count))
 }
 
 /// Everything that ended, well or not.
@@ -68,9 +77,9 @@ pub struct Endpoint {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
-    /// From when it was due to its end: successes and timeouts.
+    /// From when it was due to its end: successes, and timeouts as lower bounds.
     pub response_time: Option<Times>,
-    /// From when it was sent to its end: successes and timeouts.
+    /// From when it was sent to its end, likewise.
     pub service_time: Option<Times>,
     /// Response times of the other failures.
     #[serde(default)]
@@ -121,10 +130,85 @@ pub struct Times {
     /// All of it in microseconds: HDR V2, deflated, base64. Phases have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<String>,
+    /// How many of them are timeouts, whose true time is at least what stands here. So every number above may be
+    /// too small, and none is too large.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub timed_out: u64,
+    /// Those alone, like `histogram`. An older version did not keep them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed_out_histogram: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(super) fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A number of a distribution, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// With everything that timed out counted as the time it was waited for. The true value is not below it.
+    pub value_ms: f64,
+    /// With everything that timed out, or failed otherwise, counted as never answered. The true value is not above
+    /// it; none where nothing bounds it.
+    pub at_most_ms: Option<f64>,
+}
+
+impl Reading {
+    /// A number that is known.
+    fn exact(value_ms: f64) -> Self {
+        Self { value_ms, at_most_ms: Some(value_ms) }
+    }
+
+    /// Whether the value is a lower bound, and not the number itself.
+    pub fn is_at_least(self) -> bool {
+        self.at_most_ms != Some(self.value_ms)
+    }
 }
 
 impl Times {
-    /// A percentile, in milliseconds.
+    /// A percentile, and whether timeouts leave it open.
+    pub fn percentile(&self, percentile: Percentile) -> Reading {
+        self.percentile_among(percentile, 0)
+    }
+
+    /// The same, with so many requests beside these that failed otherwise and are not among them. What they would
+    /// have taken is not known, so each of them may be the slowest of all.
+    pub fn percentile_among(&self, percentile: Percentile, failed: u64) -> Reading {
+        let value_ms = self.percentile_ms(percentile);
+        if self.timed_out == 0 && failed == 0 {
+            return Reading::exact(value_ms);
+        }
+        let rank = histogram::rank(percentile.quantile(), self.n.saturating_add(failed));
+        Reading { value_ms, at_most_ms: self.longest_exact_ms(rank).map(|ms| ms.max(value_ms)) }
+    }
+
+    /// The mean and whether it is known, likewise: one request of unknown length leaves it open.
+    pub fn mean_among(&self, failed: u64) -> Reading {
+        self.open_with_any(self.mean_ms, failed)
+    }
+
+    /// The longest and whether it is known, likewise.
+    pub fn max_among(&self, failed: u64) -> Reading {
+        self.open_with_any(self.max_ms, failed)
+    }
+
+    fn open_with_any(&self, value_ms: f64, failed: u64) -> Reading {
+        let at_most_ms = (self.timed_out == 0 && failed == 0).then_some(value_ms);
+        Reading { value_ms, at_most_ms }
+    }
+
+    /// The time of this rank among those that are exact, in milliseconds; none where it lies beyond them.
+    fn longest_exact_ms(&self, rank: u64) -> Option<f64> {
+        let all = decoded(self.histogram.as_deref())?;
+        let timed_out = decoded(self.timed_out_histogram.as_deref());
+        // Where timeouts were not kept apart, any of the shortest times may be one of theirs.
+        let hidden = if timed_out.is_some() { 0 } else { self.timed_out };
+        let rank = rank.saturating_add(hidden);
+        histogram::value_at_rank(&all, timed_out.as_ref(), rank).map(ms)
+    }
+
+    /// A percentile, in milliseconds, with timeouts counted as the time they were waited for.
     pub fn percentile_ms(&self, percentile: Percentile) -> f64 {
         match percentile {
             Percentile::P50 => self.p50_ms,
@@ -138,7 +222,6 @@ impl Times {
 
     /// The numbers of a histogram of microseconds; none where it is empty.
     pub fn of(values: &Histogram<u64>) -> Option<Self> {
-        let ms = |micros: u64| micros as f64 / 1e3;
         let at = |quantile: f64| ms(values.value_at_quantile(quantile));
         (!values.is_empty()).then(|| Self {
             n: values.len(),
@@ -152,13 +235,31 @@ impl Times {
             p999_ms: at(0.999),
             max_ms: ms(values.max()),
             histogram: None,
+            timed_out: 0,
+            timed_out_histogram: None,
         })
     }
 
-    /// The same with the histogram itself, so that it can be merged and counted later.
-    pub fn complete(values: &Histogram<u64>) -> Option<Self> {
-        Self::of(values).map(|times| Self { histogram: histogram::encode(values), ..times })
+    /// The same with the histogram itself, so that it can be merged and counted later, and with that of those
+    /// among them that timed out.
+    pub fn complete(values: &Histogram<u64>, timed_out: Option<&Histogram<u64>>) -> Option<Self> {
+        let times = Self::of(values)?;
+        let timed_out = timed_out.filter(|times| !times.is_empty());
+        Some(Self {
+            histogram: histogram::encode(values),
+            timed_out: timed_out.map_or(0, Histogram::len),
+            timed_out_histogram: timed_out.and_then(histogram::encode),
+            ..times
+        })
     }
+}
+
+fn ms(micros: u64) -> f64 {
+    micros as f64 / 1e3
+}
+
+fn decoded(text: Option<&str>) -> Option<Histogram<u64>> {
+    histogram::decode(text?, LONGEST_US).ok()
 }
 
 /// What only a WebSocket endpoint counts.
@@ -179,8 +280,12 @@ pub struct WebSocketCounts {
 pub struct CustomMetric {
     /// Its name.
     pub name: String,
-    /// How often it was recorded.
+    /// How often it was recorded in full.
     pub ok: u64,
+    /// How often it was begun and not recorded, because a request in it failed. One that timed out is among the
+    /// times instead, as a lower bound.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub failed: u64,
     /// What it measured.
     pub response_time: Option<Times>,
 }

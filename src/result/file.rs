@@ -258,8 +258,19 @@ fn parsed(bytes: &[u8], path: &Path) -> Result<RunResult, FileError> {
 fn agreeing(result: RunResult, path: &Path) -> Result<RunResult, FileError> {
     match contradiction(&result) {
         Some(what) => Err(FileError::Contradicts { path: path.to_owned(), what }),
-        None => Ok(result),
+        None => Ok(with_timeouts(result)),
     }
+}
+
+/// Older versions do not say how many times are those of timeouts; it follows from the counts.
+fn with_timeouts(mut result: RunResult) -> RunResult {
+    for endpoint in result.endpoints.iter_mut().chain([&mut result.totals]) {
+        let ok = endpoint.ok;
+        for times in [&mut endpoint.response_time, &mut endpoint.service_time].into_iter().flatten() {
+            times.timed_out = times.n.saturating_sub(ok);
+        }
+    }
+    result
 }
 
 /// The one field that every version has.

@@ -130,14 +130,14 @@ pub fn succeed(tally: &mut Tally, n: u64, from: f64, to: f64) {
     }
 }
 
-/// Adds failures that took `ms`, as the engine counts them: only a timeout is a time to judge.
+/// Adds failures that took `ms`, as the engine counts them: only a timeout is a time to judge, and at least so long.
 pub fn fail(tally: &mut Tally, kind: FailureKind, n: u64, ms: u64) {
     for _ in 0..n {
         tally.failed[kind.index()] += 1;
         let time = Duration::from_millis(ms);
         if kind == FailureKind::Timeout {
-            tally.response.record(time);
-            tally.service.record(time);
+            tally.response.record_at_least(time);
+            tally.service.record_at_least(time);
         } else {
             tally.failed_response.record(time);
         }

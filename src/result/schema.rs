@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::DeltaStatus;
-use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed};
+use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, is_none};
 use super::salvage::Salvaged;
 use super::verdict::Verdict;
 use super::window::{Aborted, WindowSeries};
@@ -341,6 +341,9 @@ pub struct Point {
     pub p95_ms: Option<f64>,
     /// Response time.
     pub p99_ms: Option<f64>,
+    /// How many of these times are timeouts, and lower bounds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub timed_out: u64,
     /// The same by endpoint, of those that had something.
     pub endpoints: BTreeMap<String, EndpointPoint>,
 }
@@ -358,6 +361,9 @@ pub struct EndpointPoint {
     pub p95_ms: Option<f64>,
     /// Response time.
     pub p99_ms: Option<f64>,
+    /// How many of these times are timeouts, and lower bounds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub timed_out: u64,
 }
 
 /// The generator: could it do what it was asked for?

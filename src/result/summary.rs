@@ -2,9 +2,10 @@
 //! histograms; where nothing was counted there is a null, never a zero and never a NaN.
 
 use crate::clock::micros;
+use crate::load::measure::censored::CensoredTimes;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
-use crate::load::measure::run::{Health, RunData, TimesSummary, Window};
+use crate::load::measure::run::{EndpointWindow, Health, RunData, TimesSummary, Window};
 use crate::load::measure::times::Times as Recorded;
 use crate::load::shutdown::Interruption;
 use crate::plan::load as planned;
@@ -178,14 +179,16 @@ fn times(recorded: &Recorded) -> Option<Times> {
     recorded.histogram().and_then(|histogram| Times::of(&histogram))
 }
 
-fn with_histogram(recorded: &Recorded) -> Option<Times> {
-    recorded.histogram().and_then(|histogram| Times::complete(&histogram))
+fn with_histogram(recorded: &CensoredTimes) -> Option<Times> {
+    let timed_out = recorded.timed_out.histogram();
+    Times::complete(recorded.all.histogram()?.as_ref(), timed_out.as_deref())
 }
 
 fn custom_metric((name, split): (&String, &Split<MetricTally>)) -> CustomMetric {
     CustomMetric {
         name: name.clone(),
         ok: split.steady.ok,
+        failed: split.steady.failed,
         response_time: with_histogram(&split.steady.response),
     }
 }
@@ -280,7 +283,8 @@ fn point(plan: &Plan, window: &Window) -> Point {
         .filter(|(_, counted)| counted.ok + counted.failed > 0)
         .map(|(planned, counted)| {
             let [p50_ms, p95_ms, p99_ms] = percentiles(counted.times);
-            let point = EndpointPoint { ok: counted.ok, failed: counted.failed, p50_ms, p95_ms, p99_ms };
+            let EndpointWindow { ok, failed, times } = *counted;
+            let point = EndpointPoint { ok, failed, p50_ms, p95_ms, p99_ms, timed_out: timed_out(times) };
             (planned.name.clone(), point)
         })
         .collect();
@@ -294,12 +298,17 @@ fn point(plan: &Plan, window: &Window) -> Point {
         p50_ms,
         p95_ms,
         p99_ms,
+        timed_out: timed_out(summary.times),
         endpoints,
     }
 }
 
 fn percentiles(times: Option<TimesSummary>) -> [Option<f64>; 3] {
     times.map_or([None; 3], |times| [Some(times.p50_ms), Some(times.p95_ms), Some(times.p99_ms)])
+}
+
+fn timed_out(times: Option<TimesSummary>) -> u64 {
+    times.map_or(0, |times| times.timed_out)
 }
 
 fn generator(health: &Health) -> Generator {

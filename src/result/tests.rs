@@ -222,9 +222,9 @@ fn the_document_has_the_names_of_its_schema() {
     .git: fork ref sha
     .load: model run_time_s saturating spawn_rate_per_s users warmup_s
     .metrics[]: name ok response_time
-    .metrics[].response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
+    .metrics[].response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
     .runner: arch cpu_class cpu_model cpus image os
-    .series[]: endpoints failed length_s ok p50_ms p95_ms p99_ms phase t_s users
+    .series[]: endpoints failed length_s ok p50_ms p95_ms p99_ms phase t_s timed_out users
     .series[].endpoints: WS /ws/builds/{id}
     .series[].endpoints.WS /ws/builds/{id}: failed ok p50_ms p95_ms p99_ms
     .tasks[]: failed iterations skipped task user_class
@@ -234,8 +234,8 @@ fn the_document_has_the_names_of_its_schema() {
     .totals.failed_response_time: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .totals.phases: connect_ms dns_ms first_byte_ms tls_ms
     .totals.phases.first_byte_ms: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
-    .totals.response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
-    .totals.service_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
+    .totals.response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
+    .totals.service_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
     .whole_run: endpoints error_rate failed ok unfinished
     .whole_run.endpoints[]: error_rate failed name ok websocket
     .whole_run.endpoints[].failed: 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::comparison::{Comparison, Delta};
 use crate::metric::{Metric, Unit};
 
-use super::window::CheckWindow;
+use super::window::{CheckWindow, Unanswered};
 
 /// How a run was judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +162,9 @@ pub struct Check {
     pub value: Option<f64>,
     /// How many samples that is of.
     pub n: u64,
+    /// Of a time: what requests without an answer leave open; absent where all had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     /// Where it must hold in every window: which of them the value is of, and how they came out.
     #[serde(default)]
     pub window: Option<CheckWindow>,
@@ -258,6 +261,18 @@ pub enum Because {
     Unfinished {
         /// Share of all requests.
         ratio: f64,
+    },
+    /// Undecided: requests timed out, and the true value may lie beyond the limit.
+    TimedOut {
+        /// How many timed out.
+        timed_out: u64,
+        /// How many failed otherwise.
+        failed: u64,
+    },
+    /// Undecided: requests failed, and had they been answered slowly the limit would be broken.
+    Failed {
+        /// How many, none of them a timeout.
+        failed: u64,
     },
     /// Undecided: the values of windows of this length are not in the result.
     NotStored {

@@ -34,9 +34,26 @@ pub struct WindowPoint {
     /// Of a percentile: how many of the samples lie above the limit of the series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<u64>,
+    /// Of a time: what requests without an answer leave open; absent where all had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
     /// How many windows it stands for, as the worst of them: one, but in a very long run.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub of: u64,
+}
+
+/// What requests that got no answer leave open of a number of times. Nobody knows how long they would have taken.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// Requests that timed out: they count into the value as the time they were waited for.
+    pub timed_out: u64,
+    /// Requests that failed otherwise: they do not count into the value.
+    pub failed: u64,
+    /// Whether the value is only a lower bound, because of those that timed out.
+    pub at_least: bool,
+    /// The number if all of them had been slower than everything else, in milliseconds; null where that has no
+    /// bound. The true number is not above it.
+    pub at_most: Option<f64>,
 }
 
 /// How the windows of a check came out.
@@ -76,6 +93,9 @@ pub struct Aborted {
     /// Of a percentile: how many of the samples lie above the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<u64>,
+    /// Of a time: what requests without an answer left open; absent where all had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
 }
 
 fn one() -> u64 {

@@ -60,6 +60,23 @@ pub fn count_above(histogram: &Histogram<u64>, limit: u64) -> u64 {
     histogram.len() - histogram.count_between(0, limit).min(histogram.len())
 }
 
+/// Which of `n` values, counted from the smallest as 1, a quantile is: the rank that [`Histogram`] takes.
+pub fn rank(quantile: f64, n: u64) -> u64 {
+    ((quantile.min(1.0) * n as f64).ceil() as u64).max(1)
+}
+
+/// The value of a rank among those of `histogram` that are not in `without`, to the resolution of the histogram;
+/// none where there are not so many.
+pub fn value_at_rank(histogram: &Histogram<u64>, without: Option<&Histogram<u64>>, rank: u64) -> Option<u64> {
+    let mut seen = 0_u64;
+    histogram.iter_recorded().find_map(|step| {
+        let value = step.value_iterated_to();
+        let taken = without.map_or(0, |without| without.count_at(value));
+        seen = seen.saturating_add(step.count_at_value().saturating_sub(taken));
+        (seen >= rank).then(|| histogram.highest_equivalent(value))
+    })
+}
+
 /// The head decides what is allocated, so it is read first.
 fn check_head(plain: &[u8], longest: u64) -> Result<(), HistogramError> {
     let head: &[u8; HEAD] = plain.first_chunk().ok_or(HistogramError::Damaged)?;
@@ -93,6 +110,21 @@ mod tests {
             let written = histogram(&values);
             let text = encode(&written).unwrap();
             prop_assert_eq!(decode(&text, LONGEST), Ok(written));
+        }
+
+        #[test]
+        fn a_rank_without_others_is_the_quantile_of_the_rest(
+            kept in proptest::collection::vec(1..LONGEST, 1..80),
+            taken in proptest::collection::vec(1..LONGEST, 0..40),
+            quantile in 0.01..1.0_f64,
+        ) {
+            let (rest, without) = (histogram(&kept), histogram(&taken));
+            let mut all = rest.clone();
+            all.add(&without).unwrap();
+            let rank = rank(quantile, rest.len());
+            prop_assert_eq!(value_at_rank(&all, Some(&without), rank), Some(rest.value_at_quantile(quantile)));
+            prop_assert_eq!(value_at_rank(&rest, None, rank), Some(rest.value_at_quantile(quantile)));
+            prop_assert_eq!(value_at_rank(&all, Some(&without), rest.len() + 1), None);
         }
 
         #[test]

@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
+use crate::load::measure::censored::CensoredTimes;
 use crate::load::measure::recording::{Recording, Split, Tally};
-use crate::load::measure::times::Times;
 use crate::metric::Metric;
 use crate::plan::rules::{Objective, Scope};
 use crate::plan::{EndpointKind, Plan};
 use crate::result::window::WindowPoint;
 
 use crate::gate::{decision, whole_run};
+use crate::stats::histogram;
 
 /// Adds up one objective.
 #[derive(Debug, Clone)]
@@ -37,7 +38,9 @@ struct Sum {
     length: Duration,
     n: u64,
     bad: u64,
-    times: Times,
+    times: CensoredTimes,
+    /// Requests that failed without a time, of what the times are about.
+    failed: u64,
 }
 
 impl Count {
@@ -84,9 +87,11 @@ impl Count {
             }
             Source::Metrics(indexes) => {
                 for split in indexes.iter().filter_map(|index| recording.metrics.get(*index)) {
-                    match metric {
-                        Metric::Throughput => sum.n += split.steady.ok,
-                        _ => sum.times.merge(&split.steady.response),
+                    if *metric == Metric::Throughput {
+                        sum.n += split.steady.ok;
+                    } else {
+                        sum.times.merge(&split.steady.response);
+                        sum.failed += split.steady.failed;
                     }
                 }
             }
@@ -103,21 +108,38 @@ impl Count {
             Metric::UnexpectedCloses => (self.opened, (self.opened > 0).then_some(bad as f64)),
             _ => return self.time(at),
         };
-        WindowPoint { t_s: at.as_secs_f64(), n, value, above: None, of: 1 }
+        WindowPoint { n, value, ..nothing(at) }
     }
 
     fn time(&self, at: Duration) -> WindowPoint {
-        let nothing = WindowPoint { t_s: at.as_secs_f64(), n: 0, value: None, above: None, of: 1 };
-        let Some(histogram) = self.sum.times.histogram() else { return nothing };
+        let Sum { times, failed, .. } = &self.sum;
+        let Some(all) = times.all.histogram() else { return nothing(at) };
+        let timed_out = times.timed_out.histogram();
         let percentile = decision::percentile(self.metric);
         let us = match (percentile, self.metric) {
-            (Some(percentile), _) => histogram.value_at_quantile(percentile.quantile()) as f64,
-            (None, Metric::Mean) => histogram.mean(),
-            (None, _) => histogram.max() as f64,
+            (Some(percentile), _) => all.value_at_quantile(percentile.quantile()) as f64,
+            (None, Metric::Mean) => all.mean(),
+            (None, _) => all.max() as f64,
         };
-        let above = percentile.map(|_| whole_run::slower(&histogram, self.limit));
-        WindowPoint { n: histogram.len(), value: Some(us / 1e3), above, ..nothing }
+        let above = percentile.map(|_| whole_run::slower(&all, self.limit));
+        let value = us / 1e3;
+        let counts = (times.timed_out.count(), *failed);
+        let at_most = |failed: u64| match percentile {
+            Some(percentile) => {
+                let rank = histogram::rank(percentile.quantile(), all.len() + failed);
+                let us = histogram::value_at_rank(&all, timed_out.as_deref(), rank);
+                us.map(|us| us as f64 / 1e3)
+            }
+            None => (counts.0 == 0 && failed == 0).then_some(value),
+        };
+        let unanswered = whole_run::unanswered(value, counts, at_most);
+        WindowPoint { n: all.len(), value: Some(value), above, unanswered, ..nothing(at) }
     }
+}
+
+/// The value of a window in which there was nothing.
+fn nothing(at: Duration) -> WindowPoint {
+    WindowPoint { t_s: at.as_secs_f64(), n: 0, value: None, above: None, unanswered: None, of: 1 }
 }
 
 impl Sum {
@@ -135,7 +157,10 @@ impl Sum {
                 self.bad += missing;
             }
             Metric::UnexpectedCloses => self.bad += steady.unexpected_closes + rest.unexpected_closes,
-            _ => self.times.merge(&steady.response),
+            _ => {
+                self.times.merge(&steady.response);
+                self.failed += steady.without_time();
+            }
         }
     }
 }

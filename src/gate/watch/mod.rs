@@ -89,6 +89,7 @@ fn aborted(objective: &Objective, now: Duration, point: WindowPoint) -> Option<A
         value: point.value?,
         n: point.n,
         above: point.above,
+        unanswered: point.unanswered,
     })
 }
 

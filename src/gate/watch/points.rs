@@ -3,7 +3,7 @@
 
 use crate::gate::decision::{badness, decides_alone, percentile};
 use crate::metric::Metric;
-use crate::result::window::WindowPoint;
+use crate::result::window::{Unanswered, WindowPoint};
 use crate::stats::significance::binomial_tail;
 
 /// The most windows that are kept of one objective.
@@ -30,10 +30,24 @@ fn halved(points: &[WindowPoint], metric: Metric) -> Vec<WindowPoint> {
 fn worse_of_pairs(points: &[WindowPoint], bad: impl Fn(WindowPoint) -> f64) -> Vec<WindowPoint> {
     let worse = |pair: &[WindowPoint]| {
         let of = pair.iter().map(|point| point.of).sum();
-        let worst = pair.iter().copied().reduce(|a, b| if bad(b) > bad(a) { b } else { a });
+        let worst = pair.iter().copied().reduce(|a, b| {
+            let (worse, other) = if bad(b) > bad(a) { (b, a) } else { (a, b) };
+            WindowPoint { unanswered: widest(worse, other), ..worse }
+        });
         worst.map(|point| WindowPoint { of, ..point })
     };
     points.chunks(2).filter_map(worse).collect()
+}
+
+/// The worse of two windows passes only where both would: what it can be at most is the most that either can be.
+fn widest(worse: WindowPoint, other: WindowPoint) -> Option<Unanswered> {
+    let at_most = |point: WindowPoint| match point.unanswered {
+        Some(unanswered) => unanswered.at_most.unwrap_or(f64::INFINITY),
+        None => point.value.unwrap_or(f64::NEG_INFINITY),
+    };
+    let open = worse.unanswered.into_iter().chain(other.unanswered).next()?;
+    let most = at_most(worse).max(at_most(other));
+    Some(Unanswered { at_most: Some(most).filter(|most| most.is_finite()), ..open })
 }
 
 /// The larger, the more surely few requests prove a breach.
@@ -51,7 +65,14 @@ mod tests {
     const P95: Metric = Metric::Response(Percentile::P95);
 
     fn point(second: u32, n: u64, value: f64, above: u64) -> WindowPoint {
-        WindowPoint { t_s: f64::from(second), n, value: Some(value), above: Some(above), of: 1 }
+        WindowPoint {
+            t_s: f64::from(second),
+            n,
+            value: Some(value),
+            above: Some(above),
+            unanswered: None,
+            of: 1,
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is measured and how it is added up. Merging is associative: windows and workers may be
 //! merged in any order.
 
+pub mod censored;
 pub mod outcome;
 pub mod recorder;
 pub mod recording;

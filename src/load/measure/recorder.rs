@@ -136,8 +136,8 @@ pub enum Iteration {
     Failed,
 }
 
-/// Judged times hold every success and every timeout, which was at least so slow. Other failures are
-/// kept apart: a fast error must not improve a percentile.
+/// Judged times hold every success, and every timeout as a lower bound. Other failures are kept apart: a fast
+/// error must not improve a percentile.
 fn count_times(tally: &mut Tally, sample: &Sample) {
     let (response, service) = (sample.response_time(), sample.service_time());
     match &sample.outcome {
@@ -146,8 +146,8 @@ fn count_times(tally: &mut Tally, sample: &Sample) {
             tally.service.record(service);
         }
         Err(failure) if failure.kind == FailureKind::Timeout => {
-            tally.response.record(response);
-            tally.service.record(service);
+            tally.response.record_at_least(response);
+            tally.service.record_at_least(service);
         }
         Err(_) => tally.failed_response.record(response),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::censored::CensoredTimes;
 use super::outcome::{Failure, FailureKind};
 use super::times::Times;
 use crate::plan::load::Phase;
@@ -13,10 +14,10 @@ pub struct Tally {
     pub ok: u64,
     /// Failures, by [`FailureKind::index`].
     pub failed: [u64; FailureKind::ALL.len()],
-    /// From when it was due to the end: successes and timeouts.
-    pub response: Times,
-    /// From when it was sent to the end: successes and timeouts.
-    pub service: Times,
+    /// From when it was due to the end: successes, and timeouts as lower bounds.
+    pub response: CensoredTimes,
+    /// From when it was sent to the end, likewise.
+    pub service: CensoredTimes,
     /// Response times of the other failures.
     pub failed_response: Times,
     /// From the send to the first byte of the response.
@@ -45,6 +46,13 @@ impl Tally {
     /// All failures.
     pub fn failures(&self) -> u64 {
         self.failed.iter().sum()
+    }
+
+    /// Failures of requests that have no response time: all but timeouts, and what went wrong on a WebSocket after
+    /// it had opened.
+    pub fn without_time(&self) -> u64 {
+        let others = [FailureKind::Timeout, FailureKind::WebsocketClose, FailureKind::MissingMessage];
+        self.failures() - others.iter().map(|kind| self.failed[kind.index()]).sum::<u64>()
     }
 
     /// Everything that ended, well or not.
@@ -93,10 +101,12 @@ impl<T> Split<T> {
 /// Counts and times of one custom metric.
 #[derive(Debug, Clone, Default)]
 pub struct MetricTally {
-    /// How many were recorded.
+    /// How many were recorded in full.
     pub ok: u64,
-    /// What they measured.
-    pub response: Times,
+    /// How many were not recorded, because a request in them failed.
+    pub failed: u64,
+    /// What they measured: those in which a request timed out, as a lower bound.
+    pub response: CensoredTimes,
 }
 
 /// Counts of one task.
@@ -194,6 +204,7 @@ impl MetricTally {
     /// Adds all of another.
     pub fn merge(&mut self, other: &Self) {
         self.ok += other.ok;
+        self.failed += other.failed;
         self.response.merge(&other.response);
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::censored::CensoredTimes;
 use super::recording::{Recording, Split, Tally};
-use super::times::Times;
 use crate::load::shutdown::Interruption;
 use crate::plan::load::Phase;
 
@@ -87,7 +87,7 @@ pub struct EndpointWindow {
     pub times: Option<TimesSummary>,
 }
 
-/// Percentiles of the response times in a window, in milliseconds.
+/// Percentiles of the response times in a window, in milliseconds: at least these, where requests timed out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimesSummary {
     /// The median.
@@ -96,21 +96,24 @@ pub struct TimesSummary {
     pub p95_ms: f64,
     /// 99 %.
     pub p99_ms: f64,
+    /// Requests among them that timed out.
+    pub timed_out: u64,
 }
 
 impl TimesSummary {
     /// The percentiles of merged histograms; none where there is no sample.
-    pub fn of(times: &Times) -> Option<Self> {
-        let histogram = times.histogram()?;
+    pub fn of(times: &CensoredTimes) -> Option<Self> {
+        let histogram = times.all.histogram()?;
         let ms = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
-        Some(Self { p50_ms: ms(0.5), p95_ms: ms(0.95), p99_ms: ms(0.99) })
+        let timed_out = times.timed_out.count();
+        Some(Self { p50_ms: ms(0.5), p95_ms: ms(0.95), p99_ms: ms(0.99), timed_out })
     }
 }
 
 impl WindowSummary {
     /// The numbers of a recording: HTTP requests and WebSocket connects, whatever the phase.
     pub fn of(recording: &Recording) -> Self {
-        let mut all = Times::default();
+        let mut all = CensoredTimes::default();
         let endpoints: Vec<_> =
             recording.endpoints.iter().map(|split| endpoint_window(split, &mut all)).collect();
         Self {
@@ -122,7 +125,7 @@ impl WindowSummary {
     }
 }
 
-fn endpoint_window(split: &Split<Tally>, all: &mut Times) -> EndpointWindow {
+fn endpoint_window(split: &Split<Tally>, all: &mut CensoredTimes) -> EndpointWindow {
     let Split { steady, rest } = split;
     all.merge(&steady.response);
     all.merge(&rest.response);
@@ -134,10 +137,10 @@ fn endpoint_window(split: &Split<Tally>, all: &mut Times) -> EndpointWindow {
 }
 
 /// Samples of both halves; copies a histogram only where neither half is empty.
-fn both(steady: &Times, rest: &Times) -> Option<TimesSummary> {
-    match (steady.histogram(), rest.histogram()) {
-        (_, None) => TimesSummary::of(steady),
-        (None, _) => TimesSummary::of(rest),
+fn both(steady: &CensoredTimes, rest: &CensoredTimes) -> Option<TimesSummary> {
+    match (steady.all.count(), rest.all.count()) {
+        (_, 0) => TimesSummary::of(steady),
+        (0, _) => TimesSummary::of(rest),
         _ => {
             let mut merged = steady.clone();
             merged.merge(rest);

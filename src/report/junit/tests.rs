@@ -65,16 +65,18 @@ fn what_says_nothing_is_never_green() {
     };
     let with = |status| ended(status, 0);
     assert!(run_case(&ended(Status::Inconclusive, 5)).contains("<failure"), "the job fails");
+    let interrupted = RunResult { interrupted: true, ..with(Status::Passed) };
+    let salvaged = RunResult { salvaged: Some(Salvaged::default()), ..with(Status::Passed) };
     for (result, state) in [
-        (small(), "<error"),
-        (with(Status::Invalid), "<error"),
-        (with(Status::Interrupted), "<error"),
-        (RunResult { interrupted: true, ..with(Status::Passed) }, "<error"),
-        (RunResult { salvaged: Some(Salvaged::default()), ..with(Status::Passed) }, "<error"),
-        (with(Status::Failed), "<failure"),
-        (with(Status::Inconclusive), "<skipped"),
+        (&small(), "<error"),
+        (&with(Status::Invalid), "<error"),
+        (&with(Status::Interrupted), "<error"),
+        (&interrupted, "<error"),
+        (&salvaged, "<error"),
+        (&with(Status::Failed), "<failure"),
+        (&with(Status::Inconclusive), "<skipped"),
     ] {
-        let case = run_case(&result);
+        let case = run_case(result);
         assert!(case.contains(state), "{state}: {case}");
     }
     let green = run_case(&with(Status::Passed));

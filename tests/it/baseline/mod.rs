@@ -74,7 +74,7 @@ fn scaled(times: &Value, factor: f64) -> Value {
         let micros = value.value_iterated_to() as f64 * factor;
         longer.saturating_record_n(micros as u64, value.count_at_value());
     }
-    json!(Times::complete(&longer))
+    json!(Times::complete(&longer, None))
 }
 
 impl Workspace {

@@ -49,8 +49,12 @@ pub fn rich() -> RunResult {
     ];
     let mut result = run(&names.map(String::from), 60);
     let created = histogram(3, 40);
-    result.metrics =
-        vec![CustomMetric { name: "build_created".into(), ok: 40, response_time: Times::complete(&created) }];
+    result.metrics = vec![CustomMetric {
+        name: "build_created".into(),
+        ok: 40,
+        failed: 0,
+        response_time: Times::complete(&created, None),
+    }];
     result.verdict = Some(verdicts::rich(&names));
     result
 }
@@ -229,8 +233,8 @@ fn endpoint(name: &str, rank: usize, steady_s: f64) -> Endpoint {
         failed,
         bytes_in: 500 * u64::from(count),
         bytes_out: 80 * u64::from(count),
-        response_time: Times::complete(&times),
-        service_time: Times::complete(&times),
+        response_time: Times::complete(&times, None),
+        service_time: Times::complete(&times, None),
         phases: Phases {
             connect_ms: Times::of(&histogram(0, 10)),
             first_byte_ms: Times::of(&times),
@@ -255,8 +259,8 @@ fn totals(endpoints: &[Endpoint], steady_s: f64) -> Endpoint {
         failed,
         bytes_in: endpoints.iter().map(|endpoint| endpoint.bytes_in).sum(),
         bytes_out: endpoints.iter().map(|endpoint| endpoint.bytes_out).sum(),
-        response_time: Times::complete(&times),
-        service_time: Times::complete(&times),
+        response_time: Times::complete(&times, None),
+        service_time: Times::complete(&times, None),
         failed_response_time: None,
         phases: Phases::default(),
         websocket: None,
@@ -312,6 +316,7 @@ fn point(second: u16, of: u16, names: &[String]) -> Point {
         p50_ms: some(2.0 + rank as f64),
         p95_ms: some(5.0 + rank as f64),
         p99_ms: some(9.0 + rank as f64),
+        timed_out: 0,
     };
     let endpoints: BTreeMap<_, _> =
         names.iter().enumerate().map(|(rank, name)| (name.clone(), of_endpoint(rank))).collect();
@@ -325,6 +330,7 @@ fn point(second: u16, of: u16, names: &[String]) -> Point {
         p50_ms: some(12.0),
         p95_ms: some(60.0),
         p99_ms: some(300.0),
+        timed_out: 0,
         endpoints: if gap { BTreeMap::new() } else { endpoints },
     }
 }
@@ -334,7 +340,12 @@ fn failure(endpoint: &str, samples: &[String]) -> Failure {
 }
 
 fn metric(name: &str, rank: usize) -> CustomMetric {
-    CustomMetric { name: name.into(), ok: 20, response_time: Times::complete(&histogram(rank, 20)) }
+    CustomMetric {
+        name: name.into(),
+        ok: 20,
+        failed: 0,
+        response_time: Times::complete(&histogram(rank, 20), None),
+    }
 }
 
 fn task(user_class: &str, task: &str) -> Task {

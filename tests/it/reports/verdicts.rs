@@ -103,6 +103,7 @@ fn check(endpoint: Option<&str>, status: CheckStatus) -> Check {
         limit: 100.0,
         value,
         n: if value.is_some() { 400 } else { 0 },
+        unanswered: None,
         window: None,
         aborted_at_s: None,
         severity: CheckSeverity::Fail,

@@ -78,7 +78,8 @@ fn what_stopped_a_run_fails_whatever_was_still_in_flight() {
     for (again, status, reasons) in [
         (objective(Metric::ErrorRate, 0.15), Status::Failed, vec![Reason::Sla, Reason::Aborted]),
         (objective(Metric::ErrorRate, 0.3), Status::Inconclusive, vec![Reason::Aborted]),
-        (objective(Metric::Max, 1e3), Status::Inconclusive, vec![Reason::Aborted]),
+        (objective(P95, 1e3), Status::Inconclusive, vec![Reason::Aborted]),
+        (objective(Metric::Max, 1e3), Status::Inconclusive, vec![Reason::Aborted, Reason::Undecided]),
         (
             every(5, objective(Metric::ErrorRate, 0.15)),
             Status::Inconclusive,

@@ -28,6 +28,7 @@ fn aborted() -> Aborted {
         value: 105.0,
         n: 400,
         above: None,
+        unanswered: None,
     }
 }
 

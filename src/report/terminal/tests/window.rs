@@ -11,6 +11,7 @@ fn windowed(points: &[(u64, f64)]) -> RunResult {
         n: *n,
         value: Some(*value),
         above: Some(0),
+        unanswered: None,
         of: 1,
     };
     let series = WindowSeries {
@@ -96,6 +97,7 @@ fn a_run_that_was_stopped_says_by_what_and_when() {
         value: 105.2,
         n: 421,
         above: Some(240),
+        unanswered: None,
     };
     let of = |limit| objective(Scope::Endpoint("GET /health".into()), p(Percentile::P95), limit);
     let stopped = RunResult { aborted: Some(aborted), duration_s: 12.1, ..small() };

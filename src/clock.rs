@@ -19,6 +19,12 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// The CPU time that the current thread has used.
+pub fn thread_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
+}
+
 /// `20261124T101500Z`: a wall-clock time fit for a file name.
 pub fn file_stamp(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()

@@ -1,6 +1,7 @@
 //! One line of the SLA against a result: where its number comes from, and what else has a say in how it
 //! comes out. What decides about a number is elsewhere.
 
+use crate::metric::Metric;
 use crate::plan::rules::{Applies, Objective, Scope, Severity};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckScope, CheckSeverity, CheckStatus};
@@ -72,7 +73,8 @@ fn evaluate(objective: &Objective, result: &RunResult) -> Outcome {
         Some(length) => in_windows(objective, length.as_secs(), result),
         None => over_the_run(objective, result),
     };
-    excused(objective, with_abort(objective, outcome, result), result)
+    let outcome = with_abort(objective, outcome, result);
+    excused(objective, doubted(objective, outcome, result), result)
 }
 
 fn in_windows(objective: &Objective, length_s: u64, result: &RunResult) -> Outcome {
@@ -132,6 +134,19 @@ fn is_of(aborted: &Aborted, objective: &Objective) -> bool {
         && aborted.endpoint == endpoint
         && aborted.metric == objective.metric.name()
         && aborted.length_s == objective.window.map(|length| length.as_secs())
+}
+
+/// A rate of failures that holds without the arrivals that the generator was too late for must hold with them as
+/// well, all in one window at worst: that they would have found a user in time is not known.
+fn doubted(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outcome {
+    let rated = objective.metric == Metric::ErrorRate && outcome.decision.status == CheckStatus::Pass;
+    let Some(rate) = outcome.value.filter(|_| rated) else { return outcome };
+    let count = whole_run::not_started(&objective.scope, result);
+    let (n, more) = (outcome.n as f64, count as f64);
+    if count > 0 && (rate * n + more) / (n + more) > objective.limit {
+        return Outcome { decision: Decision::invalid(Because::NotStarted { count }), ..outcome };
+    }
+    outcome
 }
 
 /// A breach of times is only as good as the generator that measured it.

@@ -2,7 +2,7 @@
 //! service or the generator that set the pace?
 
 use crate::result::endpoint::ended;
-use crate::result::schema::RunResult;
+use crate::result::schema::{Generator, RunResult};
 use crate::result::verdict::{Because, Finding};
 
 use super::decision::CutOff;
@@ -11,6 +11,12 @@ use super::decision::CutOff;
 pub const MOST_CPU: f64 = 0.9;
 /// The least of the due iterations that must have been started.
 pub const LEAST_ACHIEVED: f64 = 0.98;
+/// The most of the steady phase in which the generator may stand still: what it may leave out of a schedule.
+pub const MOST_STALLED: f64 = 1.0 - LEAST_ACHIEVED;
+/// Less than this is one hiccup of a machine, whatever share of a short run it is.
+const LEAST_STALLED_S: f64 = 0.1;
+/// A second of which more than this is lost is told by itself.
+pub const MOST_OF_A_SECOND: f64 = 0.5;
 /// The most that a hypervisor may take, in failing checks of times.
 pub const MOST_STEAL: f64 = 0.05;
 /// The most that may be cut off at the end.
@@ -26,6 +32,12 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     let steady = ended(result.totals.ok, &result.totals.failed);
     // A run that was stopped in its ramp has an objective that says why.
     let aborted = result.aborted.as_ref().map(|aborted| aborted.at_s);
+    let lost = lost_second(generator);
+    let most_stalled = if result.steady_s > 0.0 {
+        MOST_STALLED.max(LEAST_STALLED_S / result.steady_s)
+    } else {
+        MOST_STALLED
+    };
     [
         (result.target_ended, Finding::TargetEnded),
         (steady == 0 && aborted.is_none(), Finding::NoSteadyRequest { steady_s: result.steady_s }),
@@ -37,6 +49,11 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
             generator.achieved_ratio < LEAST_ACHIEVED,
             Finding::BehindPlan { achieved_ratio: generator.achieved_ratio, limit: LEAST_ACHIEVED },
         ),
+        (
+            generator.stalled_share > most_stalled,
+            Finding::StoodStill { stalled_share: generator.stalled_share, limit: most_stalled },
+        ),
+        (lost.is_some(), lost.unwrap_or(Finding::NoObjective)),
         (generator.exhausted > 0, Finding::Exhausted { count: generator.exhausted }),
         (
             unfinished_ratio(result) > MOST_UNFINISHED,
@@ -47,6 +64,12 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     .into_iter()
     .filter_map(|(found, finding)| found.then_some(finding))
     .collect()
+}
+
+/// A second that the generator mostly lost.
+fn lost_second(generator: &Generator) -> Option<Finding> {
+    let worst = generator.worst_second.filter(|worst| worst.stalled_share > MOST_OF_A_SECOND)?;
+    Some(Finding::LostSecond { t_s: worst.t_s, stalled_share: worst.stalled_share })
 }
 
 /// What was cut off at the end.
@@ -61,11 +84,13 @@ pub fn unfinished_ratio(result: &RunResult) -> f64 {
     if all == 0 { 0.0 } else { unfinished as f64 / all as f64 }
 }
 
-/// Why a broken limit of times may be the generator's own doing. A late schedule and a stolen CPU
-/// only ever make times longer, so a passing check needs no such excuse.
+/// Why a broken limit of times may be the generator's own doing. A late schedule, late wake-ups and a stolen
+/// CPU only ever make times longer, so a passing check needs no such excuse.
 pub fn excuse(result: &RunResult, judged_p99_ms: f64) -> Option<Because> {
     let limit_ms = LAG_FLOOR_MS.max(LAG_SHARE * judged_p99_ms);
-    let lag = result.generator.schedule_lag_p99_ms.filter(|lag| *lag > limit_ms);
+    let generator = &result.generator;
+    let lags = [generator.schedule_lag_p99_ms, generator.wake_lateness_p99_ms];
+    let lag = lags.into_iter().flatten().reduce(f64::max).filter(|lag| *lag > limit_ms);
     lag.map(|lag_ms| Because::GeneratorLate { lag_ms, limit_ms }).or_else(|| stolen(result))
 }
 

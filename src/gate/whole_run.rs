@@ -59,6 +59,18 @@ pub fn times<'a>(objective: &Objective, result: &'a RunResult) -> Option<Cow<'a,
     }
 }
 
+/// Arrivals that the generator was too late for, of what an objective is about.
+pub fn not_started(scope: &Scope, result: &RunResult) -> u64 {
+    match scope {
+        Scope::Total => {
+            let endpoints = result.whole_run.endpoints.iter();
+            endpoints.fold(0, |sum, endpoint| sum.saturating_add(endpoint.not_started))
+        }
+        Scope::Endpoint(name) => counts(name, result).map_or(0, |counts| counts.not_started),
+        Scope::Metric(_) => 0,
+    }
+}
+
 /// How many times lie above a limit; none where the histogram does not say.
 pub fn slower_than(times: &Times, limit_ms: f64) -> u64 {
     let histogram = times.histogram.as_deref().and_then(|text| histogram::decode(text, LONGEST_US).ok());

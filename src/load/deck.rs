@@ -1,16 +1,20 @@
 //! A deck: every card as often as its weight says, shuffled, dealt, shuffled again. A short run has
 //! the configured mix to within one deck, which independent draws would not give it.
+//!
+//! Every card has a number, so that workers can deal from one deck without a word to each other: card number *n*
+//! is the same for all of them.
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::SliceRandom;
 
-/// A deck of indexes.
+/// A deck of indexes, over and over again.
 #[derive(Debug, Clone)]
 pub struct Deck {
-    cards: Vec<usize>,
-    dealt: usize,
-    random: Xoshiro256PlusPlus,
+    sorted: Vec<usize>,
+    seed: u64,
+    /// The deck that was dealt from last, and its number.
+    shuffled: Option<(u64, Vec<usize>)>,
 }
 
 /// The most cards in a deck; larger weights are scaled down to it.
@@ -23,24 +27,44 @@ impl Deck {
         let reduced: Vec<u64> = weights.iter().map(|weight| u64::from(weight / divisor)).collect();
         let scale = reduced.iter().sum::<u64>().div_ceil(MOST_CARDS).max(1);
         let copies = |weight: u64| if weight == 0 { 0 } else { (weight / scale).max(1) };
-        let cards = reduced
+        let sorted = reduced
             .iter()
             .enumerate()
             .flat_map(|(index, weight)| {
                 std::iter::repeat_n(index, usize::try_from(copies(*weight)).unwrap_or(0))
             })
             .collect();
-        Self { cards, dealt: 0, random: Xoshiro256PlusPlus::seed_from_u64(seed) }
+        Self { sorted, seed, shuffled: None }
     }
 
-    /// The next card; none where all weights are zero.
-    pub fn deal(&mut self) -> Option<usize> {
-        let at = self.dealt % self.cards.len().max(1);
-        if at == 0 {
-            self.cards.shuffle(&mut self.random);
+    /// Card number `n`, from 0; none where all weights are zero.
+    pub fn card(&mut self, n: u64) -> Option<usize> {
+        let (only, cards) = (self.sorted.first()?, self.sorted.len() as u64);
+        if cards == 1 {
+            return Some(*only);
         }
-        self.dealt = at + 1;
-        self.cards.get(at).copied()
+        let at = usize::try_from(n % cards).ok()?;
+        self.deck(n / cards).get(at).copied()
+    }
+
+    /// How often an index is among the first `n` cards.
+    pub fn count(&mut self, index: usize, n: u64) -> u64 {
+        let of = |cards: &[usize]| cards.iter().filter(|card| **card == index).count() as u64;
+        let Some(decks) = n.checked_div(self.sorted.len() as u64) else { return 0 };
+        let whole = decks * of(&self.sorted);
+        let rest = usize::try_from(n % self.sorted.len() as u64).unwrap_or(0);
+        whole + of(&self.deck(decks)[..rest])
+    }
+
+    fn deck(&mut self, number: u64) -> &[usize] {
+        let Self { sorted, seed, shuffled } = self;
+        let (shuffled_number, cards) = shuffled.get_or_insert_with(|| (u64::MAX, sorted.clone()));
+        if *shuffled_number != number {
+            *shuffled_number = number;
+            cards.clone_from(sorted);
+            cards.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(derive_seed(*seed, &[number])));
+        }
+        cards
     }
 }
 
@@ -64,9 +88,9 @@ pub fn derive_seed(seed: u64, purpose: &[u64]) -> u64 {
 mod tests {
     use super::*;
 
-    fn deal(weights: &[u32], seed: u64, cards: usize) -> Vec<usize> {
+    fn deal(weights: &[u32], seed: u64, cards: u64) -> Vec<usize> {
         let mut deck = Deck::new(weights, seed);
-        (0..cards).map(|_| deck.deal().unwrap()).collect()
+        (0..cards).map(|n| deck.card(n).unwrap()).collect()
     }
 
     #[test]
@@ -76,6 +100,7 @@ mod tests {
         for (index, weight) in [10, 5, 3, 2, 1].into_iter().enumerate() {
             assert_eq!(dealt.iter().filter(|card| **card == index).count(), 2 * weight);
         }
+        assert_ne!(dealt[..21], dealt[21..], "every deck is shuffled anew");
     }
 
     #[test]
@@ -92,8 +117,22 @@ mod tests {
     }
 
     #[test]
+    fn a_card_is_the_same_in_whatever_order_it_is_asked_for_and_is_counted() {
+        let dealt = deal(&[3, 2, 1], 5, 60);
+        let mut deck = Deck::new(&[3, 2, 1], 5);
+        assert!((0..60).rev().all(|n| deck.card(n) == Some(dealt[n as usize])));
+        for n in [0, 1, 5, 6, 7, 29, 60] {
+            let counted = [0, 1, 2].map(|index| deck.count(index, n));
+            let expected = [0, 1, 2]
+                .map(|index| dealt[..n as usize].iter().filter(|card| **card == index).count() as u64);
+            assert_eq!(counted, expected, "{n}");
+        }
+    }
+
+    #[test]
     fn no_cards_deal_nothing() {
-        assert_eq!(Deck::new(&[0, 0], 1).deal(), None);
-        assert_eq!(Deck::new(&[], 1).deal(), None);
+        for weights in [&[0, 0][..], &[]] {
+            assert_eq!((Deck::new(weights, 1).card(0), Deck::new(weights, 1).count(0, 9)), (None, 0));
+        }
     }
 }

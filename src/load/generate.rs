@@ -27,7 +27,7 @@ pub async fn generate(
     interrupted: impl Future<Output = Interruption>,
 ) -> Result<RunData, LoadError> {
     let cores = workers(plan);
-    let watch = Watch::begin();
+    let mut watch = Watch::begin();
     let mut session = Session::start(plan.clone(), target, cores)?;
     let mut run = Run::begin(plan);
     tokio::pin!(interrupted);
@@ -44,10 +44,11 @@ pub async fn generate(
         }
     };
     run.cut_at(session.origin().elapsed());
+    watch.load_over();
     let drain = if interruption.is_none() { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;
     observer.drained(&rest);
-    let health = |total: &Recording| watch.end(total, cores);
+    let health = |total: &Recording, windows: &[Window]| watch.end(total, windows, cores);
     Ok(run.end(&rest, interruption, health))
 }
 
@@ -108,7 +109,7 @@ impl<'a> Run<'a> {
         mut self,
         rest: &Recording,
         interrupted: Option<Interruption>,
-        health: impl Fn(&Recording) -> Health,
+        health: impl Fn(&Recording, &[Window]) -> Health,
     ) -> RunData {
         self.total.merge(rest);
         let counted = rest.endpoints.iter().any(|split| split.steady.total() + split.rest.total() > 0);
@@ -118,11 +119,12 @@ impl<'a> Run<'a> {
         }
         let steady =
             self.load.steady().into_iter().map(|span| span.end.min(self.at).saturating_sub(span.start)).sum();
+        let windows = self.series.finish();
         RunData {
             started_at: self.started_at,
-            health: health(&self.total),
+            health: health(&self.total, &windows),
             total: self.total,
-            windows: self.series.finish(),
+            windows,
             steady,
             duration: self.at,
             interrupted,

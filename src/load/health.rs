@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::generate::workers;
 use super::measure::recording::Recording;
-use super::measure::run::Health;
+use super::measure::run::{Health, WakeLateness, Window};
+use super::measure::standstill;
 use crate::clock;
 use crate::plan::Plan;
 
@@ -15,9 +16,24 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Readings at the start of a run.
 #[derive(Debug)]
 pub struct Watch {
-    begun: Instant,
+    begun: Reading,
+    /// The same at the end of the load. What comes after it is little work, and would make a generator that had no
+    /// CPU left look idle.
+    load_over: Option<Reading>,
+}
+
+/// Readings at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    at: Instant,
     process: Duration,
     machine: Machine,
+}
+
+impl Reading {
+    fn now() -> Self {
+        Self { at: clock::now(), process: process_cpu(), machine: machine_cpu() }
+    }
 }
 
 /// CPU time of the whole machine, in ticks.
@@ -30,29 +46,41 @@ struct Machine {
 impl Watch {
     /// Begins to watch.
     pub fn begin() -> Self {
-        Self { begun: clock::now(), process: process_cpu(), machine: machine_cpu() }
+        Self { begun: Reading::now(), load_over: None }
     }
 
-    /// What was seen since, of a run that used `cores` cores.
-    pub fn end(&self, total: &Recording, cores: usize) -> Health {
+    /// The load is over; what is in flight ends.
+    pub fn load_over(&mut self) {
+        self.load_over = Some(Reading::now());
+    }
+
+    /// What was seen since, of a run that used `cores` cores: one worker each.
+    pub fn end(&self, total: &Recording, windows: &[Window], cores: usize) -> Health {
         let requests: u64 =
             total.endpoints.iter().map(|split| split.steady.total() + split.rest.total()).sum();
-        let cpu = process_cpu().saturating_sub(self.process);
-        let machine = machine_cpu();
+        let now = Reading::now();
+        let cpu = now.process.saturating_sub(self.begun.process);
+        let over = self.load_over.unwrap_or(now);
+        let (busy, machine) = (over.process.saturating_sub(self.begun.process), over.machine);
+        let lasted = over.at.saturating_duration_since(self.begun.at).as_secs_f64();
         let lag = total.health.lag.histogram().map(|lag| Duration::from_micros(lag.value_at_quantile(0.99)));
         Health {
             cpu_us_per_request: cpu.as_secs_f64() * 1e6 / requests.max(1) as f64,
-            cpu_utilisation: cpu.as_secs_f64()
-                / (self.begun.elapsed().as_secs_f64() * cores as f64).max(1e-9),
+            cpu_utilisation: busy.as_secs_f64() / (lasted * cores as f64).max(1e-9),
             schedule_lag_p99: lag,
             achieved_ratio: if total.health.due == 0 {
                 1.0
             } else {
                 total.health.started as f64 / total.health.due as f64
             },
-            steal: (machine.steal - self.machine.steal) / (machine.total - self.machine.total).max(1.0),
+            steal: (machine.steal - self.begun.machine.steal)
+                / (machine.total - self.begun.machine.total).max(1.0),
             rss_mb: peak_memory_mb(),
             exhausted: total.health.exhausted,
+            workers: cores,
+            wake_lateness: WakeLateness::of(&total.health.wake.steady),
+            stalled_share: standstill::share(windows, cores),
+            worst_second: standstill::worst_second(windows, cores),
         }
     }
 }
@@ -73,6 +101,11 @@ impl Meter {
     /// Begins, for a run of this plan.
     pub fn begin(plan: &Plan) -> Self {
         Self { cores: workers(plan), at: clock::now(), process: process_cpu(), busy: 0.0 }
+    }
+
+    /// The workers of the run, one for each of its cores.
+    pub fn workers(&self) -> usize {
+        self.cores
     }
 
     /// The share of its cores that was busy since the last look, 0 to 1; right after one, the same again.

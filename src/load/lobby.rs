@@ -1,93 +1,127 @@
 //! The open model: arrivals are let in as they are due, and find a free user of their class or none.
+//!
+//! After a standstill of the generator all arrivals that were due meanwhile come at once. Between them the worker
+//! reads what has come in, for a user whose response is there is free, and was when the arrival was due. Those that
+//! find no user all the same would perhaps have found one in time: nobody can know. So they are neither failures of
+//! the service nor anything else than iterations that the generator did not start.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Cast, due_before};
 use super::control::Assignment;
-use super::deck::{Deck, derive_seed};
+use super::deck::derive_seed;
+use super::heartbeat::STANDSTILL;
 use super::measure::outcome::{Failure, FailureKind};
+use super::pool::{Arrival, Inbox, Late, Sent};
 use super::virtual_user::VirtualUser;
 use super::worker::{GRACE, Worker, first_endpoint};
 use crate::clock;
 use crate::plan::load::Model;
+use crate::plan::user::TaskId;
 
-/// The users that are free, by class; the one that was busy last is the next.
-type Waiting = Rc<RefCell<Vec<Vec<Rc<Visitor>>>>>;
+/// An arrival that is later than this lets others have their turn first. One that is less late came with the same
+/// wake-up as the one before it.
+const CATCHES_UP: Duration = Duration::from_millis(1);
+
+/// What a user that waits is called for.
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    /// An arrival.
+    Serve {
+        due: Instant,
+        task: Option<TaskId>,
+        /// Whether it begins so late that it is counted among those that hold up others.
+        late: bool,
+    },
+    /// Another user is to have its place.
+    Leave,
+}
 
 /// How an arrival reaches a user that waits.
-#[derive(Default)]
 struct Visitor {
-    due: Cell<Option<Instant>>,
+    /// Its place among `max_users`.
+    place: usize,
+    call: Cell<Option<Call>>,
     waker: Cell<Option<Waker>>,
 }
 
 impl Visitor {
-    /// An arrival for this user was due at a moment.
-    fn call(&self, due: Instant) {
-        self.due.set(Some(due));
+    fn new(place: usize) -> Rc<Self> {
+        Rc::new(Self { place, call: Cell::default(), waker: Cell::default() })
+    }
+
+    fn call(&self, call: Call) {
+        self.call.set(Some(call));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    async fn called(&self) -> Instant {
+    async fn called(&self) -> Call {
         poll_fn(|context| {
-            let due = self.due.take();
-            if due.is_none() {
+            let call = self.call.take();
+            if call.is_none() {
                 self.waker.set(Some(context.waker().clone()));
             }
-            due.map_or(Poll::Pending, Poll::Ready)
+            call.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
 
     /// The life of a user of the open model: visit after visit.
-    async fn serve(self: Rc<Self>, mut user: VirtualUser, class: usize, waiting: Waiting) {
-        loop {
-            let due = self.called().await;
-            user.visit(due).await;
-            waiting.borrow_mut()[class].push(self.clone());
+    async fn serve(self: Rc<Self>, mut user: VirtualUser, class: usize, lobby: Rc<Lobby>) -> io::Result<()> {
+        let worker = lobby.worker.clone();
+        while let Call::Serve { due, task, late } = self.called().await {
+            user.visit(due, task).await;
+            if late {
+                worker.pool.late(Late::Ends);
+            }
+            lobby.waiting.borrow_mut()[class].push_back(self.clone());
+            worker.pool.free(worker.share.worker, class);
         }
+        worker.presence(-1);
+        Ok(())
     }
 }
 
 /// Where arrivals find a free user of their class.
 pub(super) struct Lobby {
     worker: Rc<Worker>,
-    waiting: Waiting,
-    guests: JoinSet<()>,
-    classes: Deck,
-    made: usize,
+    /// The users that are free, by class; the one that was busy last is the next, and the one that was busy first
+    /// the first to give up its place. Some of them may be claimed for an arrival that another worker has sent.
+    waiting: RefCell<Vec<VecDeque<Rc<Visitor>>>>,
+    cast: RefCell<Cast>,
 }
 
 impl Lobby {
     /// An empty one.
-    pub(super) fn new(worker: Rc<Worker>) -> Self {
-        let weights: Vec<u32> = worker.plan.classes.iter().map(|class| class.weight).collect();
-        Self {
-            waiting: Rc::new(RefCell::new(weights.iter().map(|_| Vec::new()).collect())),
-            guests: JoinSet::new(),
-            classes: Deck::new(&weights, derive_seed(worker.plan.seed, &[2, worker.share.worker as u64])),
-            made: 0,
+    pub(super) fn new(worker: Rc<Worker>) -> Rc<Self> {
+        let classes = &worker.plan.classes;
+        Rc::new(Self {
+            waiting: RefCell::new(classes.iter().map(|_| VecDeque::new()).collect()),
+            cast: RefCell::new(Cast::new(classes, worker.plan.seed)),
             worker,
-        }
+        })
     }
 
     /// Lets arrivals in as they are due, load after load.
-    pub(super) async fn open(mut self) {
-        let mut opened = None;
+    pub(super) async fn open(self: Rc<Self>) -> io::Result<()> {
+        let mut opened: Option<Rc<Assignment>> = None;
+        let mut first = 0;
         loop {
             let (worker, assignment) = (self.worker.clone(), self.worker.control.current());
             // A load that was cut short is the same load: it is not admitted again.
-            if opened.replace(assignment.origin) != Some(assignment.origin) {
+            if opened.as_ref().is_none_or(|last| last.origin != assignment.origin) {
+                // Arrivals are numbered over all loads, on every worker alike, whatever each has come to.
+                first += opened.replace(assignment.clone()).map_or(0, |last| self.passed(&last, &assignment));
                 tokio::select! {
-                    () = self.admit(&assignment) => {}
+                    () = self.admit(&assignment, first) => {}
                     () = worker.control.changed() => continue,
                 }
             }
@@ -97,50 +131,124 @@ impl Lobby {
         }
     }
 
-    async fn admit(&mut self, assignment: &Assignment) {
+    /// Lets in what other workers send for users that are free here.
+    pub(super) async fn receive(self: Rc<Self>, mut inbox: Inbox) -> io::Result<()> {
+        while let Some(sent) = inbox.recv().await {
+            self.take_in(sent);
+        }
+        Ok(())
+    }
+
+    /// How many arrivals of a load were due when the next one began.
+    fn passed(&self, last: &Assignment, next: &Assignment) -> u64 {
+        let Model::Open { distribution, .. } = last.load.model else { return 0 };
+        let lasted = next.origin.saturating_duration_since(last.origin);
+        due_before(&last.load.shape, distribution, self.seed(), lasted)
+    }
+
+    fn seed(&self) -> u64 {
+        derive_seed(self.worker.plan.seed, &[3])
+    }
+
+    async fn admit(self: &Rc<Self>, assignment: &Assignment, first: u64) {
         let Model::Open { distribution, max_users } = assignment.load.model else { return };
-        let (seed, share) = (derive_seed(self.worker.plan.seed, &[3]), self.worker.share);
-        let room = max_users / share.of + usize::from(share.worker < max_users % share.of);
-        let mut arrivals = Arrivals::new(assignment.load.shape.clone(), distribution, seed, share);
-        while let Some(due) = arrivals.next() {
-            let at = assignment.origin + due;
-            self.worker.timer.sleep_until(at).await;
+        let shape = assignment.load.shape.clone();
+        let mut arrivals = Arrivals::new(shape, distribution, self.seed(), self.worker.share);
+        while let Some(next) = arrivals.next() {
+            let due = assignment.origin + next.at;
+            self.worker.timer.sleep_until(due).await;
+            if clock::now().saturating_duration_since(due) > CATCHES_UP {
+                tokio::task::yield_now().await;
+            }
             if clock::now() > assignment.end() + GRACE {
                 self.worker.recorder.borrow_mut().never_started(1 + arrivals.count() as u64);
                 break;
             }
-            self.arrive(at, room);
+            let Some((class, task)) = self.cast.borrow_mut().of(first + next.number) else { break };
+            self.arrive(Arrival { due, class, task }, max_users).await;
         }
     }
 
-    fn arrive(&mut self, at: Instant, room: usize) {
-        let Some(class) = self.classes.deal() else { return };
-        let Some(visitor) = self.free_visitor(class, room) else { return self.turn_away(class, at) };
-        self.worker.recorder.borrow_mut().started(Some(clock::now().saturating_duration_since(at)));
-        visitor.call(at);
+    async fn arrive(self: &Rc<Self>, arrival: Arrival, most: usize) {
+        if self.find_user(arrival, most) {
+            return;
+        }
+        // A user whose response has come in but has not been read is not busy.
+        tokio::task::yield_now().await;
+        if !self.find_user(arrival, most) {
+            self.turn_away(arrival);
+        }
     }
 
-    fn free_visitor(&mut self, class: usize, room: usize) -> Option<Rc<Visitor>> {
-        if let Some(visitor) = self.waiting.borrow_mut()[class].pop() {
-            return Some(visitor);
+    /// Finds a user for an arrival: one that is free here, a new one, one that is free on another worker, or one
+    /// in the place of a user of another class. False where all are busy.
+    fn find_user(self: &Rc<Self>, arrival: Arrival, most: usize) -> bool {
+        let (pool, here, class) = (&self.worker.pool, self.worker.share.worker, arrival.class);
+        if pool.claim(here, class) {
+            self.take_in(Sent { arrival, claimed: class });
+            return true;
         }
-        if self.made >= room {
-            return None;
+        if let Some(place) = pool.place(most) {
+            self.make(place, arrival);
+            return true;
         }
-        let index = self.made * self.worker.share.of + self.worker.share.worker;
-        self.made += 1;
-        self.worker.presence(1);
-        let (visitor, waiting) = (Rc::new(Visitor::default()), self.waiting.clone());
-        let user = VirtualUser::new(self.worker.clone(), class, index);
-        self.guests.spawn_local(visitor.clone().serve(user, class, waiting));
-        Some(visitor)
+        let same = || pool.claim_anywhere(here, class).map(|worker| (worker, class));
+        let Some((worker, claimed)) = same().or_else(|| pool.claim_other(here, class)) else { return false };
+        let sent = Sent { arrival, claimed };
+        if worker == here {
+            self.take_in(sent);
+        } else if !pool.send(worker, sent) {
+            self.worker.recorder.borrow_mut().never_started(1);
+        }
+        true
     }
 
-    fn turn_away(&self, class: usize, at: Instant) {
-        let task = self.worker.deal(class).map(|task| &self.worker.plan.tasks[task.0]);
-        let Some(endpoint) = task.and_then(|task| first_endpoint(&task.steps)) else { return };
-        let failure =
-            Failure::new(FailureKind::Dropped, "no user was free and no more may be made (`max_users`)");
-        self.worker.recorder.borrow_mut().failure(endpoint, &failure, at);
+    /// An arrival takes the user that was claimed for it, or its place.
+    fn take_in(self: &Rc<Self>, Sent { arrival, claimed }: Sent) {
+        let free = |of: &mut VecDeque<Rc<Visitor>>| {
+            if claimed == arrival.class { of.pop_back() } else { of.pop_front() }
+        };
+        let visitor = free(&mut self.waiting.borrow_mut()[claimed]);
+        debug_assert!(visitor.is_some(), "who is claimed is there");
+        let Some(visitor) = visitor else { return self.worker.recorder.borrow_mut().never_started(1) };
+        if claimed == arrival.class {
+            self.begin(&visitor, arrival);
+        } else {
+            visitor.call(Call::Leave);
+            self.make(visitor.place, arrival);
+        }
+    }
+
+    fn make(self: &Rc<Self>, place: usize, arrival: Arrival) {
+        let worker = &self.worker;
+        worker.presence(1);
+        let visitor = Visitor::new(place);
+        let user = VirtualUser::new(worker.clone(), arrival.class, place, worker.pool.make());
+        worker.spawn(visitor.clone().serve(user, arrival.class, self.clone()));
+        self.begin(&visitor, arrival);
+    }
+
+    fn begin(&self, visitor: &Visitor, arrival: Arrival) {
+        let lag = clock::now().saturating_duration_since(arrival.due);
+        self.worker.recorder.borrow_mut().started(Some(lag));
+        let late = lag > STANDSTILL;
+        if late {
+            self.worker.pool.late(Late::Begins);
+        }
+        visitor.call(Call::Serve { due: arrival.due, task: arrival.task, late });
+    }
+
+    /// Nobody was free. Where the generator was late, now or with those who are busy, that is its own doing.
+    fn turn_away(&self, arrival: Arrival) {
+        let tasks = &self.worker.plan.tasks;
+        let endpoint = arrival.task.and_then(|task| first_endpoint(&tasks[task.0].steps));
+        let lag = clock::now().saturating_duration_since(arrival.due);
+        let mut recorder = self.worker.recorder.borrow_mut();
+        if lag > STANDSTILL || self.worker.pool.catches_up() {
+            recorder.not_started(endpoint, arrival.due);
+        } else if let Some(endpoint) = endpoint {
+            let message = "no user was free and no more may be made (`max_users`)";
+            recorder.failure(endpoint, &Failure::new(FailureKind::Dropped, message), arrival.due);
+        }
     }
 }

@@ -8,11 +8,13 @@ mod deck;
 mod exchange;
 mod generate;
 pub mod health;
+mod heartbeat;
 mod lobby;
 pub mod measure;
 mod observer;
 mod pacing;
 mod perform;
+mod pool;
 pub mod protocol;
 mod request;
 mod session;
@@ -31,6 +33,8 @@ pub use observer::{Observer, Together, Wish};
 pub use session::Session;
 pub use trace::{Event, Traced, trace};
 
+use std::any::Any;
+
 use thiserror::Error;
 
 /// Why load could not be made, or was not.
@@ -42,7 +46,19 @@ pub enum LoadError {
     /// The system refused a thread, a timer or a runtime.
     #[error("the system refused what the generator needs")]
     System(#[from] std::io::Error),
+    /// A part of the generator panicked, so that less was sent than planned.
+    #[error("a part of the generator failed, which is a bug in loadgate: {0}")]
+    Panicked(String),
     /// A worker ended by itself, which is a bug.
     #[error("a worker ended before the run did")]
     WorkerGone,
+}
+
+impl LoadError {
+    /// What a panic said.
+    fn of_panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(payload.downcast_ref::<&str>().copied());
+        Self::Panicked(text.unwrap_or("it did not say why").to_owned())
+    }
 }

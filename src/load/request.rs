@@ -1,6 +1,6 @@
 //! The HTTP step: send what it asks for, follow where it leads, look at the response.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::measure::outcome::{Failure, FailureKind};
 use super::pacing;
@@ -31,13 +31,41 @@ enum Next<'a> {
     Astray(Failure),
 }
 
+/// One repetition of a poll.
+#[derive(Clone, Copy)]
+struct Round<'a> {
+    poll: &'a Poll,
+    /// Until the next one.
+    pause: Duration,
+    /// Which would have to be before this.
+    deadline: Instant,
+}
+
+/// What a response is to its step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// The one.
+    Final,
+    /// A poll goes on.
+    NotYet,
+}
+
+/// A request that ended well, with all that it was redirected to.
+struct Ended {
+    /// When the first was due.
+    due: Instant,
+    /// When the last ended.
+    finished: Instant,
+    answer: Answer,
+}
+
 impl VirtualUser {
     /// Performs an HTTP step.
     pub(super) async fn request(&mut self, request: &Request) -> Result<(), End> {
         match &request.poll {
             None => {
-                let (begun, ended) = self.once(request).await?;
-                self.record(request.record, begun, ended.saturating_duration_since(begun));
+                let Ended { due, finished, .. } = self.once(request, None).await?;
+                self.record(request.record, due, finished.saturating_duration_since(due));
                 Ok(())
             }
             Some(poll) => Box::pin(self.poll(request, poll)).await,
@@ -45,34 +73,26 @@ impl VirtualUser {
     }
 
     /// Repeats a request until something holds. Every repetition is a request of its own; what is
-    /// recorded is the whole.
+    /// recorded is the whole. Where it never holds, the last repetition is the one that fails: what is counted is
+    /// what the server saw.
     async fn poll(&mut self, request: &Request, poll: &Poll) -> Result<(), End> {
         let begun = clock::now();
         let deadline = begun + poll.timeout;
         loop {
-            let (_, ended) = self.once(request).await?;
-            let done = poll
-                .until
-                .holds_by_now(&self.scope)
-                .map_err(|error| self.fail(Some(request.endpoint), &unrendered(&error)))?;
-            if done {
-                self.record(request.record, begun, ended.saturating_duration_since(begun));
+            let pause = pacing::pause(&poll.every, &mut self.random);
+            let ended = self.once(request, Some(Round { poll, pause, deadline })).await?;
+            if ended.answer == Answer::Final {
+                self.record(request.record, begun, ended.finished.saturating_duration_since(begun));
                 return Ok(());
             }
-            let next = clock::now() + pacing::pause(&poll.every, &mut self.random);
-            if next >= deadline {
-                let message = format!("`{}` did not hold within {:?}", poll.until.source(), poll.timeout);
-                return Err(self.fail(Some(request.endpoint), &Failure::new(FailureKind::Timeout, message)));
-            }
-            if !self.sleep_until(next).await {
+            if !self.sleep_until(clock::now() + pause).await {
                 return Err(End::Stopped);
             }
         }
     }
 
-    /// One request and all that it is redirected to, each counted as a request of its own. Returns when the
-    /// first was due and when the last ended.
-    async fn once(&mut self, request: &Request) -> Result<(Instant, Instant), End> {
+    /// One request and all that it is redirected to, each counted as a request of its own.
+    async fn once(&mut self, request: &Request, round: Option<Round<'_>>) -> Result<Ended, End> {
         let mut outgoing = match self.compose(request) {
             Ok(outgoing) => outgoing,
             Err(failure) => return Err(self.unsent(request, failure)),
@@ -85,35 +105,46 @@ impl VirtualUser {
             let due = *due.get_or_insert(exchange.scheduled);
             let (next, outcome) = match &exchange.response {
                 Ok(response) => match onwards(request, &outgoing, response, hops) {
-                    Next::Answer => (None, self.judge(request, response)),
-                    Next::Hop(next) => (Some(next), Ok(())),
+                    Next::Answer => (None, self.judge(request, response, round)),
+                    Next::Hop(next) => (Some(next), Ok(Answer::Final)),
                     Next::Astray(failure) => (None, Err(failure)),
                 },
                 Err(failure) => (None, Err(failure.clone())),
             };
-            let ended = outcome.is_ok();
+            let answer = outcome.as_ref().ok().copied();
             let finished = exchange.finished;
-            exchange.end(&outgoing, outcome);
-            match next {
-                Some(next) => outgoing = next,
-                None if ended => return Ok((due, finished)),
-                None => return Err(End::Failed),
+            exchange.end(&outgoing, outcome.map(drop));
+            match (next, answer) {
+                (Some(next), _) => outgoing = next,
+                (None, Some(answer)) => return Ok(Ended { due, finished, answer }),
+                (None, None) => return Err(End::Failed),
             }
             hops.left -= 1;
         }
     }
 
-    fn judge(&mut self, request: &Request, response: &Response) -> Result<(), Failure> {
+    fn judge(
+        &mut self,
+        request: &Request,
+        response: &Response,
+        round: Option<Round<'_>>,
+    ) -> Result<Answer, Failure> {
         if looks_at_response(request) || self.worker.plan.keeps_response {
             self.scope.set(self.worker.plan.builtin.response, response.value());
         }
         response.check(&request.expect, &self.scope)?;
-        // While a poll is waiting there is nothing to keep yet.
-        let waiting = |poll: &Poll| !poll.until.holds(&self.scope).unwrap_or(false);
-        if request.poll.as_ref().is_some_and(waiting) {
-            return Ok(());
+        if let Some(Round { poll, pause, deadline }) = round
+            && !poll.until.holds_by_now(&self.scope).map_err(|error| unrendered(&error))?
+        {
+            if clock::now() + pause < deadline {
+                // While a poll is waiting there is nothing to keep yet.
+                return Ok(Answer::NotYet);
+            }
+            let message = format!("`{}` did not hold within {:?}", poll.until.source(), poll.timeout);
+            return Err(Failure::new(FailureKind::Timeout, message));
         }
-        request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))
+        request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))?;
+        Ok(Answer::Final)
     }
 
     /// What is kept of a response: what something looks at.

@@ -1,6 +1,7 @@
 //! A session: workers that live on between windows. `generate` wraps it; whatever needs windows of its
 //! own (two versions in turn, a staircase) drives it directly.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use super::LoadError;
 use super::arrivals::Share;
 use super::control::Assignment;
 use super::measure::recording::Recording;
+use super::pool::Pool;
 use super::tls::Trust;
 use super::worker::{self, Command, Setup};
 use crate::clock;
@@ -27,6 +29,10 @@ pub struct Session {
     generation: u64,
     origin: Instant,
     mark: Instant,
+    /// What workers were asked for and have not handed over.
+    answers: VecDeque<oneshot::Receiver<Recording>>,
+    /// What they have handed over and nobody has got.
+    taken: Recording,
 }
 
 struct Hand {
@@ -46,8 +52,11 @@ impl Session {
             // What can be done before is not measured as the handshake of the first user.
             let _ = trust.clients();
         }
-        let workers = (0..of)
-            .map(|worker| {
+        let (pool, inboxes) = Pool::new(plan.classes.len(), plan.data.len(), of);
+        let workers = inboxes
+            .into_iter()
+            .enumerate()
+            .map(|(worker, inbox)| {
                 let (commands, orders) = mpsc::channel(4);
                 let setup = Setup {
                     plan: plan.clone(),
@@ -56,14 +65,16 @@ impl Session {
                     assignment: assignment.clone(),
                     trust: trust.clone(),
                     identifiers,
+                    pool: pool.clone(),
                 };
                 let thread = std::thread::Builder::new()
                     .name(format!("worker-{worker}"))
-                    .spawn(move || worker::run(setup, orders))?;
+                    .spawn(move || worker::run(setup, orders, inbox))?;
                 Ok(Hand { commands, thread })
             })
             .collect::<Result<_, LoadError>>()?;
-        Ok(Self { plan, workers, generation: 0, origin, mark: origin })
+        let (answers, taken) = (VecDeque::new(), empty(&plan));
+        Ok(Self { plan, workers, generation: 0, origin, mark: origin, answers, taken })
     }
 
     /// The moment zero of the current load.
@@ -76,48 +87,84 @@ impl Session {
         self.generation += 1;
         self.origin = clock::now() + LEAD;
         self.mark = self.origin;
+        let assignment = Assignment { generation: self.generation, load, origin: self.origin };
         for hand in &self.workers {
-            let assignment =
-                Assignment { generation: self.generation, load: load.clone(), origin: self.origin };
-            hand.commands.send(Command::Assign(assignment)).await.map_err(|_| LoadError::WorkerGone)?;
+            if hand.commands.send(Command::Assign(assignment.clone())).await.is_err() {
+                return Err(self.cause());
+            }
         }
         Ok(())
     }
 
-    /// Waits until `length` after the end of the last window, and hands over what was counted since.
+    /// Waits until `length` after the end of the last window, and hands over what was counted since. Whoever stops
+    /// waiting loses nothing: what was taken by then is in what is handed over next.
     pub async fn window(&mut self, length: Duration) -> Result<Recording, LoadError> {
-        self.mark += length;
-        tokio::time::sleep_until(self.mark.into()).await;
-        self.collect(Command::Window).await
+        let end = self.mark + length;
+        tokio::time::sleep_until(end.into()).await;
+        self.collect(Command::Window).await?;
+        self.mark = end;
+        Ok(self.deliver())
     }
 
     /// Ends the load: requests in flight get `drain`, then they are cut off.
-    pub async fn stop(self, drain: Duration) -> Result<Recording, LoadError> {
-        let rest = self.collect(|reply| Command::Finish(drain, reply)).await;
-        let ended = self.workers.into_iter().map(|Hand { commands, thread }| {
-            // A worker that was not reached ends when nobody can reach it any more.
-            drop(commands);
-            thread.join().map_err(|_| LoadError::WorkerGone)?
-        });
-        // Why a worker ended says more than that its answer is missing.
-        ended.collect::<Result<(), LoadError>>().and(rest)
+    pub async fn stop(mut self, drain: Duration) -> Result<Recording, LoadError> {
+        self.collect(|reply| Command::Finish(drain, reply)).await?;
+        let rest = self.deliver();
+        self.join().map(|()| rest)
     }
 
     async fn collect(
-        &self,
+        &mut self,
         command: impl Fn(oneshot::Sender<Recording>) -> Command,
-    ) -> Result<Recording, LoadError> {
-        let mut answers = Vec::new();
-        for hand in &self.workers {
-            let (reply, answer) = oneshot::channel();
-            hand.commands.send(command(reply)).await.map_err(|_| LoadError::WorkerGone)?;
-            answers.push(answer);
-        }
-        let mut all =
-            Recording::new(self.plan.endpoints.len(), self.plan.metrics.len(), self.plan.tasks.len());
-        for answer in answers {
-            all.merge(&answer.await.map_err(|_| LoadError::WorkerGone)?);
-        }
-        Ok(all)
+    ) -> Result<(), LoadError> {
+        let collected = async {
+            // Of a window that nobody waited for. It was told to nobody how many users it had.
+            self.settle().await?;
+            self.taken.users = 0;
+            for hand in &self.workers {
+                let room = hand.commands.reserve().await.map_err(|_| Gone)?;
+                let (reply, answer) = oneshot::channel();
+                room.send(command(reply));
+                self.answers.push_back(answer);
+            }
+            self.settle().await
+        };
+        collected.await.map_err(|Gone| self.cause())
     }
+
+    /// Takes in what was asked for. It stays here until it is delivered.
+    async fn settle(&mut self) -> Result<(), Gone> {
+        while let Some(answer) = self.answers.front_mut() {
+            let recording = answer.await.map_err(|_| Gone)?;
+            self.answers.pop_front();
+            self.taken.merge(&recording);
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self) -> Recording {
+        std::mem::replace(&mut self.taken, empty(&self.plan))
+    }
+
+    /// Why a worker is gone says more than that it is.
+    fn cause(&mut self) -> LoadError {
+        self.join().err().unwrap_or(LoadError::WorkerGone)
+    }
+
+    /// Waits for the end of the workers, which nobody can reach any more.
+    fn join(&mut self) -> Result<(), LoadError> {
+        let threads: Vec<_> = self.workers.drain(..).map(|Hand { commands: _, thread }| thread).collect();
+        let ended = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|payload| Err(LoadError::of_panic(&*payload))));
+        // All are waited for, whichever has failed.
+        ended.fold(Ok(()), Result::and)
+    }
+}
+
+/// A worker has ended.
+struct Gone;
+
+fn empty(plan: &Plan) -> Recording {
+    Recording::new(plan.endpoints.len(), plan.metrics.len(), plan.tasks.len())
 }

@@ -10,6 +10,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::measure::phases::Phases;
+use super::measure::recording::Split;
+use super::measure::times::Times;
 use crate::clock;
 
 /// The timer of one worker. Clones share it.
@@ -22,6 +25,9 @@ struct Inner {
     /// What the alarm is set for.
     armed: Cell<Option<Instant>>,
     alarm: alarm::Alarm,
+    phases: RefCell<Phases>,
+    /// How late sleepers ran.
+    lateness: RefCell<Split<Times>>,
 }
 
 /// Somebody to wake.
@@ -36,26 +42,41 @@ struct Sleeper {
 pub struct Elapsed;
 
 impl Timer {
-    /// Makes the timer of the current worker and starts the task that wakes its sleepers.
+    /// Makes the timer of the current worker. Nobody is woken before it [runs](Self::run).
     ///
     /// Must be called inside a [`tokio::runtime::LocalRuntime`].
-    pub fn start() -> io::Result<Self> {
-        let timer = Self(Rc::new(Inner {
+    pub fn new(phases: Phases) -> io::Result<Self> {
+        Ok(Self(Rc::new(Inner {
             sleepers: RefCell::default(),
             next_id: Cell::new(0),
             armed: Cell::new(None),
             alarm: alarm::Alarm::new()?,
-        }));
-        let inner = timer.0.clone();
-        tokio::task::spawn_local(async move {
-            while inner.alarm.rings().await.is_ok() {
-                inner.wake_due();
-                // Whoever was woken may want to sleep again, and often is the next to be woken.
-                behind_the_woken().await;
-                inner.arm();
-            }
-        });
-        Ok(timer)
+            phases: RefCell::new(phases),
+            lateness: RefCell::default(),
+        })))
+    }
+
+    /// Wakes sleepers, until the system refuses to.
+    pub async fn run(self) -> io::Result<()> {
+        let Self(inner) = self;
+        loop {
+            inner.alarm.rings().await?;
+            inner.wake_due();
+            // Whoever was woken may want to sleep again, and often is the next to be woken.
+            behind_the_woken().await;
+            inner.arm();
+        }
+    }
+
+    /// A load begins: from now on its phases count.
+    pub fn begin(&self, phases: Phases) {
+        self.0.phases.replace(phases);
+    }
+
+    /// How late sleepers ran since the last time it was asked: from the moment they had asked for to the moment
+    /// they ran, so everything is in it that kept them waiting. Each counts in the phase it had asked for.
+    pub fn take_lateness(&self) -> Split<Times> {
+        self.0.lateness.take()
     }
 
     /// Ends at `at`, or at once if that has passed.
@@ -108,6 +129,12 @@ impl Inner {
             self.armed.set(Some(earliest));
             self.alarm.set(earliest);
         }
+    }
+
+    /// A sleeper that wanted to be woken at `at` runs at `now`.
+    fn ran(&self, at: Instant, now: Instant) {
+        let phase = self.phases.borrow().of(at);
+        self.lateness.borrow_mut().of(phase).record(now.saturating_duration_since(at));
     }
 
     fn add(&self, at: Instant, sleeper: Sleeper) -> u64 {
@@ -198,14 +225,20 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut slept = false;
         if let Some(id) = self.id {
             if let Some(sleeper) = self.timer.sleepers.borrow_mut().get_mut(&(self.at, id)) {
                 sleeper.waker.clone_from(context.waker());
                 return Poll::Pending;
             }
             self.id = None;
+            slept = true;
         }
-        if clock::now() >= self.at {
+        let now = clock::now();
+        if now >= self.at {
+            if slept {
+                self.timer.ran(self.at, now);
+            }
             return Poll::Ready(());
         }
         let sleeper = Sleeper { waker: context.waker().clone(), rang: None };
@@ -314,11 +347,39 @@ mod tests {
     use tokio::runtime::LocalOptions;
 
     use super::*;
+    use crate::plan::load::{Load, Model, Shape};
 
     fn on_worker<F: Future>(future: impl FnOnce(Timer) -> F) -> F::Output {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
-        runtime.block_on(async { future(Timer::start().unwrap()).await })
+        runtime.block_on(async {
+            let timer = Timer::new(phases()).unwrap();
+            tokio::task::spawn_local(timer.clone().run());
+            future(timer).await
+        })
+    }
+
+    fn phases() -> Phases {
+        let shape = Shape::constant_at(1.0, Duration::from_mins(1));
+        let load = Load { model: Model::Closed, shape, warmup: Duration::ZERO, drain: Duration::ZERO };
+        Phases::of_load(&load, clock::now())
+    }
+
+    #[test]
+    fn a_sleeper_that_runs_late_is_told_and_one_that_need_not_sleep_is_not() {
+        let (late, none) = on_worker(|timer| async move {
+            let at = clock::now() + Duration::from_millis(1);
+            timer.sleep_until(clock::now()).await;
+            let none = timer.take_lateness().steady.count();
+            let sleeper = tokio::task::spawn_local(timer.sleep_until(at));
+            tokio::task::yield_now().await;
+            // Nobody else runs until the worker has been busy far beyond that moment.
+            while clock::now() < at + Duration::from_millis(5) {}
+            sleeper.await.unwrap();
+            (timer.take_lateness().steady.longest(), none)
+        });
+        assert!(late >= Some(Duration::from_millis(5)), "{late:?}");
+        assert_eq!(none, 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::control::Assignment;
 use super::measure::outcome::Failure;
 use super::measure::recorder::Iteration;
 use super::measure::sample::Sample;
+use super::pool::Pool;
 use super::tls::Trust;
 use super::virtual_user::VirtualUser;
 use super::worker::{self, Setup, Worker};
@@ -103,6 +104,7 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             warmup: Duration::ZERO,
             drain: Duration::ZERO,
         };
+        let (pool, _) = Pool::new(plan.classes.len(), plan.data.len(), 1);
         let setup = Setup {
             plan: plan.clone(),
             target: target.clone(),
@@ -110,10 +112,13 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             assignment: Assignment { generation: 0, load, origin: clock::now() },
             trust: Arc::new(Trust::of(plan.clone())),
             identifiers: worker::identifiers(plan)?,
+            pool,
         };
         let worker = Rc::new(Worker::new(setup, Journal::kept())?);
         for class in 0..plan.classes.len() {
-            VirtualUser::new(worker.clone(), class, class).trace(worker.control.current().end()).await;
+            VirtualUser::new(worker.clone(), class, class, class as u64)
+                .trace(worker.control.current().end())
+                .await;
         }
         Ok(worker.journal.take())
     })

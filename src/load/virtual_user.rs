@@ -1,5 +1,6 @@
 //! One virtual user: its values, its connections, its place in its iteration.
 
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -59,12 +60,13 @@ struct Turn {
 }
 
 impl VirtualUser {
-    /// User number `index`, from 0 over all workers, of a class.
-    pub fn new(worker: Rc<Worker>, class: usize, index: usize) -> Self {
+    /// A user of a class. `index`, from 0 over all workers, is its place among those there may be; `number` is its
+    /// own, which no other user of the run has, not even one that has taken its place.
+    pub fn new(worker: Rc<Worker>, class: usize, index: usize, number: u64) -> Self {
         let plan = &worker.plan;
         let seeds = Seeds {
-            choices: derive_seed(plan.seed, &[4, index as u64]),
-            identifiers: derive_seed(worker.identifiers, &[6, index as u64]),
+            choices: derive_seed(plan.seed, &[4, number]),
+            identifiers: derive_seed(worker.identifiers, &[6, number]),
         };
         let scope = Scope::new(plan.names.clone(), seeds);
         let name = Value::from(plan.classes[class].name.as_str());
@@ -72,7 +74,7 @@ impl VirtualUser {
         let turn = Turn { generation: 0, until: clock::now() };
         Self {
             scope,
-            random: Xoshiro256PlusPlus::seed_from_u64(derive_seed(plan.seed, &[5, index as u64])),
+            random: Xoshiro256PlusPlus::seed_from_u64(derive_seed(plan.seed, &[5, number])),
             connections: Vec::new(),
             deadline: worker.timer.deadline(),
             jar: Jar::default(),
@@ -88,7 +90,7 @@ impl VirtualUser {
     }
 
     /// The closed model: iteration after iteration, whenever the load wants this user.
-    pub async fn live(mut self) {
+    pub async fn live(mut self) -> io::Result<()> {
         loop {
             let assignment = self.worker.control.current();
             let Some((from, until)) = assignment.next_turn(self.index, clock::now()) else {
@@ -107,15 +109,15 @@ impl VirtualUser {
         }
     }
 
-    /// The open model: one iteration, due at `at`.
-    pub async fn visit(&mut self, at: Instant) {
+    /// The open model: one iteration of a task, due at `at`.
+    pub async fn visit(&mut self, at: Instant, task: Option<TaskId>) {
         let assignment = self.worker.control.current();
         self.turn = Turn { generation: assignment.generation, until: assignment.end() + GRACE };
         // The arrival is what makes a new user, so the first request of its `on_start` is the one due.
         self.due = Some(at);
         if self.get_ready().await {
             let scheduled = self.due.take();
-            self.iterate(Start { at, scheduled }).await;
+            self.iterate(Start { at, scheduled }, task).await;
         }
     }
 
@@ -180,7 +182,7 @@ impl VirtualUser {
             let on_time = start.scheduled.filter(|slot| *slot > ended);
             let lag = on_time.map(|slot| clock::now().saturating_duration_since(slot));
             worker.recorder.borrow_mut().started(lag);
-            self.iterate(start).await;
+            self.iterate(start, worker.deal(self.class)).await;
             ended = clock::now();
             start = pacing::next_start(wait, start, ended, &mut self.random);
             // Where nothing makes it wait, nothing else might ever let the others have their turn.
@@ -210,10 +212,9 @@ impl VirtualUser {
         self.ready
     }
 
-    async fn iterate(&mut self, start: Start) {
-        let worker = self.worker.clone();
-        let _busy = worker.busy();
-        let Some(task) = worker.deal(self.class) else { return };
+    async fn iterate(&mut self, start: Start, task: Option<TaskId>) {
+        let _busy = self.worker.busy();
+        let Some(task) = task else { return };
         if !std::mem::take(&mut self.keeps_rows) {
             self.turn_rows();
         }
@@ -243,7 +244,7 @@ impl VirtualUser {
             let count = data.rows.len().max(1);
             let row = match data.order {
                 DataOrder::Sequential => {
-                    usize::try_from(self.worker.next_row(set) % count as u64).unwrap_or(0)
+                    usize::try_from(self.worker.pool.next_row(set) % count as u64).unwrap_or(0)
                 }
                 DataOrder::Random => self.random.random_range(0..count),
                 DataOrder::PerUser => self.index % count,

@@ -1,24 +1,30 @@
 //! One worker: a thread with its own runtime, its virtual users, their connections, one recorder.
 
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::LoadError;
-use super::arrivals::Share;
+use super::arrivals::{self, Share};
 use super::control::{Assignment, Control};
-use super::deck::{Deck, derive_seed};
+use super::deck::Deck;
+use super::heartbeat;
 use super::lobby::Lobby;
+use super::measure::phases::Phases;
 use super::measure::recorder::Recorder;
 use super::measure::recording::Recording;
+use super::pool::{Inbox, Pool};
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
 use super::timer::Timer;
@@ -62,6 +68,8 @@ pub struct Setup {
     pub trust: Arc<Trust>,
     /// What the identifiers of the run derive from.
     pub identifiers: u64,
+    /// What it shares with the other workers.
+    pub pool: Arc<Pool>,
 }
 
 /// What the users of a worker share.
@@ -84,8 +92,10 @@ pub struct Worker {
     pub journal: Journal,
     /// What the identifiers of its users derive from, see [`identifiers`].
     pub identifiers: u64,
-    tasks: RefCell<Vec<Deck>>,
-    rows: RefCell<Vec<u64>>,
+    /// What it shares with the other workers.
+    pub pool: Arc<Pool>,
+    decks: RefCell<Vec<Deck>>,
+    tasks: RefCell<JoinSet<io::Result<()>>>,
     present: Cell<u64>,
     busy: Cell<u64>,
     idle: Notify,
@@ -94,19 +104,20 @@ pub struct Worker {
 impl Worker {
     /// Makes what a worker needs. Must be called inside a [`tokio::runtime::LocalRuntime`].
     pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
-        let Setup { plan, target, share, assignment, trust, identifiers } = setup;
-        let tasks = plan.classes.iter().enumerate().map(|(class, users)| {
-            let weights: Vec<u32> = users.tasks.iter().map(|(_, weight)| *weight).collect();
-            Deck::new(&weights, derive_seed(plan.seed, &[1, share.worker as u64, class as u64]))
-        });
+        let Setup { plan, target, share, assignment, trust, identifiers, pool } = setup;
+        let phases = Phases::of_load(&assignment.load, assignment.origin);
+        let timer = Timer::new(phases.clone())?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(timer.clone().run());
         Ok(Self {
             base: Base::new(&target).map_err(LoadError::Target)?,
             connector: Connector::new(trust),
-            timer: Timer::start()?,
-            recorder: RefCell::new(Recorder::new(&plan, assignment.origin)),
+            timer,
+            recorder: RefCell::new(Recorder::new(&plan, phases)),
             control: Control::new(assignment),
-            tasks: RefCell::new(tasks.collect()),
-            rows: RefCell::new(vec![0; plan.data.len()]),
+            pool,
+            decks: RefCell::new(arrivals::tasks(&plan.classes, plan.seed)),
+            tasks: RefCell::new(tasks),
             present: Cell::new(0),
             busy: Cell::new(0),
             idle: Notify::new(),
@@ -117,18 +128,49 @@ impl Worker {
         })
     }
 
-    /// The next task of a class.
+    /// The next task of a class in the closed model: all workers deal from the same decks, so that together they
+    /// have the mix, however unequal their shares are.
     pub fn deal(&self, class: usize) -> Option<TaskId> {
-        let card = self.tasks.borrow_mut().get_mut(class)?.deal()?;
-        self.plan.classes[class].tasks.get(card).map(|(task, _)| *task)
+        let tasks = &self.plan.classes[class].tasks;
+        // One task is the commonest and needs no deck, and so nothing that is shared.
+        if let [(task, 1..)] = tasks.as_slice() {
+            return Some(*task);
+        }
+        let card = self.decks.borrow_mut()[class].card(self.pool.next_card(class))?;
+        tasks.get(card).map(|(task, _)| *task)
     }
 
-    /// The number of the next row of a data set that is read in order: every worker reads its share.
-    pub fn next_row(&self, set: usize) -> u64 {
-        let mut rows = self.rows.borrow_mut();
-        let Some(row) = rows.get_mut(set) else { return 0 };
-        *row += 1;
-        (*row - 1) * self.share.of as u64 + self.share.worker as u64
+    /// Lets something be done beside. If it ends with an error, or panics, so does the worker.
+    pub fn spawn(&self, task: impl Future<Output = io::Result<()>> + 'static) {
+        self.tasks.borrow_mut().spawn_local(task);
+    }
+
+    /// Ends when a task fails: whoever waits for the users of this worker would wait for fewer than planned.
+    async fn failed(&self) -> LoadError {
+        poll_fn(|context| {
+            loop {
+                match self.tasks.borrow_mut().poll_join_next(context) {
+                    Poll::Ready(Some(ended)) => {
+                        if let Err(error) = outcome(ended) {
+                            return Poll::Ready(error);
+                        }
+                    }
+                    Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ends all tasks.
+    async fn dismiss(&self) -> Result<(), LoadError> {
+        let mut tasks = self.tasks.take();
+        tasks.abort_all();
+        let mut ended = Ok(());
+        while let Some(task) = tasks.join_next().await {
+            ended = ended.and(outcome(task));
+        }
+        ended
     }
 
     /// Counts an iteration in progress until the guard is dropped.
@@ -148,7 +190,8 @@ impl Worker {
         for _ in 0..self.connector.take_exhausted() {
             recorder.exhausted();
         }
-        let recording = recorder.take();
+        let mut recording = recorder.take();
+        recording.health.wake = self.timer.take_lateness();
         recorder.users(self.present.get());
         recording
     }
@@ -157,6 +200,15 @@ impl Worker {
         while self.busy.get() > 0 {
             self.idle.notified().await;
         }
+    }
+}
+
+/// How a task ended: one that was told to has done nothing wrong.
+fn outcome(ended: Result<io::Result<()>, JoinError>) -> Result<(), LoadError> {
+    match ended {
+        Ok(ended) => ended.map_err(LoadError::System),
+        Err(error) if error.is_panic() => Err(LoadError::of_panic(&*error.into_panic())),
+        Err(_) => Ok(()),
     }
 }
 
@@ -173,12 +225,16 @@ impl Drop for Busy {
 }
 
 /// The life of a worker's thread. It ends with a `Finish`, or when the session is gone.
-pub fn run(setup: Setup, commands: mpsc::Receiver<Command>) -> Result<(), LoadError> {
+pub fn run(setup: Setup, commands: mpsc::Receiver<Command>, inbox: Inbox) -> Result<(), LoadError> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let worker = Rc::new(Worker::new(setup, Journal::default())?);
-        obey(&worker, commands).await;
-        Ok(())
+        let crew = Crew::new(worker.clone(), inbox);
+        tokio::select! {
+            biased;
+            error = worker.failed() => Err(error),
+            ended = obey(crew, commands) => ended,
+        }
     });
     // A name that is still being looked up must not keep an interrupted job waiting.
     runtime.shutdown_background();
@@ -195,13 +251,15 @@ pub fn runtime() -> std::io::Result<LocalRuntime> {
     builder.build_local(LocalOptions::default())
 }
 
-async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
-    let mut crew = Crew::new(worker.clone());
+async fn obey(mut crew: Crew, mut commands: mpsc::Receiver<Command>) -> Result<(), LoadError> {
+    let worker = crew.worker.clone();
     crew.begin();
     while let Some(command) = commands.recv().await {
         match command {
             Command::Assign(assignment) => {
-                worker.recorder.borrow_mut().begin(&assignment.load, assignment.origin);
+                let phases = Phases::of_load(&assignment.load, assignment.origin);
+                worker.timer.begin(phases.clone());
+                worker.recorder.borrow_mut().begin(phases);
                 worker.control.assign(assignment);
                 crew.begin();
             }
@@ -211,7 +269,7 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
                 crew.stop_in_time(drain).await;
                 // Either way it is over: what is still in flight is cut off and counted as such.
                 let _ = worker.timer.deadline().within(drain, pin!(worker.quiet())).await;
-                crew.dismiss().await;
+                worker.dismiss().await?;
                 // What was cut off is counted as it is dropped, which happens task by task.
                 let _ = worker.timer.deadline().within(CUT_OFF, pin!(worker.quiet())).await;
                 drop(reply.send(worker.take()));
@@ -219,20 +277,22 @@ async fn obey(worker: &Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
             }
         }
     }
+    Ok(())
 }
 
-/// The tasks of one worker: its closed users, and the one that lets arrivals in.
+/// The tasks of one worker: its closed users, and those that let arrivals in.
 struct Crew {
     worker: Rc<Worker>,
-    tasks: JoinSet<()>,
     hired: usize,
 }
 
 impl Crew {
-    fn new(worker: Rc<Worker>) -> Self {
-        let mut tasks = JoinSet::new();
-        tasks.spawn_local(Lobby::new(worker.clone()).open());
-        Self { worker, tasks, hired: 0 }
+    fn new(worker: Rc<Worker>, inbox: Inbox) -> Self {
+        let lobby = Lobby::new(worker.clone());
+        worker.spawn(lobby.clone().open());
+        worker.spawn(lobby.receive(inbox));
+        worker.spawn(heartbeat::beat(worker.clone()));
+        Self { worker, hired: 0 }
     }
 
     /// Makes the users that the current load needs and that are not there yet.
@@ -248,8 +308,8 @@ impl Crew {
         let share = self.worker.share;
         for (index, class) in seats(users, &weights).into_iter().enumerate().skip(self.hired) {
             if index % share.of == share.worker {
-                let user = VirtualUser::new(self.worker.clone(), class, index);
-                self.tasks.spawn_local(user.live());
+                let user = VirtualUser::new(self.worker.clone(), class, index, index as u64);
+                self.worker.spawn(user.live());
             }
         }
         self.hired = self.hired.max(users);
@@ -264,10 +324,6 @@ impl Crew {
         } else if assignment.load.model != Model::Closed && !drain.is_zero() {
             self.worker.timer.sleep_until(assignment.end() + GRACE).await;
         }
-    }
-
-    async fn dismiss(mut self) {
-        self.tasks.shutdown().await;
     }
 }
 
@@ -313,6 +369,40 @@ pub fn first_endpoint(steps: &[Step]) -> Option<EndpointId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::fixture;
+
+    /// What becomes of a worker that does this beside everything else.
+    fn beside(task: impl Future<Output = io::Result<()>> + 'static) -> LoadError {
+        runtime().unwrap().block_on(async {
+            let plan = Arc::new(fixture::plan(&["GET /a"]));
+            let (pool, _) = Pool::new(0, 0, 1);
+            let setup = Setup {
+                target: "http://127.0.0.1:1".parse().unwrap(),
+                share: Share { worker: 0, of: 1 },
+                assignment: Assignment { generation: 0, load: plan.load.clone(), origin: clock::now() },
+                trust: Arc::new(Trust::of(plan.clone())),
+                identifiers: 0,
+                pool,
+                plan,
+            };
+            let worker = Rc::new(Worker::new(setup, Journal::default()).unwrap());
+            // One that ends as it was told to is no reason to stop.
+            worker.spawn(async { Ok(()) });
+            worker.spawn(task);
+            worker.failed().await
+        })
+    }
+
+    #[test]
+    fn a_task_that_panics_or_fails_ends_the_worker_and_says_why() {
+        let panicked = beside(async { panic!("no place {}", 7) });
+        assert_eq!(
+            panicked.to_string(),
+            "a part of the generator failed, which is a bug in loadgate: no place 7"
+        );
+        let refused = beside(async { Err(io::Error::other("no more timers")) });
+        assert!(matches!(refused, LoadError::System(_)), "{refused:?}");
+    }
 
     #[test]
     fn users_are_seated_exactly_by_weight_and_mixed_from_the_start() {

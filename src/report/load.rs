@@ -49,8 +49,20 @@ pub fn generator(generator: &Generator) -> String {
     let lag = generator
         .schedule_lag_p99_ms
         .map_or_else(String::new, |lag| format!(", {} late at p99", number::milliseconds(lag)));
+    let woken = generator
+        .wake_lateness_p99_ms
+        .map_or_else(String::new, |late| format!(", woken {} late at p99", number::milliseconds(late)));
+    let stalled = generator.worst_second.map_or_else(String::new, |worst| {
+        format!(
+            ", standing still for {} of the time (at most {} of a second, after {})",
+            number::ratio(generator.stalled_share),
+            number::ratio(worst.stalled_share),
+            number::seconds(worst.t_s)
+        )
+    });
     format!(
-        "{} µs of CPU a request, {} of its cores busy, {} of the plan started{lag}, {} of the CPU stolen, {} MB",
+        "{} µs of CPU a request, {} of its cores busy, {} of the plan started{lag}{woken}{stalled}, {} of the CPU \
+         stolen, {} MB",
         number::significant(generator.cpu_us_per_request),
         number::ratio(generator.cpu_utilisation),
         number::ratio(generator.achieved_ratio),

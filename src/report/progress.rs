@@ -115,7 +115,7 @@ mod tests {
             length: Duration::from_secs(1),
             phase,
             users: 1_000,
-            recording_summary: WindowSummary { ok: 1_230, failed: 4, times, endpoints: Vec::new() },
+            recording_summary: WindowSummary { ok: 1_230, failed: 4, times, ..WindowSummary::default() },
         }
     }
 

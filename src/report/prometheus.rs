@@ -31,6 +31,8 @@ pub struct Metrics {
     users: u64,
     lag: Duration,
     cpu: f64,
+    wake: Duration,
+    stalled: f64,
     verdict: Option<Status>,
 }
 
@@ -60,6 +62,8 @@ impl Metrics {
             users: 0,
             lag: Duration::ZERO,
             cpu: 0.0,
+            wake: Duration::ZERO,
+            stalled: 0.0,
             verdict: None,
         }
     }
@@ -72,8 +76,12 @@ impl Metrics {
         }
     }
 
-    /// How things are in the newest window; `cpu` is the share of the generator's cores that was busy.
-    pub fn now(&mut self, recording: &Recording, cpu: f64) {
+    /// How things are in the newest window; `cpu` is the share of the generator's cores that was busy, `stalled`
+    /// the share of the window in which its workers stood still.
+    pub fn now(&mut self, recording: &Recording, cpu: f64, stalled: f64) {
+        let wake = &recording.health.wake;
+        self.wake = p99(&wake.steady).max(p99(&wake.rest));
+        self.stalled = stalled;
         self.users = recording.users;
         self.lag = p99(&recording.health.lag);
         self.cpu = cpu;
@@ -96,7 +104,7 @@ impl Metrics {
         TextEncoder::new().encode_to_string(&families).unwrap_or_default()
     }
 
-    fn families(&self) -> [MetricFamily; 8] {
+    fn families(&self) -> [MetricFamily; 10] {
         let each = |metrics: fn(&Counts, &[LabelPair]) -> Vec<Metric>| {
             let all = self.endpoints.iter();
             all.flat_map(|(name, counts)| metrics(counts, &self.labels(name))).collect::<Vec<_>>()
@@ -114,6 +122,8 @@ impl Metrics {
             family(count, DROPPED, vec![counter(dropped)]),
             family(gauges, LAG, vec![gauge(self.lag.as_secs_f64())]),
             family(gauges, CPU, vec![gauge(self.cpu)]),
+            family(gauges, WAKE, vec![gauge(self.wake.as_secs_f64())]),
+            family(gauges, STALLED, vec![gauge(self.stalled)]),
             family(gauges, VERDICT, self.verdict()),
         ]
     }
@@ -158,6 +168,14 @@ const LAG: Told = (
 );
 const CPU: Told =
     ("loadgate_generator_cpu_ratio", "Share of the generator's cores that was busy in the newest window.");
+const WAKE: Told = (
+    "loadgate_wake_lateness_seconds",
+    "How late the generator's sleepers of the newest window ran, 99th percentile.",
+);
+const STALLED: Told = (
+    "loadgate_generator_stalled_ratio",
+    "Share of the newest window in which the generator's workers stood still.",
+);
 const VERDICT: Told = ("loadgate_verdict", "1 for the status of the verdict, once there is one.");
 
 impl Counts {

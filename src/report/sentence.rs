@@ -143,6 +143,22 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             ),
             "use a larger runner, or a lower rate",
         ),
+        Finding::StoodStill { stalled_share, limit } => (
+            format!(
+                "the generator stood still for {} of the time that is judged, above {}: it sent less than planned",
+                number::ratio(stalled_share),
+                number::ratio(limit)
+            ),
+            "find out what kept it from running: a CPU limit, a paused machine, other work on its cores",
+        ),
+        Finding::LostSecond { t_s, stalled_share } => (
+            format!(
+                "the generator stood still for {} of the second after {}",
+                number::ratio(stalled_share),
+                number::seconds(t_s)
+            ),
+            "look at that second in the series before you trust the slowest requests",
+        ),
         Finding::Exhausted { count } => (
             format!("the generator ran out of file descriptors or ports {} times", number::count(count)),
             "raise `ulimit -n`, or use fewer users or connections",
@@ -217,6 +233,13 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
                 number::seconds(steady_s)
             ),
             "run longer, or take shorter windows",
+        ),
+        Because::NotStarted { count } => (
+            format!(
+                "{} found no user while the generator was late, and nobody knows whether they would have in time",
+                number::counted(count, "arrival")
+            ),
+            "run it again on a larger or quieter machine",
         ),
         Because::NeverHit => {
             ("it was never requested".to_owned(), "let the scenario reach it, or take the objective out")

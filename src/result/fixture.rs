@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::recording::{Recording, Tally};
-use crate::load::measure::run::{Health, RunData, Window, WindowSummary};
+use crate::load::measure::run::{Health, RunData, WakeLateness, Window, WindowSummary};
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
@@ -91,6 +91,13 @@ pub fn run(total: Recording) -> RunData {
             steal: 0.0,
             rss_mb: 20.4,
             exhausted: 0,
+            workers: 2,
+            wake_lateness: Some(WakeLateness {
+                p99: Duration::from_micros(110),
+                max: Duration::from_micros(400),
+            }),
+            stalled_share: 0.0,
+            worst_second: None,
         },
         total,
     }

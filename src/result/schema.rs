@@ -344,6 +344,12 @@ pub struct Point {
     /// How many of these times are timeouts, and lower bounds.
     #[serde(default, skip_serializing_if = "is_none")]
     pub timed_out: u64,
+    /// The latest that a sleeper of the generator ran; null where nobody slept.
+    #[serde(default)]
+    pub wake_lateness_max_ms: Option<f64>,
+    /// Share of its length in which the workers of the generator stood still.
+    #[serde(default)]
+    pub stalled_share: f64,
     /// The same by endpoint, of those that had something.
     pub endpoints: BTreeMap<String, EndpointPoint>,
 }
@@ -384,4 +390,25 @@ pub struct Generator {
     /// Times that file descriptors or ports ran out.
     #[serde(default)]
     pub exhausted: u64,
+    /// How late its sleepers ran in the steady phase, 99 %; null where nobody slept or it was not measured.
+    #[serde(default)]
+    pub wake_lateness_p99_ms: Option<f64>,
+    /// The latest of them.
+    #[serde(default)]
+    pub wake_lateness_max_ms: Option<f64>,
+    /// Share of the steady phase in which its workers stood still.
+    #[serde(default)]
+    pub stalled_share: f64,
+    /// The second of the steady phase in which they stood still the most; null where they never did.
+    #[serde(default)]
+    pub worst_second: Option<WorstSecond>,
+}
+
+/// A second in which the workers of the generator stood still.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WorstSecond {
+    /// Its start, since the start of the load.
+    pub t_s: f64,
+    /// The share of it.
+    pub stalled_share: f64,
 }

@@ -1,11 +1,14 @@
 //! From what was counted to the document. Pure: no clock, no files. Percentiles come from merged
 //! histograms; where nothing was counted there is a null, never a zero and never a NaN.
 
+use std::time::Duration;
+
 use crate::clock::micros;
 use crate::load::measure::censored::CensoredTimes;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
 use crate::load::measure::run::{EndpointWindow, Health, RunData, TimesSummary, Window};
+use crate::load::measure::standstill;
 use crate::load::measure::times::Times as Recorded;
 use crate::load::shutdown::Interruption;
 use crate::plan::load as planned;
@@ -15,7 +18,7 @@ use crate::plan::{EndpointKind, Plan};
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
 use super::schema::{
     Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult,
-    Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun,
+    Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun, WorstSecond,
 };
 
 /// The name of all requests together.
@@ -71,7 +74,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         metrics: plan.metrics.iter().zip(&run.total.metrics).map(custom_metric).collect(),
         tasks: tasks(plan, &run.total),
         failures: failures(plan, &run.total, &redactor),
-        series: run.windows.iter().map(|window| point(plan, window)).collect(),
+        series: run.windows.iter().map(|window| point(plan, window, run.health.workers)).collect(),
         windows: Vec::new(),
         aborted: None,
         generator: generator(&run.health),
@@ -226,6 +229,7 @@ fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCoun
         ok: steady.ok + rest.ok,
         failed: failed(&both_failed(split)),
         error_rate: ratio(broken as f64, (steady.total() + rest.total()) as f64),
+        not_started: steady.not_started + rest.not_started,
         websocket: (kind == Kind::Websocket).then(|| WebSocketCounts {
             messages_in: steady.messages_in + rest.messages_in,
             messages_out: steady.messages_out + rest.messages_out,
@@ -273,7 +277,7 @@ fn failures(plan: &Plan, recording: &Recording, redactor: &Redactor) -> Vec<Fail
     failures
 }
 
-fn point(plan: &Plan, window: &Window) -> Point {
+fn point(plan: &Plan, window: &Window, workers: usize) -> Point {
     let summary = &window.recording_summary;
     let [p50_ms, p95_ms, p99_ms] = percentiles(summary.times);
     let endpoints = plan
@@ -299,8 +303,14 @@ fn point(plan: &Plan, window: &Window) -> Point {
         p95_ms,
         p99_ms,
         timed_out: timed_out(summary.times),
+        wake_lateness_max_ms: summary.wake_lateness_max.map(milliseconds),
+        stalled_share: standstill::share_of(window, workers),
         endpoints,
     }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    micros(time) as f64 / 1e3
 }
 
 fn percentiles(times: Option<TimesSummary>) -> [Option<f64>; 3] {
@@ -315,11 +325,17 @@ fn generator(health: &Health) -> Generator {
     Generator {
         cpu_us_per_request: finite(health.cpu_us_per_request),
         cpu_utilisation: finite(health.cpu_utilisation),
-        schedule_lag_p99_ms: health.schedule_lag_p99.map(|lag| micros(lag) as f64 / 1e3),
+        schedule_lag_p99_ms: health.schedule_lag_p99.map(milliseconds),
         achieved_ratio: finite(health.achieved_ratio),
         steal: finite(health.steal),
         rss_mb: finite(health.rss_mb),
         exhausted: health.exhausted,
+        wake_lateness_p99_ms: health.wake_lateness.map(|late| milliseconds(late.p99)),
+        wake_lateness_max_ms: health.wake_lateness.map(|late| milliseconds(late.max)),
+        stalled_share: finite(health.stalled_share),
+        worst_second: health
+            .worst_second
+            .map(|worst| WorstSecond { t_s: worst.at.as_secs_f64(), stalled_share: finite(worst.share) }),
     }
 }
 

@@ -115,6 +115,20 @@ pub enum Finding {
         /// The least that is trusted.
         limit: f64,
     },
+    /// Invalid: the workers of the generator stood still for too much of the steady phase.
+    StoodStill {
+        /// The share of it.
+        stalled_share: f64,
+        /// The most that is trusted.
+        limit: f64,
+    },
+    /// A note: a second of the steady phase was mostly lost, for the generator stood still.
+    LostSecond {
+        /// Its start, since the start of the load.
+        t_s: f64,
+        /// The share of it.
+        stalled_share: f64,
+    },
     /// Invalid: the generator had no file descriptors or ports left.
     Exhausted {
         /// How often.
@@ -141,7 +155,10 @@ pub enum Finding {
 impl Finding {
     /// Whether the run is invalid because of it.
     pub fn invalidates(self) -> bool {
-        !matches!(self, Self::Unfinished { .. } | Self::Aborted { .. } | Self::NoObjective)
+        !matches!(
+            self,
+            Self::Unfinished { .. } | Self::Aborted { .. } | Self::LostSecond { .. } | Self::NoObjective
+        )
     }
 }
 
@@ -292,6 +309,12 @@ pub enum Because {
     NoSample,
     /// Invalid: this is not measured of its scope.
     NotMeasured,
+    /// Invalid: it holds only without the arrivals that the generator was too late for, and would be broken if they
+    /// had found no user in time either.
+    NotStarted {
+        /// How many there were.
+        count: u64,
+    },
     /// Invalid breach: the generator itself was late.
     GeneratorLate {
         /// How late, p99.

@@ -59,6 +59,25 @@ fn a_connection_that_was_closed_while_idle_is_opened_again_and_is_no_failure() {
 }
 
 #[test]
+fn a_poll_that_never_holds_counts_no_request_that_the_server_has_not_seen() {
+    let server = FaultServer::start(Mode::ByPath);
+    let config = format!(
+        "version: 1\nname: poll\nenvironments: {{here: {{host: 'http://{}', users: 3, run_time: 1s}}}}\n\
+         thresholds: {{error_rate: 1%}}\n\
+         scenarios: {{s: {{users: {{u: {{wait: 1ms, steps: [{{get: /fine, \
+         poll: {{until: 'response.status == 500', every: 20ms, timeout: 100ms}}}}]}}}}}}}}\n",
+        server.address
+    );
+    let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+    assert_eq!(finished.code(), 3, "{}", finished.stdout);
+    let whole = finished.result().expect("a result")["whole_run"].clone();
+    let count = |value: &Value| value.as_u64().expect("a count");
+    let (ok, timeouts) = (count(&whole["ok"]), count(&whole["failed"]["timeout"]));
+    assert_eq!(ok + timeouts, server.requests() as u64, "{whole}");
+    assert!(timeouts > 0 && ok > timeouts, "the last of several repetitions fails: {whole}");
+}
+
+#[test]
 fn a_host_that_cannot_be_reached_is_told_before_the_ramp() {
     let port =
         TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();

@@ -22,6 +22,7 @@ mod prometheus;
 mod reports;
 mod session;
 mod shutdown;
+mod standstill;
 mod stateful;
 mod suffering;
 mod target;

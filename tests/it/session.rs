@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadgate::config::file;
+use loadgate::load::measure::outcome::FailureKind;
 use loadgate::load::measure::recording::Recording;
 use loadgate::load::measure::run::Window;
-use loadgate::load::{Observer, Session, Wish, generate, tls};
+use loadgate::load::{LoadError, Observer, Session, Wish, generate, tls};
 use loadgate::plan::load::{Load, Shape};
 use loadgate::plan::{Plan, Selection};
 
+use futures_util::FutureExt;
+
+use crate::fault_server::{FaultServer, Mode};
 use crate::harness::Demo;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -18,10 +22,13 @@ const WINDOW: Duration = Duration::from_millis(400);
 
 /// A minute of `load` on `/health`.
 fn plan(demo: &Demo, load: &str) -> Arc<Plan> {
+    resolve(&demo.url, load, "{users: {u: {wait: 5ms, steps: [{get: /health}]}}}")
+}
+
+fn resolve(url: &str, load: &str, scenario: &str) -> Arc<Plan> {
     let text = format!(
-        "version: 1\nname: session\nenvironments: {{here: {{host: '{}', load: {load}}}}}\n\
-         scenarios: {{s: {{users: {{u: {{wait: 5ms, steps: [{{get: /health}}]}}}}}}}}\n",
-        demo.url
+        "version: 1\nname: session\nenvironments: {{here: {{host: '{url}', load: {load}}}}}\n\
+         scenarios: {{s: {scenario}}}\n"
     );
     let config = file::parse("test", &text, Path::new(".")).expect("YAML");
     Arc::new(
@@ -94,4 +101,116 @@ async fn an_observer_that_has_seen_enough_ends_the_load() {
     assert!(run.interrupted.is_none() && run.duration < MINUTE);
     let (sent, connects) = counts(&run.total);
     assert!(sent > 0 && connects == 4, "{sent} sent over {connects} connections");
+}
+
+/// Two classes of unequal weight and tasks; an iteration of the first keeps its user for 250 ms.
+const MIXED: &str = "{
+  users: {a: {weight: 2, tasks: {x: 3, y: 1}}, b: {weight: 1, tasks: {z: 1}}},
+  tasks: {
+    x: [{get: /health}, {wait: 250ms}],
+    y: [{get: '/health?y'}, {wait: 250ms}],
+    z: [{get: '/health?z'}, {wait: 250ms}]}}";
+
+/// What the plan's own load came to with so many workers.
+async fn whole(plan: &Arc<Plan>, url: &url::Url, workers: usize) -> Recording {
+    let mut session = Session::start(plan.clone(), url, workers).expect("workers");
+    let mut all = session.window(plan.load.shape.duration()).await.expect("a window");
+    all.merge(&session.stop(Duration::from_secs(5)).await.expect("an end"));
+    all
+}
+
+/// The iterations of every task, and how often each endpoint was dropped.
+fn dealt(recording: &Recording) -> (Vec<u64>, Vec<u64>) {
+    let dropped = FailureKind::Dropped.index();
+    let endpoints = recording.endpoints.iter();
+    (
+        recording.tasks.iter().map(|task| task.iterations).collect(),
+        endpoints.map(|split| split.steady.failed[dropped] + split.rest.failed[dropped]).collect(),
+    )
+}
+
+#[tokio::test]
+async fn a_plan_drops_the_same_arrivals_and_deals_the_same_tasks_with_any_number_of_workers() {
+    tls::install_provider();
+    let demo = Demo::start(&[]);
+    let url = demo.url.parse().expect("a URL");
+    // An arrival every 100 ms keeps a user for 250 ms: 2.5 users are busy, so 3 suffice; with 2, every third
+    // arrival finds none. Whoever is late by half of what lies between says nothing, and is asked again.
+    for (most, dropped) in [(3, 0), (2, 5)] {
+        let plan =
+            resolve(&demo.url, &format!("{{arrivals: 10/s, run_time: 1500ms, max_users: {most}}}"), MIXED);
+        let mut tries = 0;
+        let counted = loop {
+            tries += 1;
+            let runs = [1, 2, 4, 8].map(|workers| whole(&plan, &url, workers));
+            let runs = futures_util::future::join_all(runs).await;
+            let late = |run: &Recording| run.health.lag.longest() > Some(Duration::from_millis(20));
+            if tries == 10 || !runs.iter().any(late) {
+                break runs.iter().map(dealt).collect::<Vec<_>>();
+            }
+        };
+        let (tasks, drops) = &counted[0];
+        assert_eq!(drops.iter().sum::<u64>(), dropped, "{counted:?}");
+        assert_eq!(tasks.iter().sum::<u64>(), 15 - dropped, "{counted:?}");
+        assert!(tasks.iter().all(|iterations| *iterations > 0), "no class is left out: {counted:?}");
+        assert!(counted.iter().all(|other| *other == counted[0]), "{most} users: {counted:?}");
+    }
+}
+
+#[tokio::test]
+async fn users_of_any_number_of_workers_together_have_the_mix_to_within_one_deck() {
+    tls::install_provider();
+    let demo = Demo::start(&[]);
+    let url = demo.url.parse().expect("a URL");
+    let weights = [4, 2, 1];
+    let scenario = "{users: {u: {wait: 3ms, tasks: {x: 4, y: 2, z: 1}}}, tasks: {x: [{get: /health}], \
+                    y: [{get: '/health?y'}], z: [{get: '/health?z'}]}}";
+    let plan = resolve(&demo.url, "{users: 11, run_time: 300ms}", scenario);
+    for workers in [1, 2, 4, 8] {
+        let (tasks, _) = dealt(&whole(&plan, &url, workers).await);
+        let decks = tasks.iter().sum::<u64>() / 7;
+        let within = |(dealt, weight): (&u64, u64)| (decks * weight..=(decks + 1) * weight).contains(dealt);
+        assert!(decks > 0 && tasks.iter().zip(weights).all(within), "{workers} workers: {tasks:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_stops_waiting_for_a_window_loses_nothing() {
+    tls::install_provider();
+    let server = FaultServer::start(Mode::ByPath);
+    let scenario = "{users: {u: {wait: 1ms, steps: [{get: /fine}]}}}";
+    let plan = resolve(&server.url(""), "{users: 4, run_time: 60s}", scenario);
+    let mut session = Session::start(plan, &server.url("").parse().expect("a URL"), 2).expect("workers");
+    let (mut counted, _) = counts(&session.window(Duration::from_millis(100)).await.expect("a window"));
+    for _ in 0..20 {
+        // Workers are asked, and nobody waits for what they answer.
+        if let Some(window) = session.window(Duration::ZERO).now_or_never() {
+            counted += counts(&window.expect("a window")).0;
+        }
+    }
+    counted += counts(&session.stop(Duration::from_secs(5)).await.expect("an end")).0;
+    assert_eq!(counted, server.requests() as u64);
+}
+
+#[tokio::test]
+async fn a_worker_that_could_not_start_says_why() {
+    tls::install_provider();
+    let demo = Demo::start(&[]);
+    let nowhere: url::Url = "http://127.0.0.1:1".parse().expect("a URL");
+    let bad = url::Url::parse("mailto:nobody").expect("a URL");
+    let plan = plan(&demo, "{users: 4, run_time: 60s}");
+    let load = || plan.load.clone();
+    assert!(Session::start(plan.clone(), &nowhere, 2).is_ok(), "it is not the service that is asked");
+    let mut session = Session::start(plan.clone(), &bad, 2).expect("threads");
+    let error = session.window(WINDOW).await.map(drop).expect_err("no worker");
+    assert!(matches!(error, LoadError::Target(_)), "{error:?}");
+    let mut session = Session::start(plan.clone(), &bad, 2).expect("threads");
+    let error = loop {
+        // A worker hears of it, or has ended before.
+        if let Err(error) = session.set_load(load()).await {
+            break error;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(matches!(error, LoadError::Target(_)), "{error:?}");
 }

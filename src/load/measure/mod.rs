@@ -3,8 +3,10 @@
 
 pub mod censored;
 pub mod outcome;
+pub mod phases;
 pub mod recorder;
 pub mod recording;
 pub mod run;
 pub mod sample;
+pub mod standstill;
 pub mod times;

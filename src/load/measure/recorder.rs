@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::outcome::{Failure, FailureKind};
+use super::phases::Phases;
 use super::recording::{Recording, Tally};
 use super::sample::Sample;
 use crate::plan::Plan;
-use crate::plan::load::{Load, Phase, Span};
 use crate::plan::step::{EndpointId, MetricId};
 use crate::plan::user::TaskId;
 
@@ -14,27 +14,20 @@ use crate::plan::user::TaskId;
 #[derive(Debug)]
 pub struct Recorder {
     sizes: [usize; 3],
-    origin: Instant,
-    steady: Vec<Span>,
+    phases: Phases,
     recording: Recording,
 }
 
 impl Recorder {
     /// An empty recorder for a plan.
-    pub fn new(plan: &Plan, origin: Instant) -> Self {
+    pub fn new(plan: &Plan, phases: Phases) -> Self {
         let sizes = [plan.endpoints.len(), plan.metrics.len(), plan.tasks.len()];
-        Self {
-            sizes,
-            origin,
-            steady: plan.load.steady(),
-            recording: Recording::new(sizes[0], sizes[1], sizes[2]),
-        }
+        Self { sizes, phases, recording: Recording::new(sizes[0], sizes[1], sizes[2]) }
     }
 
     /// A load begins: from now on its phases count.
-    pub fn begin(&mut self, load: &Load, origin: Instant) {
-        self.steady = load.steady();
-        self.origin = origin;
+    pub fn begin(&mut self, phases: Phases) {
+        self.phases = phases;
     }
 
     /// Hands over what was counted since the last time.
@@ -63,13 +56,13 @@ impl Recorder {
 
     /// What a WebSocket endpoint counts beside its connects, at a moment.
     pub fn tally(&mut self, endpoint: EndpointId, at: Instant) -> &mut Tally {
-        let phase = self.phase(at);
+        let phase = self.phases.of(at);
         self.recording.endpoints[endpoint.0].of(phase)
     }
 
     /// Counts a custom metric.
     pub fn metric(&mut self, metric: MetricId, begun: Instant, time: Duration) {
-        let phase = self.phase(begun);
+        let phase = self.phases.of(begun);
         let tally = self.recording.metrics[metric.0].of(phase);
         tally.ok += 1;
         tally.response.record(time);
@@ -102,6 +95,14 @@ impl Recorder {
         self.recording.health.due += iterations;
     }
 
+    /// Counts an arrival that found no user and perhaps would have, had the generator not been late.
+    pub fn not_started(&mut self, endpoint: Option<EndpointId>, due: Instant) {
+        self.never_started(1);
+        if let Some(endpoint) = endpoint {
+            self.tally(endpoint, due).not_started += 1;
+        }
+    }
+
     /// Counts a request that was cut off.
     pub fn unfinished(&mut self) {
         self.recording.unfinished += 1;
@@ -117,11 +118,10 @@ impl Recorder {
         self.recording.users = self.recording.users.max(users);
     }
 
-    fn phase(&self, at: Instant) -> Phase {
-        // What was due before this load began belongs to none of its phases.
-        let Some(at) = at.checked_duration_since(self.origin) else { return Phase::Ramp };
-        let steady = self.steady.iter().any(|span| span.start <= at && at < span.end);
-        if steady { Phase::Steady } else { Phase::Ramp }
+    /// The worker stood still from one moment to another.
+    pub fn stood_still(&mut self, from: Instant, to: Instant) {
+        let stretch = self.phases.span(from, to);
+        self.recording.health.stood_still(stretch);
     }
 }
 

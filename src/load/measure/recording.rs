@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::censored::CensoredTimes;
 use super::outcome::{Failure, FailureKind};
 use super::times::Times;
-use crate::plan::load::Phase;
+use crate::plan::load::{Phase, Span};
 
 /// Counts and times of one endpoint.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct Tally {
     pub missing_messages: u64,
     /// Sockets that closed when nobody wanted them to.
     pub unexpected_closes: u64,
+    /// Arrivals that found no user where the generator was late: neither ok nor failed.
+    pub not_started: u64,
 }
 
 impl Tally {
@@ -79,6 +81,7 @@ impl Tally {
         self.messages_out += other.messages_out;
         self.missing_messages += other.missing_messages;
         self.unexpected_closes += other.unexpected_closes;
+        self.not_started += other.not_started;
     }
 }
 
@@ -131,7 +134,15 @@ pub struct HealthTally {
     pub started: u64,
     /// Times that file descriptors or ports ran out.
     pub exhausted: u64,
+    /// How late sleepers ran, from the moment they had asked for.
+    pub wake: Split<Times>,
+    /// When a worker stood still, since the start of the load; of several workers, all of it.
+    pub standstills: Vec<Span>,
 }
+
+/// The most standstills that are kept: more than all workers of a large machine can have in one window. Only
+/// windows are asked for them, never the whole run.
+const MOST_STANDSTILLS: usize = 1 << 14;
 
 /// The most sample messages kept per endpoint and kind.
 pub const SAMPLES: usize = 3;
@@ -216,5 +227,15 @@ impl HealthTally {
         self.due += other.due;
         self.started += other.started;
         self.exhausted += other.exhausted;
+        self.wake.steady.merge(&other.wake.steady);
+        self.wake.rest.merge(&other.wake.rest);
+        other.standstills.iter().for_each(|stretch| self.stood_still(*stretch));
+    }
+
+    /// A worker stood still.
+    pub fn stood_still(&mut self, stretch: Span) {
+        if self.standstills.len() < MOST_STANDSTILLS {
+            self.standstills.push(stretch);
+        }
     }
 }

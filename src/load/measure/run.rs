@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::censored::CensoredTimes;
 use super::recording::{Recording, Split, Tally};
+use super::standstill::{self, Standstill, WorstSecond};
+use super::times::Times;
 use crate::load::shutdown::Interruption;
-use crate::plan::load::Phase;
+use crate::plan::load::{Phase, Span};
 
 /// Everything known at the end of a run. Indexes are those of the plan.
 #[derive(Debug, Clone)]
@@ -46,6 +48,32 @@ pub struct Health {
     pub rss_mb: f64,
     /// Times that file descriptors or ports ran out.
     pub exhausted: u64,
+    /// How many workers there were.
+    pub workers: usize,
+    /// How late sleepers ran in the steady phase; none where nobody slept.
+    pub wake_lateness: Option<WakeLateness>,
+    /// Share of the steady phase in which the workers stood still, 0 to 1.
+    pub stalled_share: f64,
+    /// The second of the steady phase in which they stood still the most; none where they never did.
+    pub worst_second: Option<WorstSecond>,
+}
+
+/// How late the generator's sleepers ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WakeLateness {
+    /// 99 %.
+    pub p99: Duration,
+    /// The latest.
+    pub max: Duration,
+}
+
+impl WakeLateness {
+    /// Of these wake-ups; none where there are none.
+    pub fn of(times: &Times) -> Option<Self> {
+        let histogram = times.histogram()?;
+        let [p99, max] = [histogram.value_at_quantile(0.99), histogram.max()].map(Duration::from_micros);
+        Some(Self { p99, max })
+    }
 }
 
 /// A stretch of the run, a second as a rule.
@@ -74,6 +102,10 @@ pub struct WindowSummary {
     pub times: Option<TimesSummary>,
     /// The same by endpoint.
     pub endpoints: Vec<EndpointWindow>,
+    /// The latest that a sleeper of the generator ran; none where nobody slept.
+    pub wake_lateness_max: Option<Duration>,
+    /// How long the workers of the generator stood still.
+    pub standstill: Standstill,
 }
 
 /// One endpoint in one window.
@@ -121,6 +153,13 @@ impl WindowSummary {
             failed: endpoints.iter().map(|endpoint| endpoint.failed).sum(),
             times: TimesSummary::of(&all),
             endpoints,
+            wake_lateness_max: recording
+                .health
+                .wake
+                .steady
+                .longest()
+                .max(recording.health.wake.rest.longest()),
+            standstill: Standstill::default(),
         }
     }
 }
@@ -158,6 +197,8 @@ pub const FINE_WINDOWS: usize = 3_600;
 pub struct Series {
     windows: Vec<Window>,
     pending: Option<(Window, Recording)>,
+    /// The parts of standstills that lie in windows that have not been handed over yet.
+    ahead: Vec<Span>,
 }
 
 impl Series {
@@ -167,16 +208,21 @@ impl Series {
             self.flush();
         }
         let merge = self.merged();
+        let mut window = window.clone();
+        self.attribute(&mut window, recording);
         if self.pending.is_none() && merge == 1 {
-            self.windows.push(window.clone());
+            self.windows.push(window);
             return;
         }
         let (last, merged) = self.pending.get_or_insert_with(|| {
-            (Window { length: Duration::ZERO, ..window.clone() }, empty_like(recording))
+            let mut first = Window { length: Duration::ZERO, ..window.clone() };
+            first.recording_summary.standstill = Standstill::default();
+            (first, empty_like(recording))
         });
         merged.merge(recording);
         last.length += window.length;
         last.users = last.users.max(window.users);
+        last.recording_summary.standstill.merge(window.recording_summary.standstill);
         if last.length >= window.length * merge {
             self.flush();
         }
@@ -195,10 +241,43 @@ impl Series {
 
     fn flush(&mut self) {
         if let Some((mut window, recording)) = self.pending.take() {
-            window.recording_summary = WindowSummary::of(&recording);
+            let standstill = window.recording_summary.standstill;
+            window.recording_summary = WindowSummary { standstill, ..WindowSummary::of(&recording) };
             self.windows.push(window);
         }
     }
+
+    /// Counts the standstills that came with a window in all windows that they lie in.
+    fn attribute(&mut self, window: &mut Window, recording: &Recording) {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        // What was left over from earlier recordings lies in none of the windows before this one.
+        ahead.retain_mut(|stretch| keep_rest(stretch, window));
+        for stretch in &recording.health.standstills {
+            let pending = self.pending.as_mut().map(|(pending, _)| pending);
+            let past = self.windows.iter_mut().chain(pending).rev();
+            for earlier in past.take_while(|earlier| stretch.start < earlier.at + earlier.length) {
+                let (within, _) = standstill::cut(*stretch, earlier.at, earlier.length);
+                earlier.recording_summary.standstill.add(within, earlier.length);
+            }
+            let mut stretch = *stretch;
+            if keep_rest(&mut stretch, window) {
+                ahead.push(stretch);
+            }
+        }
+        self.ahead = ahead;
+    }
+}
+
+/// Counts the part of a standstill that lies in a window; whether some of it lies behind, which is what is kept.
+fn keep_rest(stretch: &mut Span, window: &mut Window) -> bool {
+    let (within, left) = standstill::cut(*stretch, window.at, window.length);
+    if !within.is_zero() {
+        window.recording_summary.standstill.add(within, window.length);
+    }
+    if let Some(left) = left {
+        *stretch = left;
+    }
+    left.is_some()
 }
 
 fn empty_like(recording: &Recording) -> Recording {

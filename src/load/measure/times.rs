@@ -62,6 +62,15 @@ impl Times {
         }
     }
 
+    /// The longest time, in microseconds as they were recorded; none where nothing was.
+    pub fn longest(&self) -> Option<Duration> {
+        let longest = match self {
+            Self::Few(times) => times.iter().max().copied().map(u64::from),
+            Self::Many(histogram) => Some(histogram.max()),
+        };
+        longest.map(Duration::from_micros)
+    }
+
     /// All times as a histogram; none where nothing was recorded.
     pub fn histogram(&self) -> Option<Cow<'_, Histogram<u64>>> {
         match self {

@@ -62,12 +62,20 @@ fn percentile(percentile: Percentile, times: Option<&Times>) -> Fact {
 
 /// How the generator fared.
 pub fn generator(generator: &Generator) -> Vec<Fact> {
-    let lag = generator.schedule_lag_p99_ms.map(number::milliseconds);
+    let milliseconds =
+        |time: Option<f64>| time.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
+    let worst = generator
+        .worst_second
+        .map(|worst| format!("{}, after {}", number::ratio(worst.stalled_share), number::seconds(worst.t_s)));
     vec![
         fact("CPU per request", format!("{} µs", number::significant(generator.cpu_us_per_request))),
         fact("cores busy", number::ratio(generator.cpu_utilisation)),
-        fact("schedule lag, p99", lag.unwrap_or_else(|| number::NOTHING.to_owned())),
+        fact("schedule lag, p99", milliseconds(generator.schedule_lag_p99_ms)),
         fact("of the plan started", number::ratio(generator.achieved_ratio)),
+        fact("wake-ups late, p99", milliseconds(generator.wake_lateness_p99_ms)),
+        fact("wake-ups late, max", milliseconds(generator.wake_lateness_max_ms)),
+        fact("of the time standing still", number::ratio(generator.stalled_share)),
+        fact("of its worst second", worst.unwrap_or_else(|| number::NOTHING.to_owned())),
         fact("CPU stolen by others", number::ratio(generator.steal)),
         fact("memory at its highest", format!("{} MB", number::significant(generator.rss_mb))),
         fact("descriptors or ports ran out", format!("{} times", number::count(generator.exhausted))),

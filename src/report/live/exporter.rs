@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::load::measure::recording::Recording;
 use crate::load::measure::run::Window;
+use crate::load::measure::standstill;
 use crate::load::{Meter, Observer, Wish};
 use crate::plan::Plan;
 use crate::report::prometheus::{CONTENT, Metrics};
@@ -66,9 +67,10 @@ impl Exporter {
 }
 
 impl Observer for Exporter {
-    fn window(&mut self, _: &Window, recording: &Recording) -> Wish {
+    fn window(&mut self, window: &Window, recording: &Recording) -> Wish {
         self.metrics.add(recording);
-        self.metrics.now(recording, self.meter.look());
+        let stalled = standstill::share_told(recording, window.length, self.meter.workers());
+        self.metrics.now(recording, self.meter.look(), stalled);
         self.publish();
         Wish::Continue
     }

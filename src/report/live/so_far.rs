@@ -101,14 +101,15 @@ impl SoFar {
 
     /// A result of what is known; judged by the objectives once something is there to judge.
     pub fn result(&self) -> RunResult {
+        let windows = self.series.clone().finish();
         let run = RunData {
             started_at: self.began,
             total: self.total.clone(),
-            windows: self.series.clone().finish(),
             steady: self.steady,
             duration: self.at,
             interrupted: None,
-            health: self.health.end(&self.total, workers(&self.plan)),
+            health: self.health.end(&self.total, &windows, workers(&self.plan)),
+            windows,
         };
         let mut result = self.watch.clone().complete(summarise(&self.plan, &run, self.context.clone()));
         let judged = self.rules.as_ref().filter(|_| !self.steady.is_zero());

@@ -230,7 +230,7 @@ fn a_small_run_is_a_small_summary() {
     |  | of the run |
     |---|---|
     | load | 100 users, 50 a second; 30 s, of which 28 s are judged; seed 42 |
-    | generator | 9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started, 0.12 ms late at p99, 0 % of the CPU stolen, 20.4 MB |
+    | generator | 9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started, 0.12 ms late at p99, woken 0.11 ms late at p99, 0 % of the CPU stolen, 20.4 MB |
     | machine | 4 CPUs, AMD EPYC 7763 64-Core Processor |
     | environment | ` demo ` |
     | target | ` http://127.0.0.1:8000 ` |

@@ -23,8 +23,8 @@ fn everything_but_the_verdict_is_there_from_the_start_and_zero() {
     let text = Metrics::of(&plan()).render();
     let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(samples.iter().all(|line| line.ends_with(" 0")), "{text}");
-    // Of 2 endpoints: 13 outcomes, 2 histograms of 26 buckets, a sum and a count; and 4 of the generator.
-    assert_eq!(samples.len(), 2 * (13 + 2 * (BUCKETS_US.len() + 3)) + 4);
+    // Of 2 endpoints: 13 outcomes, 2 histograms of 26 buckets, a sum and a count; and 6 of the generator.
+    assert_eq!(samples.len(), 2 * (13 + 2 * (BUCKETS_US.len() + 3)) + 6);
     for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = name.split(' ').next().unwrap();
         assert!(text.contains(&format!("# HELP {name} ")), "{name}");
@@ -102,13 +102,17 @@ fn the_newest_window_says_how_things_are_and_the_verdict_how_they_were() {
     let mut recording = Recording::new(2, 1, 1);
     recording.users = 7;
     recording.health.lag.record(Duration::from_millis(2));
-    metrics.now(&recording, 0.25);
+    recording.health.wake.steady.record(Duration::from_millis(4));
+    metrics.now(&recording, 0.25, 0.5);
     metrics.judged(Status::Inconclusive);
     let text = metrics.render();
     assert_eq!(value(&text, "loadgate_users"), "7");
     let lag: f64 = value(&text, "loadgate_schedule_lag_seconds").parse().unwrap();
     assert!((lag - 0.002).abs() < 1e-5);
     assert_eq!(value(&text, "loadgate_generator_cpu_ratio"), "0.25");
+    let wake: f64 = value(&text, "loadgate_wake_lateness_seconds").parse().unwrap();
+    assert!((wake - 0.004).abs() < 1e-5);
+    assert_eq!(value(&text, "loadgate_generator_stalled_ratio"), "0.5");
     for (status, name) in Status::ALL.map(|status| (status, status.name())) {
         assert_eq!(serde_json::json!(status), name);
         let shown = value(&text, &format!("loadgate_verdict{{status=\"{name}\"}}"));

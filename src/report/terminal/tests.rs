@@ -77,7 +77,7 @@ fn a_small_run_is_a_small_report() {
 
     Generator
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started,
-      0.12 ms late at p99, 0 % of the CPU stolen, 20.4 MB
+      0.12 ms late at p99, woken 0.11 ms late at p99, 0 % of the CPU stolen, 20.4 MB
 
     Objectives
               metric  of             value  limit      n
@@ -121,7 +121,7 @@ fn a_rich_run_at_100_columns() {
 
     Generator
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started, 0.12 ms late at
-      p99, 0 % of the CPU stolen, 20.4 MB
+      p99, woken 0.11 ms late at p99, 0 % of the CPU stolen, 20.4 MB
     warning: the port 9090 is taken: no live metrics
 
     Objectives
@@ -178,7 +178,7 @@ fn a_rich_run_at_80_columns() {
 
     Generator
       9.13 µs of CPU a request, 20.4 % of its cores busy, 100 % of the plan started,
-      0.12 ms late at p99, 0 % of the CPU stolen, 20.4 MB
+      0.12 ms late at p99, woken 0.11 ms late at p99, 0 % of the CPU stolen, 20.4 MB
     warning: the port 9090 is taken: no live metrics
 
     Objectives

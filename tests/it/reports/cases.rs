@@ -275,6 +275,7 @@ fn whole_run(endpoints: &[Endpoint]) -> WholeRun {
         ok: it.ok,
         failed: it.failed.clone(),
         error_rate: it.error_rate,
+        not_started: 0,
         websocket: it.websocket,
     };
     WholeRun {
@@ -331,6 +332,8 @@ fn point(second: u16, of: u16, names: &[String]) -> Point {
         p95_ms: some(60.0),
         p99_ms: some(300.0),
         timed_out: 0,
+        wake_lateness_max_ms: Some(0.4),
+        stalled_share: 0.0,
         endpoints: if gap { BTreeMap::new() } else { endpoints },
     }
 }
@@ -387,5 +390,9 @@ fn generator() -> Generator {
         steal: 0.0,
         rss_mb: 20.4,
         exhausted: 0,
+        wake_lateness_p99_ms: Some(0.11),
+        wake_lateness_max_ms: Some(0.4),
+        stalled_share: 0.0,
+        worst_second: None,
     }
 }

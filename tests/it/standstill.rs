@@ -1,0 +1,67 @@
+//! A generator that does not run sends less than planned, and says so in every load model.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Demo, Workspace, alone};
+
+/// A third of the time.
+const STOPPED: Duration = Duration::from_millis(150);
+const RUNNING: Duration = Duration::from_millis(300);
+/// Far beyond the two seconds that a run takes.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Stops a process again and again until it ends.
+fn hold_up(child: &mut Child) {
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("a process number");
+    let end = Instant::now() + DEADLINE;
+    while child.try_wait().expect("a child").is_none() {
+        if Instant::now() > end {
+            child.kill().expect("an end");
+        }
+        kill_process(pid, Signal::STOP).expect("stopped");
+        std::thread::sleep(STOPPED);
+        kill_process(pid, Signal::CONT).expect("continued");
+        std::thread::sleep(RUNNING);
+    }
+}
+
+#[test]
+fn a_generator_that_is_stopped_again_and_again_makes_the_run_invalid_in_every_load_model() {
+    let demo = Demo::start(&[]);
+    for (load, wait) in [
+        ("{users: 4, run_time: 2s}", "0s"),
+        ("{users: 4, run_time: 2s}", "{throughput: 20/s}"),
+        ("{arrivals: 40/s, run_time: 2s, max_users: 3}", "0s"),
+    ] {
+        let workspace = Workspace::with_config(&format!(
+            "version: 1\nname: stopped\nenvironments: {{here: {{host: '{}', load: {load}}}}}\n\
+             thresholds: {{error_rate: 1%}}\n\
+             scenarios: {{s: {{users: {{u: {{wait: {wait}, steps: [{{get: /health}}]}}}}}}}}\n",
+            demo.url
+        ));
+        let _alone = alone();
+        let mut command = workspace.command(&["run", "--quiet"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary starts");
+        hold_up(&mut child);
+        let status = child.wait().expect("an end");
+        let text = std::fs::read(workspace.path("reports/latest/result.json")).expect("a result");
+        let result: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let (verdict, generator) = (&result["verdict"], &result["generator"]);
+        assert_eq!(status.code(), Some(6), "{load} {wait}: {verdict}");
+        let findings = verdict["findings"].as_array().expect("findings");
+        assert!(findings.iter().any(|it| it["kind"] == "stood_still"), "{load} {wait}: {verdict}");
+        // Of every 450 ms 150 are missing, of which up to 20 ms are not seen. More is another's doing.
+        assert!(generator["stalled_share"].as_f64() > Some(0.15), "{load} {wait}: {generator}");
+        assert!(generator["wake_lateness_max_ms"].as_f64() > Some(100.0), "{load} {wait}: {generator}");
+        assert!(
+            generator["worst_second"]["stalled_share"].as_f64() > Some(0.15),
+            "{load} {wait}: {generator}"
+        );
+        // No failure of the service is made of it.
+        assert_eq!(result["whole_run"]["failed"], serde_json::json!({}), "{load} {wait}");
+    }
+}

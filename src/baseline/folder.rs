@@ -1,6 +1,7 @@
 //! The folder of one baseline: one small file a run, one a deliberate change. Files are added and removed,
 //! never changed, so that branches merge. Decides nothing about numbers.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,10 @@ use super::defect::{Defect, FolderError, MOST_FILES};
 use super::document::{self, EXTENSION};
 use super::epoch::Epoch;
 use super::file::{self, LARGEST};
+use super::key::{Key, Owner};
 use super::prune;
 use super::run::Run;
-use crate::result::file::{safe_name, write_atomic};
+use crate::result::file::write_atomic;
 
 /// The most that is told about one folder.
 const MOST_DEFECTS: usize = 50;
@@ -29,6 +31,21 @@ pub fn load(dir: &Path, scenario: &str, environment: &str) -> Result<Baseline, F
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Folder {
     path: PathBuf,
+    /// What it is the baseline of; none where that is not asked.
+    key: Option<Key>,
+    /// Where an earlier version kept it, if that is another place.
+    earlier: Option<PathBuf>,
+}
+
+/// What moved on from the folder that an earlier version named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// That folder.
+    pub from: PathBuf,
+    /// How many files are in the new one now.
+    pub files: usize,
+    /// Whether the old one is still there: it may be that of another baseline.
+    pub shared: bool,
 }
 
 /// What became of a run that was to be remembered.
@@ -52,14 +69,25 @@ pub enum Novelty {
 impl Folder {
     /// The folder of a scenario in an environment, whether it is there or not.
     pub fn of(dir: &Path, scenario: &str, environment: &str) -> Self {
-        Self { path: plain(dir).join(format!("{}.{}", safe_name(scenario), safe_name(environment))) }
+        let (dir, key) = (plain(dir), Key::new(scenario, environment));
+        let earlier = key.earlier_folder().map(|name| dir.join(name));
+        Self { path: dir.join(key.folder()), key: Some(key), earlier }
     }
 
     /// The folders below `dir`, sorted; none where it is not there.
     pub fn all(dir: &Path) -> Result<Vec<Self>, FolderError> {
         let mut paths = entries(dir)?;
         paths.retain(|path| path.is_dir() && !hidden(path));
-        Ok(paths.into_iter().map(|path| Self { path: plain(&path).to_owned() }).collect())
+        Ok(paths.into_iter().map(Self::at).collect())
+    }
+
+    fn at(path: PathBuf) -> Self {
+        Self { path: plain(&path).to_owned(), key: None, earlier: None }
+    }
+
+    /// What it is the baseline of; none where that was not asked.
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     /// Where it is.
@@ -72,8 +100,29 @@ impl Folder {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Reads all of it; everything broken is told at once.
+    /// Reads all of it; everything broken is told at once. What an earlier version kept elsewhere is read there.
     pub fn load(&self) -> Result<Baseline, FolderError> {
+        let mut baseline = self.read()?;
+        if let Some(earlier) = &self.earlier {
+            let found = Self::at(earlier.clone()).read()?;
+            let here = baseline.names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+            for (name, run) in found.runs.into_iter().filter(|(name, _)| !here.contains(name)) {
+                baseline.earlier.insert(name.clone());
+                baseline.runs.insert(name, run);
+            }
+            for (name, epoch) in found.epochs.into_iter().filter(|(name, _)| !here.contains(name)) {
+                baseline.earlier.insert(name.clone());
+                baseline.epochs.insert(name, epoch);
+            }
+            baseline.unknown.extend(found.unknown.into_iter().filter(|name| !here.contains(name)));
+        }
+        if let Some(key) = &self.key {
+            baseline.keep_only(key);
+        }
+        Ok(baseline)
+    }
+
+    fn read(&self) -> Result<Baseline, FolderError> {
         let mut baseline = Baseline::default();
         let mut defects: Vec<Defect> = Vec::new();
         for path in entries(&self.path)? {
@@ -88,10 +137,45 @@ impl Folder {
         if defects.is_empty() { Ok(baseline) } else { Err(FolderError::Broken(defects)) }
     }
 
+    /// Brings what is of this baseline on from where an earlier version kept it; none where nothing was. Runs that
+    /// do not say whose they are belong here if they are of this plan. Files are added and removed, never changed.
+    pub fn move_on(&self, baseline: &mut Baseline, plan_digest: &str) -> Result<Option<Moved>, FolderError> {
+        let (Some(earlier), Some(key)) = (&self.earlier, &self.key) else { return Ok(None) };
+        let there = Self::at(earlier.clone());
+        let found = there.read()?;
+        let is_ours = |run: &Run| match key.owner(run) {
+            Owner::This => true,
+            Owner::Unsaid => run.plan_digest == plan_digest,
+            Owner::Other => false,
+        };
+        let ours: Vec<&String> =
+            found.runs.iter().filter(|(_, run)| is_ours(run)).map(|(name, _)| name).collect();
+        if ours.is_empty() {
+            return Ok(None);
+        }
+        let shared = ours.len() < found.runs.len() || !found.unknown.is_empty();
+        let names: Vec<&String> = ours.into_iter().chain(found.epochs.keys()).collect();
+        for name in &names {
+            let from = there.file(name);
+            let failed = |source| FolderError::Io { doing: "read", path: from.clone(), source };
+            let text = fs::read_to_string(&from).map_err(failed)?;
+            self.write(&self.file(name), &text)?;
+            baseline.earlier.remove(*name);
+        }
+        if !shared {
+            for name in &names {
+                remove(&there.file(name))?;
+            }
+            // Something of somebody else may be in it.
+            let _ = fs::remove_dir(earlier);
+        }
+        Ok(Some(Moved { from: earlier.clone(), files: names.len(), shared }))
+    }
+
     /// The file of the newest of these runs that is one of `alike`, and its text; none where there is none.
     pub fn newest(&self, baseline: &Baseline, alike: impl Fn(&Run) -> bool) -> Option<(PathBuf, String)> {
         let (name, _) = baseline.runs.iter().rfind(|(_, run)| alike(run))?;
-        let path = self.file(name);
+        let path = self.place(baseline, name);
         let text = fs::read_to_string(&path).ok()?;
         Some((path, text))
     }
@@ -119,17 +203,19 @@ impl Folder {
 
     /// Removes what is too many of these runs, which were read from here; returns the names.
     pub fn prune(&self, baseline: &Baseline, keep_runs: usize) -> Result<Vec<String>, FolderError> {
-        let names = prune::surplus(&baseline.runs, keep_runs);
-        for name in &names {
-            let path = self.file(name);
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(FolderError::Io { doing: "remove", path, source });
-                }
-                _ => {}
-            }
-        }
+        let mut names = prune::surplus(&baseline.runs, keep_runs);
+        // What lies where another baseline may have its runs too is not ours to remove.
+        names.retain(|name| !baseline.earlier.contains(name));
+        names.iter().try_for_each(|name| remove(&self.file(name)))?;
         Ok(names)
+    }
+
+    /// Where a run of this baseline lies.
+    fn place(&self, baseline: &Baseline, name: &str) -> PathBuf {
+        match &self.earlier {
+            Some(earlier) if baseline.earlier.contains(name) => Self::at(earlier.clone()).file(name),
+            _ => self.file(name),
+        }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -146,6 +232,16 @@ impl Folder {
         let failed = |source| FolderError::Io { doing: "create", path: self.path.clone(), source };
         fs::create_dir_all(&self.path).map_err(failed)?;
         Ok(write_atomic(path, text.as_bytes())?)
+    }
+}
+
+/// Removes a file that may have gone already.
+fn remove(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(FolderError::Io { doing: "remove", path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod document;
 pub mod epoch;
 pub mod file;
 pub mod folder;
+pub mod key;
 pub mod place;
 pub mod prune;
 pub mod run;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use epoch::Epoch;
 use file::Document;
+use key::{Key, Owner};
 use run::Run;
 
 /// Everything remembered of one scenario in one environment. Keys are the names of the files without
@@ -27,6 +29,10 @@ pub struct Baseline {
     pub epochs: BTreeMap<String, Epoch>,
     /// Files that a later version wrote: kept, never used.
     pub unknown: Vec<String>,
+    /// Runs of another baseline that lie in the same folder: kept, never used.
+    pub foreign: BTreeMap<String, Key>,
+    /// What lies in the folder that an earlier version named: used, and pruned only once it has moved on.
+    pub earlier: BTreeSet<String>,
 }
 
 impl Baseline {
@@ -45,12 +51,25 @@ impl Baseline {
         self.runs.remove(name);
         self.epochs.remove(name);
         self.unknown.retain(|known| known != name);
+        self.foreign.remove(name);
+        self.earlier.remove(name);
+    }
+
+    /// Sets aside the runs of every other baseline.
+    pub fn keep_only(&mut self, key: &Key) {
+        self.runs.retain(|name, run| match (key.owner(run), &run.scenario, &run.environment) {
+            (Owner::Other, Some(scenario), Some(environment)) => {
+                self.foreign.insert(name.clone(), Key::new(scenario, environment));
+                false
+            }
+            _ => true,
+        });
     }
 
     /// The names of all files.
     pub fn names(&self) -> BTreeSet<&str> {
         let documents = self.runs.keys().chain(self.epochs.keys());
-        documents.chain(&self.unknown).map(String::as_str).collect()
+        documents.chain(&self.unknown).chain(self.foreign.keys()).map(String::as_str).collect()
     }
 
     /// The name of the newest epoch; none before the first deliberate change.

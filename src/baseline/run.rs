@@ -7,8 +7,9 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, Percentile};
-use crate::result::endpoint::{ended, failures};
+use crate::result::endpoint::{Endpoint, Times, ended, failures};
 use crate::result::schema::{RunResult, Runner, Tool};
+use crate::stats::histogram::rank;
 
 /// The version of the documents of a baseline that this program writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -24,6 +25,12 @@ pub struct Run {
     pub schema: u32,
     /// What measured it.
     pub tool: Tool,
+    /// The scenario; files of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// The environment; files of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// SHA-256 of what shapes the numbers: only equal ones are compared.
     pub plan_digest: String,
     /// The commit; null where unknown.
@@ -38,6 +45,9 @@ pub struct Run {
     pub env: Env,
     /// Each endpoint in the steady phase.
     pub metrics: BTreeMap<String, Numbers>,
+    /// Each custom metric in the steady phase; files of earlier versions have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom_metrics: BTreeMap<String, Numbers>,
     /// Counts of the whole run.
     pub whole_run: Counts,
     /// Successes per second of all endpoints, in the steady phase.
@@ -63,7 +73,12 @@ pub struct Env {
     pub image: Option<String>,
 }
 
-/// The numbers of one endpoint.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// The numbers of one endpoint or custom metric. Those that are optional are not in files of earlier versions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Numbers {
@@ -73,12 +88,49 @@ pub struct Numbers {
     pub p95_ms: f64,
     /// 99 %.
     pub p99_ms: f64,
+    /// 75 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p75_ms: Option<f64>,
+    /// 90 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p90_ms: Option<f64>,
+    /// 99.9 %, where there were enough for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p999_ms: Option<f64>,
+    /// The mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_ms: Option<f64>,
+    /// The longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<f64>,
     /// Successes per second.
     pub requests_per_second: f64,
-    /// Failed ÷ (ok + failed).
-    pub error_rate: f64,
-    /// How many response times: successes and timeouts.
+    /// Failed ÷ (ok + failed) in the steady phase; a custom metric has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<f64>,
+    /// How many times: of an endpoint, those of successes and timeouts.
     pub n: u64,
+    /// How many of them are timeouts, whose true time is at least what they were waited for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub timed_out: u64,
+    /// What its requests came to in the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_run: Option<Counts>,
+    /// What went wrong on its sockets in the whole run; only a WebSocket endpoint has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<Sockets>,
+}
+
+/// Counts of open sockets over a whole run. How many sockets were opened, the endpoint's counts say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sockets {
+    /// Messages read.
+    pub messages_in: u64,
+    /// Messages that were waited for in vain.
+    pub missing_messages: u64,
+    /// Sockets that closed when nobody wanted them to.
+    pub unexpected_closes: u64,
 }
 
 /// Counts of a whole run.
@@ -99,61 +151,117 @@ impl Counts {
 }
 
 impl Numbers {
-    /// The percentile, in milliseconds; none for one that is not remembered.
-    pub fn percentile_ms(&self, percentile: Percentile) -> Option<f64> {
-        match percentile {
-            Percentile::P50 => Some(self.p50_ms),
-            Percentile::P95 => Some(self.p95_ms),
-            Percentile::P99 => Some(self.p99_ms),
-            Percentile::P75 | Percentile::P90 | Percentile::P999 => None,
+    /// What is remembered of a distribution that was recorded so often a second.
+    fn of(times: &Times, requests_per_second: f64) -> Self {
+        Self {
+            p50_ms: rounded(times.p50_ms),
+            p95_ms: rounded(times.p95_ms),
+            p99_ms: rounded(times.p99_ms),
+            p75_ms: Some(rounded(times.p75_ms)),
+            p90_ms: Some(rounded(times.p90_ms)),
+            p999_ms: (times.n >= Percentile::P999.enough()).then(|| rounded(times.p999_ms)),
+            mean_ms: Some(rounded(times.mean_ms)),
+            max_ms: Some(rounded(times.max_ms)),
+            requests_per_second: rounded(requests_per_second),
+            error_rate: None,
+            n: times.n,
+            timed_out: times.timed_out,
+            whole_run: None,
+            sockets: None,
         }
     }
-}
 
-/// The percentiles that are remembered.
-pub const PERCENTILES: [Percentile; 3] = [Percentile::P50, Percentile::P95, Percentile::P99];
+    fn of_endpoint(endpoint: &Endpoint, result: &RunResult) -> Option<Self> {
+        let times = endpoint.response_time.as_ref()?;
+        let counts = result.whole_run.endpoints.iter().find(|counts| counts.name == endpoint.name);
+        let sockets = counts.and_then(|counts| counts.websocket).map(|sockets| Sockets {
+            messages_in: sockets.messages_in,
+            missing_messages: sockets.missing_messages,
+            unexpected_closes: sockets.unexpected_closes,
+        });
+        Some(Self {
+            error_rate: Some(rounded(endpoint.error_rate.unwrap_or(0.0))),
+            whole_run: counts.map(|counts| Counts { ok: counts.ok, failed: failures(&counts.failed) }),
+            sockets,
+            ..Self::of(times, endpoint.requests_per_second)
+        })
+    }
 
-/// Whether runs are compared by this metric: those percentiles, the error rate and the throughput.
-pub fn is_remembered(metric: Metric) -> bool {
-    Metric::REMEMBERED.contains(&metric)
+    /// Whether a time is known, and not only a lower bound: whether its rank is among those that did not time out.
+    pub fn is_exact(&self, metric: Metric) -> bool {
+        let exact = self.n.saturating_sub(self.timed_out);
+        match metric {
+            Metric::Response(percentile) | Metric::Connect(percentile) => {
+                rank(percentile.quantile(), self.n) <= exact
+            }
+            Metric::Mean | Metric::Max => self.timed_out == 0,
+            _ => true,
+        }
+    }
+
+    /// A time, in milliseconds; none for what is no time, or is not remembered.
+    pub fn time_ms(&self, metric: Metric) -> Option<f64> {
+        use Percentile::{P50, P75, P90, P95, P99, P999};
+        match metric {
+            Metric::Response(percentile) | Metric::Connect(percentile) => match percentile {
+                P50 => Some(self.p50_ms),
+                P75 => self.p75_ms,
+                P90 => self.p90_ms,
+                P95 => Some(self.p95_ms),
+                P99 => Some(self.p99_ms),
+                P999 => self.p999_ms,
+            },
+            Metric::Mean => self.mean_ms,
+            Metric::Max => self.max_ms,
+            Metric::ErrorRate | Metric::Throughput | Metric::MissingMessages | Metric::UnexpectedCloses => {
+                None
+            }
+        }
+    }
 }
 
 impl Run {
     /// What is remembered of a result, in the epoch that is the newest now.
     pub fn of(result: &RunResult, epoch: Option<&str>) -> Self {
         let Runner { cpu_model, cpus, arch, os, image, cpu_class } = result.runner.clone();
-        let metrics = result.endpoints.iter().filter_map(|endpoint| {
-            let times = endpoint.response_time.as_ref()?;
-            let numbers = Numbers {
-                p50_ms: rounded(times.p50_ms),
-                p95_ms: rounded(times.p95_ms),
-                p99_ms: rounded(times.p99_ms),
-                requests_per_second: rounded(endpoint.requests_per_second),
-                error_rate: rounded(endpoint.error_rate.unwrap_or(0.0)),
-                n: times.n,
-            };
-            Some((endpoint.name.clone(), numbers))
+        let endpoints = result
+            .endpoints
+            .iter()
+            .filter_map(|endpoint| Some((endpoint.name.clone(), Numbers::of_endpoint(endpoint, result)?)));
+        let custom = result.metrics.iter().filter_map(|metric| {
+            let rate = if result.steady_s > 0.0 { metric.ok as f64 / result.steady_s } else { 0.0 };
+            Some((metric.name.clone(), Numbers::of(metric.response_time.as_ref()?, rate)))
         });
         let whole = &result.whole_run;
         Self {
             schema: SCHEMA,
             tool: result.tool.clone(),
+            scenario: Some(result.scenario.clone()),
+            environment: Some(result.environment.clone()),
             plan_digest: result.plan_digest.clone(),
             sha: result.git.sha.clone(),
             time: result.started_at.clone(),
             epoch: epoch.map(str::to_owned),
             cpu_class,
             env: Env { cpu_model, cpus, arch, os, image },
-            metrics: metrics.collect(),
+            metrics: endpoints.collect(),
+            custom_metrics: custom.collect(),
             whole_run: Counts { ok: whole.ok, failed: failures(&whole.failed) },
             requests_per_second: rounded(result.totals.requests_per_second),
             unique: IgnoredAny,
         }
     }
 
-    /// Whether it is the memory of this result, in whatever epoch.
+    /// Whether it is the memory of this result, in whatever epoch and by whatever version: a run is known by
+    /// when it began, what it ran where, and what it came to. What else is remembered grows with versions.
     pub fn is_of(&self, result: &RunResult) -> bool {
-        *self == Self { epoch: self.epoch.clone(), tool: self.tool.clone(), ..Self::of(result, None) }
+        let other = Self::of(result, None);
+        let known_by = |run: &Self| {
+            let endpoints: Vec<_> =
+                run.metrics.iter().map(|(name, numbers)| (name.clone(), numbers.n)).collect();
+            (run.time.clone(), run.plan_digest.clone(), run.sha.clone(), run.whole_run, endpoints)
+        };
+        known_by(self) == known_by(&other) && self.env == other.env
     }
 }
 

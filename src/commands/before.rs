@@ -5,14 +5,15 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use crate::baseline::{Baseline, folder};
+use crate::baseline::Baseline;
+use crate::baseline::folder::{self, Folder};
 use crate::cli::variables;
 use crate::error::Error;
 use crate::gate::regression::outlook;
 use crate::gate::regression::past::Past;
 use crate::plan::Plan;
-use crate::plan::rules::Rules;
-use crate::report::{comparison, write};
+use crate::plan::rules::{Policy, Rules};
+use crate::report::{comparison, number, write};
 use crate::result::file;
 use crate::result::schema::{Confirms, RunResult};
 use crate::runner::Fingerprint;
@@ -72,6 +73,10 @@ impl Before {
             let class = Fingerprint::read(&variables::image()).cpu_class;
             let outlook = outlook(rules, baseline, &Past::of(baseline, &plan.digest, &class));
             write::note(&write::plain(&format!("baseline: {}", comparison::outlook(&outlook))));
+            foreign(&Folder::of(&rules.dir, &plan.scenario, &plan.environment), baseline);
+            if outlook.checks == 0 && rules.on_missing == Policy::Fail {
+                write::note("baseline: `on_missing: fail`: a run of which nothing is compared exits with 5");
+            }
         }
         Ok(Self { baseline, confirms })
     }
@@ -104,4 +109,16 @@ fn confirms(plan: &Plan, first: &RunResult) -> Result<Confirms, ConfirmError> {
 pub fn remembered(rules: &Rules, scenario: &str, environment: &str) -> Result<Option<Baseline>, Error> {
     let rules = rules.baseline.as_ref();
     Ok(rules.map(|rules| folder::load(&rules.dir, scenario, environment)).transpose()?)
+}
+
+/// Says so where a folder holds runs of another baseline.
+pub fn foreign(folder: &Folder, baseline: &Baseline) {
+    let Some(key) = baseline.foreign.values().next() else { return };
+    write::note(&write::plain(&format!(
+        "note: `{}` holds {} of `{}` on `{}`, which are neither compared nor pruned here",
+        folder.path().display(),
+        number::counted(baseline.foreign.len() as u64, "run"),
+        key.scenario,
+        key.environment
+    )));
 }

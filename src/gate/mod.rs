@@ -57,6 +57,9 @@ fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
     let compared = |holds: fn(&Delta) -> bool| deltas.iter().any(|delta| delta.gated && holds(delta));
     let unconfirmed = |delta: &Delta| delta.because == Some(Because::Unconfirmed);
     let state = verdict.comparison.as_ref().map(|comparison| comparison.state);
+    // Of a partial run that its end does not speak against, such as half of a file, nothing is known to be as it was.
+    let unexplained = result.salvaged.is_some() && state == Some(ComparisonState::Partial);
+    let nothing_compared = state == Some(ComparisonState::NothingCompared) || unexplained;
     [
         (Reason::Interrupted, result.interrupted),
         (Reason::InvalidRun, findings.iter().any(|finding| finding.invalidates())),
@@ -76,7 +79,7 @@ fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
             }),
         ),
         (Reason::BuildingBaseline, state == Some(ComparisonState::Building)),
-        (Reason::NothingCompared, state == Some(ComparisonState::NothingCompared)),
+        (Reason::NothingCompared, nothing_compared),
         (Reason::NoBaseline, matches!(state, Some(ComparisonState::Missing | ComparisonState::OtherPlan))),
     ]
     .into_iter()
@@ -103,7 +106,7 @@ fn status_of(reasons: &[Reason]) -> Status {
 
 fn exit_status(rules: &Rules, result: &RunResult, verdict: &Verdict) -> u8 {
     match verdict.status {
-        Status::Inconclusive if tolerated(rules, &verdict.reasons) => 0,
+        Status::Inconclusive if tolerated(rules, verdict) => 0,
         _ => untolerated(result, verdict),
     }
 }
@@ -123,14 +126,18 @@ fn untolerated(result: &RunResult, verdict: &Verdict) -> u8 {
     }
 }
 
-/// Whether the policies let an inconclusive run pass.
-fn tolerated(rules: &Rules, reasons: &[Reason]) -> bool {
+/// Whether the policies let an inconclusive run pass. A baseline that is not there is the matter of `on_missing`
+/// alone: else nobody could begin with one. That nothing was compared is a matter of it too, whatever the reason:
+/// whoever wants no gate that is silently off says so with that key.
+fn tolerated(rules: &Rules, verdict: &Verdict) -> bool {
     let Some(baseline) = &rules.baseline else { return true };
+    let compared = verdict.comparison.as_ref().is_some_and(|comparison| comparison.checks > 0);
+    let strict = !compared && baseline.on_missing == Policy::Fail;
     let policy = |reason: &Reason| match reason {
         Reason::NoBaseline => baseline.on_missing,
         _ => baseline.on_inconclusive,
     };
-    reasons.iter().all(|reason| policy(reason) == Policy::Pass)
+    !strict && verdict.reasons.iter().all(|reason| policy(reason) == Policy::Pass)
 }
 
 #[cfg(test)]

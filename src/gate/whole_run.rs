@@ -132,13 +132,7 @@ fn failed(objective: &Objective, result: &RunResult) -> u64 {
 
 /// A number of times, with so many requests beside them that failed without a time.
 fn time(times: &Times, metric: Metric, failed: u64) -> Number {
-    let reading = |failed: u64| match metric {
-        Metric::Response(percentile) | Metric::Connect(percentile) => {
-            times.percentile_among(percentile, failed)
-        }
-        Metric::Mean => times.mean_among(failed),
-        _ => times.max_among(failed),
-    };
+    let reading = |failed: u64| times.reading(metric, failed);
     let at_most = |failed| reading(failed).at_most_ms;
     Number {
         value: reading(0).value_ms,

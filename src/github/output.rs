@@ -43,7 +43,9 @@ impl Outputs {
         let violations = checks
             .filter(|check| check.status == CheckStatus::Fail && check.severity == CheckSeverity::Fail)
             .count();
-        let confirm = verdict.and_then(|it| it.comparison.as_ref()).is_some_and(|it| it.confirm);
+        let comparison = verdict.and_then(|it| it.comparison.as_ref());
+        let confirm = comparison.is_some_and(|it| it.confirm);
+        let compared = comparison.map_or(0, |it| it.checks);
         Self(vec![
             ("verdict", verdict.map_or("error", |verdict| verdict.status.name()).to_owned()),
             ("exit-status", verdict.map_or(0, |verdict| verdict.exit_status).to_string()),
@@ -52,6 +54,7 @@ impl Outputs {
                 deltas().filter(|delta| delta.status == DeltaStatus::Regression).count().to_string(),
             ),
             ("sla-violations", violations.to_string()),
+            ("compared", compared.to_string()),
             ("confirm", confirm.to_string()),
             ("result", paths.result.clone()),
             ("report", paths.report.clone()),
@@ -70,6 +73,7 @@ impl Outputs {
             ("exit-status", exit_status.to_string()),
             ("regressions", "0".to_owned()),
             ("sla-violations", "0".to_owned()),
+            ("compared", "0".to_owned()),
             ("confirm", "false".to_owned()),
             ("result", String::new()),
             ("report", String::new()),

@@ -9,7 +9,7 @@ use crate::units::Ratio;
 
 pub use super::resolve::rules as resolve;
 
-/// The tolerated change of a time, and of the error rate in points, where nothing is said.
+/// The tolerated change of a time, and of a share in points, where nothing is said.
 const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
 
 /// The change that must not slip through, in budgets, where nothing is said.
@@ -83,7 +83,7 @@ pub struct BaselineRules {
     pub dir: PathBuf,
     /// The gated metrics.
     pub gate_on: Vec<Metric>,
-    /// Tolerated change, per gated metric; for the error rate in points.
+    /// Tolerated change, per metric; of shares such as the error rate in points.
     pub budget: Vec<(Metric, Ratio)>,
     /// The change that must not slip through; where nothing is said, three budgets.
     pub catch: Option<Ratio>,
@@ -120,10 +120,10 @@ impl Default for BaselineRules {
 }
 
 impl BaselineRules {
-    /// The tolerated change of a metric, gated or only shown; of the error rate in points.
+    /// The tolerated change of a metric, gated or only shown; of a share in points.
     pub fn budget_of(&self, metric: Metric) -> Ratio {
         let said = self.budget.iter().find(|(of, _)| *of == metric);
-        let default = if metric == Metric::ErrorRate { BUDGET.1 } else { BUDGET.0 };
+        let default = if metric.is_share() { BUDGET.1 } else { BUDGET.0 };
         said.map_or(default, |(_, budget)| *budget)
     }
 

@@ -9,7 +9,6 @@ use crate::baseline::run::Run;
 use crate::gate::regression::panel::LEAST_SIGMA;
 use crate::gate::regression::past::{Past, Standing};
 use crate::gate::regression::survey::{Known, survey};
-use crate::metric::Metric;
 use crate::plan::rules::BaselineRules;
 
 use super::markdown;
@@ -56,7 +55,7 @@ impl<'a> Description<'a> {
         }
         let class = |(name, runs): (&'a str, Vec<&'a Run>)| Class {
             name,
-            standing: Past::of(baseline, digest, name).standing(Metric::ErrorRate, None),
+            standing: Past::of(baseline, digest, name).standing_of_plan(),
             runs,
             known: survey(rules, baseline, (digest, name)),
         };

@@ -12,6 +12,8 @@ use super::{number, text};
 
 pub use advice::{acceptance, aside, decides, flags, headline};
 
+/// The most numbers that one note names.
+const MOST_NAMED: usize = 12;
 /// A centre that has moved so far since the epoch began is told.
 const TOLD_DRIFT: f64 = 0.1;
 
@@ -139,9 +141,10 @@ pub fn state(comparison: &Comparison) -> String {
     let class = &comparison.cpu_class;
     match comparison.state {
         ComparisonState::Compared => format!(
-            "{} numbers beside {}; false alarms: at most {} of runs",
+            "{} numbers beside {}{}; false alarms: at most {} of runs",
             comparison.checks,
             past(comparison),
+            left_out(comparison).map_or_else(String::new, |said| format!(", {said}")),
             number::ratio(1.0 - comparison.confidence),
         ),
         ComparisonState::Building if comparison.checks > 0 => format!(
@@ -149,8 +152,14 @@ pub fn state(comparison: &Comparison) -> String {
             comparison.checks
         ),
         ComparisonState::NothingCompared => {
-            "no gated number could be compared: too few requests, or a load that sets the pace".to_owned()
+            "no gated number could be compared: too few requests, nothing remembered of them, or a load that sets \
+             the pace"
+                .to_owned()
         }
+        ComparisonState::Building if *runs == 0 && *runs_in_all > 0 => format!(
+            "none of the {runs_in_all} runs of the baseline is of this kind of machine ({class}), and {needed} are \
+             needed"
+        ),
         ComparisonState::Building if runs_in_all == runs => {
             format!("the baseline has {runs} of {needed} runs on this CPU ({class})")
         }
@@ -158,7 +167,8 @@ pub fn state(comparison: &Comparison) -> String {
             format!("the baseline has {runs} of {needed} runs on this CPU ({class}), {runs_in_all} in all")
         }
         ComparisonState::OtherPlan => {
-            format!("all {other_plans} runs of the baseline are of another plan, and not comparable")
+            let runs = number::counted(*other_plans, "run");
+            format!("the plan has changed since the {runs} of the baseline, so that no number is comparable")
         }
         ComparisonState::Missing if comparison.unknown > 0 => {
             format!("all files of the baseline ({}) are of a later version of loadgate", comparison.unknown)
@@ -168,11 +178,25 @@ pub fn state(comparison: &Comparison) -> String {
     }
 }
 
+/// How many numbers were to be compared and were not; none where all were.
+pub fn left_out(comparison: &Comparison) -> Option<String> {
+    match comparison.not_compared {
+        0 => None,
+        1 => Some("1 more was not compared".to_owned()),
+        n => Some(format!("{} more were not compared", number::count(n))),
+    }
+}
+
 /// The same before there is a run.
 pub fn outlook(comparison: &Comparison) -> String {
     match comparison.state {
         ComparisonState::Compared => format!("this run is compared with {}", past(comparison)),
         ComparisonState::Building if comparison.checks > 0 => state(comparison),
+        ComparisonState::OtherPlan => format!(
+            "{}: nothing will be compared, the SLA decides alone; if the change is meant, remember new runs with \
+             `loadgate baseline update --runs 5`",
+            state(comparison)
+        ),
         _ => format!("{}: nothing will be compared, the SLA decides alone", state(comparison)),
     }
 }
@@ -213,8 +237,8 @@ pub fn notes(result: &RunResult) -> Vec<String> {
     notes.extend(refuted.map(|names| format!("flagged by the first job, and not seen again here: {names}")));
     let waiting = of(&|delta| comparison.checks > 0 && standing(delta) == Standing::Building);
     notes.extend(waiting.map(|names| format!("not compared, too few runs so far: {names}")));
+    notes.extend(left_out_notes(result));
     notes.extend(shown.iter().filter_map(|delta| reason(delta)));
-    notes.extend(rare(result));
     let moved = |delta: &&&Delta| delta.drift.is_some_and(|drift| drift.abs() >= TOLD_DRIFT);
     notes.extend(shown.iter().filter(moved).map(|delta| {
         format!(
@@ -226,28 +250,76 @@ pub fn notes(result: &RunResult) -> Vec<String> {
     notes
 }
 
-/// What would be gated, and is requested too rarely to be compared.
-fn rare(result: &RunResult) -> Option<String> {
-    let all = || result.verdict.iter().flat_map(|verdict| &verdict.deltas);
-    let gated = |metric: &str| all().any(|delta| delta.gated && delta.metric == metric);
-    let rare = all().filter(|delta| {
-        !delta.gated && matches!(delta.because, Some(Because::TooFew { .. })) && gated(&delta.metric)
-    });
-    // What neither side ever requested is no news.
-    let names: Vec<_> = rare.filter(|delta| delta.head.is_some()).map(named).collect();
-    (!names.is_empty()).then(|| format!("not compared, too few requests: {}", names.join(", ")))
+/// What `gate_on` names and was not compared, by the reason why.
+fn left_out_notes(result: &RunResult) -> Vec<String> {
+    let all = || result.verdict.iter().flat_map(|verdict| &verdict.deltas).filter(|delta| delta.left_out);
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for delta in all() {
+        let why = match delta.because {
+            Some(Because::TooFew { .. }) if delta.scope == CheckScope::Metric => "too few samples",
+            Some(Because::TooFew { .. }) => "too few requests",
+            Some(Because::AboveCatch { .. }) => {
+                "too few requests to rule out a rise that must not slip through"
+            }
+            Some(Because::NotRemembered) => {
+                "the remembered runs do not say it (earlier versions of loadgate remembered less; \
+                 `loadgate baseline update` remembers all)"
+            }
+            Some(Because::NotMeasured) => "the scenario has nothing of that kind",
+            Some(Because::Paced) => "the load sets the pace, not the service",
+            _ => "it cannot be",
+        };
+        let name =
+            if delta.because == Some(Because::NotMeasured) { delta.metric.clone() } else { named(delta) };
+        match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((why, vec![name])),
+        }
+    }
+    let told = |(why, mut names): (&str, Vec<String>)| {
+        let more = names.len().saturating_sub(MOST_NAMED);
+        names.truncate(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("not compared, {why}: {}{more}", names.join(", "))
+    };
+    reasons.into_iter().map(told).collect()
+}
+
+fn sample(delta: &Delta) -> &'static str {
+    if delta.scope == CheckScope::Metric { "sample" } else { "request" }
+}
+
+fn samples(delta: &Delta) -> &'static str {
+    if delta.scope == CheckScope::Metric { "samples" } else { "requests" }
 }
 
 /// Why a number could not be compared as it should be.
 fn reason(delta: &Delta) -> Option<String> {
     let why = match delta.because? {
+        Because::NeverHit if delta.scope == CheckScope::Metric => {
+            "it was never recorded here, and is in the baseline".to_owned()
+        }
         Because::NeverHit => "it was never requested here, and is in the baseline".to_owned(),
+        Because::NoSample if delta.scope == CheckScope::Metric => {
+            "nothing of it was recorded here".to_owned()
+        }
         Because::NoSample => "no request of it succeeded here".to_owned(),
-        Because::TooFew { needed } => format!("fewer requests than {}", number::count(needed)),
+        Because::TooFew { needed } => {
+            format!("fewer {} than {}", samples(delta), number::count(needed))
+        }
         Because::Rarer { n, usual } => {
-            let (here, usual) = (number::counted(n, "request"), number::count(usual));
+            let (here, usual) = (number::counted(n, sample(delta)), number::count(usual));
             format!("{here} here, {usual} in the baseline: too few to compare")
         }
+        Because::TimedOut { timed_out, .. } => format!(
+            "{} timed out, so that it is at least {}, and what must not slip through cannot be ruled out",
+            number::counted(timed_out, sample(delta)),
+            value(delta, delta.head)
+        ),
+        Because::Failed { failed } => format!(
+            "{} failed, and had they been slow instead, it would be worse than what must not slip through",
+            number::counted(failed, sample(delta))
+        ),
         Because::NotSeenBefore => {
             "it got worse in this second job, and had not in the first: neither is proof".to_owned()
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::baseline::Baseline;
 use crate::gate::regression::survey::{Known, survey};
-use crate::gate::simulation::{Setting, Tally};
+use crate::gate::simulation::{Custom, Setting, Tally};
 use crate::plan::rules::BaselineRules;
 use crate::result::comparison::{Delta, DeltaStatus};
 use crate::result::schema::RunResult;
@@ -16,6 +16,13 @@ use super::{baseline, comparison, number, sentence};
 
 /// Wide enough for every table here.
 const WIDTH: usize = 120;
+
+fn custom(custom: Custom) -> &'static str {
+    match custom {
+        Custom::None => "",
+        Custom::Some => ", and 6 custom metrics",
+    }
+}
 
 /// The table of simulated baselines.
 pub fn simulated(rows: &[(Setting, Tally)]) -> String {
@@ -30,7 +37,7 @@ pub fn simulated(rows: &[(Setting, Tally)]) -> String {
         let share = |count: u32| number::ratio(f64::from(count) / f64::from(tally.repetitions.max(1)));
         let three = |counts: [u32; 3]| counts.map(share).join(" / ").replace(" % /", " /");
         vec![
-            format!("{}, {}", number::ratio(setting.sd), setting.runs),
+            format!("{}, {}{}", number::ratio(setting.sd), setting.runs, custom(setting.custom)),
             share(tally.false_alarms),
             share(tally.inconclusive),
             three(tally.one),

@@ -318,9 +318,10 @@ fn passed(verdict: &Verdict) -> (String, Option<Next>) {
     }
     let sentence = match &verdict.comparison {
         Some(comparison) => format!(
-            "{}, and none of {} numbers got worse than the baseline",
+            "{}, and none of {} numbers got worse than the baseline{}",
             objectives(verdict),
-            comparison.checks
+            comparison.checks,
+            comparison::left_out(comparison).map_or_else(String::new, |said| format!("; {said}"))
         ),
         None => objectives(verdict),
     };

@@ -9,18 +9,18 @@ use super::verdict::{Because, CheckScope, CheckUnit};
 pub struct Delta {
     /// What it is about.
     pub scope: CheckScope,
-    /// The endpoint; null for all requests.
+    /// The endpoint or custom metric; null for all requests.
     pub endpoint: Option<String>,
     /// The compared number.
     pub metric: String,
-    /// The unit of base and head.
+    /// The unit of base and head; of missing messages and unexpected closes, a share.
     pub unit: CheckUnit,
     /// The baseline's: the median of its runs on this class of machine; of error rates, of all their
     /// requests.
     pub base: Option<f64>,
     /// This run's.
     pub head: Option<f64>,
-    /// Head ÷ base − 1; of error rates, head − base.
+    /// Head ÷ base − 1; of error rates and other shares, head − base.
     pub change: Option<f64>,
     /// Its one-sided 90 % bound from below.
     pub low: Option<f64>,
@@ -48,6 +48,9 @@ pub struct Delta {
     pub candidate: bool,
     /// Whether a second run on another machine said the same; null where none looked.
     pub confirmed: Option<bool>,
+    /// Whether `baseline.gate_on` names it, and it could not be compared.
+    #[serde(default)]
+    pub left_out: bool,
     /// How it came out.
     pub status: DeltaStatus,
     /// Why it is neither a pass nor a regression.
@@ -69,7 +72,7 @@ pub enum DeltaStatus {
     Improved,
     /// Too noisy to say, or not confirmed yet.
     Inconclusive,
-    /// Not compared: too few requests for this number, or a load that does not let it vary.
+    /// Not compared: too few requests for this number, no memory of it, or a load that does not let it vary.
     NotComparable,
     /// Too few runs yet.
     Building,
@@ -97,6 +100,9 @@ pub struct Comparison {
     /// Gated numbers that were compared: they share the false-alarm rate. Before the run, those that have
     /// enough runs.
     pub checks: u64,
+    /// Numbers that `baseline.gate_on` names and that were not compared; each delta says why.
+    #[serde(default)]
+    pub not_compared: u64,
     /// One minus that rate.
     pub confidence: f64,
     /// Whether a second job on another machine is to decide.

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::load::measure::times::LONGEST_US;
-use crate::metric::Percentile;
+use crate::metric::{Metric, Percentile};
 use crate::stats::histogram;
 
 /// Failures by the name of their kind; kinds without any are left out.
@@ -221,6 +221,16 @@ impl Times {
             Percentile::P95 => self.p95_ms,
             Percentile::P99 => self.p99_ms,
             Percentile::P999 => self.p999_ms,
+        }
+    }
+
+    /// The time that a metric is, and what timeouts and so many other failures leave open of it. Of metrics that
+    /// are no times, it is the longest.
+    pub fn reading(&self, metric: Metric, failed: u64) -> Reading {
+        match metric {
+            Metric::Response(percentile) | Metric::Connect(percentile) => self.percentile_among(percentile, failed),
+            Metric::Mean => self.mean_among(failed),
+            _ => self.max_among(failed),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
-use crate::load::measure::recording::{Recording, Tally};
+use crate::load::measure::recording::{MetricTally, Recording, Tally};
 use crate::load::measure::run::{Health, RunData, WakeLateness, Window, WindowSummary};
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
@@ -134,6 +134,15 @@ pub fn succeed(tally: &mut Tally, n: u64, from: f64, to: f64) {
         tally.response.record(time);
         tally.service.record(time.mul_f64(0.9));
         tally.first_byte.record(time.mul_f64(0.8));
+    }
+}
+
+/// Adds `n` values of a custom metric from `from` to `to` milliseconds, evenly.
+pub fn record(tally: &mut MetricTally, n: u64, from: f64, to: f64) {
+    for index in 0..n {
+        let ms = from + (to - from) * (index as f64 + 0.5) / n as f64;
+        tally.ok += 1;
+        tally.response.record(Duration::from_secs_f64(ms / 1e3));
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::comparison::DeltaStatus;
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, is_none};
 use super::salvage::Salvaged;
-use super::verdict::Verdict;
+use super::verdict::{CheckScope, Verdict};
 use super::window::{Aborted, WindowSeries};
 use crate::metric::Metric;
 
@@ -125,7 +125,10 @@ pub struct Confirms {
 /// A number that had got worse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
-    /// Its endpoint; null for all requests.
+    /// What it is about; earlier versions knew of no custom metrics, and did not say it.
+    #[serde(default)]
+    pub scope: Option<CheckScope>,
+    /// Its endpoint or custom metric; null for all requests.
     pub endpoint: Option<String>,
     /// The number.
     pub metric: String,
@@ -137,14 +140,21 @@ impl Confirms {
         let deltas = first.verdict.iter().flat_map(|verdict| &verdict.deltas);
         let flagged: Vec<Flag> = deltas
             .filter(|delta| delta.gated && delta.candidate && delta.status != DeltaStatus::Invalid)
-            .map(|delta| Flag { endpoint: delta.endpoint.clone(), metric: delta.metric.clone() })
+            .map(|delta| Flag {
+                scope: Some(delta.scope),
+                endpoint: delta.endpoint.clone(),
+                metric: delta.metric.clone(),
+            })
             .collect();
         (!flagged.is_empty()).then(|| Self { started_at: first.started_at.clone(), flagged })
     }
 
     /// Whether a number had got worse there.
-    pub fn flagged(&self, metric: Metric, endpoint: Option<&str>) -> bool {
-        self.flagged.iter().any(|flag| flag.metric == metric.name() && flag.endpoint.as_deref() == endpoint)
+    pub fn flagged(&self, metric: Metric, scope: CheckScope, name: Option<&str>) -> bool {
+        self.flagged.iter().any(|flag| {
+            let same_scope = flag.scope.is_none_or(|flagged| flagged == scope);
+            same_scope && flag.metric == metric.name() && flag.endpoint.as_deref() == name
+        })
     }
 }
 

@@ -358,4 +358,6 @@ pub enum Because {
     },
     /// Not comparable: the load sets the pace, not the service.
     Paced,
+    /// Not comparable: no remembered run has this number, or too few of them do.
+    NotRemembered,
 }

@@ -68,23 +68,23 @@ fn a_broken_document_is_told_with_its_place() {
     1:1 is not JSON: expected value [a whole document, as loadgate wrote it]
     1:2 is JSON, but no document of a baseline [a whole document, as loadgate wrote it]
     1:4 is JSON, but no document of a baseline [a whole document, as loadgate wrote it]
-    14:17 is cut off: it ends in the middle of the document [a whole document, as loadgate wrote it]
+    15:19 is cut off: it ends in the middle of the document [a whole document, as loadgate wrote it]
     3:1 holds the marks of a merge conflict [what one side had: no two branches write the same file, so no merge has to]
-    16:1 holds the marks of a merge conflict [what one side had: no two branches write the same file, so no merge has to]
-    17:1 is not JSON: trailing characters [a whole document, as loadgate wrote it]
-    6:56 has `NaN`, which is no number [a finite number]
-    6:57 has `-Infinity`, which is no number [a finite number]
-    6:60 has `1e999`, which is no number [a finite number]
-    6:59 does not follow schema 1: invalid type: null, expected f64 [a whole document, as loadgate wrote it]
-    6:56 has -59.97 as `p50_ms` of `GET /health` [a time from 0.001 to 3600000 ms]
-    6:42 has 0 as `n` of `GET /health` [a count from 1 on]
-    6:43 does not follow schema 1: invalid value: integer `-1`, expected u64 [a whole document, as loadgate wrote it]
-    6:51 does not follow schema 1: unknown field `new`, expected one of `p50_ms`, `p95_ms`, `p99_ms`, `requests_per_second`, `error_rate`, `n` [a whole document, as loadgate wrote it]
-    12:11 has no time in `time`: `yesterday` [a time such as `2026-11-24T10:15:00Z`]
-    10:13 has no version that there is in `schema` [`"schema": 1`]
-    10:13 has no version that there is in `schema` [`"schema": 1`]
+    18:1 holds the marks of a merge conflict [what one side had: no two branches write the same file, so no merge has to]
+    19:1 is not JSON: trailing characters [a whole document, as loadgate wrote it]
+    7:86 has `NaN`, which is no number [a finite number]
+    7:87 has `-Infinity`, which is no number [a finite number]
+    7:90 has `1e999`, which is no number [a finite number]
+    7:89 does not follow schema 1: invalid type: null, expected f64 [a whole document, as loadgate wrote it]
+    7:86 has -59.97 as `p50_ms` of `GET /health` [a time from 0.001 to 3600000 ms]
+    7:72 has 0 as `n` of `GET /health` [a count from 1 on]
+    7:73 does not follow schema 1: invalid value: integer `-1`, expected u64 [a whole document, as loadgate wrote it]
+    7:81 does not follow schema 1: unknown field `new`, expected one of `p50_ms`, `p95_ms`, `p99_ms`, `p75_ms`, `p90_ms`, `p999_ms`, `mean_ms`, `max_ms`, `requests_per_second`, `error_rate`, `n`, `whole_run`, `sockets` [a whole document, as loadgate wrote it]
+    14:11 has no time in `time`: `yesterday` [a time such as `2026-11-24T10:15:00Z`]
+    12:13 has no version that there is in `schema` [`"schema": 1`]
+    12:13 has no version that there is in `schema` [`"schema": 1`]
     - has no version that there is in `schema` [`"schema": 1`]
-    15:1 does not follow schema 1: missing field `plan_digest` [a whole document, as loadgate wrote it]
+    17:1 does not follow schema 1: missing field `plan_digest` [a whole document, as loadgate wrote it]
     "#);
 }
 
@@ -103,7 +103,7 @@ fn a_file_full_of_absurd_numbers_is_told_in_a_few_lines() {
     let lines: Vec<_> = (0..40).map(|index| format!("\"GET /{index}\": {numbers}")).collect();
     let text = spoilt("\"GET /health\"", &format!("{},\n\"GET /health\"", lines.join(",\n")));
     assert_eq!(text.lines().count(), 6);
-    assert!(text.starts_with("6:29 has 2 as `error_rate` of `GET /0` [a share from 0 to 1]"), "{text}");
+    assert!(text.starts_with("7:29 has 2 as `error_rate` of `GET /0` [a share from 0 to 1]"), "{text}");
     assert!(text.ends_with("has 75 more such problems [a whole document, as loadgate wrote it]"), "{text}");
 }
 
@@ -156,7 +156,7 @@ fn a_name_that_does_not_fit_is_refused() {
     };
     insta::assert_snapshot!([refused("run-1"), refused("run-20261125T101500Z-0a1b2c3d")].join("\n"), @r"
 - has a name that loadgate does not give [a name such as run-<YYYYMMDD>T<HHMMSS>Z-<8 hexadecimal digits>.json; files of other names are left alone]
-12:11 is of `2026-11-24T10:15:00Z`, and its name says `20261125T101500Z` [the name that loadgate gave it]
+14:11 is of `2026-11-24T10:15:00Z`, and its name says `20261125T101500Z` [the name that loadgate gave it]
 ");
 }
 

@@ -6,7 +6,7 @@ use crate::baseline::Baseline;
 use crate::baseline::bound::{LONGEST_REASON, start_of};
 use crate::baseline::epoch::{self, Epoch};
 use crate::baseline::folder::Folder;
-use crate::baseline::run::SCHEMA;
+use crate::baseline::run::{Run, SCHEMA};
 use crate::cli::baseline::AcceptArgs;
 use crate::clock;
 use crate::commands::plan;
@@ -71,10 +71,13 @@ fn reason(text: &str) -> Result<String, Error> {
     }
 }
 
-/// The endpoints that a change can be about: those of the scenario, and those of remembered runs.
+/// The endpoints and custom metrics that a change can be about: those of the scenario, and of remembered runs.
 fn endpoints(plan: &Plan, baseline: &Baseline) -> BTreeSet<String> {
     let planned = plan.endpoints.iter().map(|endpoint| endpoint.name.clone());
-    planned.chain(baseline.runs.values().flat_map(|run| run.metrics.keys().cloned())).collect()
+    let planned = planned.chain(plan.metrics.iter().cloned());
+    let remembered =
+        |run: &'_ Run| run.metrics.keys().chain(run.custom_metrics.keys()).cloned().collect::<Vec<_>>();
+    planned.chain(baseline.runs.values().flat_map(remembered)).collect()
 }
 
 /// What was typed, as it is written down; each once.
@@ -103,9 +106,6 @@ fn subject(typed: &str, endpoints: &BTreeSet<String>) -> Result<String, Error> {
     };
     let metric = metric(name)?;
     match endpoint {
-        Some(_) if !matches!(metric, Metric::Response(_)) => {
-            Err(Error::OfAllRequests { typed: metric.name() })
-        }
         Some(endpoint) if !endpoints.contains(endpoint) => Err(Error::UnknownEndpoint {
             typed: start_of(endpoint),
             known: suggestion(endpoint, endpoints.iter().map(String::as_str).take(MOST_LISTED)),
@@ -115,7 +115,7 @@ fn subject(typed: &str, endpoints: &BTreeSet<String>) -> Result<String, Error> {
 }
 
 fn metric(name: &str) -> Result<Metric, Error> {
-    let known = Metric::REMEMBERED;
+    let known = Metric::ALL;
     known.into_iter().find(|metric| metric.name() == name).ok_or_else(|| Error::UnknownMetric {
         typed: start_of(name),
         known: suggestion(name, known.map(Metric::name)),
@@ -141,6 +141,7 @@ mod tests {
             (&["p95 of GET /x"][..], "p95 of GET /x"),
             (&["p95", " p95 ", "p50"], "p95, p50"),
             (&["error_rate of all requests", "throughput"], "error_rate, throughput"),
+            (&["p999", "error_rate of GET /x"], "p999, error_rate of GET /x"),
         ] {
             assert_eq!(read(typed), subjects, "{typed:?}");
         }
@@ -150,21 +151,17 @@ mod tests {
     fn what_is_not_remembered_is_refused_with_what_is() {
         let all = [
             read(&["p96"]),
-            read(&["p999"]),
             read(&["p95", ""]),
             read(&["p95 of GET /y"]),
-            read(&["error_rate of GET /x"]),
             read(&["p95\u{1b}[2J"]),
             read(&[&"p".repeat(100_000)]),
         ];
         insta::assert_snapshot!(all.join("\n"), @r"
-unknown metric `p96` [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
-unknown metric `p999` [did you mean `p99`? known: p50, p95, p99, error_rate, throughput]
-unknown metric `` [known: p50, p95, p99, error_rate, throughput]
+unknown metric `p96` [did you mean `p90`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
+unknown metric `` [known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
 unknown endpoint `GET /y` [did you mean `GET /x`? known: GET /x, POST /builds of all requests]
-`error_rate` is compared over all requests, not of an endpoint [write `--metric error_rate`]
 `--metric` holds a control character [write it on one line, in plain characters]
-unknown metric `pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp` [known: p50, p95, p99, error_rate, throughput]
+unknown metric `pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp` [known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
 ");
     }
 

@@ -45,12 +45,6 @@ pub enum Error {
         /// What would be valid.
         known: String,
     },
-    /// A number that is compared over all requests only.
-    #[error("`{typed}` is compared over all requests, not of an endpoint")]
-    OfAllRequests {
-        /// The metric.
-        typed: &'static str,
-    },
     /// No reason.
     #[error("the reason is empty")]
     NoReason,
@@ -84,7 +78,6 @@ impl Error {
             Self::UnknownMetric { known, .. }
             | Self::UnknownEndpoint { known, .. }
             | Self::UnknownName { known, .. } => known.clone(),
-            Self::OfAllRequests { typed } => format!("write `--metric {typed}`"),
             Self::NoReason | Self::LongReason(_) => {
                 "say in a sentence why it has a new normal: the next reader will ask".into()
             }

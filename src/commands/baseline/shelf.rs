@@ -3,6 +3,7 @@
 use crate::baseline::folder::{Folder, Novelty};
 use crate::baseline::run::Run;
 use crate::baseline::{Baseline, document};
+use crate::commands::before::foreign;
 use crate::error::Error as CommandError;
 use crate::plan::rules::Rules;
 use crate::report::write::{OutputError, data, note, plain};
@@ -29,6 +30,7 @@ impl Shelf {
         let how = rules.baseline.as_ref().ok_or(Error::NotConfigured)?;
         let (folder, keep_runs) = (Folder::of(&how.dir, scenario, environment), how.keep_runs);
         let baseline = folder.load()?;
+        foreign(&folder, &baseline);
         Ok(Self { rules, keep_runs, folder, baseline, cpu_class: None, kept: Vec::new() })
     }
 
@@ -71,6 +73,16 @@ impl Shelf {
         }
         data(&format!("remembered: {path}\n"))?;
         self.remark(&run);
+        if let Some(moved) = self.folder.move_on(&mut self.baseline, &run.plan_digest)? {
+            let (from, to) = (moved.from.display(), self.folder.path().display());
+            let rest = if moved.shared {
+                "; the old folder stays, for it has runs that may be of another baseline"
+            } else {
+                ""
+            };
+            data(&plain(&format!("moved on: {} files from `{from}` to `{to}`{rest}", moved.files)))?;
+            data("\n")?;
+        }
         let name = appended.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.baseline.runs.insert(name.clone(), run);
         for gone in self.folder.prune(&self.baseline, self.keep_runs)? {

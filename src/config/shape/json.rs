@@ -83,7 +83,7 @@ impl Definitions {
             Kind::PerMetric(kind) => json!({
                 "type": "object",
                 "additionalProperties": self.kind(kind),
-                "propertyNames": {"enum": Metric::REMEMBERED.map(Metric::name)},
+                "propertyNames": {"enum": Metric::ALL.map(Metric::name)},
             }),
             Kind::List(kind) => json!({"type": "array", "items": self.kind(kind)}),
             Kind::Either(kinds) => {
@@ -113,7 +113,7 @@ fn scalar(kind: &Kind) -> Value {
                 words.iter().filter_map(|word| serde_json::from_str(word).ok()).filter(Value::is_number);
             json!({"enum": words.iter().map(|word| json!(word)).chain(numbers).collect::<Vec<_>>()})
         }
-        Kind::Metric => json!({"enum": Metric::REMEMBERED.map(Metric::name)}),
+        Kind::Metric => json!({"enum": Metric::ALL.map(Metric::name)}),
         Kind::Status => json!({"anyOf": [
             {"type": "integer", "minimum": 100, "maximum": 599},
             {"type": "string", "pattern": "^[1-5]xx$"},

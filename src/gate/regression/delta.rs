@@ -4,14 +4,15 @@ use crate::baseline::prune::{ANCHORS, ROOM_FOR_ANCHORS};
 use crate::metric::Metric;
 use crate::plan::rules::Confirmation;
 use crate::result::comparison::{Delta, DeltaStatus};
-use crate::result::verdict::{Because, CheckScope};
+use crate::result::verdict::{Because, CheckUnit};
 use crate::stats::quantile::median;
 
 use super::Compared;
-use super::failures::Rise;
+use super::failures::{Rise, Tally};
 use super::panel::{Evidence, Panel, Track};
 use super::past::Standing;
 use super::row::{Candidacy, Row};
+use super::subject::{Subject, value};
 use crate::gate::validity::{self, MOST_UNFINISHED, unfinished_ratio};
 
 /// What the tests say of one number.
@@ -36,12 +37,13 @@ pub enum FirstJob {
 }
 
 /// A number with nothing said about it yet.
-fn about(compared: &Compared, metric: Metric, endpoint: Option<&str>) -> Delta {
+pub fn about(compared: &Compared, metric: Metric, subject: Subject) -> Delta {
     Delta {
-        scope: if endpoint.is_some() { CheckScope::Endpoint } else { CheckScope::Total },
-        endpoint: endpoint.map(str::to_owned),
+        scope: subject.scope(),
+        endpoint: subject.name().map(str::to_owned),
         metric: metric.name().to_owned(),
-        unit: metric.into(),
+        // What is counted is compared as a share of what it could have happened to.
+        unit: if metric.is_share() { CheckUnit::Ratio } else { metric.into() },
         base: None,
         head: None,
         change: None,
@@ -56,37 +58,48 @@ fn about(compared: &Compared, metric: Metric, endpoint: Option<&str>) -> Delta {
         gated: compared.rules.gate_on.contains(&metric),
         candidate: false,
         confirmed: None,
+        left_out: false,
         status: DeltaStatus::NotComparable,
         because: None,
     }
 }
 
-/// The delta of a percentile or of the throughput.
+/// The delta of a time or of a throughput.
 pub fn of_row(compared: &Compared, row: &Row, tested: Option<Tested>) -> Delta {
     let plain = Delta {
         head: row.head.filter(|head| head.is_finite()),
         n: row.track.standing().here,
-        ..about(compared, row.metric, row.endpoint)
+        ..about(compared, row.metric, row.subject)
     };
     match (&row.candidacy, tested) {
         (Candidacy::Told(status, because), _) => told(compared, row, (plain, *status, *because)),
         (Candidacy::Tested, Some(tested)) => judged(compared, row, (plain, &tested)),
-        (Candidacy::Tested, None) => plain,
+        // Without a spread there is no test, and so no pass.
+        (Candidacy::Tested, None) => {
+            let Standing { here, needed } = row.track.standing();
+            let because = Some(Because::Building { runs: here, needed });
+            Delta { status: DeltaStatus::Building, because, ..plain }
+        }
     }
 }
 
-/// A number that was not tested. What the first job flagged stays open until somebody could look.
+/// A number that was not tested.
 fn told(compared: &Compared, row: &Row, (plain, status, because): (Delta, DeltaStatus, Because)) -> Delta {
     let base = median(&row.track.values_here()).map(|y| value(row.metric, y));
     let change = base.zip(plain.head).map(|(base, head)| head / base - 1.0);
-    let first = compared.first_job(row.metric, row.endpoint);
+    let first = compared.first_job(row.metric, row.subject);
+    untested(Delta { base, change, ..plain }, first, status, because)
+}
+
+/// What could not be tested is not gated, except that what the first job flagged stays open until somebody
+/// could look.
+fn untested(plain: Delta, first: FirstJob, status: DeltaStatus, because: Because) -> Delta {
     let status = match status {
         DeltaStatus::NotComparable if first == FirstJob::Flagged => DeltaStatus::Inconclusive,
         status => status,
     };
     let gated = plain.gated && status != DeltaStatus::NotComparable;
-    let confirmed = confirmed(first, false);
-    Delta { base, change, gated, confirmed, status, because: Some(because), ..plain }
+    Delta { gated, confirmed: confirmed(first, false), status, because: Some(because), ..plain }
 }
 
 fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> Delta {
@@ -110,7 +123,7 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
         candidate: evidence.candidate,
         ..plain
     };
-    let first = compared.first_job(row.metric, row.endpoint);
+    let first = compared.first_job(row.metric, row.subject);
     let (status, because) = match excuse(compared, row) {
         _ if !evidence.candidate => not_worse(compared, row, evidence),
         None => worse(compared, first),
@@ -119,28 +132,26 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
     Delta { confirmed: confirmed(first, evidence.candidate), status, because, ..numbers }
 }
 
-/// The delta of the error rate.
-pub fn of_failures(compared: &Compared, rise: &Rise, standing: Standing) -> Delta {
-    let plain = Delta {
-        base: Some(rise.base),
-        head: Some(rise.head),
-        change: Some(rise.head - rise.base),
-        n: standing.here,
-        ..about(compared, Metric::ErrorRate, None)
-    };
-    if !standing.decides() {
-        let because = Some(Because::Building { runs: standing.here, needed: standing.needed });
-        let base = (standing.here > 0).then_some(rise.base);
-        let change = base.map(|base| rise.head - base);
-        return Delta { base, change, status: DeltaStatus::Building, because, ..plain };
+/// The delta of a share of events: an error rate, missing messages, unexpected closes.
+pub fn of_share(compared: &Compared, tally: &Tally, rise: &Rise) -> Delta {
+    let (metric, subject) = (tally.metric, tally.subject);
+    let plain = Delta { head: Some(rise.head), n: tally.standing.here, ..about(compared, metric, subject) };
+    let base = (tally.standing.here > 0).then_some(rise.base);
+    let known = Delta { base, change: base.map(|base| rise.head - base), ..plain };
+    let first = compared.first_job(metric, subject);
+    if let Candidacy::Told(status, because) = tally.candidacy {
+        return untested(known, first, status, because);
     }
-    let first = compared.first_job(Metric::ErrorRate, None);
     let (status, because) = match () {
         () if rise.candidate => worse(compared, first),
         () if rise.high < rise.catch && rise.improved => (DeltaStatus::Improved, None),
         () if rise.high < rise.catch => (DeltaStatus::Pass, None),
         () => {
             let because = Because::AboveCatch { bound: rise.high, catch: rise.catch };
+            // All requests must be decided; of one endpoint with few, no run could ever be.
+            if subject != Subject::Total && !rise.can_pass && first != FirstJob::Flagged {
+                return untested(known, first, DeltaStatus::NotComparable, because);
+            }
             (DeltaStatus::Inconclusive, Some(because))
         }
     };
@@ -153,7 +164,7 @@ pub fn of_failures(compared: &Compared, rise: &Rise, standing: Standing) -> Delt
         confirmed: confirmed(first, rise.candidate),
         status,
         because,
-        ..plain
+        ..known
     }
 }
 
@@ -170,6 +181,11 @@ fn not_worse(compared: &Compared, row: &Row, evidence: &Evidence) -> (DeltaStatu
     let unfinished = unfinished_ratio(compared.result);
     if unfinished > MOST_UNFINISHED && row.metric != Metric::Throughput {
         return (DeltaStatus::Inconclusive, Some(Because::Unfinished { ratio: unfinished }));
+    }
+    if let Some(open) = row.open.filter(|open| evidence.high + open.worse >= evidence.catch)
+        && evidence.high < evidence.catch
+    {
+        return (DeltaStatus::Inconclusive, Some(open.because));
     }
     if evidence.high < evidence.catch {
         return (if evidence.improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None);
@@ -197,16 +213,6 @@ fn drift(track: &Track, centre: f64) -> Option<f64> {
     let values = track.values_here();
     let anchor = values.get(..ANCHORS).filter(|_| values.len() >= ROOM_FOR_ANCHORS)?;
     Some(centre - median(anchor)?)
-}
-
-/// y: the logarithm, turned so that more is worse.
-pub fn y(metric: Metric, value: f64) -> f64 {
-    if metric == Metric::Throughput { -value.ln() } else { value.ln() }
-}
-
-/// The value that a y stands for.
-fn value(metric: Metric, y: f64) -> f64 {
-    if metric == Metric::Throughput { (-y).exp() } else { y.exp() }
 }
 
 /// A change of y as a change of the value, in ratio.

@@ -1,9 +1,24 @@
-//! The error rate of a run against that of remembered runs. Failures come in clumps: what one outage
-//! breaks is one event, so counts are divided by how much they clump.
+//! Shares of events of a run against those of remembered runs: failed requests, missing messages, unexpected
+//! closes. They come in clumps: what one outage breaks is one event, so counts are divided by how much they
+//! clump.
+//!
+//! Of each kind there is one number for all requests and one for each endpoint. All of them together have one
+//! place among the numbers that share the false-alarm rate: half of it is for all requests, and half is divided
+//! among the endpoints. So more endpoints do not make the other tests weaker.
 
-use crate::baseline::run::Counts;
+use crate::baseline::run::{Counts, Run};
+use crate::metric::Metric;
+use crate::result::comparison::{Delta, DeltaStatus};
+use crate::result::endpoint::{EndpointCounts, failures as failed};
+use crate::result::verdict::Because;
 use crate::stats::quantile::normal_upper;
 use crate::stats::significance::{Share, difference_bounds, dispersion, share_tail};
+
+use super::panel::{Level, Stage};
+use super::past::Standing;
+use super::row::{Candidacy, absence, endpoints, middle, sockets, waiting};
+use super::subject::Subject;
+use super::{Compared, FirstJob, delta};
 
 /// The tail of the bounds of a difference.
 const BOUND: f64 = 0.05;
@@ -11,10 +26,15 @@ const BOUND: f64 = 0.05;
 const CATCH: f64 = 2.0;
 /// Standard deviations above the mean that are exceeded in one of five runs.
 const POWER: f64 = 0.85;
+/// What all requests have of the false-alarm rate of their kind; the endpoints share the rest.
+const OF_ALL: f64 = 0.5;
+/// What an endpoint had in the middle one of the remembered runs, at least, where having none is a defect of the
+/// run rather than chance.
+const USUAL: u64 = 20;
 /// Halvings of an interval from 0 to 1 until it is thinner than any rate that is shown.
 const HALVINGS: u32 = 30;
 
-/// Failures of a run and of the runs before it.
+/// Events of a run and of the runs before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failures {
     head: Counts,
@@ -39,8 +59,154 @@ pub struct Rise {
     pub candidate: bool,
     /// Whether it is better in the same sense.
     pub improved: bool,
+    /// Whether a run with the rate of the remembered ones would pass: whether there are enough requests.
+    pub can_pass: bool,
     /// The smallest rise that is found in four of five runs.
     pub min_detectable: f64,
+}
+
+/// Events of one kind of one thing, here and in the past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tally<'a> {
+    /// The kind.
+    pub metric: Metric,
+    /// What they happened to.
+    pub subject: Subject<'a>,
+    /// How many runs say how many there were.
+    pub standing: Standing,
+    /// Whether they can be compared.
+    pub candidacy: Candidacy,
+    events: Failures,
+}
+
+impl<'a> Compared<'a> {
+    /// The deltas of one kind of events: of all requests, and where it is gated, of each endpoint.
+    pub(super) fn shares(&self, metric: Metric, level: Level) -> Vec<Delta> {
+        let of = |subject| Tally::of(self, metric, subject);
+        let total = of(Subject::Total);
+        let mut each: Vec<_> = self.each(metric).into_iter().filter_map(of).collect();
+        // Of a single one, all requests say the same.
+        if !self.gates(metric) || each.len() == 1 {
+            each.clear();
+        }
+        let tested = each.iter().filter(|tally| tally.candidacy == Candidacy::Tested).count();
+        let told = |tally: &Tally| {
+            let stage = match self.first_job(metric, tally.subject) {
+                FirstJob::Flagged => Stage::Again,
+                FirstJob::None | FirstJob::Clean => Stage::First,
+            };
+            let alone = Level { stage, ..level }.alone();
+            let tail = match (stage, tally.subject) {
+                (Stage::Again, _) => alone,
+                (Stage::First, Subject::Total) if each.is_empty() => alone,
+                (Stage::First, Subject::Total) => OF_ALL * alone,
+                (Stage::First, _) => (1.0 - OF_ALL) * alone / tested.max(1) as f64,
+            };
+            let rise = tally.events.rise(self.rules.budget_of(metric).0, tail);
+            delta::of_share(self, tally, &rise)
+        };
+        total.iter().chain(&each).map(told).collect()
+    }
+
+    /// What this kind of events can happen to, each once.
+    fn each(&self, metric: Metric) -> Vec<Subject<'a>> {
+        let mut all: Vec<_> = match metric {
+            Metric::ErrorRate => endpoints(self).collect(),
+            _ => sockets(self),
+        };
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+impl<'a> Tally<'a> {
+    /// None where neither side has anything that it could happen to.
+    fn of(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) -> Option<Self> {
+        let result = compared.result;
+        let head = match (metric, subject) {
+            (Metric::ErrorRate, Subject::Total) => {
+                let whole = &result.whole_run;
+                Some(Counts { ok: whole.ok, failed: failed(&whole.failed) })
+            }
+            _ => {
+                let named = |it: &&EndpointCounts| subject.name().is_none_or(|name| it.name == name);
+                let counts = result.whole_run.endpoints.iter().filter(named);
+                sum(counts.filter_map(|counts| counted(metric, counts)))
+            }
+        };
+        let says = |run: &Run| remembered(metric, subject, run);
+        let standing = compared.past.standing_of(metric, subject, |run| says(run).is_some());
+        let here: Vec<_> = compared.past.here(metric, subject).into_iter().filter_map(says).collect();
+        if head.is_none_or(|head| head.ended() == 0) && here.is_empty() {
+            return None;
+        }
+        let head = head.unwrap_or(Counts { ok: 0, failed: 0 });
+        let failures_over_time = |name: Option<&str>| -> Vec<Share> {
+            let points = result.series.iter();
+            let of = |point: &crate::result::schema::Point| match name {
+                None => point.failed,
+                Some(name) => point.endpoints.get(name).map_or(0, |it| it.failed),
+            };
+            points.map(|point| Share { events: of(point) as f64, trials: point.length_s }).collect()
+        };
+        // What goes wrong on a socket is a failure of its endpoint too, at that moment.
+        let over_time = failures_over_time(subject.name());
+        let all = compared.past.standing(metric, subject);
+        let usual = middle(here.iter().map(|counts| counts.ended()).collect());
+        let candidacy = match head.ended() {
+            0 if usual >= USUAL => Candidacy::Told(DeltaStatus::Invalid, absence(compared, subject)),
+            0 => Candidacy::Told(DeltaStatus::NotComparable, Because::TooFew { needed: USUAL }),
+            _ if standing.decides() => Candidacy::Tested,
+            _ if standing.here == 0 && all.decides() => {
+                Candidacy::Told(DeltaStatus::NotComparable, Because::NotRemembered)
+            }
+            _ => waiting(standing, all)
+                .unwrap_or(Candidacy::Told(DeltaStatus::NotComparable, Because::NotRemembered)),
+        };
+        let events = Failures::new(head, &over_time, &here);
+        Some(Self { metric, subject, standing, candidacy, events })
+    }
+}
+
+/// Events of an endpoint, and what they could have happened to; none where it cannot have any.
+fn counted(metric: Metric, counts: &EndpointCounts) -> Option<Counts> {
+    match metric {
+        Metric::ErrorRate => Some(Counts { ok: counts.ok, failed: failed(&counts.failed) }),
+        _ => counts.websocket.map(|sockets| match metric {
+            Metric::MissingMessages => Counts { ok: sockets.messages_in, failed: sockets.missing_messages },
+            _ => closes(counts.ok, sockets.unexpected_closes),
+        }),
+    }
+}
+
+/// The same of a remembered run; none where it does not say it.
+fn remembered(metric: Metric, subject: Subject, run: &Run) -> Option<Counts> {
+    let of = |numbers: &crate::baseline::run::Numbers| match metric {
+        Metric::ErrorRate => numbers.whole_run,
+        Metric::MissingMessages => numbers
+            .sockets
+            .map(|sockets| Counts { ok: sockets.messages_in, failed: sockets.missing_messages }),
+        _ => numbers.sockets.zip(numbers.whole_run).map(|(it, run)| closes(run.ok, it.unexpected_closes)),
+    };
+    match (metric, subject) {
+        (Metric::ErrorRate, Subject::Total) => Some(run.whole_run),
+        (_, Subject::Total) => sum(run.metrics.values().filter_map(of)),
+        _ => subject.numbers(run).and_then(of),
+    }
+}
+
+fn closes(opened: u64, unexpected: u64) -> Counts {
+    let unexpected = unexpected.min(opened);
+    Counts { ok: opened - unexpected, failed: unexpected }
+}
+
+/// The sum of some counts; none of none.
+fn sum(counts: impl Iterator<Item = Counts>) -> Option<Counts> {
+    counts.reduce(|sum, counts| Counts {
+        ok: sum.ok.saturating_add(counts.ok),
+        failed: sum.failed.saturating_add(counts.failed),
+    })
 }
 
 impl Failures {
@@ -60,6 +226,8 @@ impl Failures {
         let (head, base) = (self.share(self.head), self.share(self.base));
         let z = normal_upper(BOUND);
         let (low, high) = difference_bounds(head, base, z);
+        let unchanged = Share { events: base.rate() * head.trials, ..head };
+        let (_, plain) = difference_bounds(unchanged, base, z);
         let fewer = share_tail(base.events, head.events, base.trials / (head.trials + base.trials)) < tail;
         Rise {
             base: base.rate(),
@@ -69,6 +237,7 @@ impl Failures {
             catch: CATCH * budget,
             candidate: self.is_more(head, tail) && head.rate() - base.rate() >= budget,
             improved: fewer && base.rate() - head.rate() >= budget,
+            can_pass: plain < CATCH * budget,
             min_detectable: self.min_detectable(budget, tail),
         }
     }

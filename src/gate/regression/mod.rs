@@ -6,25 +6,34 @@ mod failures;
 pub mod panel;
 pub mod past;
 mod row;
+mod subject;
 pub mod survey;
 
 use std::collections::HashMap;
 
 use crate::baseline::Baseline;
-use crate::baseline::run::{Counts, PERCENTILES};
-use crate::metric::Metric;
+use crate::metric::{Metric, Percentile};
 use crate::plan::rules::BaselineRules;
 use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
-use crate::result::endpoint::{Endpoint, failures as failed};
+use crate::result::endpoint::{CustomMetric, Endpoint};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
-use crate::stats::significance::Share;
 
 use delta::{FirstJob, Tested};
-use failures::Failures;
 use panel::{Level, Panel, Stage, Tolerance};
 use past::{Past, Standing};
 use row::Row;
+use subject::Subject;
+
+/// What is shown although it is not gated. A mean and a maximum are compared only where they are named: a mean
+/// is moved by one slow request, and a maximum grows with the number of requests.
+const SHOWN: [Metric; 5] = [
+    Metric::Response(Percentile::P50),
+    Metric::Response(Percentile::P95),
+    Metric::Response(Percentile::P99),
+    Metric::Throughput,
+    Metric::ErrorRate,
+];
 
 /// A run beside what is remembered.
 #[derive(Debug)]
@@ -32,6 +41,7 @@ struct Compared<'a> {
     rules: &'a BaselineRules,
     result: &'a RunResult,
     endpoints: HashMap<&'a str, &'a Endpoint>,
+    custom: HashMap<&'a str, &'a CustomMetric>,
     past: &'a Past<'a>,
 }
 
@@ -40,25 +50,57 @@ struct Compared<'a> {
 pub fn compare(rules: &BaselineRules, result: &RunResult, baseline: &Baseline) -> (Vec<Delta>, Comparison) {
     let past = Past::of(baseline, &result.plan_digest, &result.runner.cpu_class);
     let endpoints = result.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint)).collect();
-    let compared = Compared { rules, result, endpoints, past: &past };
+    let custom = result.metrics.iter().map(|metric| (metric.name.as_str(), metric)).collect();
+    let compared = Compared { rules, result, endpoints, custom, past: &past };
     let deltas = if result.is_partial() || past.is_empty() { Vec::new() } else { compared.deltas() };
     let comparison = compared.comparison(baseline, &deltas);
     (deltas, comparison)
 }
 
-impl Compared<'_> {
+impl<'a> Compared<'a> {
     fn deltas(&self) -> Vec<Delta> {
-        let mut tables: Vec<Vec<Row>> =
-            PERCENTILES.iter().map(|percentile| row::of_percentile(self, *percentile)).collect();
-        tables.push(vec![row::of_throughput(self)]);
+        let tables = self.tables();
         let level = self.level(&tables);
         let rows = tables.iter().flat_map(|rows| self.tested(rows, level));
-        rows.chain([self.error_rate(level)]).collect()
+        let shares = compared_metrics(self.rules).filter(|metric| metric.is_share());
+        let mut deltas: Vec<_> = rows.chain(shares.flat_map(|metric| self.shares(metric, level))).collect();
+        // What is gated and not there is told too.
+        let absent =
+            self.rules.gate_on.iter().filter(|metric| deltas.iter().all(|it| it.metric != metric.name()));
+        let absent: Vec<_> = absent
+            .map(|metric| Delta {
+                gated: false,
+                because: Some(Because::NotMeasured),
+                ..delta::about(self, *metric, Subject::Total)
+            })
+            .collect();
+        deltas.extend(absent);
+        deltas.iter_mut().for_each(|delta| delta.left_out = is_left_out(self.rules, delta));
+        deltas
+    }
+
+    /// The numbers that are tested together: a time of all endpoints and custom metrics. Every throughput is
+    /// tested alone, for they share what there is.
+    fn tables(&self) -> Vec<Vec<Row<'a>>> {
+        let of_times = compared_metrics(self.rules).filter(|metric| metric.is_time());
+        let mut tables: Vec<_> = of_times.map(|metric| row::of_times(self, metric)).collect();
+        tables.push(vec![row::of_throughput(self, Subject::Total)]);
+        if self.gates(Metric::Throughput) {
+            let mut each: Vec<_> = row::endpoints(self).collect();
+            each.sort_unstable();
+            each.dedup();
+            tables.extend(each.into_iter().map(|endpoint| vec![row::of_throughput(self, endpoint)]));
+        }
+        tables
+    }
+
+    fn gates(&self, metric: Metric) -> bool {
+        self.rules.gate_on.contains(&metric)
     }
 
     /// What the tests share: the false-alarm rate is split among the gated numbers.
     fn level(&self, tables: &[Vec<Row>]) -> Level {
-        let gated = |row: &&Row| self.rules.gate_on.contains(&row.metric) && row.is_tested();
+        let gated = |row: &&Row| self.gates(row.metric) && row.is_tested();
         level(self.rules, tables.iter().flatten().filter(gated).count())
     }
 
@@ -67,16 +109,16 @@ impl Compared<'_> {
     fn tested(&self, rows: &[Row], level: Level) -> Vec<Delta> {
         let tested: Vec<&Row> = rows.iter().filter(|row| row.is_tested()).collect();
         let tracks: Vec<_> = tested.iter().map(|row| row.track.clone()).collect();
-        let head: Vec<f64> =
-            tested.iter().map(|row| delta::y(row.metric, row.head.unwrap_or(f64::NAN))).collect();
+        let y = |row: &&Row| row.head.and_then(|head| subject::y(row.metric, head)).unwrap_or(f64::NAN);
+        let head: Vec<f64> = tested.iter().map(y).collect();
         let fine = self.past.fine();
         let fit = |stage| Panel::fit(&tracks, &fine, Level { stage, ..level });
         let panel = fit(Stage::First);
         let first = panel.as_ref().map(|panel| panel.evidence(&head));
         let again = self.result.confirms.as_ref().and_then(|_| Some(fit(Stage::Again)?.evidence(&head)));
         let said = |row: &Row| {
-            let place = tested.iter().position(|tested| tested.endpoint == row.endpoint)?;
-            let evidence = match self.first_job(row.metric, row.endpoint) {
+            let place = tested.iter().position(|tested| tested.subject == row.subject)?;
+            let evidence = match self.first_job(row.metric, row.subject) {
                 FirstJob::Flagged => &again,
                 FirstJob::None | FirstJob::Clean => &first,
             };
@@ -85,29 +127,11 @@ impl Compared<'_> {
         rows.iter().map(|row| delta::of_row(self, row, said(row))).collect()
     }
 
-    fn error_rate(&self, level: Level) -> Delta {
-        let whole = &self.result.whole_run;
-        let head = Counts { ok: whole.ok, failed: failed(&whole.failed) };
-        let points = self.result.series.iter();
-        let over_time: Vec<Share> =
-            points.map(|point| Share { events: point.failed as f64, trials: point.length_s }).collect();
-        let here = self.past.here(Metric::ErrorRate, None);
-        let past: Vec<Counts> = here.iter().map(|run| run.whole_run).collect();
-        let stage = match self.first_job(Metric::ErrorRate, None) {
-            FirstJob::Flagged => Stage::Again,
-            FirstJob::None | FirstJob::Clean => Stage::First,
-        };
-        let tail = Level { stage, ..level }.alone();
-        let budget = self.rules.budget_of(Metric::ErrorRate).0;
-        let rise = Failures::new(head, &over_time, &past).rise(budget, tail);
-        delta::of_failures(self, &rise, self.past.standing(Metric::ErrorRate, None))
-    }
-
     /// What the first job said of a number.
-    fn first_job(&self, metric: Metric, endpoint: Option<&str>) -> FirstJob {
+    fn first_job(&self, metric: Metric, subject: Subject) -> FirstJob {
         match &self.result.confirms {
             None => FirstJob::None,
-            Some(first) if first.flagged(metric, endpoint) => FirstJob::Flagged,
+            Some(first) if first.flagged(metric, subject.scope(), subject.name()) => FirstJob::Flagged,
             Some(_) => FirstJob::Clean,
         }
     }
@@ -115,6 +139,7 @@ impl Compared<'_> {
     fn comparison(&self, baseline: &Baseline, deltas: &[Delta]) -> Comparison {
         let gated = || deltas.iter().filter(|delta| delta.gated);
         let tested = gated().filter(|delta| delta.high.is_some()).count();
+        let left_out = deltas.iter().filter(|delta| delta.left_out).count();
         let building = gated().any(|delta| delta.status == DeltaStatus::Building);
         let outlook = outlook(self.rules, baseline, self.past);
         let state = match outlook.state {
@@ -125,14 +150,14 @@ impl Compared<'_> {
             _ => ComparisonState::Compared,
         };
         let confirm = gated().any(|delta| delta.because == Some(Because::Unconfirmed));
-        Comparison { state, checks: tested as u64, confirm, ..outlook }
+        Comparison { state, checks: tested as u64, not_compared: left_out as u64, confirm, ..outlook }
     }
 }
 
 /// What can be said before there is a run: whether there is enough to compare one with.
 pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Comparison {
     let standings = standings(rules, past);
-    let plain = past.standing(Metric::ErrorRate, None);
+    let plain = past.standing_of_plan();
     let least = standings.iter().min_by_key(|standing| standing.here).copied().unwrap_or(plain);
     let state = match () {
         () if baseline.runs.is_empty() => ComparisonState::Missing,
@@ -150,28 +175,45 @@ pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Compa
         other_plans: (baseline.runs.len() - past.len()) as u64,
         unknown: baseline.unknown.len() as u64,
         checks: standings.iter().filter(|standing| standing.decides()).count() as u64,
+        not_compared: 0,
         confidence: rules.confidence.0,
         confirm: false,
     }
 }
 
-/// How every gated number stands.
+/// Whether a number is one of those that are to be compared, and could not be. What neither side ever measured is
+/// no news.
+fn is_left_out(rules: &BaselineRules, delta: &Delta) -> bool {
+    let named = rules.gate_on.iter().any(|metric| metric.name() == delta.metric);
+    let there = delta.head.is_some() || delta.base.is_some() || delta.because == Some(Because::NotMeasured);
+    named && there && delta.status == DeltaStatus::NotComparable
+}
+
+/// The metrics that are compared: those that are shown, and those that are named.
+fn compared_metrics(rules: &BaselineRules) -> impl Iterator<Item = Metric> {
+    Metric::ALL.into_iter().filter(|metric| SHOWN.contains(metric) || rules.gate_on.contains(metric))
+}
+
+/// How every gated number stands that most runs say something of.
 fn standings(rules: &BaselineRules, past: &Past) -> Vec<Standing> {
-    let endpoints = past.endpoints();
+    let endpoints = past.endpoints().into_iter().map(Subject::Endpoint);
+    let custom = past.custom_metrics().into_iter().map(Subject::Custom);
+    let times: Vec<_> = endpoints.chain(custom).collect();
     let gated = rules.gate_on.iter().flat_map(|metric| match metric {
-        Metric::Response(_) => endpoints.iter().map(|name| past.standing(*metric, Some(name))).collect(),
-        _ => vec![past.standing(*metric, None)],
+        Metric::Response(_) => times.iter().map(|subject| past.standing(*metric, *subject)).collect(),
+        _ => vec![past.standing(*metric, Subject::Total)],
     });
     gated.collect()
 }
 
-/// What the tests of so many gated numbers share; the error rate is one more.
+/// What the tests of so many gated numbers share. Each kind of share of events is one more, however many
+/// endpoints have it.
 fn level(rules: &BaselineRules, tested: usize) -> Level {
-    let gated = |metric: Metric| rules.gate_on.contains(&metric);
+    let gated = |holds: fn(Metric) -> bool| rules.gate_on.iter().filter(|metric| holds(**metric)).count();
     Level {
         alpha: 1.0 - rules.confidence.0,
-        checks: tested + usize::from(gated(Metric::ErrorRate)),
-        percentiles: PERCENTILES.iter().filter(|it| gated(Metric::Response(**it))).count(),
+        checks: tested + gated(Metric::is_share),
+        percentiles: gated(Metric::is_time),
         stage: Stage::First,
     }
 }

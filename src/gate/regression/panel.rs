@@ -1,4 +1,4 @@
-//! One metric over all endpoints: what remembered runs say about its centre and its spread, and what a
+//! One metric over all endpoints and custom metrics: what remembered runs say about its centre and its spread, and what a
 //! new run says about a change. Plain numbers; knows nothing of documents. docs/gate.md explains it in
 //! words.
 //!
@@ -59,6 +59,8 @@ pub struct Track {
     pub group: Vec<usize>,
     /// The group of the run that is judged.
     pub here: usize,
+    /// Whether it is part of what all do together: endpoints are, and what is made of their requests is not.
+    pub in_mean: bool,
     /// What matters.
     pub tolerance: Tolerance,
 }
@@ -265,6 +267,16 @@ impl Panel {
         Some(enough)
     }
 
+    /// How many checks it has.
+    pub fn len(&self) -> usize {
+        self.fits.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.fits.is_empty()
+    }
+
     /// The centre of a check.
     pub fn centre(&self, index: usize) -> f64 {
         self.fits[index].centre
@@ -345,7 +357,8 @@ fn borrowed(variances: &[Variance]) -> Vec<Scale> {
 fn in_every_run_here(tracks: &[Track], runs: usize) -> Vec<usize> {
     let here = |run: &usize| tracks.iter().any(|track| track.group[*run] == track.here);
     let here: Vec<usize> = (0..runs).filter(here).collect();
-    let complete = |index: &usize| here.iter().all(|run| tracks[*index].past[*run].is_some());
+    let complete =
+        |index: &usize| tracks[*index].in_mean && here.iter().all(|run| tracks[*index].past[*run].is_some());
     let all: Vec<usize> = (0..tracks.len()).filter(complete).collect();
     if all.len() >= MANY { all } else { Vec::new() }
 }

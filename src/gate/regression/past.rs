@@ -6,9 +6,10 @@ use std::hash::Hash;
 
 use crate::baseline::Baseline;
 use crate::baseline::run::Run;
-use crate::metric::{Metric, Percentile};
+use crate::metric::Metric;
 
 use super::panel::{Tolerance, Track};
+use super::subject::Subject;
 
 /// A group of one class can be judged with so many runs, where other groups tell the spread.
 const FEWEST: u64 = 3;
@@ -78,30 +79,41 @@ impl<'a> Past<'a> {
         self.runs.iter().flat_map(|run| run.metrics.keys()).map(String::as_str).collect()
     }
 
+    /// Every custom metric that any run has.
+    pub fn custom_metrics(&self) -> BTreeSet<&'a str> {
+        self.runs.iter().flat_map(|run| run.custom_metrics.keys()).map(String::as_str).collect()
+    }
+
     /// The runs of this class that have seen the newest change of this number, the oldest first.
-    pub fn here(&self, metric: Metric, endpoint: Option<&str>) -> Vec<&'a Run> {
-        let (groups, here) = self.groups(metric, endpoint);
+    pub fn here(&self, metric: Metric, subject: Subject) -> Vec<&'a Run> {
+        let (groups, here) = self.groups(metric, subject);
         self.runs.iter().zip(groups).filter(|(_, group)| *group == here).map(|(run, _)| *run).collect()
     }
 
     /// How many runs a number has, with what it needs.
-    pub fn standing(&self, metric: Metric, endpoint: Option<&str>) -> Standing {
-        Standing::new(self.here(metric, endpoint).len() as u64, self.runs.len() as u64)
+    pub fn standing(&self, metric: Metric, subject: Subject) -> Standing {
+        Standing::new(self.here(metric, subject).len() as u64, self.runs.len() as u64)
     }
 
-    /// A percentile of an endpoint in every run that had enough requests for it.
-    pub fn percentile(&self, percentile: Percentile, endpoint: &str, tolerance: Tolerance) -> Track {
-        let value = |run: &Run| {
-            let numbers = run.metrics.get(endpoint).filter(|numbers| numbers.n >= percentile.enough())?;
-            numbers.percentile_ms(percentile).map(f64::ln)
-        };
-        self.track((Metric::Response(percentile), Some(endpoint)), tolerance, value)
+    /// How many runs of this class there are in all epochs of all requests: what a class has as a whole.
+    pub fn standing_of_plan(&self) -> Standing {
+        self.standing(Metric::ErrorRate, Subject::Total)
     }
 
-    /// The throughput of every run that had any: less is worse.
-    pub fn throughput(&self, tolerance: Tolerance) -> Track {
-        let value = |run: &Run| Some(-run.requests_per_second.ln()).filter(|y| y.is_finite());
-        self.track((Metric::Throughput, None), tolerance, value)
+    /// How many runs say something that only some of them say.
+    pub fn standing_of(&self, metric: Metric, subject: Subject, says: impl Fn(&Run) -> bool) -> Standing {
+        let here = self.here(metric, subject).into_iter().filter(|run| says(run)).count();
+        let in_all = self.runs.iter().filter(|run| says(run)).count();
+        Standing::new(here as u64, in_all as u64)
+    }
+
+    /// A time, or a throughput, in every run that had enough samples for it.
+    pub fn track(&self, metric: Metric, subject: Subject, tolerance: Tolerance) -> Track {
+        let (group, here) = self.groups(metric, subject);
+        let past = self.runs.iter().map(|run| subject.y(metric, run)).collect();
+        // A `group` of requests is not independent of them: the mean of all is one of endpoints.
+        let in_mean = !matches!(subject, Subject::Custom(_));
+        Track { past, group, here, in_mean, tolerance }
     }
 
     /// The group of each run in the finest division: class of machine and every epoch.
@@ -109,23 +121,13 @@ impl<'a> Past<'a> {
         numbered(self.runs.iter().map(|run| (run.cpu_class.as_str(), run.epoch.as_deref())))
     }
 
-    fn track(
-        &self,
-        (metric, endpoint): (Metric, Option<&str>),
-        tolerance: Tolerance,
-        value: impl Fn(&Run) -> Option<f64>,
-    ) -> Track {
-        let (group, here) = self.groups(metric, endpoint);
-        Track { past: self.runs.iter().map(|run| value(run)).collect(), group, here, tolerance }
-    }
-
     /// The group of each run for one number, and that of a run made now.
-    fn groups(&self, metric: Metric, endpoint: Option<&str>) -> (Vec<usize>, usize) {
+    fn groups(&self, metric: Metric, subject: Subject) -> (Vec<usize>, usize) {
         let changes: Vec<&str> = self
             .baseline
             .epochs
             .iter()
-            .filter(|(_, epoch)| epoch.covers(metric, endpoint))
+            .filter(|(_, epoch)| epoch.covers(metric, subject.name()))
             .map(|(name, _)| name.as_str())
             .collect();
         // The names of epochs sort by their time.

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::metric::{Metric, Percentile};
+use crate::baseline::run::Run;
+use crate::metric::Metric;
 use crate::result::comparison::DeltaStatus;
-use crate::result::endpoint::ended;
+use crate::result::endpoint::{Kind, Times, ended, without_time};
 use crate::result::verdict::Because;
 
 use super::panel::Track;
 use super::past::Standing;
+use super::subject::{Subject, fewest};
 use super::{Compared, tolerance};
 
 /// One number of this run beside its past.
@@ -17,16 +19,27 @@ use super::{Compared, tolerance};
 pub struct Row<'a> {
     /// The number.
     pub metric: Metric,
-    /// Its endpoint; none for all requests.
-    pub endpoint: Option<&'a str>,
+    /// What it is about.
+    pub subject: Subject<'a>,
     /// Its value here.
     pub head: Option<f64>,
-    /// The p99 of its endpoint here.
+    /// What timeouts and other failures leave open of it.
+    pub open: Option<Open>,
+    /// The p99 of what it is about, here.
     pub p99_ms: f64,
     /// What it was.
     pub track: Track,
     /// Whether it can be tested.
     pub candidacy: Candidacy,
+}
+
+/// What requests without an answer leave open of a time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Open {
+    /// How much worse it may be, as a change of y; infinite where nothing bounds it.
+    pub worse: f64,
+    /// Why that is not known.
+    pub because: Because,
 }
 
 /// What can be said of a number before any test.
@@ -45,92 +58,188 @@ impl Row<'_> {
     }
 }
 
-/// A percentile of every endpoint that either side has.
-pub fn of_percentile<'a>(compared: &Compared<'a>, percentile: Percentile) -> Vec<Row<'a>> {
-    let measured = compared.result.endpoints.iter().map(|endpoint| endpoint.name.as_str());
-    let mut seen = BTreeSet::new();
-    let names = measured.chain(compared.past.endpoints()).filter(|name| seen.insert(*name));
-    names.map(|endpoint| of_endpoint(compared, percentile, endpoint)).collect()
+/// A time of every endpoint and custom metric that either side has; of connects, of every WebSocket.
+pub fn of_times<'a>(compared: &Compared<'a>, metric: Metric) -> Vec<Row<'a>> {
+    let subjects: BTreeSet<Subject<'a>> = match metric {
+        Metric::Connect(_) => sockets(compared).into_iter().collect(),
+        _ => endpoints(compared).chain(custom_metrics(compared)).collect(),
+    };
+    in_order(compared, subjects).map(|subject| of_time(compared, metric, subject)).collect()
 }
 
-fn of_endpoint<'a>(compared: &Compared<'a>, percentile: Percentile, endpoint: &'a str) -> Row<'a> {
-    let metric = Metric::Response(percentile);
-    let times = compared.endpoints.get(endpoint).and_then(|it| it.response_time.as_ref());
-    let track = compared.past.percentile(percentile, endpoint, tolerance(compared.rules, metric));
-    let head = times.map(|times| times.percentile_ms(percentile)).filter(|ms| ms.is_finite() && *ms > 0.0);
-    let n = times.filter(|_| head.is_some()).map_or(0, |times| times.n);
-    let here = Here { percentile, endpoint, n };
+/// What this run measured comes first, in its order.
+fn in_order<'a>(
+    compared: &Compared<'a>,
+    mut subjects: BTreeSet<Subject<'a>>,
+) -> impl Iterator<Item = Subject<'a>> {
+    let measured = endpoints(compared).chain(custom_metrics(compared));
+    let first: Vec<_> = measured.filter(|subject| subjects.remove(subject)).collect();
+    first.into_iter().chain(subjects)
+}
+
+/// Every endpoint that either side has.
+pub fn endpoints<'a>(compared: &Compared<'a>) -> impl Iterator<Item = Subject<'a>> {
+    let measured = compared.result.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+    measured.chain(compared.past.endpoints()).map(Subject::Endpoint)
+}
+
+fn custom_metrics<'a>(compared: &Compared<'a>) -> impl Iterator<Item = Subject<'a>> {
+    let measured = compared.result.metrics.iter().map(|metric| metric.name.as_str());
+    measured.chain(compared.past.custom_metrics()).map(Subject::Custom)
+}
+
+/// Every WebSocket endpoint that either side has. What is remembered by earlier versions does not say what an
+/// endpoint speaks; then this run does.
+pub fn sockets<'a>(compared: &Compared<'a>) -> Vec<Subject<'a>> {
+    let measured = compared.result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Websocket);
+    let past = compared.past.runs().flat_map(|run| &run.metrics);
+    let past = past.filter(|(_, numbers)| numbers.sockets.is_some()).map(|(name, _)| name.as_str());
+    let mut seen = BTreeSet::new();
+    let names = measured.map(|endpoint| endpoint.name.as_str()).chain(past);
+    names.filter(|name| seen.insert(*name)).map(Subject::Endpoint).collect()
+}
+
+fn of_time<'a>(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) -> Row<'a> {
+    let times = times(compared, subject);
+    let track = compared.past.track(metric, subject, tolerance(compared.rules, metric));
+    let head = times.map(|times| times.reading(metric, 0).value_ms).filter(|ms| super::subject::y(metric, *ms).is_some());
+    let here = Here { metric, subject, n: times.filter(|_| head.is_some()).map_or(0, |times| times.n) };
     Row {
         metric,
-        endpoint: Some(endpoint),
+        subject,
         head,
+        open: times.zip(head).and_then(|(times, _)| open(compared, times, metric, subject)),
         p99_ms: times.map_or(0.0, |times| times.p99_ms),
         candidacy: here.candidacy(compared, &track),
         track,
     }
 }
 
-/// The throughput of all requests: it can only vary where the service sets the pace.
-pub fn of_throughput<'a>(compared: &Compared<'a>) -> Row<'a> {
-    let track = compared.past.throughput(tolerance(compared.rules, Metric::Throughput));
-    let rate = compared.result.totals.requests_per_second;
-    let candidacy = match track.standing() {
-        _ if !compared.result.load.saturating => Candidacy::Told(DeltaStatus::NotComparable, Because::Paced),
-        _ if rate <= 0.0 => Candidacy::Told(DeltaStatus::Invalid, Because::NoSample),
-        standing if standing.decides() => Candidacy::Tested,
-        standing => building(standing),
+/// A request that timed out took at least as long as it was waited for, and one that failed otherwise might have
+/// been the slowest of all: neither ever helps to pass.
+fn open(compared: &Compared, times: &Times, metric: Metric, subject: Subject) -> Option<Open> {
+    let failed = match subject {
+        Subject::Total => 0,
+        Subject::Endpoint(name) => compared.endpoints.get(name).map_or(0, |it| without_time(&it.failed)),
+        Subject::Custom(name) => compared.custom.get(name).map_or(0, |it| it.failed),
     };
-    Row { metric: Metric::Throughput, endpoint: None, head: Some(rate), p99_ms: 0.0, track, candidacy }
+    let reading = times.reading(metric, failed);
+    let y = |value: f64| super::subject::y(metric, value);
+    let worse = match reading.at_most_ms {
+        Some(at_most_ms) => y(at_most_ms).zip(y(reading.value_ms)).map_or(f64::INFINITY, |(most, y)| most - y),
+        None => f64::INFINITY,
+    };
+    let because = match times.timed_out {
+        0 => Because::Failed { failed },
+        timed_out => Because::TimedOut { timed_out, failed },
+    };
+    (times.timed_out > 0 || failed > 0).then_some(Open { worse, because })
 }
 
-/// How often an endpoint was requested.
+fn times<'a>(compared: &Compared<'a>, subject: Subject) -> Option<&'a Times> {
+    match subject {
+        Subject::Total => compared.result.totals.response_time.as_ref(),
+        Subject::Endpoint(name) => compared.endpoints.get(name)?.response_time.as_ref(),
+        Subject::Custom(name) => compared.custom.get(name)?.response_time.as_ref(),
+    }
+}
+
+/// A throughput: it can only vary where the service sets the pace.
+pub fn of_throughput<'a>(compared: &Compared<'a>, subject: Subject<'a>) -> Row<'a> {
+    let metric = Metric::Throughput;
+    let track = compared.past.track(metric, subject, tolerance(compared.rules, metric));
+    let endpoint = subject.name().and_then(|name| compared.endpoints.get(name));
+    let (rate, n) = match subject {
+        Subject::Total => (compared.result.totals.requests_per_second, fewest(metric)),
+        _ => endpoint.map_or((0.0, 0), |endpoint| (endpoint.requests_per_second, endpoint.ok)),
+    };
+    let candidacy = match track.standing() {
+        _ if !compared.result.load.saturating => Candidacy::Told(DeltaStatus::NotComparable, Because::Paced),
+        _ if rate <= 0.0 && subject == Subject::Total => {
+            Candidacy::Told(DeltaStatus::Invalid, Because::NoSample)
+        }
+        standing if standing.decides() && subject == Subject::Total => Candidacy::Tested,
+        standing if subject == Subject::Total => building(standing),
+        _ => Here { metric, subject, n }.candidacy(compared, &track),
+    };
+    let head = Some(rate).filter(|rate| subject == Subject::Total || *rate > 0.0);
+    Row { metric, subject, head, open: None, p99_ms: 0.0, track, candidacy }
+}
+
+/// How often something was measured.
 struct Here<'a> {
-    percentile: Percentile,
-    endpoint: &'a str,
+    metric: Metric,
+    subject: Subject<'a>,
     n: u64,
 }
 
 impl Here<'_> {
-    /// An endpoint that has vanished, or nearly so, is told: what is not requested cannot get slower.
+    /// What has vanished, or nearly so, is told: what is not requested cannot get slower.
     fn candidacy(&self, compared: &Compared, track: &Track) -> Candidacy {
-        let needed = self.percentile.enough();
+        let needed = fewest(self.metric);
         let known = track.past.iter().any(Option::is_some);
-        let too_few = Candidacy::Told(DeltaStatus::NotComparable, Because::TooFew { needed });
+        let not_comparable = |because| Candidacy::Told(DeltaStatus::NotComparable, because);
         match self.n {
-            0 if known => Candidacy::Told(DeltaStatus::Invalid, self.absence(compared)),
+            0 if known => Candidacy::Told(DeltaStatus::Invalid, absence(compared, self.subject)),
             n if n < needed && known && n.saturating_mul(2) < self.usual(compared) => {
                 let because = Because::Rarer { n, usual: self.usual(compared) };
                 Candidacy::Told(DeltaStatus::Inconclusive, because)
             }
-            n if n < needed => too_few,
+            n if n < needed => not_comparable(Because::TooFew { needed }),
             _ if track.standing().decides() => Candidacy::Tested,
-            _ => self.waiting(compared, track).unwrap_or(too_few),
+            _ => self.waiting(compared, track).unwrap_or_else(|| {
+                let remembered = compared.past.runs().any(|run| self.says(run));
+                let too_few = Because::TooFew { needed };
+                not_comparable(if remembered { too_few } else { Because::NotRemembered })
+            }),
         }
     }
 
-    /// Too few runs yet; none where most of the runs there are have too few requests.
+    /// Whether a run remembers such a number, of however few samples.
+    fn says(&self, run: &Run) -> bool {
+        self.subject.numbers(run).is_some_and(|numbers| {
+            self.metric == Metric::Throughput
+                || numbers.time_ms(self.metric).is_some()
+                || numbers.n < fewest(self.metric)
+        })
+    }
+
+    /// Too few runs yet; none where most of the runs there are say nothing of it, or have too few requests.
     fn waiting(&self, compared: &Compared, track: &Track) -> Option<Candidacy> {
-        let all = compared.past.standing(Metric::Response(self.percentile), Some(self.endpoint));
-        let enough = track.standing();
-        (enough.here * 2 > all.here || !all.decides())
-            .then(|| building(if all.decides() { enough } else { all }))
+        let all = compared.past.standing(self.metric, self.subject);
+        waiting(track.standing(), all)
     }
 
-    /// Why there is no time of it: never asked, or never answered.
-    fn absence(&self, compared: &Compared) -> Because {
-        let mut counts = compared.result.whole_run.endpoints.iter();
-        let asked = counts.any(|it| it.name == self.endpoint && ended(it.ok, &it.failed) > 0);
-        if asked { Because::NoSample } else { Because::NeverHit }
-    }
-
-    /// How often it is requested in the middle one of the remembered runs.
+    /// How often it is measured in the middle one of the remembered runs.
     fn usual(&self, compared: &Compared) -> u64 {
         let runs = compared.past.runs();
-        let mut counts: Vec<u64> =
-            runs.map(|run| run.metrics.get(self.endpoint).map_or(0, |numbers| numbers.n)).collect();
-        counts.sort_unstable();
-        counts.get(counts.len() / 2).copied().unwrap_or(0)
+        middle(runs.map(|run| self.subject.numbers(run).map_or(0, |numbers| numbers.n)).collect())
     }
+}
+
+/// The middle one of some counts.
+pub fn middle(mut counts: Vec<u64>) -> u64 {
+    counts.sort_unstable();
+    counts.get(counts.len() / 2).copied().unwrap_or(0)
+}
+
+/// Whether more runs are to be waited for, `enough` being those that say something and `all` those there are;
+/// none where most of them say nothing: then more like them would not help.
+pub fn waiting(enough: Standing, all: Standing) -> Option<Candidacy> {
+    (enough.here * 2 > all.here || !all.decides()).then(|| building(if all.decides() { enough } else { all }))
+}
+
+/// Why there is nothing of it: never asked for, or never answered.
+pub fn absence(compared: &Compared, subject: Subject) -> Because {
+    let asked = match subject {
+        Subject::Total => true,
+        Subject::Endpoint(name) => {
+            let mut counts = compared.result.whole_run.endpoints.iter();
+            counts.any(|it| it.name == name && ended(it.ok, &it.failed) > 0)
+        }
+        Subject::Custom(name) => compared.custom.get(name).is_some_and(|metric| metric.ok > 0),
+    };
+    if asked { Because::NoSample } else { Because::NeverHit }
 }
 
 fn building(standing: Standing) -> Candidacy {

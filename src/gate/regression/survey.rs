@@ -1,21 +1,23 @@
 //! What a baseline knows before any run is compared with it: the centre and the spread of each number,
 //! and the smallest change that would be found.
 
+use std::collections::BTreeSet;
+
 use crate::baseline::Baseline;
-use crate::baseline::run::PERCENTILES;
 use crate::metric::Metric;
 use crate::plan::rules::BaselineRules;
 
 use super::panel::{Panel, Track};
 use super::past::{Past, Standing};
+use super::subject::Subject;
 use super::{level, tolerance};
 
-/// What is known of a percentile of an endpoint.
+/// What is known of a time of an endpoint or custom metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// The number.
     pub metric: Metric,
-    /// Its endpoint.
+    /// Its endpoint or custom metric.
     pub endpoint: String,
     /// The median of the runs of the class, in milliseconds.
     pub centre_ms: f64,
@@ -29,17 +31,21 @@ pub struct Known {
     pub standing: Standing,
 }
 
-/// What is known of the gated percentiles of one plan on one class of machines; those with too few runs
+/// What is known of the gated times of one plan on one class of machines; those with too few runs
 /// or requests are left out.
-pub fn survey(rules: &BaselineRules, baseline: &Baseline, (plan_digest, class): (&str, &str)) -> Vec<Known> {
+pub fn survey<'a>(
+    rules: &BaselineRules,
+    baseline: &'a Baseline,
+    (plan_digest, class): (&'a str, &'a str),
+) -> Vec<Known> {
     let past = Past::of(baseline, plan_digest, class);
-    let gated = PERCENTILES.into_iter().filter(|it| rules.gate_on.contains(&Metric::Response(*it)));
+    let gated = Metric::ALL.into_iter().filter(|it| it.is_time() && rules.gate_on.contains(it));
     let tables: Vec<(Metric, Vec<(&str, Track)>)> = gated
-        .map(|percentile| {
-            let metric = Metric::Response(percentile);
+        .map(|metric| {
             let tolerance = tolerance(rules, metric);
-            let track = |endpoint| (endpoint, past.percentile(percentile, endpoint, tolerance));
-            let tracks = past.endpoints().into_iter().map(track);
+            let track =
+                |subject: Subject<'a>| Some((subject.name()?, past.track(metric, subject, tolerance)));
+            let tracks = subjects(&past, metric).into_iter().filter_map(track);
             (metric, tracks.filter(|(_, track)| track.standing().decides()).collect())
         })
         .collect();
@@ -54,6 +60,21 @@ pub fn survey(rules: &BaselineRules, baseline: &Baseline, (plan_digest, class): 
         known.unwrap_or_default()
     };
     tables.iter().flat_map(of_table).collect()
+}
+
+/// Everything that has such a time.
+fn subjects<'a>(past: &Past<'a>, metric: Metric) -> Vec<Subject<'a>> {
+    match metric {
+        Metric::Connect(_) => {
+            let sockets = past.runs().flat_map(|run| &run.metrics).filter(|(_, it)| it.sockets.is_some());
+            let names: BTreeSet<&str> = sockets.map(|(name, _)| name.as_str()).collect();
+            names.into_iter().map(Subject::Endpoint).collect()
+        }
+        _ => {
+            let endpoints = past.endpoints().into_iter().map(Subject::Endpoint);
+            endpoints.chain(past.custom_metrics().into_iter().map(Subject::Custom)).collect()
+        }
+    }
 }
 
 fn known((metric, panel): (Metric, &Panel), index: usize, (endpoint, track): &(&str, Track)) -> Known {

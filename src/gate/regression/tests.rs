@@ -1,6 +1,7 @@
 //! The comparison on documents: what is compared, what is told, and what can never happen.
 
 mod confirmation;
+mod custom;
 mod property;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use crate::load::measure::recording::Recording;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{BaselineRules, Confirmation, Policy, Rules};
 use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};
-use crate::result::fixture::{context, fail, plan, run, succeed};
+use crate::result::fixture::{context, fail, plan, record, run, succeed};
 use crate::result::schema::RunResult;
 use crate::result::summary::summarise;
 use crate::result::verdict::{Because, Reason, Status, Verdict};
@@ -109,7 +110,7 @@ fn a_quiet_baseline_passes_what_did_not_change_and_finds_what_did() {
     assert!((found.base.unwrap() - 105.0).abs() < 0.2 && (found.head.unwrap() - 147.0).abs() < 0.3);
     assert_eq!((found.n, found.gated, found.confirmed), (5, true, None));
     let comparison = slower.comparison.unwrap();
-    assert_eq!((comparison.checks, comparison.runs, comparison.needed), (13, 5, 5));
+    assert_eq!((comparison.checks, comparison.runs, comparison.needed), (12 + 1 + 6, 5, 5));
 }
 
 #[test]
@@ -198,7 +199,7 @@ fn without_a_comparable_run_nothing_is_compared_and_nothing_passes() {
     let mut here = past(&QUIET);
     here.runs.values_mut().for_each(|run| run.cpu_class = "another".into());
     let here = verdict(&missing, &all_by(0.0), &here);
-    assert_eq!((state(&here), here.exit_status), (ComparisonState::Building, 0), "the baseline is there");
+    assert_eq!((state(&here), here.exit_status), (ComparisonState::Building, 5), "nothing of it is compared");
 }
 
 #[test]
@@ -278,7 +279,7 @@ fn a_late_generator_is_no_regression_and_no_pass_suffers() {
 #[test]
 fn a_rise_of_failures_is_a_regression() {
     let verdict = verdict(&rules(), &measured([1.0; 6], 400), &past(&QUIET));
-    assert_eq!(worse(&verdict), [("all", "error_rate")]);
+    assert_eq!(worse(&verdict), [("all", "error_rate"), ("GET /a", "error_rate")]);
     let found = delta(&verdict, Metric::ErrorRate, None);
     assert!((found.head.unwrap() - 400.0 / 6_400.0).abs() < 1e-9 && found.budget == Some(0.005));
 }

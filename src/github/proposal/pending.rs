@@ -8,7 +8,7 @@ use super::contents::{Contents, Difference, Entry, Head};
 use super::error::ProposalError;
 use crate::baseline::document::{self, EXTENSION, Kind};
 use crate::baseline::file::{self, Document};
-use crate::result::file::safe_name;
+use crate::baseline::key::is_folder_name;
 
 /// The place of a file of a baseline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +36,7 @@ impl Spot {
         let (kind, name) = document::kind(file)?;
         document::stamp(kind, name)?;
         let of = folder.rsplit('/').next().unwrap_or_default();
-        let named = of.contains('.') && safe_name(of) == of;
-        named.then(|| (Self { folder: folder.to_owned(), name: name.to_owned() }, kind))
+        is_folder_name(of).then(|| (Self { folder: folder.to_owned(), name: name.to_owned() }, kind))
     }
 }
 

@@ -55,29 +55,21 @@ fn policy(said: &Layers, key: &str) -> Policy {
 
 fn metric(typed: &Node) -> Option<Result<Metric, Problem>> {
     let name = typed.scalar()?;
-    Some(remembered(name).ok_or_else(|| unknown(typed.span, name)))
-}
-
-fn remembered(name: &str) -> Option<Metric> {
-    Metric::named(name).filter(|metric| Metric::REMEMBERED.contains(metric))
+    Some(Metric::named(name).ok_or_else(|| unknown(typed.span, name)))
 }
 
 fn unknown(span: Span, name: &str) -> Problem {
-    let message = match Metric::named(name) {
-        Some(_) => format!("`{name}` is not remembered of a run, so it cannot be compared"),
-        None => format!("unknown metric `{name}`"),
-    };
-    Problem::at(span, message).hint(suggestion(name, Metric::REMEMBERED.map(Metric::name)))
+    Problem::at(span, format!("unknown metric `{name}`"))
+        .hint(suggestion(name, Metric::ALL.map(Metric::name)))
 }
 
 fn gated(said: &Layers) -> (Vec<Metric>, Vec<Problem>) {
     let Some(list) = said.get("gate_on") else { return (BaselineRules::default().gate_on, Vec::new()) };
     let (mut metrics, mut problems) = (Vec::new(), Vec::new());
     if matches!(&list.value, Value::List(items) if items.is_empty()) {
-        let known = Metric::REMEMBERED.map(Metric::name).join(", ");
-        problems.push(Problem::at(list.span, "`gate_on` of nothing compares nothing").hint(format!(
-            "name some of {known}, or leave it out; `baseline: null` turns the comparison off"
-        )));
+        problems.push(Problem::at(list.span, "`gate_on` of nothing compares nothing").hint(
+            "name metrics, as in `[p50, p95, error_rate]`, or leave it out; `baseline: null` turns the comparison off",
+        ));
     }
     for read in list.items().iter().filter_map(metric) {
         match read {
@@ -89,26 +81,26 @@ fn gated(said: &Layers) -> (Vec<Metric>, Vec<Problem>) {
     (metrics, problems)
 }
 
-/// What is said of each remembered metric, gated or only shown.
+/// What is said of each metric, gated or only shown. A single ratio is not meant for what is counted in points.
 fn budgets(said: &Layers) -> Vec<(Metric, Ratio)> {
     let of = |metric: Metric| {
         let own = unit::ratio(said.inside("budget").get(metric.name()));
-        let single = unit::ratio(said.get("budget")).filter(|_| metric != Metric::ErrorRate);
+        let single = unit::ratio(said.get("budget")).filter(|_| !metric.is_share());
         Some((metric, own.or(single)?))
     };
-    Metric::REMEMBERED.into_iter().filter_map(of).collect()
+    Metric::ALL.into_iter().filter_map(of).collect()
 }
 
 fn unknown_budgets(said: &Layers) -> Vec<Problem> {
     let entries = said.get("budget").map_or(&[][..], Node::entries);
-    let unknown_keys = entries.iter().filter(|(key, _)| remembered(&key.name).is_none());
+    let unknown_keys = entries.iter().filter(|(key, _)| Metric::named(&key.name).is_none());
     unknown_keys.map(|(key, _)| unknown(key.span, &key.name)).collect()
 }
 
 fn check(said: &Layers, rules: &BaselineRules) -> Vec<Problem> {
     let mut problems = Vec::new();
-    // The error rate is counted in points, and its own budget says what must not slip through.
-    let mut times = Metric::REMEMBERED.into_iter().filter(|metric| *metric != Metric::ErrorRate);
+    // Shares are counted in points, and their own budget says what must not slip through.
+    let mut times = Metric::ALL.into_iter().filter(|metric| !metric.is_share());
     let within = rules.catch.is_some_and(|catch| times.any(|metric| catch <= rules.budget_of(metric)));
     if let (Some(node), true) = (said.get("catch"), within) {
         problems

@@ -57,11 +57,27 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
 fn waiting(result: &RunResult, comparison: &Comparison, objectives: &str) -> String {
     let state = state(comparison);
     match comparison.checks {
+        _ if has_lost(comparison) => {
+            let alone = if judges(result) { "and the SLA decides alone" } else { "and nothing decides" };
+            format!("nothing was compared with the baseline: {state}; {objectives}, {alone}")
+        }
         0 if judges(result) => {
             format!("{objectives}; only the comparison is open: {state}, so the SLA decides alone")
         }
         0 => format!("{objectives}; {state}, so nothing decides yet"),
         _ => format!("{objectives}; {state}"),
+    }
+}
+
+/// Whether there is a baseline, and nothing in it that this run could be compared with: the gate was there, and is
+/// not any more. That is said before anything else.
+fn has_lost(comparison: &Comparison) -> bool {
+    let Comparison { checks, runs, runs_in_all, unknown, .. } = *comparison;
+    match comparison.state {
+        ComparisonState::OtherPlan | ComparisonState::NothingCompared => true,
+        ComparisonState::Missing => unknown > 0,
+        ComparisonState::Building => checks == 0 && runs == 0 && runs_in_all > 0,
+        ComparisonState::Compared | ComparisonState::Partial => false,
     }
 }
 
@@ -73,11 +89,20 @@ fn judges(result: &RunResult) -> bool {
 /// anything else is open, or no objective holds.
 pub fn aside(result: &RunResult, reason: Reason, objectives: &str) -> Option<String> {
     let comparison = result.verdict.as_ref().and_then(|verdict| verdict.comparison.as_ref())?;
-    let waits = match (reason, comparison.state) {
-        (Reason::NoBaseline, ComparisonState::OtherPlan) => "the baseline is of another plan".to_owned(),
+    let lost = match (reason, comparison.state) {
+        (Reason::NoBaseline, ComparisonState::OtherPlan) => Some("the plan has changed"),
         (Reason::NoBaseline, _) if comparison.unknown > 0 => {
-            "the baseline is of a later version of loadgate".to_owned()
+            Some("the baseline is of a later version of loadgate")
         }
+        (Reason::BuildingBaseline, _) if has_lost(comparison) => Some("the baseline is of other machines"),
+        (Reason::NothingCompared, ComparisonState::NothingCompared) => Some("no number could be"),
+        _ => None,
+    };
+    if let Some(lost) = lost {
+        let objectives = if judges(result) { format!("; {objectives}") } else { String::new() };
+        return Some(format!("nothing was compared: {lost}{objectives}"));
+    }
+    let waits = match (reason, comparison.state) {
         (Reason::NoBaseline, _) => "no baseline yet".to_owned(),
         (Reason::BuildingBaseline, _) => {
             format!("the baseline has {} of {} runs", comparison.runs, comparison.needed)
@@ -90,16 +115,23 @@ pub fn aside(result: &RunResult, reason: Reason, objectives: &str) -> Option<Str
 /// What makes the comparison whole: at a desk, or in a job.
 fn completed(result: &RunResult, comparison: &Comparison) -> Next {
     let missing = comparison.needed.saturating_sub(comparison.runs).max(1);
+    // What was changed by mistake is better changed back than remembered.
+    let meant = match comparison.state {
+        ComparisonState::OtherPlan => "if the change of the plan is meant, ",
+        _ => "",
+    };
     let make = |runs: &str| {
         let say = format!(
-            "remember {missing} {runs} like this one, made on this kind of machine with the same flags, if any; \
+            "{meant}remember {missing} {runs} like this one, made on this kind of machine with the same flags, if any; \
              then commit them, or in a CI job add --pull-request"
         );
         Next::by(format!("loadgate baseline update{} --runs {missing}", selection(result)), say)
     };
     match comparison.state {
         ComparisonState::NothingCompared => {
-            "let the run make more requests, or gate what its load lets vary (`baseline.gate_on`)".into()
+            "look at the notes on the baseline, which say why; let the run make more requests, or gate what it \
+             measures and its load lets vary (`baseline.gate_on`)"
+                .into()
         }
         _ if comparison.unknown > 0 && comparison.state == ComparisonState::Missing => {
             "use the version of loadgate that wrote them".into()

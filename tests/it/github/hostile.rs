@@ -27,8 +27,17 @@ fn only_ours(step: &Step) {
         let place = command.properties.get("file").is_none_or(|file| !file.contains("pwned"));
         assert!(annotation && titled && place && !planted, "{command:?}\n{}\n{}", step.stdout, step.stderr);
     }
-    let names =
-        ["confirm", "exit-status", "folder", "regressions", "report", "result", "sla-violations", "verdict"];
+    let names = [
+        "compared",
+        "confirm",
+        "exit-status",
+        "folder",
+        "regressions",
+        "report",
+        "result",
+        "sla-violations",
+        "verdict",
+    ];
     let found: Vec<&str> = step.outputs.keys().map(String::as_str).collect();
     assert!(found == names || found.is_empty(), "{found:?}");
 }

@@ -81,7 +81,7 @@ proptest! {
         let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
         prop_assert_eq!(
             names,
-            ["before", "verdict", "exit-status", "regressions", "sla-violations", "confirm", "result", "report", "folder"]
+            ["before", "verdict", "exit-status", "regressions", "sla-violations", "compared", "confirm", "result", "report", "folder"]
         );
         let value = |name: &str| read.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         prop_assert_eq!((value("folder"), value("result"), value("report")), (Some(folder), Some(result_path), Some(report)));

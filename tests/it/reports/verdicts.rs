@@ -159,6 +159,7 @@ fn comparison() -> Comparison {
         other_plans: 0,
         unknown: 0,
         checks: 5,
+        not_compared: 0,
         confidence: 0.99,
         confirm: false,
     }

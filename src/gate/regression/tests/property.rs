@@ -2,13 +2,19 @@
 
 use proptest::prelude::*;
 
+use super::custom::recorded;
 use super::*;
 
+/// Six endpoints and two custom metrics.
+const ALL: usize = 8;
+
 /// The same run with other times, for those who need many.
-fn scaled(run: &RunResult, factors: [f64; 6]) -> RunResult {
+fn scaled(run: &RunResult, factors: [f64; ALL]) -> RunResult {
     let mut run = run.clone();
-    for (endpoint, factor) in run.endpoints.iter_mut().zip(factors) {
-        if let Some(times) = &mut endpoint.response_time {
+    let endpoints = run.endpoints.iter_mut().map(|endpoint| &mut endpoint.response_time);
+    let all = endpoints.chain(run.metrics.iter_mut().map(|metric| &mut metric.response_time));
+    for (times, factor) in all.zip(factors) {
+        if let Some(times) = times {
             for time in [&mut times.p50_ms, &mut times.p95_ms, &mut times.p99_ms] {
                 *time *= factor;
             }
@@ -20,24 +26,25 @@ fn scaled(run: &RunResult, factors: [f64; 6]) -> RunResult {
 /// Any run: some endpoints, of any count and any times, and failures.
 fn any_run() -> impl Strategy<Value = RunResult> {
     let endpoint = (0_u64..1_500, 0.001..50.0_f64, 0.0..2_000.0_f64, 0_u64..200);
-    (prop::collection::vec(endpoint, 1..7), any::<bool>()).prop_map(|(endpoints, saturating)| {
-        let mut recording = Recording::new(endpoints.len(), 1, 1);
-        for (split, (n, from, more, failures)) in recording.endpoints.iter_mut().zip(&endpoints) {
-            succeed(&mut split.steady, *n, *from, from + more);
-            fail(&mut split.steady, FailureKind::Timeout, failures / 3, 30_000);
-            fail(&mut split.rest, FailureKind::Status, *failures, 2);
-        }
-        let mut result = summarise(&plan(&NAMES[..endpoints.len()]), &run(recording), context());
-        result.load.saturating = saturating;
-        result
-    })
+    let custom = (0_u64..1_500, 0.0..50.0_f64);
+    (prop::collection::vec(endpoint, 1..7), custom, any::<bool>()).prop_map(
+        |(endpoints, custom, saturating)| {
+            let mut recording = Recording::new(endpoints.len(), 1, 1);
+            record(&mut recording.metrics[0].steady, custom.0, custom.1, 2.0 * custom.1);
+            for (split, (n, from, more, failures)) in recording.endpoints.iter_mut().zip(&endpoints) {
+                succeed(&mut split.steady, *n, *from, from + more);
+                fail(&mut split.steady, FailureKind::Timeout, failures / 3, 30_000);
+                fail(&mut split.rest, FailureKind::Status, *failures, 2);
+            }
+            let mut result = summarise(&plan(&NAMES[..endpoints.len()]), &run(recording), context());
+            result.load.saturating = saturating;
+            result
+        },
+    )
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
-    let metrics = prop::sample::subsequence(
-        vec![P50, P95, Metric::Response(Percentile::P99), Metric::ErrorRate, Metric::Throughput],
-        1..=5,
-    );
+    let metrics = prop::sample::subsequence(Metric::ALL.to_vec(), 1..=6);
     (metrics, 0.0..0.5_f64, 0.5..0.999_f64, 0_u64..1_000).prop_map(|(gate_on, budget, confidence, micros)| {
         with(|rules| {
             rules.budget = gate_on.iter().map(|metric| (*metric, Ratio(budget))).collect();
@@ -62,20 +69,20 @@ proptest! {
     /// Every deviation of the past from its centre grows; the centre stays.
     #[test]
     fn more_noise_never_turns_inconclusive_into_pass(
-        deviations in prop::collection::vec(prop::collection::vec(-0.2..0.2_f64, 6), 5..16),
+        deviations in prop::collection::vec(prop::collection::vec(-0.2..0.2_f64, ALL), 5..16),
         more in 1.0..4.0_f64,
-        head in prop::collection::vec(-0.1..0.3_f64, 6),
+        head in prop::collection::vec(-0.1..0.3_f64, ALL),
     ) {
-        let deviations: Vec<[f64; 6]> =
+        let deviations: Vec<[f64; ALL]> =
             deviations.iter().map(|run| std::array::from_fn(|index| run[index])).collect();
-        let centre: [f64; 6] = std::array::from_fn(|index| {
+        let centre: [f64; ALL] = std::array::from_fn(|index| {
             let column: Vec<f64> = deviations.iter().map(|run| run[index]).collect();
             crate::stats::quantile::median(&column).unwrap()
         });
-        let plain = measured([1.0; 6], 0);
+        let plain = recorded(1.0, 1.0);
         let spread = |scale: f64| {
-            let deviation = |run: &[f64; 6], index: usize| ((run[index] - centre[index]) * scale).exp();
-            let result = |run: &[f64; 6]| scaled(&plain, std::array::from_fn(|index| deviation(run, index)));
+            let deviation = |run: &[f64; ALL], index: usize| ((run[index] - centre[index]) * scale).exp();
+            let result = |run: &[f64; ALL]| scaled(&plain, std::array::from_fn(|index| deviation(run, index)));
             let results: Vec<_> = deviations.iter().map(result).collect();
             Baseline { runs: remembered(&results, None), ..Baseline::default() }
         };

@@ -192,10 +192,10 @@ baseline: {{gate_on: [p95, p96], catch: 5%, confidence: 100%, budget: {{p50: 1%,
 17:19 `connect_p95` belongs to WebSockets, and `GET /health` is none [requests have p50 p75 p90 p95 p99 p999 max mean error_rate throughput]
 20:5 no step records a metric `herd` [did you mean `heard`? known: heard]
 21:13 the custom metric `heard` has no `error_rate` [custom metrics are times: p50 p75 p90 p95 p99 p999 max mean]
-23:27 unknown metric `p96` [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
+23:27 unknown metric `p96` [did you mean `p90`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
 23:40 `catch` must be above `budget` [what is tolerated ends at `budget`; `catch` is the change that must not slip through]
 23:56 the confidence lies between 50% and 100% [write such as `95%`]
-23:80 unknown metric `p5` [did you mean `p50`? known: p50, p95, p99, error_rate, throughput]
+23:80 unknown metric `p5` [did you mean `p50`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
 ");
 }
 
@@ -239,12 +239,9 @@ fn a_comparison_that_could_never_decide_is_refused() {
     ];
     let all: Vec<_> = all.iter().map(|text| text.split("resolved").next().unwrap_or_default()).collect();
     insta::assert_snapshot!(all.join("\n"), @r"
-    9:21 `gate_on` of nothing compares nothing [name some of p50, p95, p99, error_rate, throughput, or leave it out; `baseline: null` turns the comparison off]
-    9:27 `p999` is not remembered of a run, so it cannot be compared [did you mean `p99`? known: p50, p95, p99, error_rate, throughput]
-    9:33 `connect_p95` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
-    9:46 `max` is not remembered of a run, so it cannot be compared [known: p50, p95, p99, error_rate, throughput]
-    9:30 `p75` is not remembered of a run, so it cannot be compared [did you mean `p95`? known: p50, p95, p99, error_rate, throughput]
-    9:39 unknown metric `error_rat` [did you mean `error_rate`? known: p50, p95, p99, error_rate, throughput]
+    9:21 `gate_on` of nothing compares nothing [name metrics, as in `[p50, p95, error_rate]`, or leave it out; `baseline: null` turns the comparison off]
+
+    9:39 unknown metric `error_rat` [did you mean `error_rate`? known: p50, p75, p90, p95, p99, p999, max, mean, error_rate, throughput, connect_p50, connect_p75, connect_p90, connect_p95, connect_p99, connect_p999, missing_messages, unexpected_closes]
     9:20 a budget of `10` tolerates everything [write a ratio such as `10%` or `0.1`]
     9:26 a budget of `500%` tolerates everything [write a ratio such as `10%` or `0.1`]
     9:48 `catch` must be above `budget` [what is tolerated ends at `budget`; `catch` is the change that must not slip through]

@@ -183,14 +183,14 @@ mod tests {
 {
   "cpu_class": "amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24",
   "custom_metrics": {
-    "build_created": {"max_ms":30020.0,"mean_ms":2168.0,"n":2323,"p50_ms":1903.0,"p75_ms":2494.0,"p90_ms":2849.0,"p95_ms":2966.0,"p99_ms":3060.0,"requests_per_second":82.14}
+    "build_created": {"max_ms":30020.0,"mean_ms":2168.0,"n":2323,"p50_ms":1903.0,"p75_ms":2494.0,"p90_ms":2849.0,"p95_ms":2966.0,"p99_ms":3060.0,"requests_per_second":82.14,"timed_out":23}
   },
   "env": {"arch":"x86_64","cpu_model":"AMD EPYC 7763 64-Core Processor","cpus":4,"image":"ubuntu24 20261101.1.0","os":"linux"},
   "environment": "demo",
   "epoch": null,
   "metrics": {
     "GET /api/v1/builds/{id}/code": {"error_rate":0.0,"max_ms":39.9,"mean_ms":21.0,"n":150,"p50_ms":20.88,"p75_ms":30.51,"p90_ms":36.09,"p95_ms":38.11,"p99_ms":39.65,"requests_per_second":5.357,"whole_run":{"failed":0,"ok":150}},
-    "POST /api/v1/builds": {"error_rate":0.01457,"max_ms":30020.0,"mean_ms":2376.0,"n":2323,"p50_ms":2114.0,"p75_ms":2771.0,"p90_ms":3164.0,"p95_ms":3295.0,"p99_ms":3400.0,"requests_per_second":82.14,"whole_run":{"failed":34,"ok":2300}}
+    "POST /api/v1/builds": {"error_rate":0.01457,"max_ms":30020.0,"mean_ms":2376.0,"n":2323,"p50_ms":2114.0,"p75_ms":2771.0,"p90_ms":3164.0,"p95_ms":3295.0,"p99_ms":3400.0,"requests_per_second":82.14,"timed_out":23,"whole_run":{"failed":34,"ok":2300}}
   },
   "plan_digest": "0f1e2d",
   "requests_per_second": 539.1,
@@ -199,7 +199,7 @@ mod tests {
   "sha": "c0ffee",
   "time": "2026-11-24T10:15:00Z",
   "tool": {"name":"loadgate","version":"0.1.0"},
-  "unique": "4d600ca21c1afa490a3ec2f9018ed99e887bd7293791834fc3c5a1b00110ffec24c4d68af0f870ca28461f04ff8de66d4363aa2c6a908fb16520b4ebe9cbc1b21060373b22a76cb45c8b35090964867dad2e1a7038b2c65982b230441e05a50a443a79098b2185eb6a518b63d6d7926cf481ad29290b47431dd984f43850172de2d6df550ecdae7f710b9e87bc6fb7866617154fe9c0c96820c70477e0a320a619038c9b81aadb5e6244656813e4082c8b4f11ac3c81839bf228fdf61b13660bf8518fb5d880d19a4bdc5021cfc7d6efdca3206ec304eb8f233bc734575ce7a9d4052798b0dc9f887474c0b01db57921c92d52fbbf679c4c1cb07a3a063fd8083e6600070b413c9235dfb613cb17ed83e1d7f19ebfa61d0866740a9747c5a26c52657df6a9a01c9",
+  "unique": "272ae8543d6739393807dd833f7b42fa08ecb655955abdf1c81086539b0a7e7af79d4b06d9f27a626217d2213363c95a70f3d91594e04e932d60e9f3fa49716845c100a982177bdd2a607a59f390066adbfd92af30a9a4911abb6318fb66fc0e9d56fc465ffbd197f21ce5393095cde7b48ef2eeffb906c870e1127442322ada6778c9aeeb91401644132a4aed57a9bc0c22add0d60a5a31d6f5edf05abdd281ce46d21f894bb8eb56879528b5a5948747b86ef90208650dbc767ee409c244ba49c78389b43871d3ad2da93084e118a8d51d33b97e759ca37bce8039018e2fa912b4acac84769ba2c47334071781816b1ecccc7b54b4f4b93d6162903235a8d3ff725ec9d44c583ffcff90a5b46dc9a1b538becab6ab5e4b14b255230b1c6758eef2898100cd46b",
   "whole_run": {"failed":34,"ok":15195}
 }
 "#);
@@ -291,5 +291,39 @@ mod tests {
             assert_eq!(stamp(Kind::Run, name), found, "{name}");
         }
         assert_eq!(stamp_of("-000001-11-24T10:15:00Z"), None);
+    }
+
+    /// As a version wrote it that remembered percentiles of endpoints only.
+    const EARLIER: &str = r#"{
+  "cpu_class": "amd-epyc_2-cpu_x86-64_no-image",
+  "env": {"arch":"x86_64","cpu_model":"AMD EPYC","cpus":2,"image":null,"os":"linux"},
+  "epoch": null,
+  "metrics": {
+    "WS /ws/echo": {"error_rate":0.0,"n":217,"p50_ms":5.367,"p95_ms":6.391,"p99_ms":6.903,"requests_per_second":7.75}
+  },
+  "plan_digest": "b0f1ee7c",
+  "requests_per_second": 54.36,
+  "schema": 1,
+  "sha": null,
+  "time": "2026-11-25T03:20:23.917088136Z",
+  "tool": {"name":"loadgate","version":"0.1.0"},
+  "unique": "62431336",
+  "whole_run": {"failed":0,"ok":1796}
+}
+"#;
+
+    #[test]
+    fn a_run_of_an_earlier_version_is_read_and_says_nothing_that_it_did_not() {
+        let run: Run = serde_json::from_str(EARLIER).unwrap();
+        assert_eq!((&run.scenario, run.custom_metrics.len()), (&None, 0));
+        let numbers = run.metrics["WS /ws/echo"];
+        assert_eq!((numbers.p75_ms, numbers.whole_run, numbers.sockets), (None, None, None));
+        // So its name, a digest of what it says, stays.
+        let plain = |text: &str| -> Value {
+            let mut value: Value = serde_json::from_str(text).unwrap();
+            value.as_object_mut().unwrap().remove("unique");
+            value
+        };
+        assert_eq!(plain(&run_text(&run).unwrap()), plain(EARLIER));
     }
 }

@@ -20,12 +20,13 @@ use crate::github::annotation::{self, Annotation, Places};
 use crate::github::client::Client;
 use crate::github::command::{Command, Level};
 use crate::github::context::{Context, Place};
-use crate::github::marker::Marker;
+use crate::github::marker::{Marker, Series};
 use crate::github::output::{Ended, Outputs, Paths};
-use crate::github::repository::{RunNumber, Slug, is_sha};
+use crate::github::repository::{RunNumber, is_sha};
 use crate::github::summary;
 use crate::report::comment::{About, Source};
 use crate::report::document::Document;
+use crate::report::markdown::escape::code;
 use crate::report::markdown::{self, section};
 use crate::report::write::{self, Reader};
 use crate::result::file;
@@ -182,9 +183,13 @@ impl<'a> Publication<'a> {
     }
 
     fn marker(&self, subject: &Subject) -> Marker {
-        let called = || subject.called.join("-");
+        let [project, scenario, environment] = &subject.called;
+        let of_run = || {
+            let heading = format!(": {} on {}", code(scenario), code(environment));
+            Series::of_run([project, scenario, environment], heading)
+        };
         Marker {
-            id: Slug::of(&self.args.comment_id.clone().unwrap_or_else(called)),
+            series: self.args.comment_id.as_deref().map_or_else(of_run, Series::named),
             run: self.job.run.unwrap_or(RunNumber { id: 0, attempt: 1 }),
             sha: self.sha(subject),
         }

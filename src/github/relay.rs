@@ -8,8 +8,8 @@ use super::artifact;
 use super::client::{Client, chain};
 use super::context::Context;
 use super::event::{Event, PullRequest, WorkflowRun};
-use super::marker::Marker;
-use super::repository::{RunNumber, Slug};
+use super::marker::{Marker, Series};
+use super::repository::RunNumber;
 use crate::gate::agreement;
 use crate::result::file::RESULT_FILE;
 use crate::result::foreign;
@@ -93,8 +93,8 @@ impl<'a> Measured<'a> {
     /// The first line of the comment. It is called after what the base asked for and not after what the fork
     /// answers: no artifact can choose whose place it takes, or be a new one each time.
     pub fn marker(&self, artifact: &str, asked: Option<&str>) -> Marker {
-        let id = asked.map_or_else(|| Slug::of(&format!("{SERIES}-{artifact}")), Slug::of);
-        Marker { id, run: self.number(), sha: Some(self.run.head_sha.clone()) }
+        let series = asked.map_or_else(|| Series::named(&format!("{SERIES}-{artifact}")), Series::named);
+        Marker { series, run: self.number(), sha: Some(self.run.head_sha.clone()) }
     }
 
     fn git(&self) -> Git {

@@ -68,7 +68,7 @@ pub(super) fn own_of(client: &Client, all: Vec<Item>, marker: &Marker) -> Result
         .into_iter()
         .filter(mine)
         .filter_map(|item| {
-            let run = marker::run_of(&marker.id, item.body.as_deref()?)?;
+            let run = marker::run_of(&marker.series, item.body.as_deref()?)?;
             Some(Own { run, item })
         })
         .collect();
@@ -124,7 +124,7 @@ impl Text<'_> {
     /// Whether no later run has written this item meanwhile.
     pub(super) fn still(&self, client: &Client, route: &Route) -> Result<(), ClientError> {
         let there: Item = client.get(route)?;
-        let run = there.body.as_deref().and_then(|body| marker::run_of(&self.marker.id, body));
+        let run = there.body.as_deref().and_then(|body| marker::run_of(&self.marker.series, body));
         match run {
             Some(run) if run > self.marker.run => Err(ClientError::Overtaken(run)),
             _ => Ok(()),

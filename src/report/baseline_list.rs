@@ -85,6 +85,21 @@ fn plans(baseline: &Baseline) -> String {
     if more > 0 { format!("{told}, {more} more") } else { told }
 }
 
+/// Whose the runs are, where a folder has those of several baselines.
+fn owners(baseline: &Baseline) -> Option<String> {
+    let mut owners: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for run in baseline.runs.values() {
+        if let (Some(scenario), Some(environment)) = (&run.scenario, &run.environment) {
+            *owners.entry((scenario, environment)).or_default() += 1;
+        }
+    }
+    let told = owners.iter().map(|((scenario, environment), count)| {
+        format!("{count} of {} on {}", printable(scenario), printable(environment))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    (owners.len() > 1).then(|| format!("  of several baselines: {}", shorten(&told, LONGEST)))
+}
+
 /// A line a class of machines; and one for what a later version wrote.
 fn classes(baseline: &Baseline) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -98,7 +113,7 @@ fn classes(baseline: &Baseline) -> Vec<String> {
         1 => Some("  1 file of a later version, not used".to_owned()),
         more => Some(format!("  {more} files of a later version, not used")),
     };
-    counts.into_iter().map(of_class).chain(unknown).collect()
+    counts.into_iter().map(of_class).chain(owners(baseline)).chain(unknown).collect()
 }
 
 #[cfg(test)]

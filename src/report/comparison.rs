@@ -228,6 +228,12 @@ pub fn notes(result: &RunResult) -> Vec<String> {
             comparison.unknown
         ));
     }
+    if comparison.foreign > 0 {
+        notes.push(format!(
+            "not used, of another baseline in the same folder: {}",
+            number::counted(comparison.foreign, "run")
+        ));
+    }
     let shown = deltas(result);
     let of = |wanted: &dyn Fn(&Delta) -> bool| {
         let names: Vec<_> = shown.iter().filter(|delta| wanted(delta)).map(|delta| named(delta)).collect();

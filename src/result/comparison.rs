@@ -97,6 +97,9 @@ pub struct Comparison {
     pub other_plans: u64,
     /// Files of a later version, which were not used.
     pub unknown: u64,
+    /// Runs of another baseline in the same folder, which were not used.
+    #[serde(default)]
+    pub foreign: u64,
     /// Gated numbers that were compared: they share the false-alarm rate. Before the run, those that have
     /// enough runs.
     pub checks: u64,

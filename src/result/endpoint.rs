@@ -228,7 +228,9 @@ impl Times {
     /// are no times, it is the longest.
     pub fn reading(&self, metric: Metric, failed: u64) -> Reading {
         match metric {
-            Metric::Response(percentile) | Metric::Connect(percentile) => self.percentile_among(percentile, failed),
+            Metric::Response(percentile) | Metric::Connect(percentile) => {
+                self.percentile_among(percentile, failed)
+            }
             Metric::Mean => self.mean_among(failed),
             _ => self.max_among(failed),
         }

@@ -10,6 +10,7 @@ mod faults_http1;
 mod faults_http2;
 mod faults_websocket;
 mod gate;
+mod gate_custom;
 mod github;
 mod harness;
 mod httpbin;

@@ -79,7 +79,7 @@ fn a_broken_document_is_told_with_its_place() {
     7:86 has -59.97 as `p50_ms` of `GET /health` [a time from 0.001 to 3600000 ms]
     7:72 has 0 as `n` of `GET /health` [a count from 1 on]
     7:73 does not follow schema 1: invalid value: integer `-1`, expected u64 [a whole document, as loadgate wrote it]
-    7:81 does not follow schema 1: unknown field `new`, expected one of `p50_ms`, `p95_ms`, `p99_ms`, `p75_ms`, `p90_ms`, `p999_ms`, `mean_ms`, `max_ms`, `requests_per_second`, `error_rate`, `n`, `whole_run`, `sockets` [a whole document, as loadgate wrote it]
+    7:81 does not follow schema 1: unknown field `new`, expected one of `p50_ms`, `p95_ms`, `p99_ms`, `p75_ms`, `p90_ms`, `p999_ms`, `mean_ms`, `max_ms`, `requests_per_second`, `error_rate`, `n`, `timed_out`, `whole_run`, `sockets` [a whole document, as loadgate wrote it]
     14:11 has no time in `time`: `yesterday` [a time such as `2026-11-24T10:15:00Z`]
     12:13 has no version that there is in `schema` [`"schema": 1`]
     12:13 has no version that there is in `schema` [`"schema": 1`]

@@ -43,9 +43,83 @@ fn a_folder_that_is_not_there_is_an_empty_baseline() {
 
 #[test]
 fn names_of_scenarios_cannot_leave_the_folder() {
-    let path = |scenario, environment| Folder::of(Path::new("b"), scenario, environment).path;
-    assert_eq!(path("../../etc", "/x"), Path::new("b/-..-etc.-x"));
-    assert_eq!(path(".", ".."), Path::new("b/-.-"));
+    for (scenario, environment) in [("../../etc", "/x"), (".", ".."), ("..", "..")] {
+        let folder = Folder::of(Path::new("b"), scenario, environment);
+        assert_eq!(folder.path().parent(), Some(Path::new("b")), "{folder:?}");
+        assert!(folder.name().len() > 4 && !folder.name().starts_with('.'), "{folder:?}");
+    }
+}
+
+/// A run of this key, as this version remembers it, or as an earlier one did.
+fn of_key(minute: u32, key: Option<(&str, &str)>, plan: &str) -> Run {
+    let run = Run::of(&result(minute), None);
+    let (scenario, environment) = key.map(|(a, b)| (a.to_owned(), b.to_owned())).unzip();
+    Run { scenario, environment, plan_digest: plan.to_owned(), ..run }
+}
+
+#[test]
+fn two_baselines_that_once_shared_a_folder_are_two() {
+    let place = Place::new();
+    let dir = place.dir.path();
+    let (checkout, v2) = (Folder::of(dir, "checkout.v2", "prod"), Folder::of(dir, "checkout", "v2.prod"));
+    assert_ne!(checkout.path(), v2.path());
+    // An earlier version put both here, and did not say whose they are.
+    let shared = Folder::at(dir.join("checkout.v2.prod"));
+    for (minute, plan) in [(1, "one"), (2, "one"), (3, "two"), (4, "two"), (5, "two")] {
+        shared.append(&of_key(minute, None, plan)).unwrap();
+    }
+    let minutes = |baseline: &Baseline, plan: &str| {
+        baseline.runs.values().filter(|run| run.plan_digest == plan).count()
+    };
+    let mut known = checkout.load().unwrap();
+    assert_eq!((minutes(&known, "one"), minutes(&known, "two")), (2, 3), "what is there is found");
+    // Remembering more prunes nothing of the other.
+    let run = of_key(6, Some(("checkout.v2", "prod")), "one");
+    let appended = checkout.append(&run).unwrap();
+    let name = appended.path.file_stem().unwrap().to_string_lossy().into_owned();
+    known.runs.insert(name, run);
+    let moved = checkout.move_on(&mut known, "one").unwrap().unwrap();
+    assert_eq!((moved.files, moved.shared), (2, true));
+    assert_eq!(checkout.prune(&known, 3).unwrap(), Vec::<String>::new());
+    assert_eq!(minutes(&v2.load().unwrap(), "two"), 3);
+    // The other one moves on as well; each says whose it is by now.
+    let mut other = v2.load().unwrap();
+    assert_eq!(v2.move_on(&mut other, "two").unwrap().unwrap().files, 3);
+    assert_eq!(entries(checkout.path()).unwrap().len(), 3);
+    assert_eq!(entries(v2.path()).unwrap().len(), 3);
+}
+
+#[test]
+fn a_folder_of_one_baseline_moves_on_whole() {
+    let place = Place::new();
+    let dir = place.dir.path();
+    let folder = Folder::of(dir, "checkout.v2", "prod");
+    let earlier = Folder::at(dir.join("checkout.v2.prod"));
+    earlier.append(&of_key(1, None, "one")).unwrap();
+    let epoch = Epoch { schema: 1, from_sha: None, metrics: vec!["p95".into()], reason: "a cache".into() };
+    earlier.begin(&epoch, "2026-11-24T10:15:00Z".parse().unwrap()).unwrap();
+    let mut known = folder.load().unwrap();
+    assert_eq!((known.runs.len(), known.epochs.len(), known.earlier.len()), (1, 1, 2));
+    let moved = folder.move_on(&mut known, "one").unwrap().unwrap();
+    assert_eq!((moved.files, moved.shared, earlier.path().exists()), (2, false, false));
+    let after = folder.load().unwrap();
+    assert_eq!((after.runs, after.epochs, after.earlier.len()), (known.runs, known.epochs, 0));
+    assert_eq!(folder.move_on(&mut folder.load().unwrap(), "one").unwrap(), None, "once");
+}
+
+#[test]
+fn a_run_of_another_baseline_is_neither_used_nor_removed() {
+    let place = Place::new();
+    let folder = place.folder();
+    let other = folder.append(&of_key(1, Some(("Build_Flow", "demo")), "0f1e2d")).unwrap();
+    for minute in 2..6 {
+        folder.append(&of_key(minute, Some(("build_flow", "demo")), "0f1e2d")).unwrap();
+    }
+    let known = folder.load().unwrap();
+    assert_eq!((known.runs.len(), known.foreign.len()), (4, 1));
+    assert_eq!(known.foreign.values().next().unwrap().scenario, "Build_Flow");
+    assert_eq!(folder.prune(&known, 3).unwrap().len(), 1);
+    assert!(other.path.exists());
 }
 
 #[test]
@@ -62,7 +136,8 @@ fn a_run_is_remembered_once_and_read_back_as_it_was() {
     assert_eq!(baseline.runs.len(), 2);
     assert_eq!(baseline.runs.values().next(), Some(&run));
     assert_eq!(place.files().len(), 2, "nothing temporary is left");
-    assert_eq!(Folder::all(place.dir.path()).unwrap(), [folder]);
+    let all = Folder::all(place.dir.path()).unwrap();
+    assert_eq!(all.iter().map(Folder::path).collect::<Vec<_>>(), [folder.path()]);
 }
 
 #[test]

@@ -6,10 +6,11 @@
 //! place among the numbers that share the false-alarm rate: half of it is for all requests, and half is divided
 //! among the endpoints. So more endpoints do not make the other tests weaker.
 
-use crate::baseline::run::{Counts, Run};
+use crate::baseline::run::{Counts, Numbers, Run};
 use crate::metric::Metric;
 use crate::result::comparison::{Delta, DeltaStatus};
 use crate::result::endpoint::{EndpointCounts, failures as failed};
+use crate::result::schema::Point;
 use crate::result::verdict::Because;
 use crate::stats::quantile::normal_upper;
 use crate::stats::significance::{Share, difference_bounds, dispersion, share_tail};
@@ -144,7 +145,7 @@ impl<'a> Tally<'a> {
         let head = head.unwrap_or(Counts { ok: 0, failed: 0 });
         let failures_over_time = |name: Option<&str>| -> Vec<Share> {
             let points = result.series.iter();
-            let of = |point: &crate::result::schema::Point| match name {
+            let of = |point: &Point| match name {
                 None => point.failed,
                 Some(name) => point.endpoints.get(name).map_or(0, |it| it.failed),
             };
@@ -182,7 +183,7 @@ fn counted(metric: Metric, counts: &EndpointCounts) -> Option<Counts> {
 
 /// The same of a remembered run; none where it does not say it.
 fn remembered(metric: Metric, subject: Subject, run: &Run) -> Option<Counts> {
-    let of = |numbers: &crate::baseline::run::Numbers| match metric {
+    let of = |numbers: &Numbers| match metric {
         Metric::ErrorRate => numbers.whole_run,
         Metric::MissingMessages => numbers
             .sockets

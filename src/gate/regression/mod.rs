@@ -174,6 +174,7 @@ pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Compa
         runs_in_all: past.len() as u64,
         other_plans: (baseline.runs.len() - past.len()) as u64,
         unknown: baseline.unknown.len() as u64,
+        foreign: baseline.foreign.len() as u64,
         checks: standings.iter().filter(|standing| standing.decides()).count() as u64,
         not_compared: 0,
         confidence: rules.confidence.0,

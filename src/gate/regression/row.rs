@@ -102,7 +102,9 @@ pub fn sockets<'a>(compared: &Compared<'a>) -> Vec<Subject<'a>> {
 fn of_time<'a>(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) -> Row<'a> {
     let times = times(compared, subject);
     let track = compared.past.track(metric, subject, tolerance(compared.rules, metric));
-    let head = times.map(|times| times.reading(metric, 0).value_ms).filter(|ms| super::subject::y(metric, *ms).is_some());
+    let head = times
+        .map(|times| times.reading(metric, 0).value_ms)
+        .filter(|ms| super::subject::y(metric, *ms).is_some());
     let here = Here { metric, subject, n: times.filter(|_| head.is_some()).map_or(0, |times| times.n) };
     Row {
         metric,
@@ -126,7 +128,9 @@ fn open(compared: &Compared, times: &Times, metric: Metric, subject: Subject) ->
     let reading = times.reading(metric, failed);
     let y = |value: f64| super::subject::y(metric, value);
     let worse = match reading.at_most_ms {
-        Some(at_most_ms) => y(at_most_ms).zip(y(reading.value_ms)).map_or(f64::INFINITY, |(most, y)| most - y),
+        Some(at_most_ms) => {
+            y(at_most_ms).zip(y(reading.value_ms)).map_or(f64::INFINITY, |(most, y)| most - y)
+        }
         None => f64::INFINITY,
     };
     let because = match times.timed_out {

@@ -1,8 +1,7 @@
 //! What a compared number is about, and where it stands in a result and in a remembered run. Judges nothing.
 
 use crate::baseline::run::{Numbers, Run};
-use crate::metric::{Metric, Percentile};
-use crate::plan::rules::Scope;
+use crate::metric::Metric;
 use crate::result::verdict::CheckScope;
 
 /// Below so many samples a mean or a maximum is mostly luck: as many as the median needs.
@@ -41,15 +40,6 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// As an objective says it.
-    pub fn as_scope(self) -> Scope {
-        match self {
-            Self::Total => Scope::Total,
-            Self::Endpoint(name) => Scope::Endpoint(name.to_owned()),
-            Self::Custom(name) => Scope::Metric(name.to_owned()),
-        }
-    }
-
     /// What is remembered of it in a run.
     pub fn numbers(self, run: &Run) -> Option<&Numbers> {
         match self {
@@ -81,7 +71,7 @@ impl<'a> Subject<'a> {
 /// The fewest samples of which a time or a throughput says anything.
 pub fn fewest(metric: Metric) -> u64 {
     match metric {
-        Metric::Response(percentile) | Metric::Connect(percentile) => Percentile::enough(percentile),
+        Metric::Response(percentile) | Metric::Connect(percentile) => percentile.enough(),
         Metric::Throughput => FEWEST_OF_RATE,
         _ => FEWEST,
     }

@@ -15,8 +15,8 @@ use std::path::Path;
 
 use super::client::Client;
 use super::context::Host;
-use super::marker::Marker;
-use super::repository::{RunNumber, Slug};
+use super::marker::{Marker, Series};
+use super::repository::RunNumber;
 use crate::baseline::Baseline;
 use crate::baseline::defect::{Defect, FolderError};
 use crate::baseline::document;
@@ -175,7 +175,7 @@ impl Proposal<'_> {
 
     fn words(&self, change: &Change, base: &str, head: &Head) -> Words {
         let run = self.job.unwrap_or(RunNumber { id: 0, attempt: 0 });
-        let marker = Marker { id: Slug::of(SERIES), run, sha: Some(head.sha.clone()) };
+        let marker = Marker { series: Series::named(SERIES), run, sha: Some(head.sha.clone()) };
         let body = format!("{marker}\n{}", words::body(&change.altered, base));
         Words { title: words::title(&change.altered), body }
     }

@@ -10,8 +10,7 @@ use super::error::ProposalError;
 use super::{BRANCH, SERIES};
 use crate::github::client::{Client, ClientError};
 use crate::github::event::NamedRepository;
-use crate::github::marker::Marker;
-use crate::github::repository::Slug;
+use crate::github::marker::{Marker, Series};
 
 /// What GitHub answers where there is one.
 const EXISTS: &str = "already exists";
@@ -89,7 +88,7 @@ impl Pull {
 
     /// Whether it begins with our line.
     fn is_ours(&self) -> bool {
-        self.body.as_deref().is_some_and(|body| Marker::of(&Slug::of(SERIES), body).is_some())
+        self.body.as_deref().is_some_and(|body| Marker::of(&Series::named(SERIES), body).is_some())
     }
 
     /// Where people see it.

@@ -103,7 +103,10 @@ fn a_comment_is_called_after_what_was_asked_for_and_of_the_run_that_was_measured
     let measured = Measured::of(&context, 77).unwrap();
     let line = |asked| measured.marker("loadgate-report", asked).to_string();
     assert_eq!(line(None), format!("<!-- loadgate:v1 id=fork-loadgate-report run=77.2 sha={HEAD} -->"));
-    assert_eq!(line(Some("Nightly")), format!("<!-- loadgate:v1 id=nightly run=77.2 sha={HEAD} -->"));
+    assert_eq!(
+        line(Some("Nightly")),
+        format!("<!-- loadgate:v1 id=nightly run=77.2 sha={HEAD} key=ab6b5a4d586bafeb -->")
+    );
 }
 
 #[test]

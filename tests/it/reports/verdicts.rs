@@ -158,6 +158,7 @@ fn comparison() -> Comparison {
         runs_in_all: 14,
         other_plans: 0,
         unknown: 0,
+        foreign: 0,
         checks: 5,
         not_compared: 0,
         confidence: 0.99,

@@ -92,4 +92,30 @@ proptest! {
             prop_assert_ne!(loud.status, Status::Passed);
         }
     }
+
+    /// The slowest of an endpoint are not answered any more, in whatever way.
+    #[test]
+    fn a_request_without_an_answer_never_makes_a_pass(
+        factor in 0.9..1.5_f64,
+        lost in 0_u64..400,
+        timeout_ms in 1_u64..300,
+        times_out in any::<bool>(),
+    ) {
+        let head = |lost: u64| {
+            let mut recording = Recording::new(NAMES.len(), 1, 1);
+            for (index, endpoint) in recording.endpoints.iter_mut().enumerate() {
+                let (factor, lost) = if index == 1 { (factor, lost) } else { (1.0, 0) };
+                let (from, to, left) = (10.0 * factor, 110.0 * factor, 1_000 - lost);
+                succeed(&mut endpoint.steady, left, from, from + (to - from) * left as f64 / 1e3);
+                let kind = if times_out { FailureKind::Timeout } else { FailureKind::Status };
+                fail(&mut endpoint.steady, kind, lost, timeout_ms);
+            }
+            summarise(&plan(&NAMES), &run(recording), context())
+        };
+        let times = with(|rules| rules.gate_on = vec![P50, P95]);
+        for rules in [times, rules()] {
+            let [before, after] = [0, lost].map(|lost| verdict(&rules, &head(lost), &past(&QUIET)).status);
+            prop_assert!(before == Status::Passed || after != Status::Passed, "{before:?} {after:?}");
+        }
+    }
 }

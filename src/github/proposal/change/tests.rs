@@ -9,7 +9,11 @@ use crate::baseline::folder::Folder;
 use crate::plan::rules::BaselineRules;
 use crate::result::fixture::small;
 
-static RUN: LazyLock<Run> = LazyLock::new(|| Run::of(&small(), None));
+static RUN: LazyLock<Run> = LazyLock::new(|| Run {
+    scenario: Some("browse".into()),
+    environment: Some("here".into()),
+    ..Run::of(&small(), None)
+});
 
 const HERE: &str = "baselines/browse.here";
 const ELSEWHERE: &str = "other/checkout.there";

@@ -78,11 +78,11 @@ impl Folder {
     pub fn all(dir: &Path) -> Result<Vec<Self>, FolderError> {
         let mut paths = entries(dir)?;
         paths.retain(|path| path.is_dir() && !hidden(path));
-        Ok(paths.into_iter().map(Self::at).collect())
+        Ok(paths.iter().map(|path| Self::at(path)).collect())
     }
 
-    fn at(path: PathBuf) -> Self {
-        Self { path: plain(&path).to_owned(), key: None, earlier: None }
+    fn at(path: &Path) -> Self {
+        Self { path: plain(path).to_owned(), key: None, earlier: None }
     }
 
     /// What it is the baseline of; none where that was not asked.
@@ -104,7 +104,7 @@ impl Folder {
     pub fn load(&self) -> Result<Baseline, FolderError> {
         let mut baseline = self.read()?;
         if let Some(earlier) = &self.earlier {
-            let found = Self::at(earlier.clone()).read()?;
+            let found = Self::at(earlier).read()?;
             let here = baseline.names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
             for (name, run) in found.runs.into_iter().filter(|(name, _)| !here.contains(name)) {
                 baseline.earlier.insert(name.clone());
@@ -141,7 +141,7 @@ impl Folder {
     /// do not say whose they are belong here if they are of this plan. Files are added and removed, never changed.
     pub fn move_on(&self, baseline: &mut Baseline, plan_digest: &str) -> Result<Option<Moved>, FolderError> {
         let (Some(earlier), Some(key)) = (&self.earlier, &self.key) else { return Ok(None) };
-        let there = Self::at(earlier.clone());
+        let there = Self::at(earlier);
         let found = there.read()?;
         let is_ours = |run: &Run| match key.owner(run) {
             Owner::This => true,
@@ -213,7 +213,7 @@ impl Folder {
     /// Where a run of this baseline lies.
     fn place(&self, baseline: &Baseline, name: &str) -> PathBuf {
         match &self.earlier {
-            Some(earlier) if baseline.earlier.contains(name) => Self::at(earlier.clone()).file(name),
+            Some(earlier) if baseline.earlier.contains(name) => Self::at(earlier).file(name),
             _ => self.file(name),
         }
     }

@@ -64,7 +64,7 @@ fn two_baselines_that_once_shared_a_folder_are_two() {
     let (checkout, v2) = (Folder::of(dir, "checkout.v2", "prod"), Folder::of(dir, "checkout", "v2.prod"));
     assert_ne!(checkout.path(), v2.path());
     // An earlier version put both here, and did not say whose they are.
-    let shared = Folder::at(dir.join("checkout.v2.prod"));
+    let shared = Folder::at(&dir.join("checkout.v2.prod"));
     for (minute, plan) in [(1, "one"), (2, "one"), (3, "two"), (4, "two"), (5, "two")] {
         shared.append(&of_key(minute, None, plan)).unwrap();
     }
@@ -94,7 +94,7 @@ fn a_folder_of_one_baseline_moves_on_whole() {
     let place = Place::new();
     let dir = place.dir.path();
     let folder = Folder::of(dir, "checkout.v2", "prod");
-    let earlier = Folder::at(dir.join("checkout.v2.prod"));
+    let earlier = Folder::at(&dir.join("checkout.v2.prod"));
     earlier.append(&of_key(1, None, "one")).unwrap();
     let epoch = Epoch { schema: 1, from_sha: None, metrics: vec!["p95".into()], reason: "a cache".into() };
     earlier.begin(&epoch, "2026-11-24T10:15:00Z".parse().unwrap()).unwrap();

@@ -3,6 +3,7 @@
 use crate::baseline::Baseline;
 use crate::baseline::folder::Folder;
 use crate::cli::baseline::{ShowArgs, ShowFormat};
+use crate::commands::before::foreign;
 use crate::commands::plan;
 use crate::config::Config;
 use crate::error::Error as CommandError;
@@ -45,6 +46,7 @@ fn remembered(config: &Config, args: &ShowArgs) -> Result<Vec<Shown>, CommandErr
             configured = true;
             let folder = Folder::of(&rules.dir, scenario, environment);
             let baseline = folder.load()?;
+            foreign(&folder, &baseline);
             if baseline != Baseline::default() {
                 shown.push(Shown { name: folder.name(), baseline, rules });
             }

@@ -125,16 +125,13 @@ impl<'a> Tally<'a> {
     /// None where neither side has anything that it could happen to.
     fn of(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) -> Option<Self> {
         let result = compared.result;
-        let head = match (metric, subject) {
-            (Metric::ErrorRate, Subject::Total) => {
-                let whole = &result.whole_run;
-                Some(Counts { ok: whole.ok, failed: failed(&whole.failed) })
-            }
-            _ => {
-                let named = |it: &&EndpointCounts| subject.name().is_none_or(|name| it.name == name);
-                let counts = result.whole_run.endpoints.iter().filter(named);
-                sum(counts.filter_map(|counts| counted(metric, counts)))
-            }
+        let head = if (metric, subject) == (Metric::ErrorRate, Subject::Total) {
+            let whole = &result.whole_run;
+            Some(Counts { ok: whole.ok, failed: failed(&whole.failed) })
+        } else {
+            let named = |it: &&EndpointCounts| subject.name().is_none_or(|name| it.name == name);
+            let counts = result.whole_run.endpoints.iter().filter(named);
+            sum(counts.filter_map(|counts| counted(metric, counts)))
         };
         let says = |run: &Run| remembered(metric, subject, run);
         let standing = compared.past.standing_of(metric, subject, |run| says(run).is_some());

@@ -75,7 +75,9 @@ impl<'a> Compared<'a> {
             })
             .collect();
         deltas.extend(absent);
-        deltas.iter_mut().for_each(|delta| delta.left_out = is_left_out(self.rules, delta));
+        for delta in &mut deltas {
+            delta.left_out = is_left_out(self.rules, delta);
+        }
         deltas
     }
 

@@ -64,17 +64,13 @@ pub fn survey<'a>(
 
 /// Everything that has such a time.
 fn subjects<'a>(past: &Past<'a>, metric: Metric) -> Vec<Subject<'a>> {
-    match metric {
-        Metric::Connect(_) => {
-            let sockets = past.runs().flat_map(|run| &run.metrics).filter(|(_, it)| it.sockets.is_some());
-            let names: BTreeSet<&str> = sockets.map(|(name, _)| name.as_str()).collect();
-            names.into_iter().map(Subject::Endpoint).collect()
-        }
-        _ => {
-            let endpoints = past.endpoints().into_iter().map(Subject::Endpoint);
-            endpoints.chain(past.custom_metrics().into_iter().map(Subject::Custom)).collect()
-        }
+    if matches!(metric, Metric::Connect(_)) {
+        let sockets = past.runs().flat_map(|run| &run.metrics).filter(|(_, it)| it.sockets.is_some());
+        let names: BTreeSet<&str> = sockets.map(|(name, _)| name.as_str()).collect();
+        return names.into_iter().map(Subject::Endpoint).collect();
     }
+    let endpoints = past.endpoints().into_iter().map(Subject::Endpoint);
+    endpoints.chain(past.custom_metrics().into_iter().map(Subject::Custom)).collect()
 }
 
 fn known((metric, panel): (Metric, &Panel), index: usize, (endpoint, track): &(&str, Track)) -> Known {

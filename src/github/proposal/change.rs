@@ -76,7 +76,9 @@ impl Change {
     ) {
         let key = home.and_then(|home| home.folder.key());
         let mut before = base.cloned().unwrap_or_default();
-        key.iter().for_each(|key| before.keep_only(key));
+        if let Some(key) = key {
+            before.keep_only(key);
+        }
         let mut after = before.clone();
         let withdrawn: BTreeSet<&str> =
             pending.withdrawn.iter().filter_map(|spot| spot.name_in(folder)).collect();
@@ -94,7 +96,9 @@ impl Change {
             after.insert(name, Document::Run(Box::new(run.clone())));
             contents.entry(name).or_insert_with(|| Content::Text(text.clone()));
         }
-        key.iter().for_each(|key| after.keep_only(key));
+        if let Some(key) = key {
+            after.keep_only(key);
+        }
         let keep_runs = home.map_or(usize::MAX, |home| home.rules.keep_runs);
         for name in prune::surplus(&after.runs, keep_runs) {
             after.remove(&name);

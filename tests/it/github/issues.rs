@@ -5,8 +5,8 @@ use loadgate::github::client::{Client, ClientError};
 use loadgate::github::comment::Room;
 use loadgate::github::context::Host;
 use loadgate::github::issue::{self, Notice, Told};
-use loadgate::github::marker::Marker;
-use loadgate::github::repository::{Repository as Name, RunNumber, Slug};
+use loadgate::github::marker::{Marker, Series};
+use loadgate::github::repository::{Repository as Name, RunNumber};
 
 use loadgate::github::token::Credential;
 use loadgate::github::trail::Step;
@@ -83,7 +83,7 @@ impl Scene {
 }
 
 fn marker(id: u64) -> Marker {
-    Marker { id: Slug::of("nightly"), run: RunNumber { id, attempt: 1 }, sha: Some(SHA.into()) }
+    Marker { series: Series::named("nightly"), run: RunNumber { id, attempt: 1 }, sha: Some(SHA.into()) }
 }
 
 fn url(number: u64) -> String {

@@ -143,6 +143,7 @@ fn delta(endpoint: &str, status: DeltaStatus, change: f64) -> Delta {
         gated: true,
         candidate: status == DeltaStatus::Regression,
         confirmed: None,
+        left_out: false,
         status,
         because,
     }

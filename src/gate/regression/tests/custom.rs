@@ -184,6 +184,7 @@ fn a_second_job_looks_at_a_custom_metric_by_its_kind() {
 /// Every way in which nothing is compared, by what the two policies make of it.
 #[test]
 fn a_gate_that_is_silently_off_can_be_made_to_fail() {
+    use ComparisonState::{Building, Compared, Missing, NothingCompared, OtherPlan, Partial};
     let one = || recorded(1.0, 1.0);
     let changed = |change: fn(&mut Run)| {
         let mut baseline = quiet();
@@ -205,10 +206,9 @@ fn a_gate_that_is_silently_off_can_be_made_to_fail() {
         result
     };
     let only_times = vec![P50, P95];
-    use ComparisonState::{Building, Compared, Missing, NothingCompared, OtherPlan, Partial};
     // What there is, its state, and the exit status by default, with `on_missing: fail`, with
     // `on_inconclusive: fail`.
-    let table = [
+    let table = vec![
         ("compared", one(), quiet(), Compared, [0, 0, 0]),
         ("no folder", one(), Baseline::default(), Missing, [0, 5, 0]),
         ("a later version's files", one(), unknown, Missing, [0, 5, 0]),

@@ -142,3 +142,46 @@ fn too_few_runs() {
           -e demo --runs 5
     ");
 }
+
+/// A run beside five of which this was changed.
+fn beside(change: impl Fn(&mut Run)) -> RunResult {
+    let mut result = small();
+    let mut baseline = past(&result, &[0.0; 5]);
+    baseline.runs.values_mut().for_each(change);
+    result.verdict = Some(judge(&rules(Confirmation::Off), &result, Some(&baseline)));
+    result
+}
+
+#[test]
+fn that_nothing_was_compared_is_the_first_thing_said() {
+    insta::assert_snapshot!(section(&beside(|run| run.plan_digest = "another".into()), 100), @r"
+    Baseline
+      the plan has changed since the 5 runs of the baseline, so that no number is comparable
+
+    INCONCLUSIVE  nothing was compared with the baseline: the plan has changed since the 5 runs of the
+                  baseline, so that no number is comparable; the objective holds, and the SLA decides
+                  alone
+    next: if the change of the plan is meant, remember 5 runs like this one, made on this kind of
+          machine with the same flags, if any; then commit them, or in a CI job add --pull-request:
+          loadgate baseline update --scenario build_flow -e demo --runs 5
+    ");
+    let elsewhere = section(&beside(|run| run.cpu_class = "another".into()), 100);
+    let words = elsewhere.split_whitespace().collect::<Vec<_>>().join(" ");
+    let first = "INCONCLUSIVE nothing was compared with the baseline: none of the 5 runs of the baseline is of this \
+                 kind of machine";
+    assert!(words.contains(first), "{elsewhere}");
+}
+
+#[test]
+fn what_was_not_compared_is_counted_and_named() {
+    let rare = beside(|run| run.metrics.values_mut().for_each(|numbers| numbers.n = 100));
+    let said = section(&rare, 100);
+    for part in [
+        "2 numbers beside 5 runs on this CPU (5 in all), 1 more was not compared",
+        "not compared, too few requests: p95 of GET /health",
+        "none of 2 numbers got worse than the baseline; 1 more was not compared",
+    ] {
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(part), "{part}\n{said}");
+    }
+}

@@ -62,7 +62,7 @@ fn what_cannot_be_accepted_is_refused_and_nothing_is_written() {
             &[],
             &["unknown endpoint `GET /helth`", "did you mean `GET /health`"],
         ),
-        ("max", "a cache", &[], &["unknown metric `max`"]),
+        ("maximum", "a cache", &[], &["unknown metric `maximum`"]),
         ("p95", "", &[], &["the reason is empty"]),
         ("p95", " \t ", &[], &["the reason is empty"]),
         ("p95", &long, &[], &["1001 characters"]),

@@ -1,18 +1,33 @@
 //! One request and its response: on a kept connection or a new one, timed, counted once.
+//!
+//! A request is sent again, once and on a new connection, in two cases only. Without them, what every real client
+//! survives unnoticed would be counted against the service:
+//!
+//! - The connection had carried a request before and ended before a byte of this response. A server closes idle
+//!   connections without asking; its close and our request pass each other on the way. The request must be
+//!   idempotent, for the server may have read it (RFC 9112, 9.3.1; RFC 9110, 9.2.2). A 408 that ends such a
+//!   connection is the same close in words (RFC 9110, 15.5.9).
+//! - Over HTTP/2 the server says that it has not processed the request: `REFUSED_STREAM`, or a GOAWAY with a last
+//!   stream below it (RFC 9113, 8.7). The method does not matter then.
+//!
+//! A connection that was opened for this request has no such excuse, so a server that closes every connection
+//! fails. Both tries are within one timeout and in one response time.
 
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hyper::header::{COOKIE, HeaderName};
 
 use super::measure::outcome::{Failure, FailureKind};
-use super::measure::sample::{Phases, Sample, Traffic};
+use super::measure::sample::{Phases, Retries, Sample, Traffic};
 use super::perform::{End, InFlight};
 use super::protocol::http::{Connection, Unsent};
 use super::protocol::incoming::{Received, Reuse, Wants};
 use super::protocol::origin::Origin;
 use super::protocol::outgoing::Outgoing;
 use super::protocol::response::Response;
+use super::protocol::stream::Meter;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
@@ -23,6 +38,9 @@ use crate::plan::step::{EndpointId, Request};
 const MOST_KEPT: usize = 16;
 
 static COOKIES: HeaderName = COOKIE;
+
+const ON_CLOSE: Retries = Retries { on_close: 1, on_refusal: 0 };
+const ON_REFUSAL: Retries = Retries { on_close: 0, on_refusal: 1 };
 
 /// How one exchange went, before anything is expected of it. It is counted when it ends.
 pub(super) struct Exchange {
@@ -35,15 +53,47 @@ pub(super) struct Exchange {
     pub finished: Instant,
     phases: Phases,
     traffic: Traffic,
+    retries: Retries,
     /// What came back.
     pub response: Result<Response, Failure>,
+}
+
+/// What is known of an exchange while it is under way, and when its time runs out.
+#[derive(Default)]
+struct Progress {
+    phases: Phases,
+    /// Moved on connections that are done with.
+    traffic: Traffic,
+    /// Counts what is moved on the connection in use.
+    meter: Option<Meter>,
+    retries: Retries,
+}
+
+impl Progress {
+    /// All that was moved so far.
+    fn traffic(&mut self) -> Traffic {
+        if let Some(meter) = self.meter.take() {
+            self.traffic += meter.take();
+        }
+        self.traffic
+    }
+
+    /// Whether the request may be sent again on a new connection, and counts it.
+    fn retry(&mut self, retries: Retries) -> bool {
+        let first = self.retries == Retries::default();
+        if first {
+            self.retries = retries;
+        }
+        first
+    }
 }
 
 impl Exchange {
     /// Counts it.
     pub(super) fn end(self, outgoing: &Outgoing<'_>, outcome: Result<(), Failure>) {
-        let Self { in_flight, endpoint, scheduled, started, finished, phases, traffic, response } = self;
-        let sample = Sample { endpoint, scheduled, started, finished, outcome, phases, traffic };
+        let Self { in_flight, endpoint, scheduled, started, finished, phases, traffic, retries, response } =
+            self;
+        let sample = Sample { endpoint, scheduled, started, finished, outcome, phases, traffic, retries };
         in_flight.end(|recorder, journal| {
             journal.note(|| traced(outgoing, response.as_ref().ok(), &sample));
             recorder.sample(&sample);
@@ -64,6 +114,7 @@ impl VirtualUser {
             outcome: Err(failure),
             phases: Phases::default(),
             traffic: Traffic::default(),
+            retries: Retries::default(),
         };
         InFlight::begin(&self.worker).end(|recorder, journal| {
             journal.note(|| Event::Exchange(Box::new(Traced::unsent(&sample))));
@@ -79,13 +130,12 @@ impl VirtualUser {
         let due = self.due.take();
         let started = clock::now();
         self.add_cookies(request, outgoing);
-        let (mut phases, mut traffic) = (Phases::default(), Traffic::default());
+        let mut progress = Progress::default();
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
         let wants = self.wants(request);
-        let moved = (&mut phases, &mut traffic);
         let deadline = self.deadline.clone();
         let response = deadline
-            .within(limit, pin!(self.send_and_read(outgoing, wants, moved)))
+            .within(limit, pin!(self.send_and_read(outgoing, wants, &mut progress)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let (response, finished) = match response {
@@ -103,8 +153,9 @@ impl VirtualUser {
             scheduled: due.unwrap_or(started),
             started,
             finished,
-            phases,
-            traffic,
+            phases: progress.phases,
+            traffic: progress.traffic(),
+            retries: progress.retries,
             response,
         }
     }
@@ -114,38 +165,53 @@ impl VirtualUser {
         &mut self,
         outgoing: &Outgoing<'_>,
         wants: Wants,
-        (phases, traffic): (&mut Phases, &mut Traffic),
+        progress: &mut Progress,
     ) -> Result<(Response, Instant), Failure> {
         let worker = self.worker.clone();
-        let (http, connector) = (&worker.plan.http, &worker.connector);
+        let http = &worker.plan.http;
         let begun = clock::now();
         let mut connection = self.kept(&outgoing.origin);
-        let received = loop {
+        loop {
+            let fresh = connection.is_none();
             let mut at_hand = match connection.take() {
                 Some(kept) => kept,
                 // Rare and large: it must not make every request as large.
-                None => Box::pin(Connection::open(connector, outgoing.origin.clone(), http, phases)).await?,
+                None => Box::pin(self.open_connection(&outgoing.origin, &mut progress.phases)).await?,
             };
+            progress.meter = Some(at_hand.meter().clone());
             let answer = at_hand.exchange(outgoing, wants, http).await;
-            *traffic = at_hand.meter().take();
+            progress.traffic();
             match answer {
+                Ok(received)
+                    if !fresh
+                        && ends_idle_connection(&received)
+                        && outgoing.is_idempotent()
+                        && progress.retry(ON_CLOSE) => {}
                 Ok(Received { response, first_byte, last_byte, reuse }) => {
-                    phases.first_byte = Some(first_byte.saturating_duration_since(begun));
+                    progress.phases.first_byte = Some(first_byte.saturating_duration_since(begun));
                     if reuse == Reuse::Again && http.keep_alive == KeepAlive::Kept {
                         self.keep(at_hand);
                     }
-                    break (response, last_byte);
+                    return Ok((response, last_byte));
                 }
-                Err(Unsent::Failed(failure)) => return Err(failure),
-                Err(Unsent::Closed) if phases.connect.is_some() => {
+                Err(Unsent::Closed) if fresh => {
                     let message = "the connection was closed as soon as it was open";
                     return Err(Failure::new(FailureKind::Reset, message));
                 }
                 // The server closed it between the look and the write, and has seen nothing of this request.
                 Err(Unsent::Closed) => {}
+                Err(Unsent::Unanswered(_)) if outgoing.is_idempotent() && progress.retry(ON_CLOSE) => {}
+                Err(Unsent::Refused(_)) if progress.retry(ON_REFUSAL) => {}
+                Err(Unsent::Unanswered(failure) | Unsent::Refused(failure) | Unsent::Failed(failure)) => {
+                    return Err(failure);
+                }
             }
-        };
-        Ok(received)
+        }
+    }
+
+    async fn open_connection(&self, origin: &Rc<Origin>, phases: &mut Phases) -> Result<Connection, Failure> {
+        let worker = &self.worker;
+        Connection::open(&worker.connector, origin.clone(), &worker.plan.http, self.index, phases).await
     }
 
     fn kept(&mut self, origin: &Origin) -> Option<Connection> {
@@ -171,6 +237,12 @@ impl VirtualUser {
             outgoing.headers.push((&COOKIES, cookies.into()));
         }
     }
+}
+
+/// Whether a response says that the server has closed the connection for want of a request (RFC 9110, 15.5.9),
+/// which it may have done before it saw this one.
+fn ends_idle_connection(received: &Received) -> bool {
+    received.response.status == 408 && received.reuse == Reuse::Never
 }
 
 fn traced(outgoing: &Outgoing<'_>, response: Option<&Response>, sample: &Sample) -> Event {

@@ -21,7 +21,7 @@ mod session;
 pub mod shutdown;
 mod socket_step;
 pub mod target;
-mod timer;
+pub mod timer;
 pub mod tls;
 mod trace;
 mod virtual_user;

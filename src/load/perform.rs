@@ -10,7 +10,7 @@ use minijinja::Value;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::recorder::Recorder;
 use super::pacing;
-use super::protocol::websocket::{Line, Socket};
+use super::protocol::websocket::Socket;
 use super::trace::{Event, Journal};
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
@@ -36,6 +36,8 @@ pub struct SocketInUse {
     pub endpoint: EndpointId,
     /// Whether a step has closed it.
     pub closed: bool,
+    /// Whether it has been counted that it closed when nobody wanted it to.
+    pub lost: bool,
 }
 
 /// A future of a step that holds others.
@@ -99,31 +101,22 @@ impl VirtualUser {
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), End> {
+        // Whatever the user does, the open sockets are listened to.
+        let lines = self.lines.clone();
         match action {
-            Action::Request(request) => match self.line() {
-                Some(line) => line.attend(pin!(self.request(request))).await,
-                None => self.request(request).await,
-            },
+            Action::Request(request) => lines.attend(pin!(self.request(request))).await,
             Action::WebSocket(websocket) => Box::pin(self.websocket(websocket)).await,
             Action::Repeat { times, steps } => self.repeat(*times, steps).await,
             Action::Group { metric, steps } => self.group(*metric, steps).await,
             Action::Run(steps) => self.perform(steps).await,
             Action::Set(values) => self.set(values),
-            Action::Wait(wait) => match self.line() {
-                Some(line) => line.attend(pin!(self.wait(wait))).await,
-                None => self.wait(wait).await,
-            },
-            Action::Send(message) => self.send(message).await,
-            Action::Receive(receive) => self.receive(receive).await,
-            Action::Ping => self.ping().await,
-            Action::Hold(time) => self.hold(*time).await,
-            Action::Close { code, reason } => self.close(*code, reason).await,
+            Action::Wait(wait) => lines.attend(pin!(self.wait(wait))).await,
+            Action::Send(message) => lines.attend(pin!(self.send(message))).await,
+            Action::Receive(receive) => lines.attend(pin!(self.receive(receive))).await,
+            Action::Ping => lines.attend(pin!(self.ping())).await,
+            Action::Hold(time) => lines.attend(pin!(self.hold(*time))).await,
+            Action::Close { code, reason } => lines.attend(pin!(self.close(*code, reason))).await,
         }
-    }
-
-    /// The connection of the open socket, which must be listened to whatever is done meanwhile.
-    fn line(&self) -> Option<Rc<Line>> {
-        self.sockets.last().map(|open| open.socket.line())
     }
 
     async fn repeat(&mut self, times: u32, steps: &[Step]) -> Result<(), End> {

@@ -18,15 +18,17 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use super::compose;
 use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
-use super::measure::sample::{Phases, Sample, Traffic};
+use super::measure::sample::{Phases, Retries, Sample};
 use super::perform::{End, InFlight, SocketInUse, unrendered};
 use super::protocol::response::Response;
-use super::protocol::websocket::{Arrived, Socket};
+use super::protocol::stream::Meter;
+use super::protocol::websocket::{Arrived, Count, Moved, Socket};
 use super::tls::Purpose;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
-use crate::plan::step::{Message, Receive, Since, WebSocket};
+use crate::plan::connection::Cookies;
+use crate::plan::step::{EndpointId, Message, Receive, Since, WebSocket};
 
 /// How long a server may take to answer our goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -36,33 +38,42 @@ const NORMAL: u16 = 1000;
 impl VirtualUser {
     /// Opens a WebSocket, performs its steps, closes it.
     pub(super) async fn websocket(&mut self, step: &WebSocket) -> Result<(), End> {
-        let socket = self.connect(step).await?;
-        self.sockets.push(SocketInUse { socket, endpoint: step.endpoint, closed: false });
+        let lines = self.lines.clone();
+        // The sockets around it are listened to while this one opens and closes.
+        let socket = lines.attend(pin!(self.connect(step))).await?;
+        lines.push(&socket);
+        self.sockets.push(SocketInUse { socket, endpoint: step.endpoint, closed: false, lost: false });
         let ended = self.perform(&step.steps).await;
         if ended != Err(End::Failed) {
-            self.close(NORMAL, "").await?;
+            lines.attend(pin!(self.close(NORMAL, ""))).await?;
         }
-        if let Some(open) = self.sockets.pop() {
-            let traffic = open.socket.take_traffic();
-            let mut recorder = self.worker.recorder.borrow_mut();
-            let tally = recorder.tally(open.endpoint, open.socket.opened);
-            tally.messages_in += open.socket.messages_in();
+        lines.pop();
+        self.sockets.pop();
+        ended
+    }
+
+    /// Counts what moves over a socket under its endpoint, in the window and the phase of that moment.
+    fn count(&self, endpoint: EndpointId) -> Count {
+        let worker = self.worker.clone();
+        Box::new(move |Moved { messages_in, traffic }| {
+            let mut recorder = worker.recorder.borrow_mut();
+            let tally = recorder.tally(endpoint, clock::now());
+            tally.messages_in += messages_in;
             tally.bytes_in += traffic.bytes_in;
             tally.bytes_out += traffic.bytes_out;
-        }
-        ended
+        })
     }
 
     async fn connect(&mut self, step: &WebSocket) -> Result<Socket, End> {
         let in_flight = InFlight::begin(&self.worker);
         let due = self.due.take();
         let started = clock::now();
-        let (mut phases, mut line) = (Phases::default(), String::new());
+        let (mut phases, mut line, mut meter) = (Phases::default(), String::new(), None);
         let worker = self.worker.clone();
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
         let deadline = self.deadline.clone();
         let opened = deadline
-            .within(limit, pin!(self.open(step, &mut line, &mut phases)))
+            .within(limit, pin!(self.open(step, &mut line, &mut phases, &mut meter)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
@@ -70,10 +81,18 @@ impl VirtualUser {
             Ok(socket) => (Ok(socket), Ok(())),
             Err(failure) => (Err(End::Failed), Err(failure)),
         };
-        let traffic = socket.as_ref().map_or(Traffic::default(), Socket::take_traffic);
+        let traffic = meter.map(|meter: Meter| meter.take()).unwrap_or_default();
         let scheduled = due.unwrap_or(started);
-        let sample =
-            Sample { endpoint: step.endpoint, scheduled, started, finished, outcome, phases, traffic };
+        let sample = Sample {
+            endpoint: step.endpoint,
+            scheduled,
+            started,
+            finished,
+            outcome,
+            phases,
+            traffic,
+            retries: Retries::default(),
+        };
         worker.journal.note(|| {
             Event::Exchange(Box::new(Traced {
                 line,
@@ -96,6 +115,7 @@ impl VirtualUser {
         step: &WebSocket,
         line: &mut String,
         phases: &mut Phases,
+        meter: &mut Option<Meter>,
     ) -> Result<Socket, Failure> {
         let (origin, path) = self.locate(&step.url, &step.query)?;
         *line = format!("WS {}{path}", origin.authority());
@@ -128,9 +148,14 @@ impl VirtualUser {
         if let Some(subprotocol) = &step.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, header(&SEC_WEBSOCKET_PROTOCOL, subprotocol)?);
         }
-        let stream = self.worker.connector.open(&origin, Purpose::WebSocket, phases).await?;
-        let most = self.worker.plan.limits.max_body;
-        Socket::open(request, stream, (step.subprotocol.as_deref(), most)).await
+        let stream = self.worker.connector.open(&origin, Purpose::WebSocket, self.index, phases).await?;
+        *meter = Some(stream.meter().clone());
+        let (most, count) = (self.worker.plan.limits.max_body, self.count(step.endpoint));
+        let (socket, headers) = Socket::open(request, stream, most, count).await?;
+        if self.worker.plan.http.cookies == Cookies::Kept {
+            self.jar.keep(&origin, &path, &headers);
+        }
+        Ok(socket)
     }
 
     /// Sends a message, in `timeout` at most: a server that does not read must not hold a user for good.
@@ -234,16 +259,23 @@ impl VirtualUser {
         result: Result<(), Failure>,
         count: impl FnOnce(&mut super::measure::recording::Tally),
     ) -> Result<(), End> {
-        let Some(endpoint) = self.sockets.last().map(|open| open.endpoint) else { return Err(End::Failed) };
-        let now = clock::now();
+        let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
+        let (endpoint, now) = (open.endpoint, clock::now());
         let mut recorder = self.worker.recorder.borrow_mut();
         let tally = recorder.tally(endpoint, now);
-        let Err(failure) = result else {
+        let Err(mut failure) = result else {
             count(tally);
             return Ok(());
         };
         match failure.kind {
-            FailureKind::WebsocketClose => tally.unexpected_closes += 1,
+            // A step of the plan has closed it, which is no fault of the server.
+            FailureKind::WebsocketClose if open.closed => {
+                failure = Failure::new(FailureKind::Capture, "an earlier step has closed the socket");
+            }
+            // Each step that needs it fails; the socket closes once.
+            FailureKind::WebsocketClose => {
+                tally.unexpected_closes += u64::from(!std::mem::replace(&mut open.lost, true));
+            }
             FailureKind::MissingMessage => tally.missing_messages += 1,
             _ => {}
         }

@@ -15,6 +15,7 @@ use super::pacing::{self, Start};
 use super::perform::{End, SocketInUse};
 use super::protocol::cookie::Jar;
 use super::protocol::http::Connection;
+use super::protocol::websocket::Lines;
 use super::timer::Deadline;
 use super::trace::Event;
 use super::worker::{GRACE, Worker};
@@ -41,10 +42,13 @@ pub struct VirtualUser {
     pub(super) jar: Jar,
     /// Open WebSockets, the innermost last.
     pub(super) sockets: Vec<SocketInUse>,
+    /// Their connections.
+    pub(super) lines: Lines,
     /// When the schedule wanted the next request, where there is one.
     pub(super) due: Option<Instant>,
+    /// Its number, over all workers.
+    pub(super) index: usize,
     class: usize,
-    index: usize,
     ready: bool,
     /// Whether the rows that `on_start` saw are those of the next iteration as well: who logs in with a row goes on
     /// with it.
@@ -79,6 +83,7 @@ impl VirtualUser {
             deadline: worker.timer.deadline(),
             jar: Jar::default(),
             sockets: Vec::new(),
+            lines: Lines::default(),
             due: None,
             class,
             index,
@@ -233,6 +238,7 @@ impl VirtualUser {
             },
             Err(_) => Iteration::Failed,
         };
+        self.lines.clear();
         self.sockets.clear();
         worker.recorder.borrow_mut().iteration(task, ended);
         ended

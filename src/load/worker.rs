@@ -111,7 +111,7 @@ impl Worker {
         tasks.spawn_local(timer.clone().run());
         Ok(Self {
             base: Base::new(&target).map_err(LoadError::Target)?,
-            connector: Connector::new(trust),
+            connector: Connector::new(trust, timer.clone()),
             timer,
             recorder: RefCell::new(Recorder::new(&plan, phases)),
             control: Control::new(assignment),

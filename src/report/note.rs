@@ -4,7 +4,7 @@
 use crate::metric::Metric;
 use crate::result::comparison::Delta;
 use crate::result::endpoint::{EndpointCounts, Times};
-use crate::result::schema::RunResult;
+use crate::result::schema::{RunResult, WholeRun};
 use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding};
 
 use super::comparison::{self, Standing};
@@ -129,5 +129,54 @@ pub fn of_run(result: &RunResult) -> Vec<String> {
         };
         format!("{text}. To do: {remedy}.")
     });
-    findings.chain(result.warnings.iter().cloned()).collect()
+    let retries = of_retries(&result.whole_run);
+    findings.chain(retries).chain(result.warnings.iter().cloned()).collect()
+}
+
+/// What was sent again, and that it is in none of the failures.
+fn of_retries(run: &WholeRun) -> Option<String> {
+    let again = |count: u64, why: &str| {
+        let requests = match count {
+            0 => return None,
+            1 => "1 request was".to_owned(),
+            more => format!("{} requests were", number::count(more)),
+        };
+        Some(format!("{requests} sent again {why}"))
+    };
+    let closed = again(
+        run.retried_on_close,
+        "because the server closed an idle connection at that moment (`retried_on_close`)",
+    );
+    let refused =
+        again(run.retried_on_refusal, "after the server had refused to process it (`retried_on_refusal`)");
+    let said: Vec<String> = closed.into_iter().chain(refused).collect();
+    (!said.is_empty()).then(|| format!("{}. Both tries are in the response times.", said.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_retries;
+    use crate::result::endpoint::Failed;
+    use crate::result::schema::WholeRun;
+
+    #[test]
+    fn what_was_sent_again_is_told_and_nothing_where_nothing_was() {
+        let said = |retried_on_close, retried_on_refusal| {
+            of_retries(&WholeRun {
+                ok: 9,
+                failed: Failed::new(),
+                unfinished: 0,
+                error_rate: Some(0.0),
+                retried_on_close,
+                retried_on_refusal,
+                endpoints: Vec::new(),
+            })
+        };
+        assert_eq!(said(0, 0), None);
+        let closed = said(1_234, 0).unwrap();
+        assert!(closed.starts_with("1,234 requests were sent again because the server closed"), "{closed}");
+        let both = said(1, 1).unwrap();
+        assert!(both.starts_with("1 request was sent again because"), "{both}");
+        assert!(both.contains("; 1 request was sent again after the server had refused"), "{both}");
+    }
 }

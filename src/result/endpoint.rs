@@ -45,6 +45,12 @@ pub struct EndpointCounts {
     /// none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub not_started: u64,
+    /// Requests that were sent again because the connection, idle before, was closed before a byte of the response.
+    #[serde(default)]
+    pub retried_on_close: u64,
+    /// Requests that were sent again because the server said that it had not processed them.
+    #[serde(default)]
+    pub retried_on_refusal: u64,
     /// What only a WebSocket has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub websocket: Option<WebSocketCounts>,
@@ -81,6 +87,12 @@ pub struct Endpoint {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// Requests that were sent again because the connection, idle before, was closed before a byte of the response.
+    #[serde(default)]
+    pub retried_on_close: u64,
+    /// Requests that were sent again because the server said that it had not processed them.
+    #[serde(default)]
+    pub retried_on_refusal: u64,
     /// From when it was due to its end: successes, and timeouts as lower bounds.
     pub response_time: Option<Times>,
     /// From when it was sent to its end, likewise.

@@ -297,6 +297,12 @@ pub struct WholeRun {
     pub unfinished: u64,
     /// Failed ÷ (ok + failed); null where nothing ended.
     pub error_rate: Option<f64>,
+    /// Requests that were sent again because the connection, idle before, was closed before a byte of the response.
+    #[serde(default)]
+    pub retried_on_close: u64,
+    /// Requests that were sent again because the server said that it had not processed them.
+    #[serde(default)]
+    pub retried_on_refusal: u64,
     /// By endpoint.
     pub endpoints: Vec<EndpointCounts>,
 }

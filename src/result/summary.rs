@@ -148,6 +148,8 @@ fn endpoint(name: &str, kind: Kind, tally: &Tally, steady_s: f64) -> Endpoint {
         error_rate: ratio(tally.failures() as f64, tally.total() as f64),
         bytes_in: tally.bytes_in,
         bytes_out: tally.bytes_out,
+        retried_on_close: tally.retried_on_close,
+        retried_on_refusal: tally.retried_on_refusal,
         response_time: with_histogram(&tally.response),
         service_time: with_histogram(&tally.service),
         failed_response_time: times(&tally.failed_response),
@@ -217,6 +219,8 @@ fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
         failed: failed(&counts),
         unfinished: recording.unfinished,
         error_rate: ratio(broken as f64, (ok + broken) as f64),
+        retried_on_close: endpoints.iter().map(|endpoint| endpoint.retried_on_close).sum(),
+        retried_on_refusal: endpoints.iter().map(|endpoint| endpoint.retried_on_refusal).sum(),
         endpoints,
     }
 }
@@ -230,6 +234,8 @@ fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCoun
         failed: failed(&both_failed(split)),
         error_rate: ratio(broken as f64, (steady.total() + rest.total()) as f64),
         not_started: steady.not_started + rest.not_started,
+        retried_on_close: steady.retried_on_close + rest.retried_on_close,
+        retried_on_refusal: steady.retried_on_refusal + rest.retried_on_refusal,
         websocket: (kind == Kind::Websocket).then(|| WebSocketCounts {
             messages_in: steady.messages_in + rest.messages_in,
             messages_out: steady.messages_out + rest.messages_out,

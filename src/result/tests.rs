@@ -210,7 +210,7 @@ fn the_document_has_the_names_of_its_schema() {
     outline(&serde_json::to_value(&result).unwrap(), "", &mut lines);
     insta::assert_snapshot!(lines.join("\n"), @r"
     : ab aborted capacity confirms duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run windows
-    .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time service_time websocket
+    .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time retried_on_close retried_on_refusal service_time websocket
     .endpoints[].failed: 
     .endpoints[].phases: connect_ms dns_ms first_byte_ms tls_ms
     .endpoints[].phases.first_byte_ms: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
@@ -229,15 +229,15 @@ fn the_document_has_the_names_of_its_schema() {
     .series[].endpoints.WS /ws/builds/{id}: failed ok p50_ms p95_ms p99_ms
     .tasks[]: failed iterations skipped task user_class
     .tool: name version
-    .totals: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time service_time websocket
+    .totals: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time retried_on_close retried_on_refusal service_time websocket
     .totals.failed: status timeout
     .totals.failed_response_time: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .totals.phases: connect_ms dns_ms first_byte_ms tls_ms
     .totals.phases.first_byte_ms: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .totals.response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
     .totals.service_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
-    .whole_run: endpoints error_rate failed ok unfinished
-    .whole_run.endpoints[]: error_rate failed name ok websocket
+    .whole_run: endpoints error_rate failed ok retried_on_close retried_on_refusal unfinished
+    .whole_run.endpoints[]: error_rate failed name ok retried_on_close retried_on_refusal websocket
     .whole_run.endpoints[].failed: 
     .whole_run.endpoints[].websocket: messages_in messages_out missing_messages unexpected_closes
     .whole_run.failed: status timeout

@@ -6,16 +6,20 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use loadgate::load::measure::sample::Phases;
+use loadgate::load::measure::phases::Phases;
+use loadgate::load::measure::sample::Phases as Parts;
 use loadgate::load::protocol::connect::Connector;
 use loadgate::load::protocol::origin::Origin;
 use loadgate::load::protocol::websocket::{Arrived, Kind, Socket};
 use loadgate::load::target::free_address;
+use loadgate::load::timer::Timer;
 use loadgate::load::tls::{Clients, Purpose, Trust};
 use loadgate::plan::connection::{Tls, Version};
+use loadgate::plan::load::{Load, Model, Shape};
 use serde_json::Value;
+use tokio::runtime::LocalOptions;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -55,17 +59,17 @@ impl Suite {
         let url = Url::parse(&format!("ws://{}", server.address)).expect("a URL");
         let origin = Origin::of(&url).expect("an origin");
         let trust = Trust::new(|| Clients::new(&Tls::default(), Version::One));
-        Self { workspace, server, connector: Connector::new(Arc::new(trust)), origin }
+        Self { workspace, server, connector: Connector::new(Arc::new(trust), timer()), origin }
     }
 
     async fn open(&self, path: &str) -> Socket {
         let request = format!("ws://{}{path}", self.server.address).into_client_request().expect("a request");
         let stream = self
             .connector
-            .open(&self.origin, Purpose::WebSocket, &mut Phases::default())
+            .open(&self.origin, Purpose::WebSocket, 0, &mut Parts::default())
             .await
             .expect("a connection");
-        Socket::open(request, stream, (None, 64 << 20)).await.expect("a socket")
+        Socket::open(request, stream, 64 << 20, Box::new(|_| {})).await.expect("a socket").0
     }
 
     async fn every_case(&self) {
@@ -112,6 +116,19 @@ impl Suite {
     }
 }
 
+/// A timer that runs. Nothing of it is measured here.
+fn timer() -> Timer {
+    let load = Load {
+        model: Model::Closed,
+        shape: Shape::constant_at(1.0, DEADLINE),
+        warmup: Duration::ZERO,
+        drain: Duration::ZERO,
+    };
+    let timer = Timer::new(Phases::of_load(&load, Instant::now())).expect("a timer");
+    tokio::task::spawn_local(timer.clone().run());
+    timer
+}
+
 /// Sends back what arrives, as what it arrived, until the server has enough.
 async fn echo(mut socket: Socket) {
     while let Ok(arrived) = socket.receive(|_| true).await {
@@ -130,9 +147,14 @@ fn same(arrived: Arrived) -> Message {
 
 #[test]
 fn every_case_of_the_autobahn_suite_but_compression_is_handled_as_the_rfc_asks() {
-    let (_alone, suite) = (alone(), Suite::start());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(suite.run());
+    let _alone = alone();
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build_local(LocalOptions::default()).expect("a runtime");
+    let suite = runtime.block_on(async {
+        let suite = Suite::start();
+        suite.run().await;
+        suite
+    });
     let judgement = suite.judgement();
     let verdicts = judgement.as_object().expect("verdicts");
     let complaints: Vec<String> =

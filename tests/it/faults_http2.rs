@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::external::whole;
 use crate::fault_server::{FaultServer, Mode};
+use crate::harness::Workspace;
 use crate::suffering::{Fault, Next, suffer};
 
 /// Servers with one fault each, and what becomes of it.
@@ -23,6 +25,20 @@ impl Suite {
     fn no_failure(mut self, fault: &'static str, next: Next) -> Self {
         let (step, fine) = self.server(fault);
         self.faults.push(Fault::no_failure(fault, step, fine, next));
+        self
+    }
+
+    /// A request that is sent again, which this field counts.
+    fn sent_again(mut self, fault: &'static str, field: &'static str) -> Self {
+        let (step, fine) = self.server(fault);
+        self.faults.push(Fault::sent_again(fault, step, fine, (field, Next::Opens)));
+        self
+    }
+
+    /// Likewise, of an upload.
+    fn sends_upload_again(mut self, fault: &'static str, field: &'static str) -> Self {
+        let (step, fine) = self.server(fault);
+        self.faults.push(Fault::sent_again(fault, upload(&step["get"]), fine, (field, Next::Opens)));
         self
     }
 
@@ -71,10 +87,9 @@ fn a_connection_that_the_server_gives_up_fails_only_what_was_on_it() {
         .no_failure("goaway-then-the-rest", Next::Opens)
         .no_failure("interim", Next::Keeps)
         .no_failure("pings", Next::Keeps)
-        .fails("goaway-before", ("reset", "gave up the connection: NO_ERROR"))
-        .fails("goaway-error", ("reset", "gave up the connection: INTERNAL_ERROR"))
         .fails("goaway-within", ("reset", "the connection ended"))
-        .fails("cut-before", ("reset", "the connection ended"))
+        // A POST, for a GET is sent again where the connection was not new.
+        .fails_to_upload("cut-before", ("reset", ""))
         .fails("cut-headers", ("reset", "the connection ended"))
         .fails("cut-body", ("reset", "the connection ended"))
         .fails("cut-data", ("reset", "the connection ended"))
@@ -89,7 +104,6 @@ fn a_stream_that_the_server_resets_says_with_which_code() {
         .fails("reset-before-no-error", ("reset", "reset the stream: NO_ERROR"))
         .fails("reset-before-protocol-error", ("reset", "reset the stream: PROTOCOL_ERROR"))
         .fails("reset-before-internal-error", ("reset", "reset the stream: INTERNAL_ERROR"))
-        .fails("reset-before-refused", ("reset", "reset the stream: REFUSED_STREAM"))
         .fails("reset-before-cancel", ("reset", "reset the stream: CANCEL"))
         .fails("reset-before-enhance-your-calm", ("reset", "reset the stream: ENHANCE_YOUR_CALM"))
         .fails("reset-within-no-error", ("reset", "reset the stream: NO_ERROR before the end"))
@@ -137,4 +151,42 @@ fn what_is_no_http2_is_a_breach_of_protocol() {
         .fails("too-short", ("protocol", "a rule of HTTP/2: PROTOCOL_ERROR"))
         .fails("too-long", ("protocol", "a rule of HTTP/2: PROTOCOL_ERROR"))
         .suffer();
+}
+
+#[test]
+fn what_the_server_has_not_processed_is_sent_again_whatever_it_asks_for() {
+    Suite::default()
+        .sent_again("goaway-before", "retried_on_refusal")
+        .sent_again("goaway-error", "retried_on_refusal")
+        .sent_again("reset-before-refused", "retried_on_refusal")
+        .sends_upload_again("goaway-before", "retried_on_refusal")
+        .sends_upload_again("reset-before-refused", "retried_on_refusal")
+        .suffer();
+}
+
+#[test]
+fn a_stream_that_meets_the_close_of_an_idle_connection_is_sent_again() {
+    Suite::default()
+        .sent_again("kept-cut-before", "retried_on_close")
+        .sent_again("kept-reset-before", "retried_on_close")
+        .suffer();
+}
+
+#[test]
+fn a_server_that_refuses_every_time_fails_after_the_second_try() {
+    for fault in ["every-reset-before-refused", "every-goaway-before"] {
+        let server = FaultServer::start(Mode::Http2(fault));
+        let config = json!({
+            "version": 1, "name": "refused", "http": {"version": "2"},
+            "environments": {"here": {"host": server.url(""), "users": 1, "run_time": "1s"}},
+            "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [{"repeat": 5, "steps": [
+                {"post": "/x", "raw": "x", "name": "step", "on_failure": "continue"}]}]}}}},
+        });
+        let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+        let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+        let step = whole(&result, "step");
+        assert_eq!(step["failed"], json!({"reset": 5}), "{fault}: {}", result["failures"]);
+        assert_eq!(step["retried_on_refusal"], 5, "{fault}");
+        assert_eq!(server.requests(), 10, "{fault}");
+    }
 }

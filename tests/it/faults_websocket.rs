@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::external::{count, named, whole};
 use crate::fault_server::{FLOOD, FaultServer, Mode};
+use crate::harness::Workspace;
 use crate::suffering::{Fault, Next, suffer};
 
 const GO: &str = "go";
@@ -40,9 +41,12 @@ fn handshakes_that_fail_are_counted_by_kind() {
         refused("/500", ("status", "status 500, expected 101")),
         refused("/200", ("status", "status 200, expected 101")),
         refused("/302", ("status", "status 302, expected 101")),
+        refused("/307", ("status", "status 307, expected 101")),
+        refused("/extension", ("protocol", "`permessage-deflate`, which nobody offered")),
+        refused("/subprotocol", ("protocol", "`chat`, which nobody asked for")),
         refused("/wrong-accept", ("protocol", "Sec-WebSocket-Accept")),
         refused("/no-upgrade", ("protocol", "pgrade")),
-        refused("/garbage-for-a-handshake", ("protocol", "invalid HTTP version")),
+        refused("/garbage-for-a-handshake", ("protocol", "HTTP/2, not HTTP/1.1")),
         refused("/no-handshake", ("reset", "closed before the answer to the handshake")),
         refused("/silent", ("timeout", "no complete response within 300ms")),
         refused("/endless-handshake", ("protocol", "")),
@@ -73,7 +77,8 @@ fn a_close_is_told_with_its_code_and_reason_whatever_the_user_was_doing() {
         no_failure("close /bye-1011", socket("/bye-1011", json!([{"close": true}]))),
         no_failure("end /bye-1011", socket("/bye-1011", json!([{"wait": "50ms"}]))),
     ];
-    suffer(&FaultServer::start(Mode::ByPath), Value::Null, &faults);
+    // Nothing here is about time, and a busy machine takes its own.
+    suffer(&FaultServer::start(Mode::ByPath), json!({"timeout": "5s"}), &faults);
 }
 
 #[test]
@@ -93,7 +98,8 @@ fn a_connection_that_ends_without_a_close_is_an_unexpected_close() {
             ("websocket_close", "the connection ended without a close"),
         ),
     ];
-    suffer(&FaultServer::start(Mode::ByPath), Value::Null, &faults);
+    // Nothing here is about time, and a busy machine takes its own.
+    suffer(&FaultServer::start(Mode::ByPath), json!({"timeout": "5s"}), &faults);
 }
 
 #[test]
@@ -159,6 +165,8 @@ fn pings_are_answered_and_messages_stamped_whatever_the_user_is_doing() {
         {"send": {"text": GO}},
     ]);
     let eager = json!({"websocket": "/eager", "steps": [said("already")]});
+    let any_case = json!({"websocket": "/any-case", "steps": [{"send": {"text": GO}}, said("go")]});
+    let fragments = socket("/fragments-and-pings", json!([said("hello world")]));
     let faults = [
         no_failure("wait", meanwhile(json!({"wait": "300ms"}))),
         no_failure("hold", meanwhile(json!({"hold": "300ms"}))),
@@ -166,10 +174,43 @@ fn pings_are_answered_and_messages_stamped_whatever_the_user_is_doing() {
         no_failure("stamp", socket("/echo", stamped)),
         no_failure("flood", socket("/flood", flood)),
         no_failure("eager", eager),
+        no_failure("any case", any_case),
+        no_failure("fragments", fragments),
     ];
     let result = suffer(&FaultServer::start(Mode::ByPath), json!({"timeout": "5s"}), &faults);
     let echo = &named(&result["metrics"], "echo")["response_time"];
     assert!(echo["min_ms"].as_f64() < Some(400.0), "stamped when it came: {echo}");
     let heard = &whole(&result, "flood")["websocket"]["messages_in"];
     assert!(count(heard) > FLOOD as u64 / 10, "{heard}");
+}
+
+#[test]
+fn a_socket_that_the_server_closes_is_an_unexpected_close_once() {
+    let receive = json!({"receive": {"within": "5s"}, "on_failure": "continue"});
+    let ping = json!({"ping": true, "on_failure": "continue"});
+    let lost = json!({"websocket": "/bye-1011", "name": "lost", "steps": [
+        {"send": {"text": GO}}, {"wait": "20ms"}, receive, receive, ping]});
+    // A request does not look at the socket.
+    let around = json!({"websocket": "/bye-1011", "name": "around", "steps": [
+        {"send": {"text": GO}}, {"get": "/slow-head", "name": "beside"}, {"wait": "30ms"}, receive, receive]});
+    let closed = json!({"websocket": "/echo", "name": "closed", "steps": [
+        {"close": true}, {"send": {"text": GO}, "on_failure": "continue"}]});
+    let server = FaultServer::start(Mode::ByPath);
+    let config = json!({
+        "version": 1, "name": "once",
+        "environments": {"here": {"host": server.url(""), "users": 1, "run_time": "1s"}},
+        "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [lost, around, closed]}}}},
+    });
+    let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+    for (name, failed, closes) in [
+        ("lost", json!({"websocket_close": 3}), 1),
+        ("around", json!({"websocket_close": 2}), 1),
+        // What the plan closed is no fault of the server.
+        ("closed", json!({"capture": 1}), 0),
+    ] {
+        let endpoint = whole(&result, name);
+        assert_eq!(endpoint["failed"], failed, "{name}: {}", result["failures"]);
+        assert_eq!(endpoint["websocket"]["unexpected_closes"], closes, "{name}");
+    }
 }

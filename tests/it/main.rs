@@ -3,6 +3,7 @@
 mod autobahn;
 mod bad_input;
 mod baseline;
+mod counts;
 mod external;
 mod fault_server;
 mod faults;
@@ -14,6 +15,7 @@ mod gate_custom;
 mod github;
 mod harness;
 mod httpbin;
+mod idle_close;
 mod live;
 mod load_model;
 mod main_job;

@@ -214,3 +214,26 @@ async fn a_worker_that_could_not_start_says_why() {
     };
     assert!(matches!(error, LoadError::Target(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn messages_are_counted_in_the_window_in_which_they_came() {
+    tls::install_provider();
+    let server = FaultServer::start(Mode::ByPath);
+    let scenario = "{users: {u: {wait: 5ms, steps: [{websocket: /ticks, steps: [{hold: 60s}]}]}}}";
+    let plan = resolve(&server.url(""), "{users: 2, run_time: 60s}", scenario);
+    let mut session = Session::start(plan, &server.url("").parse().expect("a URL"), 2).expect("workers");
+    let mut came = 0;
+    // The sockets are open all the time, and nothing ends in a window.
+    for window in 0..4 {
+        let recording = session.window(WINDOW).await.expect("a window");
+        let steady = &recording.endpoints[0].steady;
+        assert!(steady.messages_in > 0, "window {window}");
+        // A text of four bytes is a frame of six.
+        assert!(window == 0 || steady.bytes_in == 6 * steady.messages_in, "window {window}: {steady:?}");
+        came += steady.messages_in;
+    }
+    let rest = session.stop(Duration::from_secs(5)).await.expect("an end");
+    let ended = &rest.endpoints[0];
+    came += ended.steady.messages_in + ended.rest.messages_in;
+    assert_eq!(came, server.messages() as u64, "what the server sent is what was read");
+}

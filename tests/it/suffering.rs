@@ -23,6 +23,9 @@ pub enum Next {
     Keeps,
 }
 
+/// Where the result counts what was sent again.
+const RETRIED: [&str; 2] = ["retried_on_close", "retried_on_refusal"];
+
 /// One fault, and what becomes of it.
 pub struct Fault {
     pub name: String,
@@ -38,6 +41,8 @@ enum Ends {
     Badly(&'static str, &'static str, Next),
     /// A WebSocket opens, and what happens on it fails.
     BadlyOnceOpen(&'static str, &'static str),
+    /// The step is sent again, which is counted in this field, and ends well.
+    WellAtLast(&'static str, Next),
 }
 
 impl Fault {
@@ -50,6 +55,11 @@ impl Fault {
     /// A step that is no failure after all.
     pub fn no_failure(name: &str, step: Value, fine: String, next: Next) -> Self {
         Self::new(name, step, fine, Ends::Well(next))
+    }
+
+    /// A step that is sent again, which this field counts, and is no failure then.
+    pub fn sent_again(name: &str, step: Value, fine: String, (field, next): (&'static str, Next)) -> Self {
+        Self::new(name, step, fine, Ends::WellAtLast(field, next))
     }
 
     /// A step that fails with this kind, and a message with this in it.
@@ -94,7 +104,19 @@ impl Fault {
         let (ok, failures) = (count(&endpoint["ok"]), failed.values().map(count).sum::<u64>());
         let (asked, opened) = (count(&after["ok"]), count(&after["phases"]["connect_ms"]["n"]));
         let said = samples(result, &self.name);
+        let retried = RETRIED.map(|field| count(&endpoint[field]));
+        let once_each = |wanted: &str| {
+            // The first request of the user may have had no connection to lose.
+            let counted =
+                |field: &str, count: u64| field == wanted && (ok.saturating_sub(1)..=ok).contains(&count);
+            RETRIED.iter().zip(retried).all(|(field, count)| count == 0 || counted(field, count))
+        };
+        let sent_again = retried.iter().sum::<u64>();
         let (as_it_should, says, next) = match self.ends {
+            Ends::WellAtLast(field, next) => {
+                (ok > 1 && kinds.is_empty() && sent_again > 0 && once_each(field), "", next)
+            }
+            _ if sent_again > 0 => (false, "", Next::Keeps),
             Ends::Well(next) => (ok > 0 && kinds.is_empty(), "", next),
             Ends::Badly(kind, says, next) => (ok == 0 && kinds == [kind], says, next),
             // The end of the run may find one open.
@@ -156,7 +178,11 @@ pub fn suffer(server: &FaultServer, more: Value, faults: &[Fault]) -> Value {
         config.as_object_mut().expect("a mapping").extend(more);
     }
     let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
-    let code = if faults.iter().all(|fault| matches!(fault.ends, Ends::Well(_))) { 0 } else { 3 };
+    let code = if faults.iter().all(|fault| matches!(fault.ends, Ends::Well(_) | Ends::WellAtLast(..))) {
+        0
+    } else {
+        3
+    };
     let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
     let wrong: Vec<String> = faults.iter().flat_map(|fault| fault.wrong(&result)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");

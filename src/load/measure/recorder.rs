@@ -42,6 +42,8 @@ impl Recorder {
         count_times(tally, sample);
         tally.bytes_in += sample.traffic.bytes_in;
         tally.bytes_out += sample.traffic.bytes_out;
+        tally.retried_on_close += sample.retries.on_close;
+        tally.retried_on_refusal += sample.retries.on_refusal;
         match &sample.outcome {
             Ok(()) => tally.ok += 1,
             Err(failure) => self.failure(sample.endpoint, failure, sample.scheduled),

@@ -32,6 +32,10 @@ pub struct Tally {
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
+    /// Requests sent again because an idle connection was closed.
+    pub retried_on_close: u64,
+    /// Requests sent again because the server had not processed them.
+    pub retried_on_refusal: u64,
     /// WebSocket messages in.
     pub messages_in: u64,
     /// WebSocket messages out.
@@ -77,6 +81,8 @@ impl Tally {
         self.tls.merge(&other.tls);
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
+        self.retried_on_close += other.retried_on_close;
+        self.retried_on_refusal += other.retried_on_refusal;
         self.messages_in += other.messages_in;
         self.messages_out += other.messages_out;
         self.missing_messages += other.missing_messages;

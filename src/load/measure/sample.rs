@@ -1,5 +1,6 @@
 //! One request, measured.
 
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 use super::outcome::Failure;
@@ -22,6 +23,17 @@ pub struct Sample {
     pub phases: Phases,
     /// What it moved.
     pub traffic: Traffic,
+    /// How often it was sent again.
+    pub retries: Retries,
+}
+
+/// How often a request was sent again, by what made it so. It is one request all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// A connection that had been idle ended before a byte of the response.
+    pub on_close: u64,
+    /// The server said that it had not processed it.
+    pub on_refusal: u64,
 }
 
 /// How long the parts of a request took.
@@ -44,6 +56,13 @@ pub struct Traffic {
     pub bytes_in: u64,
     /// Written.
     pub bytes_out: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+    }
 }
 
 impl Sample {

@@ -1,35 +1,28 @@
-//! Opening a connection: name, TCP, TLS, each timed. Nothing is retried.
+//! Opening a connection: name, TCP, TLS, each timed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::dial;
+use super::name::Names;
 use super::origin::{Origin, Place, Security};
 use super::stream::{Stream, Transport};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Phases;
+use crate::load::timer::Timer;
 use crate::load::tls::{Purpose, Trust};
 
-/// How long a resolved name is believed.
-const NAME_LIFETIME: Duration = Duration::from_secs(30);
-
-/// The most resolved names that are remembered: redirects may name any number.
-const MOST_NAMES: usize = 1_000;
 /// Bytes of the buffer that all connections of a worker are read through.
 const SCRATCH: usize = 64 * 1024;
-
-type Name = (String, u16);
-type Resolved = (Instant, Vec<SocketAddr>);
 
 /// The buffer that all connections of a worker are read through, one read at a time: what is idle holds no
 /// memory.
@@ -38,17 +31,23 @@ pub type Scratch = Rc<RefCell<Box<[u8]>>>;
 /// Opens the connections of one worker.
 pub struct Connector {
     trust: Arc<Trust>,
-    names: RefCell<HashMap<Name, Resolved>>,
+    names: Names,
+    timer: Timer,
     exhausted: Cell<u64>,
     scratch: Scratch,
 }
 
 impl Connector {
-    /// A connector that believes whom `trust` believes.
-    pub fn new(trust: Arc<Trust>) -> Self {
+    /// A connector that believes whom `trust` believes, and sleeps on this timer.
+    pub fn new(trust: Arc<Trust>, timer: Timer) -> Self {
+        Self::with_names(trust, timer, Names::of_system())
+    }
+
+    fn with_names(trust: Arc<Trust>, timer: Timer, names: Names) -> Self {
         Self {
             trust,
-            names: RefCell::default(),
+            names,
+            timer,
             exhausted: Cell::new(0),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH].into())),
         }
@@ -59,21 +58,22 @@ impl Connector {
         &self.scratch
     }
 
-    /// Opens a connection, and notes in `phases` how long its parts took, also where it fails.
+    /// Opens a connection for user number `user`, and notes in `phases` how long its parts took, also where it
+    /// fails.
     pub async fn open(
         &self,
         origin: &Origin,
         purpose: Purpose,
+        user: usize,
         phases: &mut Phases,
     ) -> Result<Stream, Failure> {
         let (host, port) = match &origin.place {
             Place::Socket(path) => return self.dial_socket(path, phases).await,
             Place::Network { host, port } => (host.as_str(), *port),
         };
-        let begun = clock::now();
-        let addresses = self.resolve(host, port).await;
-        phases.dns = Some(begun.elapsed());
-        let tcp = self.dial(origin, &addresses?, phases).await?;
+        let (addresses, took) = self.names.addresses(host, port).await;
+        phases.dns = took;
+        let tcp = self.dial(origin, &dial::in_order(&addresses?, user), phases).await?;
         match origin.security {
             Security::Plain => Ok(Stream::new(Transport::Tcp(tcp))),
             Security::Tls => self.encrypt((origin, host), (tcp, purpose), phases).await,
@@ -92,30 +92,13 @@ impl Connector {
                 phases.connect = Some(begun.elapsed());
                 Ok(Stream::new(Transport::Unix(stream)))
             }
-            Err(error) => Err(self.unreached(&path.display().to_string(), &error)),
+            Err(error) => {
+                if dial::no_descriptor(&error) {
+                    self.count_exhausted();
+                }
+                Err(unreached(&path.display().to_string(), &error))
+            }
         }
-    }
-
-    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let key = (host.to_owned(), port);
-        if let Some((at, known)) = self.names.borrow().get(&key)
-            && at.elapsed() < NAME_LIFETIME
-        {
-            return Ok(known.clone());
-        }
-        let fail =
-            |reason: String| Failure::new(FailureKind::Dns, format!("cannot resolve `{host}`: {reason}"));
-        let found: Vec<SocketAddr> =
-            tokio::net::lookup_host((host, port)).await.map_err(|error| fail(error.to_string()))?.collect();
-        if found.is_empty() {
-            return Err(fail("no address".into()));
-        }
-        let mut names = self.names.borrow_mut();
-        if names.len() >= MOST_NAMES {
-            names.clear();
-        }
-        names.insert(key, (clock::now(), found.clone()));
-        Ok(found)
     }
 
     async fn dial(
@@ -125,27 +108,26 @@ impl Connector {
         phases: &mut Phases,
     ) -> Result<TcpStream, Failure> {
         let begun = clock::now();
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    phases.connect = Some(begun.elapsed());
-                    stream
-                        .set_nodelay(true)
-                        .map_err(|error| Failure::new(FailureKind::Connect, error.to_string()))?;
-                    return Ok(stream);
+        let pause = || self.timer.sleep_until(clock::now() + dial::ATTEMPT_DELAY);
+        match dial::race(addresses, TcpStream::connect, pause).await {
+            Ok(stream) => {
+                phases.connect = Some(begun.elapsed());
+                stream
+                    .set_nodelay(true)
+                    .map_err(|error| Failure::new(FailureKind::Connect, error.to_string()))?;
+                Ok(stream)
+            }
+            Err(failed) => {
+                if dial::ran_out(&failed, dial::has_local_address) {
+                    self.count_exhausted();
                 }
-                Err(error) => last = error,
+                Err(unreached(origin.authority(), &dial::most_telling(failed)))
             }
         }
-        Err(self.unreached(origin.authority(), &last))
     }
 
-    fn unreached(&self, place: &str, error: &io::Error) -> Failure {
-        if ran_out(error) {
-            self.exhausted.set(self.exhausted.get() + 1);
-        }
-        Failure::new(FailureKind::Connect, format!("cannot connect to {place}: {error}"))
+    fn count_exhausted(&self) {
+        self.exhausted.set(self.exhausted.get() + 1);
     }
 
     async fn encrypt(
@@ -190,9 +172,75 @@ fn refused(error: &io::Error) -> String {
     }
 }
 
-/// Whether this process (or this machine) has no descriptor or no local port left.
-fn ran_out(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL];
-    error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
+fn unreached(place: &str, error: &io::Error) -> Failure {
+    Failure::new(FailureKind::Connect, format!("cannot connect to {place}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use socket2::{Domain, Socket, Type};
+    use tokio::runtime::LocalOptions;
+    use url::Url;
+
+    use super::*;
+    use crate::load::measure::phases::Phases as OfLoad;
+    use crate::load::tls::Clients;
+    use crate::plan::connection::{Tls, Version};
+    use crate::plan::load::{Load, Model, Shape};
+
+    /// A timer that runs. What it measures of itself is of no interest here.
+    fn timer() -> Timer {
+        let shape = Shape::constant_at(1.0, Duration::from_mins(1));
+        let load = Load { model: Model::Closed, shape, warmup: Duration::ZERO, drain: Duration::ZERO };
+        let timer = Timer::new(OfLoad::of_load(&load, clock::now())).unwrap();
+        tokio::task::spawn_local(timer.clone().run());
+        timer
+    }
+
+    /// Swallows connections: its queue is full, so the system does not answer. What fills it comes with it.
+    fn black_hole(address: SocketAddr) -> Vec<Socket> {
+        let stream = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let listener = stream();
+        listener.bind(&address.into()).unwrap();
+        listener.listen(0).unwrap();
+        let mut held = vec![listener];
+        for _ in 0..4 {
+            let client = stream();
+            client.set_nonblocking(true).unwrap();
+            // It is under way, or will never be.
+            let _ = client.connect(&address.into());
+            held.push(client);
+        }
+        held
+    }
+
+    #[test]
+    #[cfg_attr(not(target_os = "linux"), ignore = "only Linux listens on all of 127.0.0.0/8")]
+    fn an_address_that_swallows_is_passed_over_and_users_begin_with_different_ones() {
+        let alive = TcpListener::bind("127.0.0.3:0").unwrap();
+        let port = alive.local_addr().unwrap().port();
+        let _held = black_hole(([127, 0, 0, 2], port).into());
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let names = Names::new(Box::new(move |_, port| {
+                Box::pin(async move { Ok([3, 2].map(|last| ([127, 0, 0, last], port).into()).to_vec()) })
+            }));
+            let trust = Trust::new(|| Clients::new(&Tls::default(), Version::One));
+            let connector = Connector::with_names(Arc::new(trust), timer(), names);
+            let origin = Origin::of(&Url::parse(&format!("http://two.test:{port}")).unwrap()).unwrap();
+            let mut phases = [0, 1].map(|_| Phases::default());
+            for (user, phases) in phases.iter_mut().enumerate() {
+                connector.open(&origin, Purpose::Http, user, phases).await.unwrap();
+                alive.accept().unwrap();
+            }
+            let [first, second] = phases;
+            assert!(first.connect >= Some(dial::ATTEMPT_DELAY), "{first:?}");
+            assert!(first.dns.is_some() && second.dns.is_none(), "{second:?}");
+            assert_eq!(connector.take_exhausted(), 0);
+        });
+    }
 }

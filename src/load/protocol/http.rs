@@ -1,4 +1,5 @@
-//! One request on one connection, in the version of HTTP the connection speaks. No pool, no hidden retry.
+//! One request on one connection, in the version of HTTP the connection speaks. No pool. It is said of a
+//! failure whether the request may be sent again; nothing here sends it.
 
 use std::rc::Rc;
 
@@ -33,19 +34,26 @@ enum Speaks {
 pub enum Unsent {
     /// Nothing of it was sent: the connection had been closed before.
     Closed,
+    /// The connection had carried a request before, and ended before a byte of this response: most likely the
+    /// server closed it while it was idle. What has no further effect may be sent again (RFC 9112, 9.3.1).
+    Unanswered(Failure),
+    /// The server says that it has not processed the request, and that it may be sent again, whatever it asks
+    /// for (RFC 9113, 8.7).
+    Refused(Failure),
     /// It was sent, or may have been.
     Failed(Failure),
 }
 
 impl Connection {
-    /// Opens a connection, and notes in `phases` how long its parts took.
+    /// Opens a connection for user number `user`, and notes in `phases` how long its parts took.
     pub async fn open(
         connector: &Connector,
         origin: Rc<Origin>,
         http: &Http,
+        user: usize,
         phases: &mut Phases,
     ) -> Result<Self, Failure> {
-        let stream = connector.open(&origin, Purpose::Http, phases).await?;
+        let stream = connector.open(&origin, Purpose::Http, user, phases).await?;
         let two = match http.version {
             Version::One => false,
             Version::Auto => stream.agreed_on_http2(),

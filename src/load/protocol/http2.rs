@@ -71,12 +71,12 @@ impl Http2 {
         if self.sender.ready().await.is_err() {
             return Err(Unsent::Closed);
         }
+        let heard = self.meter.bytes_in();
         let response = self.sender.try_send_request(request).await.map_err(|mut error| {
             if error.take_message().is_some() {
                 Unsent::Closed
             } else {
-                let error = error.into_error();
-                Unsent::Failed(if self.answered { failure(&error) } else { first_failure(&error) })
+                self.unanswered(&error.into_error(), heard)
             }
         })?;
         self.answered = true;
@@ -84,6 +84,25 @@ impl Http2 {
         let (response, last_byte) = read(response, wants).await.map_err(Unsent::Failed)?;
         let reuse = if self.usable() { Reuse::Again } else { Reuse::Never };
         Ok(Received { response, first_byte, last_byte, reuse })
+    }
+}
+
+impl Http2 {
+    /// What the error of a request without a response says about it. `heard` bytes had come before it was sent: a
+    /// frame that was cut off may be the response.
+    fn unanswered(&self, error: &hyper::Error, heard: u64) -> Unsent {
+        let failure = if self.answered { failure(error) } else { first_failure(error) };
+        if cause::<h2::Error>(error).is_some_and(not_processed) {
+            Unsent::Refused(failure)
+        } else if self.answered
+            && failure.kind == FailureKind::Reset
+            && !is_reset(error)
+            && self.meter.bytes_in() == heard
+        {
+            Unsent::Unanswered(failure)
+        } else {
+            Unsent::Failed(failure)
+        }
     }
 }
 
@@ -156,6 +175,17 @@ fn first_failure(error: &hyper::Error) -> Failure {
         ),
         _ => failure(error),
     }
+}
+
+/// Whether the server says that it has not processed a stream (RFC 9113, 8.7). A GOAWAY becomes the error only of
+/// streams above its last stream id, whatever its code is; those below meet the end of the connection.
+fn not_processed(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+}
+
+/// Whether the server has reset a stream, and not ended the connection.
+fn is_reset(error: &hyper::Error) -> bool {
+    cause::<h2::Error>(error).is_some_and(h2::Error::is_reset)
 }
 
 /// What kind of failure an error of a connection or a stream is.

@@ -2,10 +2,12 @@
 
 pub mod connect;
 pub mod cookie;
+pub mod dial;
 pub mod http;
 mod http1;
 mod http2;
 pub mod incoming;
+mod name;
 pub mod origin;
 pub mod outgoing;
 pub mod redirect;

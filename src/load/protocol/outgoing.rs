@@ -34,6 +34,11 @@ impl Outgoing<'_> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
     }
 
+    /// Whether it may reach the server twice without harm (RFC 9110, 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        self.method.is_idempotent()
+    }
+
     /// Whether a length is told: of whatever is sent, and of nothing where something might be.
     pub fn tells_length(&self) -> bool {
         !self.payload.is_empty() || matches!(self.method, Method::POST | Method::PUT | Method::PATCH)

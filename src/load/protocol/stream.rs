@@ -50,6 +50,11 @@ impl Meter {
         self.0.take()
     }
 
+    /// Bytes read since the last call of [`take`](Self::take).
+    pub fn bytes_in(&self) -> u64 {
+        self.0.get().bytes_in
+    }
+
     fn add(&self, bytes_in: usize, bytes_out: usize) {
         let so_far = self.0.get();
         self.0.set(Traffic {

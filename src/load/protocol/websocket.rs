@@ -1,6 +1,8 @@
 //! A WebSocket, opened over our connector. It has no task of its own: whoever waits with it open listens as
-//! well, so that every message is stamped when it arrives, whatever the user is doing.
+//! well, so that every message is stamped when it arrives, whatever the user is doing. It is counted at that moment
+//! too, for a socket may outlive many windows and be cut off at the end.
 
+mod handshake;
 mod inbox;
 
 use std::cell::RefCell;
@@ -12,17 +14,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use hyper::Request;
-use hyper::header::HeaderValue;
+use hyper::{HeaderMap, Request};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError as Breach;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 pub use self::inbox::{Arrived, Kind};
 
+use self::handshake::Agreed;
 use self::inbox::Inbox;
-use super::http::cut_off;
 use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
@@ -36,7 +37,6 @@ const MOST_UNSENT: usize = 64 << 20;
 /// An open WebSocket.
 pub struct Socket {
     line: Rc<Line>,
-    meter: Meter,
     /// When it was open.
     pub opened: Instant,
     /// When the last message was sent on it.
@@ -44,10 +44,31 @@ pub struct Socket {
 }
 
 /// The connection of a socket, shared by those who listen to it: all of them in one task.
-pub struct Line(RefCell<State>);
+struct Line(RefCell<State>);
+
+/// The open sockets of a user, all of which are listened to whatever the user does: a socket that is not read answers
+/// no ping, and its messages would be stamped late.
+#[derive(Clone, Default)]
+pub struct Lines(Rc<RefCell<Vec<Rc<Line>>>>);
+
+/// What came over a socket, and how many bytes moved, since it was last counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Messages that were read.
+    pub messages_in: u64,
+    /// Bytes, of control frames too.
+    pub traffic: Traffic,
+}
+
+/// Counts what moved, at the moment in which it did.
+pub type Count = Box<dyn Fn(Moved)>;
 
 struct State {
     stream: WebSocketStream<Stream>,
+    meter: Meter,
+    count: Count,
+    /// How many messages have been counted.
+    counted: u64,
     inbox: Inbox,
     pongs: u64,
     /// Why nothing more will be said, once it is known.
@@ -57,13 +78,14 @@ struct State {
 }
 
 impl Socket {
-    /// Shakes hands on an open connection. `subprotocol` must be answered; no message may be longer than
+    /// Shakes hands on an open connection, and returns the headers of the answer too. No message may be longer than
     /// `most` bytes.
     pub async fn open(
         request: Request<()>,
-        stream: Stream,
-        (subprotocol, most): (Option<&str>, u64),
-    ) -> Result<Self, Failure> {
+        mut stream: Stream,
+        most: u64,
+        count: Count,
+    ) -> Result<(Self, HeaderMap), Failure> {
         let most = usize::try_from(most).ok();
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
@@ -72,27 +94,28 @@ impl Socket {
             .max_message_size(most)
             .max_frame_size(most);
         let meter = stream.meter().clone();
-        let (stream, response) = client_async_with_config(request, stream, Some(config))
-            .await
-            .map_err(|error| handshake_failure(&error))?;
-        let answered = response.headers().get("sec-websocket-protocol").map(HeaderValue::as_bytes);
-        if let Some(wanted) = subprotocol.filter(|wanted| answered != Some(wanted.as_bytes())) {
-            let message = format!("the server did not agree to subprotocol `{wanted}`");
-            return Err(Failure::new(FailureKind::Protocol, message));
-        }
-        let state = State { stream, inbox: Inbox::default(), pongs: 0, end: None, over: false };
-        Ok(Self { line: Rc::new(Line(RefCell::new(state))), meter, opened: clock::now(), last_send: None })
-    }
-
-    /// Its connection, to listen to while something else is done.
-    pub fn line(&self) -> Rc<Line> {
-        self.line.clone()
+        let Agreed { headers, rest } = handshake::shake(&request, &mut stream).await?;
+        let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
+        let state = State {
+            stream,
+            meter,
+            count,
+            counted: 0,
+            inbox: Inbox::default(),
+            pongs: 0,
+            end: None,
+            over: false,
+        };
+        let line = Rc::new(Line(RefCell::new(state)));
+        Ok((Self { line, opened: clock::now(), last_send: None }, headers))
     }
 
     /// Sends a message, and reads meanwhile: a server that is not read may not read either.
     pub async fn send(&mut self, message: Message) -> Result<(), Failure> {
         let mut message = Some(message);
-        poll_fn(|context| self.line.0.borrow_mut().poll_send(context, &mut message)).await?;
+        let sent = poll_fn(|context| self.line.0.borrow_mut().poll_send(context, &mut message)).await;
+        self.line.0.borrow_mut().tell();
+        sent?;
         self.last_send = Some(clock::now());
         Ok(())
     }
@@ -130,28 +153,37 @@ impl Socket {
             self.closed().await;
         }
     }
-
-    /// Messages that have arrived.
-    pub fn messages_in(&self) -> u64 {
-        self.line.0.borrow().inbox.total()
-    }
-
-    /// Bytes moved since the last call.
-    pub fn take_traffic(&self) -> Traffic {
-        self.meter.take()
-    }
 }
 
-impl Line {
-    /// Does something else, and listens meanwhile.
+impl Lines {
+    /// A socket is open.
+    pub fn push(&self, socket: &Socket) {
+        self.0.borrow_mut().push(socket.line.clone());
+    }
+
+    /// The socket that was opened last is of no more interest.
+    pub fn pop(&self) {
+        self.0.borrow_mut().pop();
+    }
+
+    /// None of them is.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// Does something, and listens to all of them meanwhile.
     pub async fn attend<F: Future>(&self, mut work: Pin<&mut F>) -> F::Output {
         poll_fn(|context| {
-            self.0.borrow_mut().listen(context);
+            for line in self.0.borrow().iter() {
+                line.0.borrow_mut().listen(context);
+            }
             work.as_mut().poll(context)
         })
         .await
     }
+}
 
+impl Line {
     /// Listens until `found` has an answer.
     async fn wait<T>(&self, mut found: impl FnMut(&mut State) -> Option<T>) -> T {
         poll_fn(|context| {
@@ -164,9 +196,23 @@ impl Line {
 }
 
 impl State {
-    /// Reads all that has come; the task is woken when there is more. What a close needs to be answered is
-    /// written by reading on behind it.
+    /// Reads all that has come, and counts it; the task is woken when there is more. What a close needs to be
+    /// answered is written by reading on behind it.
     fn listen(&mut self, context: &mut Context<'_>) {
+        self.read(context);
+        self.tell();
+    }
+
+    /// Has everything counted that has not been yet.
+    fn tell(&mut self) {
+        let moved = Moved { messages_in: self.inbox.total() - self.counted, traffic: self.meter.take() };
+        self.counted = self.inbox.total();
+        if moved != Moved::default() {
+            (self.count)(moved);
+        }
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) {
         while !self.over {
             match self.stream.poll_next_unpin(context) {
                 Poll::Pending => return,
@@ -235,6 +281,12 @@ impl State {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
 fn closed(message: &str) -> Failure {
     Failure::new(FailureKind::WebsocketClose, message)
 }
@@ -257,19 +309,67 @@ fn ended(error: &Breach) -> bool {
     matches!(error, Breach::ResetWithoutClosingHandshake | Breach::SendAfterClosing)
 }
 
-fn handshake_failure(error: &Error) -> Failure {
-    let (kind, message) = match error {
-        Error::Http(response) => {
-            (FailureKind::Status, format!("status {}, expected 101", response.status().as_u16()))
-        }
-        Error::Io(io) if cut_off(io) => (FailureKind::Reset, error.to_string()),
-        Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(Breach::HandshakeIncomplete) => {
-            (FailureKind::Reset, "the connection was closed before the answer to the handshake".to_owned())
-        }
-        Error::AttackAttempt => {
-            (FailureKind::Protocol, "the answer to the handshake does not come to its end".to_owned())
-        }
-        _ => (FailureKind::Protocol, error.to_string()),
-    };
-    Failure::new(kind, message)
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::pin::pin;
+
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::oneshot;
+    use tokio_tungstenite::accept_async;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+    use super::*;
+    use crate::load::protocol::stream::Transport;
+
+    /// A socket, the server at its other end, and what has been counted of it.
+    async fn socket() -> (Socket, WebSocketStream<TcpStream>, Rc<Cell<Moved>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let request = format!("ws://{address}/").into_client_request().unwrap();
+        let stream = Stream::new(Transport::Tcp(TcpStream::connect(address).await.unwrap()));
+        let counted = Rc::new(Cell::new(Moved::default()));
+        let sum = counted.clone();
+        let count = move |moved: Moved| {
+            let mut so_far = sum.get();
+            so_far.messages_in += moved.messages_in;
+            so_far.traffic += moved.traffic;
+            sum.set(so_far);
+        };
+        let server = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+        let (client, server) = tokio::join!(Socket::open(request, stream, 1 << 20, Box::new(count)), server);
+        (client.unwrap().0, server, counted)
+    }
+
+    #[tokio::test]
+    async fn every_open_socket_is_read_while_one_of_them_is_waited_for() {
+        let (outer, mut outer_server, counted) = socket().await;
+        let (mut inner, mut inner_server, _) = socket().await;
+        let (go, answered) = oneshot::channel();
+        let pinging = async move {
+            outer_server.send(Message::Text("meanwhile".into())).await.unwrap();
+            outer_server.send(Message::Ping(Bytes::from_static(b"there?"))).await.unwrap();
+            let pong = outer_server.next().await.unwrap().unwrap();
+            assert_eq!(pong, Message::Pong(Bytes::from_static(b"there?")));
+            go.send(()).unwrap();
+            outer_server
+        };
+        // The message of the inner one comes only after the pong of the outer one.
+        let answering = async move {
+            answered.await.unwrap();
+            inner_server.send(Message::Text("at last".into())).await.unwrap();
+            inner_server
+        };
+        let lines = Lines::default();
+        lines.push(&outer);
+        lines.push(&inner);
+        let waiting = async {
+            let receiving = pin!(inner.receive(|_| true));
+            lines.attend(receiving).await.unwrap()
+        };
+        let (arrived, _outer_server, _inner_server) = tokio::join!(waiting, pinging, answering);
+        assert_eq!(arrived.payload, "at last");
+        assert_eq!(counted.get().messages_in, 1, "counted without anybody asking for it");
+        assert!(counted.get().traffic.bytes_out > 0, "the pong");
+    }
 }

@@ -11,11 +11,13 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::TargetError;
+use crate::load::protocol::dial;
 use crate::load::protocol::origin::socket_path;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Resolves the host and opens one connection, each within five seconds; of a socket, only the latter.
+/// Resolves the host and opens one connection, each within five seconds; of a socket, only the latter. Addresses are
+/// tried as the load will try them.
 pub async fn preflight(url: &Url) -> Result<(), TargetError> {
     if url.scheme() == "unix" {
         return socket(&socket_path(url)).await;
@@ -55,14 +57,15 @@ async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, TargetError> 
 
 async fn connect(host: &str, addresses: &[SocketAddr]) -> Result<(), TargetError> {
     let host = host.to_owned();
-    // `connect` tries every address and tells of the last failure.
-    match timeout(PATIENCE, TcpStream::connect(addresses)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            Err(TargetError::Refused { host })
-        }
-        Ok(Err(source)) => Err(TargetError::Connect { host, source }),
-        Err(_) => Err(TargetError::ConnectTimeout { host, after: PATIENCE }),
+    let addresses = dial::in_order(addresses, 0);
+    let pause = || tokio::time::sleep(dial::ATTEMPT_DELAY);
+    let Ok(connected) = timeout(PATIENCE, dial::race(&addresses, TcpStream::connect, pause)).await else {
+        return Err(TargetError::ConnectTimeout { host, after: PATIENCE });
+    };
+    match connected.map_err(dial::most_telling) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Err(TargetError::Refused { host }),
+        Err(source) => Err(TargetError::Connect { host, source }),
     }
 }
 

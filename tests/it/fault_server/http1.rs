@@ -56,12 +56,30 @@ pub fn answer(mut out: &TcpStream, status: &str, body: &[u8]) -> io::Result<()> 
     out.write_all(&[head.as_bytes(), body].concat())
 }
 
-/// The answer that the path names.
-pub fn misbehave(stream: &TcpStream, path: &str, shared: &Shared) -> io::Result<After> {
+/// The answer that the path names, to the request with this number on its connection.
+pub fn misbehave(stream: &TcpStream, (path, nth): (&str, u64), shared: &Shared) -> io::Result<After> {
     let mut out = stream;
     match path {
+        // What a client sees whose request meets the close of an idle connection. The first request on a connection
+        // is answered.
+        "/kept-close" if nth > 0 => leave(stream)?,
+        "/kept-reset" if nth > 0 => reset(stream.try_clone()?),
+        "/kept-408" if nth > 0 => {
+            out.write_all(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
+            leave(stream)?;
+        }
+        "/kept-byte" if nth > 0 => {
+            out.write_all(b"H")?;
+            leave(stream)?;
+        }
+        "/408" => {
+            out.write_all(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
+            leave(stream)?;
+        }
+        "/kept-408-and-stay" if nth > 0 => {
+            return answer(stream, "408 Request Timeout", b"").map(|()| After::KeepAlive);
+        }
         "/reset" | "/early-reset" => reset(stream.try_clone()?),
-        "/close" => {}
         "/garbage" => out.write_all(&[0x16, 0x03, 0x01, 0x00, 0xff, 0xfe, b'\n', 0x80, 0x00, b'\n'])?,
         "/endless-chunks" => endless(out, CHUNKED, chunk().as_bytes(), shared)?,
         "/endless-headers" => endless(out, b"HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n", shared)?,
@@ -100,7 +118,10 @@ pub fn misbehave(stream: &TcpStream, path: &str, shared: &Shared) -> io::Result<
         "/early-and-rude" => {
             out.write_all(b"HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")?;
         }
-        "/after-pong" => return after_pong(stream, shared),
+        "/after-pong" if after_pong(shared) => {
+            return answer(stream, "200 OK", b"ok").map(|()| After::KeepAlive);
+        }
+        "/close" | "/after-pong" => {}
         "/503" => return answer(stream, "503 Service Unavailable", b"later").map(|()| After::KeepAlive),
         "/wrong" => return answer(stream, "200 OK", b"{\"wrong\":").map(|()| After::KeepAlive),
         _ => return scripted(stream, path),
@@ -180,15 +201,15 @@ fn drip(
     Ok(())
 }
 
-/// Asks the WebSocket at `/ping-on-demand` for a ping, and answers once its pong has come.
-fn after_pong(stream: &TcpStream, shared: &Shared) -> io::Result<After> {
+/// Asks the WebSocket at `/ping-on-demand` for a ping, and waits for its pong; false where none comes.
+fn after_pong(shared: &Shared) -> bool {
     let wanted = shared.pings.fetch_add(1, Ordering::SeqCst) + 1;
     let end = Instant::now() + ENOUGH_TIME;
     while shared.pongs.load(Ordering::SeqCst) < wanted {
         if Instant::now() >= end || shared.stop.load(Ordering::Relaxed) {
-            return Ok(After::Close);
+            return false;
         }
         thread::sleep(Duration::from_millis(1));
     }
-    answer(stream, "200 OK", b"ok").map(|()| After::KeepAlive)
+    true
 }

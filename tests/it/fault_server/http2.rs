@@ -87,9 +87,7 @@ pub fn serve(stream: &TcpStream, fault: &str, shared: &Shared) -> io::Result<()>
         match frame.kind {
             SETTINGS if frame.flags & ACK == 0 => send(stream, (SETTINGS, ACK, 0), &[])?,
             PING if frame.flags & ACK == 0 => send(stream, (PING, ACK, 0), &[0; 8])?,
-            HEADERS if shared.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => {
-                misbehave(stream, fault, frame.stream, shared)?;
-            }
+            HEADERS if faulty(fault, &frame, shared) => misbehave(stream, fault, frame.stream, shared)?,
             HEADERS => {
                 answer(stream, frame.stream)?;
                 if AT_ONCE.contains(&fault) {
@@ -100,6 +98,47 @@ pub fn serve(stream: &TcpStream, fault: &str, shared: &Shared) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Counts a request, and says whether it meets the fault: every other one as a rule.
+fn faulty(fault: &str, frame: &Frame, shared: &Shared) -> bool {
+    let number = shared.requests.fetch_add(1, Ordering::Relaxed);
+    match fault {
+        _ if fault.starts_with("every-") => true,
+        // The first on a connection is answered.
+        _ if fault.starts_with("kept-") => frame.stream > 1,
+        _ => number.is_multiple_of(2),
+    }
+}
+
+/// Reads the preface and sends settings.
+pub fn greet(mut stream: &TcpStream) -> io::Result<()> {
+    stream.read_exact(&mut [0; PREFACE.len()])?;
+    send(stream, (SETTINGS, NONE, 0), &[])
+}
+
+/// The stream of the next request that has come whole; none at the end.
+pub fn next_request(stream: &TcpStream) -> io::Result<Option<u32>> {
+    while let Some(frame) = read(stream)? {
+        match frame.kind {
+            SETTINGS if frame.flags & ACK == 0 => send(stream, (SETTINGS, ACK, 0), &[])?,
+            PING if frame.flags & ACK == 0 => send(stream, (PING, ACK, 0), &[0; 8])?,
+            HEADERS | DATA if frame.flags & END_STREAM != 0 => return Ok(Some(frame.stream)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Says that a request was not processed.
+pub fn refuse(stream: &TcpStream, id: u32) -> io::Result<()> {
+    const REFUSED_STREAM: u32 = 7;
+    send(stream, (RST_STREAM, NONE, id), &REFUSED_STREAM.to_be_bytes())
+}
+
+/// Says that this stream is the last one.
+pub fn announce(stream: &TcpStream, last: u32) -> io::Result<()> {
+    send(stream, (GOAWAY, NONE, 0), &[last.to_be_bytes(), NO_ERROR.to_be_bytes()].concat())
 }
 
 /// Whether the next request meets the fault.
@@ -127,6 +166,7 @@ fn at_once(mut stream: &TcpStream, fault: &str) -> io::Result<()> {
 
 /// Answers a stream in the way the fault names.
 fn misbehave(stream: &TcpStream, fault: &str, id: u32, shared: &Shared) -> io::Result<()> {
+    let fault = fault.trim_start_matches("every-").trim_start_matches("kept-");
     if let Some((rest, code)) = CODES.iter().find_map(|(name, code)| Some((fault.strip_suffix(name)?, *code)))
     {
         return match rest {
@@ -170,16 +210,20 @@ fn give_up(stream: &TcpStream, fault: &str, id: u32, shared: &Shared) -> io::Res
         }
         "goaway-then-the-rest" => {
             begin(stream, id)?;
-            send(stream, (GOAWAY, NONE, 0), &[id.to_be_bytes(), NO_ERROR.to_be_bytes()].concat())?;
+            announce(stream, id)?;
             send(stream, (DATA, END_STREAM, id), b"the rest")
         }
-        "goaway-before" => away(stream, 0, NO_ERROR),
+        "goaway-before" => away(stream, id.saturating_sub(2), NO_ERROR),
         "goaway-error" => away(stream, 0, INTERNAL_ERROR),
         "goaway-within" => {
             begin(stream, id)?;
             away(stream, id, INTERNAL_ERROR)
         }
         "cut-before" => leave(stream),
+        "reset-before" => {
+            reset(stream.try_clone()?);
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
         "cut-headers" => cut(stream, (HEADERS, END_HEADERS, id), OK),
         "cut-body" => {
             begin(stream, id)?;
@@ -251,18 +295,18 @@ fn break_rules(mut stream: &TcpStream, fault: &str, id: u32, shared: &Shared) ->
 }
 
 /// A whole answer.
-fn answer(mut stream: &TcpStream, id: u32) -> io::Result<()> {
+pub fn answer(mut stream: &TcpStream, id: u32) -> io::Result<()> {
     stream
         .write_all(&[frame((HEADERS, END_HEADERS, id), OK), frame((DATA, END_STREAM, id), b"fine")].concat())
 }
 
 /// The beginning of an answer.
-fn begin(mut stream: &TcpStream, id: u32) -> io::Result<()> {
+pub fn begin(mut stream: &TcpStream, id: u32) -> io::Result<()> {
     stream.write_all(&[frame((HEADERS, END_HEADERS, id), OK), frame((DATA, NONE, id), b"only this")].concat())
 }
 
 /// Says that streams after `last` were not looked at, and leaves.
-fn away(stream: &TcpStream, last: u32, code: u32) -> io::Result<()> {
+pub fn away(stream: &TcpStream, last: u32, code: u32) -> io::Result<()> {
     send(stream, (GOAWAY, NONE, 0), &[last.to_be_bytes(), code.to_be_bytes()].concat())?;
     leave(stream)
 }

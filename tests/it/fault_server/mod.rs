@@ -2,6 +2,7 @@
 //! in the way it was started for. It speaks raw TCP, one thread a connection, and whatever is endless here ends
 //! with the server or after a bound.
 
+mod chaos;
 mod http1;
 mod http2;
 mod tests;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use self::chaos::{ChaosServer, Speaks, Temper};
 pub use self::http1::ONE_BYTE_CHUNKS;
 pub use self::websocket::FLOOD;
 
@@ -56,6 +58,8 @@ struct Shared {
     /// Pings that an HTTP request has asked for, and their pongs.
     pings: AtomicUsize,
     pongs: AtomicUsize,
+    /// Messages sent at `/ticks`.
+    messages: AtomicUsize,
 }
 
 /// Whether the connection can take another request.
@@ -77,6 +81,7 @@ impl FaultServer {
             requests: AtomicUsize::new(0),
             pings: AtomicUsize::new(0),
             pongs: AtomicUsize::new(0),
+            messages: AtomicUsize::new(0),
         });
         let server = Self { address, shared: Arc::clone(&shared) };
         thread::spawn(move || accept(&listener, &shared));
@@ -90,6 +95,11 @@ impl FaultServer {
     /// Requests read so far.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Messages sent at `/ticks`.
+    pub fn messages(&self) -> usize {
+        self.shared.messages.load(Ordering::SeqCst)
     }
 
     /// The most connections that were open at once.
@@ -136,7 +146,8 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         return http2::serve(stream, fault, shared);
     }
     let mut reader = BufReader::new(stream);
-    while let Some(request) = http1::read_request(&mut reader)? {
+    for nth in 0.. {
+        let Some(request) = http1::read_request(&mut reader)? else { return Ok(()) };
         shared.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(key) = &request.key {
             return websocket::serve((stream, reader), &request.path, key, shared);
@@ -145,7 +156,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             thread::sleep(frozen(shared.begin.elapsed(), length, period));
             http1::answer(stream, "200 OK", b"ok").map(|()| After::KeepAlive)
         } else {
-            http1::misbehave(stream, &request.path, shared)
+            http1::misbehave(stream, (&request.path, nth), shared)
         };
         if matches!(after?, After::Close) {
             return Ok(());

@@ -44,6 +44,10 @@ pub fn serve<R: BufRead>(
         "/500" => return answer(stream, "500 Internal Server Error", b"sorry"),
         "/200" => return answer(stream, "200 OK", b"a page"),
         "/302" => return answer(stream, "302 Found", b""),
+        "/307" => {
+            let redirect = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /echo\r\ncontent-length: 0\r\n\r\n";
+            return out.write_all(redirect.as_bytes());
+        }
         "/wrong-accept" => {
             out.write_all(agreement(&derive_accept_key(b"another key")).as_bytes())?;
             return leave(stream);
@@ -71,7 +75,10 @@ pub fn serve<R: BufRead>(
     if path == "/eager" {
         return out.write_all(&[agreed.as_bytes(), &frame(FIN | TEXT, b"already")].concat());
     }
-    out.write_all(agreed.as_bytes())?;
+    out.write_all(&agreement_of(path, agreed))?;
+    if path == "/ticks" {
+        return tick((stream, reader), shared);
+    }
     if path == "/ping-on-demand" {
         return ping_on_demand((stream, reader), shared);
     }
@@ -94,6 +101,64 @@ fn agreement(accept: &str) -> String {
         "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-accept: {accept}\r\n\r\n"
     )
+}
+
+/// Agrees to a handshake with this key.
+pub fn agree(mut stream: &TcpStream, key: &str) -> io::Result<()> {
+    stream.write_all(agreement(&derive_accept_key(key.as_bytes())).as_bytes())
+}
+
+/// Sends a text.
+pub fn say(stream: &TcpStream, text: &[u8]) -> io::Result<()> {
+    send(stream, FIN | TEXT, text)
+}
+
+/// Sends a close.
+pub fn bye(stream: &TcpStream, code: u16) -> io::Result<()> {
+    send(stream, FIN | CLOSE, &code.to_be_bytes())
+}
+
+/// Whether a text has come; a close is answered, and is the end.
+pub fn heard_text(stream: &TcpStream, reader: &mut impl BufRead) -> io::Result<bool> {
+    while let Some(Frame { opcode, payload }) = read(reader)? {
+        match opcode {
+            TEXT => return Ok(true),
+            CLOSE => return send(stream, FIN | CLOSE, &payload).map(|()| false),
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// An agreement in the words that the path asks for.
+fn agreement_of(path: &str, agreed: String) -> Vec<u8> {
+    match path {
+        "/any-case" => agreed
+            .replace("connection: Upgrade", "CONNECTION: keep-alive, Upgrade")
+            .replace("upgrade: websocket", "UPGRADE: WebSocket")
+            .replace("sec-websocket-accept", "SEC-WEBSOCKET-ACCEPT"),
+        "/extension" => {
+            agreed.replace("\r\n\r\n", "\r\nsec-websocket-extensions: permessage-deflate\r\n\r\n")
+        }
+        "/subprotocol" => agreed.replace("\r\n\r\n", "\r\nsec-websocket-protocol: chat\r\n\r\n"),
+        _ => agreed,
+    }
+    .into_bytes()
+}
+
+/// Sends a message every few milliseconds until the client says something, which here can only be its goodbye, and
+/// counts them.
+fn tick<R: BufRead>((stream, mut reader): Line<'_, R>, shared: &Shared) -> io::Result<()> {
+    let end = Instant::now() + ENOUGH_TIME;
+    while Instant::now() < end && !shared.stop.load(Ordering::Relaxed) && !is_over(stream)? {
+        send(stream, FIN | TEXT, b"tick")?;
+        shared.messages.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(Duration::from_millis(5));
+    }
+    if let Some(Frame { opcode: CLOSE, payload }) = read(&mut reader)? {
+        send(stream, FIN | CLOSE, &payload)?;
+    }
+    leave(stream)
 }
 
 /// Answers a text; false at the end of the connection.
@@ -135,7 +200,12 @@ fn converse<R: BufRead>(
             send(stream, FIN | TEXT, if early { b"a pong came first" } else { b"no pong came first" })?;
             return Ok(true);
         }
-        "/echo" => return send(stream, FIN | TEXT, said).map(|()| true),
+        "/fragments-and-pings" => {
+            let pieces =
+                [frame(TEXT, b"hello "), frame(FIN | PING, b"p"), frame(FIN | CONTINUATION, b"world")];
+            return (&*stream).write_all(&pieces.concat()).map(|()| true);
+        }
+        "/any-case" | "/echo" => return send(stream, FIN | TEXT, said).map(|()| true),
         _ => {
             break_rules(stream, path)?;
             // The client is free to say why it leaves.

@@ -217,7 +217,12 @@ fn all_opened(result: &Value, phase: &str) {
     assert!((all - USERS..=all).contains(&opened), "{phase}: {opened} of {all}");
 }
 
+/// What reached the server: a request that was sent again reached it twice.
 fn sent(result: &Value) -> u64 {
     let failed = result["whole_run"]["failed"].as_object().expect("kinds").values().map(count);
-    count(&result["whole_run"]["ok"]) + failed.sum::<u64>()
+    let run = &result["whole_run"];
+    count(&run["ok"])
+        + failed.sum::<u64>()
+        + count(&run["retried_on_close"])
+        + count(&run["retried_on_refusal"])
 }

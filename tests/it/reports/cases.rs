@@ -233,6 +233,8 @@ fn endpoint(name: &str, rank: usize, steady_s: f64) -> Endpoint {
         failed,
         bytes_in: 500 * u64::from(count),
         bytes_out: 80 * u64::from(count),
+        retried_on_close: 0,
+        retried_on_refusal: 0,
         response_time: Times::complete(&times, None),
         service_time: Times::complete(&times, None),
         phases: Phases {
@@ -259,6 +261,8 @@ fn totals(endpoints: &[Endpoint], steady_s: f64) -> Endpoint {
         failed,
         bytes_in: endpoints.iter().map(|endpoint| endpoint.bytes_in).sum(),
         bytes_out: endpoints.iter().map(|endpoint| endpoint.bytes_out).sum(),
+        retried_on_close: 0,
+        retried_on_refusal: 0,
         response_time: Times::complete(&times, None),
         service_time: Times::complete(&times, None),
         failed_response_time: None,
@@ -276,12 +280,16 @@ fn whole_run(endpoints: &[Endpoint]) -> WholeRun {
         failed: it.failed.clone(),
         error_rate: it.error_rate,
         not_started: 0,
+        retried_on_close: it.retried_on_close,
+        retried_on_refusal: it.retried_on_refusal,
         websocket: it.websocket,
     };
     WholeRun {
         ok,
         error_rate: error_rate(ok, &failed),
         failed,
+        retried_on_close: 0,
+        retried_on_refusal: 0,
         unfinished: 3,
         endpoints: endpoints.iter().map(counts).collect(),
     }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 on one connection: a request is written in one piece, and its response is decoded straight from
-//! the bytes as they come. No task beside the user's own, no buffer of an idle connection, no retry.
+//! the bytes as they come. No task beside the user's own, no buffer of an idle connection.
 
-mod decoder;
+pub mod decoder;
 mod head;
 
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ use super::incoming::{Received, Reuse, Sieve, Wants};
 use super::outgoing::Outgoing;
 use super::stream::{Meter, Stream};
 use crate::clock;
-use crate::load::measure::outcome::Failure;
+use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::plan::connection::KeepAlive;
 
 /// Bodies up to this many bytes are written together with their head.
@@ -128,9 +128,16 @@ impl Http1 {
             match ready!(self.poll_read(exchange, context)) {
                 Ok(Read::More) => {}
                 Ok(Read::Done) => return Poll::Ready(Ok(())),
-                Err(failure) => return Poll::Ready(Err(Unsent::Failed(failure))),
+                Err(failure) => return Poll::Ready(Err(self.unanswered(exchange, failure))),
             }
         }
+    }
+
+    /// What a failure says about the request. Only an end of the connection can be an idle close: of TLS with
+    /// and without a `close_notify`, of TCP by FIN or reset. An alert of TLS says something else.
+    fn unanswered(&self, exchange: &Exchange<'_>, failure: Failure) -> Unsent {
+        let ended = failure.kind == FailureKind::Reset && exchange.first_byte.is_none();
+        if ended && self.used == Used::Before { Unsent::Unanswered(failure) } else { Unsent::Failed(failure) }
     }
 
     fn poll_write(&mut self, exchange: &mut Exchange<'_>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

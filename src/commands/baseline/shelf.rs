@@ -6,6 +6,7 @@ use crate::baseline::{Baseline, document};
 use crate::commands::before::foreign;
 use crate::error::Error as CommandError;
 use crate::plan::rules::Rules;
+use crate::report::number;
 use crate::report::write::{OutputError, data, note, plain};
 use crate::result::schema::RunResult;
 
@@ -80,8 +81,8 @@ impl Shelf {
             } else {
                 ""
             };
-            data(&plain(&format!("moved on: {} files from `{from}` to `{to}`{rest}", moved.files)))?;
-            data("\n")?;
+            let files = number::counted(moved.files as u64, "file");
+            data(&(plain(&format!("moved on: {files} from `{from}` to `{to}`{rest}")) + "\n"))?;
         }
         let name = appended.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.baseline.runs.insert(name.clone(), run);

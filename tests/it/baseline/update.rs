@@ -107,6 +107,42 @@ fn what_cannot_be_asked_for_is_a_usage_error() {
 }
 
 #[test]
+fn a_folder_that_an_earlier_version_named_is_used_and_moves_on() {
+    let workspace = Workspace::with_results(0..1);
+    workspace.write("config.yaml", &CONFIG.replace("  browse:\n", "  browse.v2:\n"));
+    for minute in [1, 2] {
+        let mut result = at(minute);
+        result["scenario"] = json!("browse.v2");
+        workspace.store(&minute.to_string(), &result);
+    }
+    ended(&workspace.update(&["1"]), 0, &["remembered: ", "baselines/browse.v2.here~"]);
+    let baselines = || -> Vec<_> {
+        let folders = std::fs::read_dir(workspace.path("baselines")).expect("baselines");
+        folders.map(|folder| folder.expect("a folder").path()).collect()
+    };
+    // As an earlier version wrote it: under the plain name, and without saying whose it is.
+    let earlier = workspace.path("baselines/browse.v2.here");
+    std::fs::rename(&baselines()[0], &earlier).expect("renamed");
+    let file = std::fs::read_dir(&earlier).expect("files").next().expect("a file").expect("a file").path();
+    let text = std::fs::read_to_string(&file).expect("a run");
+    let said = |line: &&str| !line.contains("\"scenario\"") && !line.contains("\"environment\"");
+    let text: String = text.lines().filter(said).map(|line| line.to_owned() + "\n").collect();
+    std::fs::write(&file, text).expect("written");
+
+    let shown = workspace.run(&["baseline", "show"]);
+    ended(&shown, 0, &["browse.v2.here~", "1 run of plan"]);
+    let second = workspace.update(&["2"]);
+    ended(
+        &second,
+        0,
+        &["moved on: 1 file from `baselines/browse.v2.here` to `baselines/browse.v2.here~", ": 2 runs "],
+    );
+    let folders = baselines();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    assert_eq!(std::fs::read_dir(&folders[0]).expect("files").count(), 2);
+}
+
+#[test]
 fn a_list_shows_every_baseline() {
     let workspace = Workspace::with_results(0..3);
     let empty = workspace.run(&["baseline", "list"]);

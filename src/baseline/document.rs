@@ -205,8 +205,8 @@ mod tests {
 "#);
         let text = run_text(&run).unwrap();
         assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run);
-        assert_eq!(line_of(&text, Some("POST /api/v1/builds")), Some(7));
-        assert_eq!((line_of(&text, None), line_of(&text, Some("GET /none"))), (Some(16), None));
+        assert_eq!(line_of(&text, Some("POST /api/v1/builds")), Some(11));
+        assert_eq!((line_of(&text, None), line_of(&text, Some("GET /none"))), (Some(21), None));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Tested<'a> {
     pub panel: &'a Panel,
     /// The number's place in it.
     pub place: usize,
+    /// Why it may be worse than it looks, where requests without an answer leave that open.
+    pub doubt: Option<Because>,
 }
 
 /// What the first job said of a number, where this is the second.
@@ -125,7 +127,7 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
     };
     let first = compared.first_job(row.metric, row.subject);
     let (status, because) = match excuse(compared, row) {
-        _ if !evidence.candidate => not_worse(compared, row, evidence),
+        _ if !evidence.candidate => not_worse(compared, row, tested),
         None => worse(compared, first),
         excuse => (DeltaStatus::Invalid, excuse),
     };
@@ -177,15 +179,14 @@ fn worse(compared: &Compared, first: FirstJob) -> (DeltaStatus, Option<Because>)
     }
 }
 
-fn not_worse(compared: &Compared, row: &Row, evidence: &Evidence) -> (DeltaStatus, Option<Because>) {
+fn not_worse(compared: &Compared, row: &Row, tested: &Tested) -> (DeltaStatus, Option<Because>) {
+    let evidence = &tested.evidence;
     let unfinished = unfinished_ratio(compared.result);
     if unfinished > MOST_UNFINISHED && row.metric != Metric::Throughput {
         return (DeltaStatus::Inconclusive, Some(Because::Unfinished { ratio: unfinished }));
     }
-    if let Some(open) = row.open.filter(|open| evidence.high + open.worse >= evidence.catch)
-        && evidence.high < evidence.catch
-    {
-        return (DeltaStatus::Inconclusive, Some(open.because));
+    if let Some(doubt) = tested.doubt.filter(|_| evidence.high < evidence.catch) {
+        return (DeltaStatus::Inconclusive, Some(doubt));
     }
     if evidence.high < evidence.catch {
         return (if evidence.improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None);

@@ -124,7 +124,14 @@ impl<'a> Compared<'a> {
                 FirstJob::Flagged => &again,
                 FirstJob::None | FirstJob::Clean => &first,
             };
-            Some(Tested { evidence: evidence.as_ref()?[place], panel: panel.as_ref()?, place })
+            let panel = panel.as_ref()?;
+            let doubt = tested[place].open.filter(|_| is_open(panel, &tested, &head, place));
+            Some(Tested {
+                evidence: evidence.as_ref()?[place],
+                panel,
+                place,
+                doubt: doubt.map(|open| open.because),
+            })
         };
         rows.iter().map(|row| delta::of_row(self, row, said(row))).collect()
     }
@@ -182,6 +189,21 @@ pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Compa
         confidence: rules.confidence.0,
         confirm: false,
     }
+}
+
+/// Whether a number could be worse, or not be ruled out to be, were its requests without an answer the slowest of all:
+/// alone, and together with all others that have such requests.
+fn is_open(panel: &Panel, tested: &[&Row], head: &[f64], place: usize) -> bool {
+    let worse = |at: usize| tested[at].open.map_or(0.0, |open| open.worse);
+    if worse(place).is_infinite() {
+        return true;
+    }
+    let with = |moved: &dyn Fn(usize) -> bool| {
+        let of = |(at, y): (usize, &f64)| if moved(at) && worse(at).is_finite() { y + worse(at) } else { *y };
+        let evidence = panel.evidence(&head.iter().enumerate().map(of).collect::<Vec<_>>())[place];
+        evidence.candidate || evidence.high >= evidence.catch
+    };
+    with(&|at| at == place) || with(&|_| true)
 }
 
 /// Whether a number is one of those that are to be compared, and could not be. What neither side ever measured is

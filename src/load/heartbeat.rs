@@ -28,6 +28,7 @@ pub(super) async fn beat(worker: Rc<Worker>) -> io::Result<()> {
         let beat = Beat::now();
         let stood_still = last.standstill_until(beat);
         if stood_still > STANDSTILL {
+            worker.pool.stood_still(beat.at);
             worker
                 .recorder
                 .borrow_mut()

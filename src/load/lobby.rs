@@ -242,9 +242,9 @@ impl Lobby {
     fn turn_away(&self, arrival: Arrival) {
         let tasks = &self.worker.plan.tasks;
         let endpoint = arrival.task.and_then(|task| first_endpoint(&tasks[task.0].steps));
-        let lag = clock::now().saturating_duration_since(arrival.due);
+        let now = clock::now();
         let mut recorder = self.worker.recorder.borrow_mut();
-        if lag > STANDSTILL || self.worker.pool.catches_up() {
+        if now.saturating_duration_since(arrival.due) > STANDSTILL || self.worker.pool.catches_up(now) {
             recorder.not_started(endpoint, arrival.due);
         } else if let Some(endpoint) = endpoint {
             let message = "no user was free and no more may be made (`max_users`)";

@@ -12,6 +12,8 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::heartbeat::STANDSTILL;
+use crate::clock;
 use crate::plan::user::TaskId;
 
 /// An arrival of the open model, and what it is to do.
@@ -45,6 +47,9 @@ pub struct Pool {
     free: Vec<Vec<AtomicUsize>>,
     /// Iterations under way that began late, and so hold users which would be free by now.
     late: AtomicUsize,
+    /// Until when a worker has not read what came in while it stood still, in microseconds since `begun`.
+    settled_us: AtomicU64,
+    begun: Instant,
     /// The next card of the tasks of a class, in the closed model.
     cards: Vec<AtomicU64>,
     /// The next row of a data set that is read in order.
@@ -67,6 +72,8 @@ impl Pool {
             made: AtomicU64::new(0),
             free: (0..workers).map(|_| (0..classes).map(|_| AtomicUsize::new(0)).collect()).collect(),
             late: AtomicUsize::new(0),
+            settled_us: AtomicU64::new(0),
+            begun: clock::now(),
             cards: (0..classes).map(|_| AtomicU64::new(0)).collect(),
             rows: (0..sets).map(|_| AtomicU64::new(0)).collect(),
             inboxes,
@@ -131,9 +138,19 @@ impl Pool {
         };
     }
 
-    /// Whether an iteration is under way that began late.
-    pub fn catches_up(&self) -> bool {
-        self.late.load(Ordering::Relaxed) > 0
+    /// A worker stood still until now. It has not read what came in meanwhile, nor perhaps have the others.
+    pub fn stood_still(&self, until: Instant) {
+        self.settled_us.fetch_max(self.since(until + STANDSTILL), Ordering::Relaxed);
+    }
+
+    /// Whether users may be busy only because the generator was late: an iteration is under way that began late, or
+    /// a worker has just begun to run again.
+    pub fn catches_up(&self, now: Instant) -> bool {
+        self.late.load(Ordering::Relaxed) > 0 || self.since(now) < self.settled_us.load(Ordering::Relaxed)
+    }
+
+    fn since(&self, at: Instant) -> u64 {
+        clock::micros(at.saturating_duration_since(self.begun))
     }
 
     /// The number of the next card of a class, from 0.
@@ -179,5 +196,19 @@ mod tests {
         }
         let claimed = [0, 1, 2, 3].map(|_| pool.claim_other(0, 0));
         assert_eq!(claimed, [Some((1, 2)), Some((0, 1)), Some((2, 2)), None]);
+    }
+
+    #[test]
+    fn the_generator_catches_up_right_after_a_standstill_and_while_a_late_iteration_is_under_way() {
+        let (pool, _) = Pool::new(1, 0, 2);
+        let now = clock::now();
+        let ms = std::time::Duration::from_millis;
+        assert!(!pool.catches_up(now));
+        pool.stood_still(now);
+        assert!(pool.catches_up(now + ms(19)) && !pool.catches_up(now + ms(20)));
+        pool.late(Late::Begins);
+        assert!(pool.catches_up(now + ms(500)));
+        pool.late(Late::Ends);
+        assert!(!pool.catches_up(now + ms(500)));
     }
 }

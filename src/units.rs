@@ -7,30 +7,40 @@ use thiserror::Error;
 
 /// A text that is not a value of the unit asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{found}` is not {wanted}")]
+#[error("{message}")]
 pub struct UnitError {
-    found: String,
-    wanted: &'static str,
-    example: &'static str,
+    message: String,
+    hint: String,
 }
 
 impl UnitError {
+    fn not(wanted: &str, found: &str, example: &str) -> Self {
+        Self { message: format!("`{found}` is not {wanted}"), hint: format!("write {example}") }
+    }
+
     /// What would be valid.
-    pub fn hint(&self) -> String {
-        format!("write {}", self.example)
+    pub fn hint(&self) -> &str {
+        &self.hint
     }
 }
 
 /// What a duration looks like, for messages.
-pub const DURATION_EXAMPLE: &str =
-    "a duration such as `500ms`, `2s`, `5m` or `1h30m` (a bare number is milliseconds)";
+pub const DURATION_EXAMPLE: &str = "a duration such as `500ms`, `2s`, `5m` or `1h30m`";
 
-/// Reads `500ms`, `2s`, `5m`, `1h30m`, `1.5s`; a bare number is milliseconds.
+/// Reads `500ms`, `2s`, `5m`, `1h30m`, `1.5s`, and `0`. Any other bare number is refused: some tools mean seconds
+/// by it, others milliseconds, and a run of 30 ms instead of 30 s judges next to nothing.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
-    let fail = || UnitError { found: text.into(), wanted: "a duration", example: DURATION_EXAMPLE };
+    let fail = || UnitError::not("a duration", text, DURATION_EXAMPLE);
     let trimmed = text.trim();
-    if let Some(ms) = decimal(trimmed) {
-        return Duration::try_from_secs_f64(ms / 1e3).map_err(|_| fail());
+    match decimal(trimmed) {
+        Some(0.0) => return Ok(Duration::ZERO),
+        Some(_) => {
+            return Err(UnitError {
+                message: format!("`{trimmed}` has no unit"),
+                hint: format!("write `{trimmed}s` for seconds (until now it was read as `{trimmed}ms`)"),
+            });
+        }
+        None => {}
     }
     let mut rest = trimmed;
     let mut seconds = 0.0;
@@ -72,12 +82,33 @@ fn decimal(text: &str) -> Option<f64> {
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Ratio(pub f64);
 
+impl Ratio {
+    /// A share as somebody writes it. A bare number from 1 on is refused: `5` is meant as `5%` by anybody who
+    /// writes it, and would be 500 %.
+    pub fn written(text: &str) -> Result<Self, UnitError> {
+        let ratio: Self = text.parse()?;
+        let bare = text.trim().trim_start_matches('+');
+        if ratio.0 < 1.0 || bare.ends_with('%') {
+            return Ok(ratio);
+        }
+        let percent = trimmed_number(ratio.0 * 100.0);
+        let message = format!("`{bare}` without a `%` is {percent} %");
+        let hint = format!("write `{bare}%` or `{}`", trimmed_number(ratio.0 / 100.0));
+        Err(UnitError { message, hint })
+    }
+}
+
+/// A number without the noise of its representation.
+fn trimmed_number(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 impl std::str::FromStr for Ratio {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let fail =
-            || UnitError { found: text.into(), wanted: "a ratio", example: "a ratio such as `1%` or `0.01`" };
+        let fail = || UnitError::not("a ratio", text, "a ratio such as `1%` or `0.01`");
         let trimmed = text.trim();
         let (number, scale) = match trimmed.strip_suffix('%') {
             Some(number) => (number.trim_end(), 100.0),
@@ -95,11 +126,7 @@ impl std::str::FromStr for Rate {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let fail = || UnitError {
-            found: text.into(),
-            wanted: "a rate",
-            example: "a rate such as `10/s` or `600/m`",
-        };
+        let fail = || UnitError::not("a rate", text, "a rate such as `10/s` or `600/m`");
         let (number, unit) = text.trim().split_once('/').ok_or_else(fail)?;
         let per = duration_unit(unit.trim()).filter(|scale| *scale >= 1.0).ok_or_else(fail)?;
         decimal(number.trim()).map(|value| Self(value / per)).ok_or_else(fail)
@@ -125,11 +152,7 @@ impl std::str::FromStr for ByteSize {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let fail = || UnitError {
-            found: text.into(),
-            wanted: "a size",
-            example: "a size such as `64MiB` or a number of bytes",
-        };
+        let fail = || UnitError::not("a size", text, "a size such as `64MiB` or a number of bytes");
         let trimmed = text.trim();
         let with_unit = SIZES.iter().find_map(|(unit, scale)| Some((trimmed.strip_suffix(unit)?, *scale)));
         let (number, scale) = with_unit.unwrap_or((trimmed, 1));
@@ -159,7 +182,6 @@ mod tests {
             ("2s", 2e3),
             ("5m", 3e5),
             ("1h30m", 5.4e6),
-            ("250", 250.0),
             ("1.5s", 1500.0),
             ("0", 0.0),
             ("1m 30s", 9e4),
@@ -174,6 +196,11 @@ mod tests {
             ["", "s", "-1s", "5 parsecs", "1s2m", "1e3", "ms", "1..2s", "99999999999999999999h", "1s1s"]
         {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+        for (text, seconds) in [("30", "`30s`"), (" 1.5 ", "`1.5s`"), ("0.2", "`0.2s`"), ("250", "`250s`")] {
+            let error = parse_duration(text).unwrap_err();
+            assert_eq!(error.to_string(), format!("`{}` has no unit", text.trim()));
+            assert!(error.hint().contains(seconds), "{error:?}");
         }
         let error = parse_duration("2 sec").unwrap_err();
         assert_eq!(error.to_string(), "`2 sec` is not a duration");
@@ -190,6 +217,24 @@ mod tests {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
         assert!("one percent".parse::<Ratio>().is_err());
+    }
+
+    #[test]
+    fn a_share_of_one_or_more_needs_its_percent() {
+        for (text, ratio) in
+            [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), ("100%", 1.0), ("+25%", 0.25), ("150 %", 1.5)]
+        {
+            let read = Ratio::written(text.trim_start_matches('+')).unwrap();
+            assert!((read.0 - ratio).abs() < 1e-12, "{text}");
+        }
+        for (text, told, hint) in [
+            ("5", "`5` without a `%` is 500 %", "write `5%` or `0.05`"),
+            ("1", "`1` without a `%` is 100 %", "write `1%` or `0.01`"),
+            ("1.5", "`1.5` without a `%` is 150 %", "write `1.5%` or `0.015`"),
+        ] {
+            let error = Ratio::written(text).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.hint()), (told, hint));
+        }
     }
 
     #[test]

@@ -190,7 +190,7 @@ mod tests {
           |
         1 | 5 parsecs
           | ^^^^^^^^^
-        hint: write a duration such as `500ms`, `2s`, `5m` or `1h30m` (a bare number is milliseconds)
+        hint: write a duration such as `500ms`, `2s`, `5m` or `1h30m`
 
         error: unknown word `jsn`
          --> --formats:1:8

@@ -86,7 +86,7 @@ pub enum Kind {
     Template,
     /// An expression, as in `when`.
     Expression,
-    /// `500ms`, `2s`, `1h30m`; a bare number is milliseconds.
+    /// `500ms`, `2s`, `1h30m`, or `0`.
     Duration,
     /// `1%` or `0.01`.
     Ratio,

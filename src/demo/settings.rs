@@ -60,7 +60,7 @@ impl SettingError {
     /// What would be valid.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unit(error) => error.hint(),
+            Self::Unit(error) => error.hint().to_owned(),
             Self::Endpoint(_) => format!("known: {}", Endpoint::ALL.map(Endpoint::name).join(", ")),
             Self::Slowdown(_) => {
                 "write `METHOD /route=+25%` or `=+20ms`, at most 10000% or 1h, such as `POST /api/v1/builds=+25%`"

@@ -9,8 +9,9 @@ use crate::stats::significance::proves_share_above;
 
 use super::validity::MOST_UNFINISHED;
 
-/// The error rate of the one-sided bound that proves a breach.
-const ALPHA: f64 = 0.05;
+/// The error rate of the one-sided bound that proves a breach, where it is asked for once. Who looks at several
+/// windows, or again and again, shares it out: see [`super::looks`].
+pub const ALPHA: f64 = 0.05;
 
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,12 +72,13 @@ impl Decision {
 }
 
 /// Decides. Too few samples, or too many that never ended, leave a percentile open; then it is a breach
-/// only if the exact bound proves one, even with all unfinished requests counted as fast. `above` is how
+/// only if the exact bound proves one at error rate `alpha`, even with all unfinished requests counted as fast. `above` is how
 /// many samples are known to lie above the limit; it is asked only then.
 pub fn decide(
     objective: &Objective,
     number: Number,
     cut_off: CutOff,
+    alpha: f64,
     above: impl FnOnce() -> u64,
 ) -> Decision {
     let Some((percentile, doubt)) = doubt(objective.metric, number.n, cut_off) else {
@@ -84,7 +86,7 @@ pub fn decide(
     };
     let fast = if matches!(doubt, Because::Unfinished { .. }) { cut_off.requests } else { 0 };
     let samples = number.n.saturating_add(fast);
-    if proves_share_above(above().min(number.n), samples, 1.0 - percentile.quantile(), ALPHA) {
+    if proves_share_above(above().min(number.n), samples, 1.0 - percentile.quantile(), alpha) {
         Decision::plain(CheckStatus::Fail)
     } else {
         Decision::undecided(doubt)

@@ -3,6 +3,8 @@
 
 pub mod agreement;
 mod decision;
+mod failures;
+mod looks;
 mod merged;
 pub mod objective;
 pub mod regression;
@@ -34,6 +36,7 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
     if !checks.iter().any(decides) && !deltas.iter().any(|delta| delta.gated && delta.high.is_some()) {
         findings.push(Finding::NoObjective);
     }
+    findings.extend(failures::unjudged(&checks, result));
     let mut verdict = Verdict {
         status: Status::Passed,
         reasons: Vec::new(),

@@ -2,12 +2,12 @@
 //! comes out. What decides about a number is elsewhere.
 
 use crate::metric::Metric;
-use crate::plan::rules::{Applies, Objective, Scope, Severity};
+use crate::plan::rules::{Applies, Objective, Origin, Scope, Severity};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckScope, CheckSeverity, CheckStatus};
 use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
-use super::decision::{CutOff, Decision, decide};
+use super::decision::{ALPHA, CutOff, Decision, decide};
 use super::{validity, whole_run, windows};
 
 /// Evaluates one objective.
@@ -36,6 +36,7 @@ pub fn check(objective: &Objective, result: &RunResult) -> Check {
         because: outcome.decision.because,
         message: objective.message.clone(),
         line: objective.line,
+        default: objective.origin == Origin::Default,
     }
 }
 
@@ -99,7 +100,7 @@ fn over_the_run(objective: &Objective, result: &RunResult) -> Outcome {
         times.map_or(0, |times| whole_run::slower_than(&times, objective.limit))
     };
     Outcome {
-        decision: decide(objective, number, validity::cut_off(result), above),
+        decision: decide(objective, number, validity::cut_off(result), ALPHA, above),
         value: Some(number.value),
         n: number.n,
         unanswered: number.unanswered,
@@ -116,7 +117,7 @@ fn with_abort(objective: &Objective, outcome: Outcome, result: &RunResult) -> Ou
     };
     let Aborted { at_s, value, n, above, unanswered, .. } = *aborted;
     let point = WindowPoint { t_s: at_s, n, value: Some(value), above, unanswered, of: 1 };
-    let decision = windows::decide_point(objective, aborted.limit, point, CutOff::default());
+    let decision = windows::decide_point(objective, aborted.limit, point, CutOff::default(), ALPHA);
     let aborted_at_s = Some(at_s);
     if decision.status != CheckStatus::Fail {
         outcome

@@ -1,11 +1,15 @@
 //! Every status, every reason, every precedence; and that no data is never a pass.
 
+mod property;
+
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::agreement::contradiction;
 use super::validity::MOST_STALLED;
 use crate::load::measure::outcome::FailureKind;
-use crate::load::measure::recording::Recording;
+use crate::load::measure::recording::{Recording, StartTally};
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Applies, BaselineRules, Objective, Policy, Rules, Scope, Severity};
 use crate::result::fixture::{context, fail, objective, of_requests, plan, rich, run, small, succeed};
@@ -127,6 +131,85 @@ fn a_timeout_is_a_lower_bound_and_never_keeps_a_limit_beyond_it() {
         assert_eq!(check(total(metric, limit), &result), expected, "{said}");
         assert_eq!(check(of("GET /health", metric, limit), &result), expected, "{said}");
     }
+}
+
+#[test]
+fn a_run_in_which_nothing_succeeded_is_invalid() {
+    let nothing = |ramp: u64, steady: u64| {
+        let mut recording = Recording::new(1, 1, 1);
+        succeed(&mut recording.endpoints[0].rest, ramp, 1.0, 1.0);
+        fail(&mut recording.endpoints[0].steady, FailureKind::Status, steady, 1);
+        summarise(&plan(&["GET /a"]), &run(recording), context())
+    };
+    for ramp in [0, 100] {
+        for rules in [Rules::default(), rules(vec![total(Metric::ErrorRate, 0.01)])] {
+            let verdict = judge(&rules, &nothing(ramp, 50));
+            assert_eq!((verdict.status, verdict.exit_status), (Status::Invalid, 6), "{ramp}");
+            let finding = Finding::NothingSucceeded { failed: 50, elsewhere: ramp };
+            assert!(verdict.findings.contains(&finding), "{:?}", verdict.findings);
+        }
+    }
+    // A run that was stopped says why itself, and never passes either.
+    let mut aborted = with_slow(100, 0);
+    (aborted.totals.ok, aborted.aborted) = (0, None);
+    assert_ne!(judge(&Rules::default(), &aborted).status, Status::Passed);
+}
+
+#[test]
+fn failures_that_no_objective_is_about_are_told() {
+    let mut recording = Recording::new(2, 1, 1);
+    for (endpoint, failed) in recording.endpoints.iter_mut().zip([300, 20]) {
+        succeed(&mut endpoint.steady, 500, 1.0, 1.0);
+        fail(&mut endpoint.steady, FailureKind::Status, failed, 1);
+    }
+    let result = summarise(&plan(&["GET /a", "GET /b"]), &run(recording), context());
+    let p50 = || total(Metric::Response(Percentile::P50), 1e6);
+    let rate = |severity| Objective { severity, ..total(Metric::ErrorRate, 0.5) };
+    let told = |objectives| {
+        let findings = judge(&rules(objectives), &result).findings;
+        findings.into_iter().find(|it| matches!(it, Finding::UnjudgedFailures { .. }))
+    };
+    let all = Some(Finding::UnjudgedFailures { failed: 320, ended: 1_320 });
+    assert_eq!(told(vec![p50()]), all);
+    assert_eq!(told(vec![p50(), rate(Severity::Warn)]), all, "a warning decides nothing");
+    assert_eq!(told(vec![p50(), rate(Severity::Fail)]), None);
+    let of_a = of("GET /a", Metric::ErrorRate, 0.5);
+    assert_eq!(told(vec![of_a.clone()]), Some(Finding::UnjudgedFailures { failed: 20, ended: 520 }));
+    assert_eq!(told(vec![of_a, of("GET /b", Metric::ErrorRate, 0.5)]), None);
+}
+
+#[test]
+fn users_that_never_get_ready_make_the_run_invalid() {
+    for (kept_out, let_in, invalid) in [(50, 0, true), (50, 50, false), (2, 0, false), (3, 0, true)] {
+        let mut recording = Recording::new(1, 1, 1);
+        succeed(&mut recording.endpoints[0].steady, 1_000, 10.0, 10.0);
+        recording.starts = StartTally { begun: 100, kept_out, let_in };
+        let result = summarise(&plan(&["GET /a"]), &run(recording), context());
+        let verdict = judge(&rules(vec![total(P95, 1e3)]), &result);
+        let status = if invalid { Status::Invalid } else { Status::Passed };
+        assert_eq!(verdict.status, status, "{kept_out} {let_in}: {:?}", verdict.findings);
+    }
+}
+
+#[test]
+fn a_custom_metric_whose_steps_fail_is_no_pass() {
+    let of_metric = |timed_out: u64, failed: u64| {
+        let mut recording = Recording::new(1, 1, 1);
+        succeed(&mut recording.endpoints[0].steady, 1_000, 10.0, 10.0);
+        let metric = &mut recording.metrics[0].steady;
+        metric.ok = 400 - timed_out - failed;
+        (0..metric.ok).for_each(|_| metric.response.record(Duration::from_millis(20)));
+        (0..timed_out).for_each(|_| metric.response.record_at_least(Duration::from_millis(300)));
+        metric.failed = failed;
+        let result = summarise(&plan(&["GET /a"]), &run(recording), context());
+        check(objective(Scope::Metric("build_created".into()), P95, 1e3), &result)
+    };
+    assert_eq!(of_metric(10, 10), (CheckStatus::Pass, None));
+    let open = |because| (CheckStatus::Undecided, Some(because));
+    assert_eq!(of_metric(21, 0), open(Because::TimedOut { timed_out: 21, failed: 0 }));
+    assert_eq!(of_metric(0, 21), open(Because::Failed { failed: 21 }));
+    assert_eq!(of_metric(400, 0), open(Because::TimedOut { timed_out: 400, failed: 0 }));
+    assert_eq!(of_metric(0, 400), (CheckStatus::Invalid, Some(Because::NoSample)));
 }
 
 #[test]

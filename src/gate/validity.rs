@@ -2,7 +2,7 @@
 //! service or the generator that set the pace?
 
 use crate::result::endpoint::ended;
-use crate::result::schema::{Generator, RunResult};
+use crate::result::schema::{Generator, NeverReady, RunResult};
 use crate::result::verdict::{Because, Finding};
 
 use super::decision::CutOff;
@@ -38,9 +38,18 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     } else {
         MOST_STALLED
     };
+    let never_ready = result.whole_run.never_ready.unwrap_or(NeverReady { users: 0, of: 0 });
     [
         (result.target_ended, Finding::TargetEnded),
         (steady == 0 && aborted.is_none(), Finding::NoSteadyRequest { steady_s: result.steady_s }),
+        (
+            steady > 0 && result.totals.ok == 0 && aborted.is_none(),
+            Finding::NothingSucceeded { failed: steady, elsewhere: result.whole_run.ok },
+        ),
+        (
+            never_ready.users as f64 > (1.0 - LEAST_ACHIEVED) * never_ready.of as f64,
+            Finding::NeverReady { users: never_ready.users, of: never_ready.of },
+        ),
         (
             generator.cpu_utilisation > MOST_CPU,
             Finding::GeneratorCpu { utilisation: generator.cpu_utilisation, limit: MOST_CPU },

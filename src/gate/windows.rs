@@ -8,7 +8,7 @@ use crate::result::verdict::{Because, CheckStatus};
 use crate::result::window::{CheckWindow, Unanswered, WindowPoint, WindowSeries};
 
 use super::decision::{CutOff, Decision, Number, badness, decide, needed};
-use super::{objective, validity};
+use super::{looks, objective, validity};
 
 /// How all windows came out: as the worst of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,10 +32,12 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
         return nothing(length_s, Because::NotStored { length_s });
     };
     let cut_off = validity::cut_off(result);
+    let judged = series.points.iter().fold(0_u64, |sum, point| sum.saturating_add(point.of));
+    let alpha = looks::of_windows(judged);
     let decided: Vec<_> = series
         .points
         .iter()
-        .map(|point| (decide_point(objective, series.limit, *point, cut_off), *point))
+        .map(|point| (decide_point(objective, series.limit, *point, cut_off, alpha), *point))
         .collect();
     // Of equals, the first: what came later may be its consequence.
     let Some((worst, point)) = decided.iter().rev().max_by(|a, b| compare(objective, a, b)) else {
@@ -47,7 +49,7 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
         t_s: Some(point.t_s),
         broken: count(CheckStatus::Fail),
         undecided: count(CheckStatus::Undecided),
-        judged: series.points.iter().fold(0, |sum, point| sum.saturating_add(point.of)),
+        judged,
     };
     let empty = window.broken == 0 && series.points.iter().all(|point| point.n == 0);
     let decision = if empty { Decision::invalid(Because::NoSample) } else { *worst };
@@ -57,13 +59,19 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
 /// Decides about one window, or about another number that was measured during the run. How many samples
 /// lie above the limit was counted at `counted_at`: at a stricter limit it is at least as many, at a looser
 /// one nobody knows.
-pub fn decide_point(objective: &Objective, counted_at: f64, point: WindowPoint, cut_off: CutOff) -> Decision {
+pub fn decide_point(
+    objective: &Objective,
+    counted_at: f64,
+    point: WindowPoint,
+    cut_off: CutOff,
+    alpha: f64,
+) -> Decision {
     let Some(value) = point.value else {
         return Decision::undecided(Because::TooFew { needed: needed(objective.metric) });
     };
     let known = objective.limit <= counted_at;
     let above = || point.above.filter(|_| known).unwrap_or(0);
-    decide(objective, Number { value, n: point.n, unanswered: point.unanswered }, cut_off, above)
+    decide(objective, Number { value, n: point.n, unanswered: point.unanswered }, cut_off, alpha, above)
 }
 
 /// The windows of an objective in a result.

@@ -104,6 +104,7 @@ impl Exchange {
 impl VirtualUser {
     /// Counts a request that could not be made: what it needs is not there.
     pub(super) fn unsent(&mut self, request: &Request, failure: Failure) -> End {
+        self.failures.note(failure.kind);
         let due = self.due.take();
         let now = clock::now();
         let sample = Sample {

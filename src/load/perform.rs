@@ -40,6 +40,23 @@ pub struct SocketInUse {
     pub lost: bool,
 }
 
+/// What failed of all that a user did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Failures {
+    /// How much.
+    count: u64,
+    /// The last of it.
+    last: Option<FailureKind>,
+}
+
+impl Failures {
+    /// Something failed.
+    pub(super) fn note(&mut self, kind: FailureKind) {
+        self.count += 1;
+        self.last = Some(kind);
+    }
+}
+
 /// A future of a step that holds others.
 type Nested<'a> = Pin<Box<dyn Future<Output = Result<(), End>> + 'a>>;
 
@@ -76,9 +93,23 @@ impl VirtualUser {
         })
     }
 
+    /// Counts a custom metric whose step failed. What timed out took at least the time until now; what failed
+    /// otherwise would have taken nobody knows how long.
+    pub(super) fn record_failed(&self, metric: Option<MetricId>, begun: Instant) {
+        let Some(metric) = metric else { return };
+        let mut recorder = self.worker.recorder.borrow_mut();
+        match self.failures.last {
+            Some(FailureKind::Timeout | FailureKind::MissingMessage) => {
+                recorder.metric_at_least(metric, begun, begun.elapsed());
+            }
+            _ => recorder.metric_failed(metric, begun),
+        }
+    }
+
     /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket.
     pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
         self.worker.journal.note(|| Event::Failure(failure.clone()));
+        self.failures.note(failure.kind);
         if let Some(endpoint) = endpoint.or(self.sockets.last().map(|open| open.endpoint)) {
             self.worker.recorder.borrow_mut().failure(endpoint, failure, clock::now());
         }
@@ -135,10 +166,18 @@ impl VirtualUser {
     }
 
     async fn group(&mut self, metric: MetricId, steps: &[Step]) -> Result<(), End> {
-        let begun = clock::now();
-        self.perform(steps).await?;
-        self.record(Some(metric), begun, begun.elapsed());
-        Ok(())
+        let (begun, before) = (clock::now(), self.failures.count);
+        let ended = self.perform(steps).await;
+        match ended {
+            Ok(()) if self.failures.count == before => self.record(Some(metric), begun, begun.elapsed()),
+            // A step failed, and was passed over by `on_failure: continue`: done properly, it may take longer.
+            Ok(()) => {
+                self.worker.recorder.borrow_mut().metric_at_least(metric, begun, begun.elapsed());
+            }
+            Err(End::Failed) => self.record_failed(Some(metric), begun),
+            Err(End::Stopped) => {}
+        }
+        ended
     }
 
     fn set(&mut self, values: &[(crate::template::Slot, crate::template::JsonTemplate)]) -> Result<(), End> {

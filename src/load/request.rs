@@ -62,14 +62,17 @@ struct Ended {
 impl VirtualUser {
     /// Performs an HTTP step.
     pub(super) async fn request(&mut self, request: &Request) -> Result<(), End> {
-        match &request.poll {
-            None => {
-                let Ended { due, finished, .. } = self.once(request, None).await?;
+        let begun = request.record.map(|_| self.due.unwrap_or_else(clock::now));
+        let ended = match &request.poll {
+            None => self.once(request, None).await.map(|Ended { due, finished, .. }| {
                 self.record(request.record, due, finished.saturating_duration_since(due));
-                Ok(())
-            }
+            }),
             Some(poll) => Box::pin(self.poll(request, poll)).await,
+        };
+        if let (Some(begun), Err(End::Failed)) = (begun, &ended) {
+            self.record_failed(request.record, begun);
         }
+        ended
     }
 
     /// Repeats a request until something holds. Every repetition is a request of its own; what is
@@ -113,6 +116,9 @@ impl VirtualUser {
             };
             let answer = outcome.as_ref().ok().copied();
             let finished = exchange.finished;
+            if let Err(failure) = &outcome {
+                self.failures.note(failure.kind);
+            }
             exchange.end(&outgoing, outcome.map(drop));
             match (next, answer) {
                 (Some(next), _) => outgoing = next,

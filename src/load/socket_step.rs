@@ -104,8 +104,12 @@ impl VirtualUser {
             }))
         });
         in_flight.end(|recorder, _| recorder.sample(&sample));
-        if socket.is_ok() {
-            self.record(step.record, scheduled, sample.response_time());
+        match &sample.outcome {
+            Ok(()) => self.record(step.record, scheduled, sample.response_time()),
+            Err(failure) => {
+                self.failures.note(failure.kind);
+                self.record_failed(step.record, scheduled);
+            }
         }
         socket
     }
@@ -195,10 +199,16 @@ impl VirtualUser {
         let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
         let arrived = match received {
             Ok(Ok(arrived)) => arrived,
-            Ok(Err(failure)) => return self.settle(Err(failure), |_| {}),
-            Err(_) => return self.settle(Err(missing(receive)), |_| {}),
+            Ok(Err(failure)) => return self.not_received(receive, since, failure),
+            Err(_) => return self.not_received(receive, since, missing(receive)),
         };
         self.keep_message(receive, &arrived, since)
+    }
+
+    fn not_received(&mut self, receive: &Receive, since: Instant, failure: Failure) -> Result<(), End> {
+        let ended = self.settle(Err(failure), |_| {});
+        self.record_failed(receive.record, since);
+        ended
     }
 
     fn keep_message(&mut self, receive: &Receive, arrived: &Arrived, since: Instant) -> Result<(), End> {
@@ -207,7 +217,11 @@ impl VirtualUser {
         }
         let message = Response::of_message(arrived.payload.clone());
         for capture in &receive.captures {
-            message.capture(capture, &self.scope).map_err(|failure| self.fail(None, &failure))?;
+            if let Err(failure) = message.capture(capture, &self.scope) {
+                let end = self.fail(None, &failure);
+                self.record_failed(receive.record, since);
+                return Err(end);
+            }
         }
         // A message that was there before what it is measured from answers something else.
         if let Some(time) = arrived.at.checked_duration_since(since) {
@@ -267,6 +281,7 @@ impl VirtualUser {
             count(tally);
             return Ok(());
         };
+        self.failures.note(failure.kind);
         match failure.kind {
             // A step of the plan has closed it, which is no fault of the server.
             FailureKind::WebsocketClose if open.closed => {

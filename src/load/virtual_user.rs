@@ -12,7 +12,7 @@ use super::control::Assignment;
 use super::deck::derive_seed;
 use super::measure::recorder::Iteration;
 use super::pacing::{self, Start};
-use super::perform::{End, SocketInUse};
+use super::perform::{End, Failures, SocketInUse};
 use super::protocol::cookie::Jar;
 use super::protocol::http::Connection;
 use super::protocol::websocket::Lines;
@@ -49,11 +49,26 @@ pub struct VirtualUser {
     /// Its number, over all workers.
     pub(super) index: usize,
     class: usize,
-    ready: bool,
+    /// What failed of what it did.
+    pub(super) failures: Failures,
+    beginning: Beginning,
     /// Whether the rows that `on_start` saw are those of the next iteration as well: who logs in with a row goes on
     /// with it.
     keeps_rows: bool,
     turn: Turn,
+}
+
+/// How far a user is on its way to its first iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// It has not begun.
+    NotYet,
+    /// It is in its first `on_start`.
+    Begun,
+    /// A try at `on_start` failed.
+    KeptOut,
+    /// It iterates.
+    Ready,
 }
 
 /// How long a user is wanted.
@@ -87,7 +102,8 @@ impl VirtualUser {
             due: None,
             class,
             index,
-            ready: false,
+            failures: Failures::default(),
+            beginning: Beginning::NotYet,
             keeps_rows: false,
             turn,
             worker,
@@ -198,23 +214,40 @@ impl VirtualUser {
     /// Runs `on_start` until it succeeds; false where the load ceases to want this user before.
     async fn get_ready(&mut self) -> bool {
         let worker = self.worker.clone();
+        if self.beginning == Beginning::NotYet {
+            self.beginning = Beginning::Begun;
+            worker.recorder.borrow_mut().starts().begun += 1;
+        }
         let Some(task) = worker.plan.classes[self.class].on_start else {
-            self.ready = true;
+            self.beginning = Beginning::Ready;
             return true;
         };
-        while !self.ready && self.wanted() {
+        while self.beginning != Beginning::Ready && self.wanted() {
             let busy = worker.busy();
             self.turn_rows();
             let ended = self.run(task).await;
             drop(busy);
+            self.has_tried(ended);
             match ended {
-                Iteration::Done | Iteration::Skipped => (self.ready, self.keeps_rows) = (true, true),
+                Iteration::Done | Iteration::Skipped => self.keeps_rows = true,
                 Iteration::Failed => {
                     self.sleep_until(clock::now() + RETRY).await;
                 }
             }
         }
-        self.ready
+        self.beginning == Beginning::Ready
+    }
+
+    /// Counts how a try at `on_start` ended: each user at most once as kept out, and once as let in after that.
+    fn has_tried(&mut self, ended: Iteration) {
+        let mut recorder = self.worker.recorder.borrow_mut();
+        let after = if ended == Iteration::Failed { Beginning::KeptOut } else { Beginning::Ready };
+        match (self.beginning, after) {
+            (Beginning::Begun, Beginning::KeptOut) => recorder.starts().kept_out += 1,
+            (Beginning::KeptOut, Beginning::Ready) => recorder.starts().let_in += 1,
+            _ => {}
+        }
+        self.beginning = after;
     }
 
     async fn iterate(&mut self, start: Start, task: Option<TaskId>) {

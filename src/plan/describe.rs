@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connection::{Cookies, KeepAlive, Verification, Version};
 use super::load::{Load, Model, Segment};
-use super::rules::{Applies, Objective, Scope, Severity};
+use super::rules::{Applies, Objective, Origin, Scope, Severity};
 use super::user::{DataOrder, UserClass, Wait, split_by_weight};
 use super::{Plan, Protection, Target};
 use crate::metric::{Better, Unit};
@@ -171,9 +171,10 @@ fn objective(objective: &Objective) -> String {
         Unit::Count => objective.limit.to_string(),
     };
     let severity = if objective.severity == Severity::Warn { " (a warning)" } else { "" };
+    let origin = if objective.origin == Origin::Default { " (the default)" } else { "" };
     let applies = if objective.applies == Applies::Elsewhere { " (of another scenario)" } else { "" };
     let long = long_form(objective);
-    format!("{scope}: {} {side} {limit}{long}{severity}{applies}", objective.metric.name())
+    format!("{scope}: {} {side} {limit}{long}{severity}{origin}{applies}", objective.metric.name())
 }
 
 /// ` in every 10s, stops the run, not before 30s`.

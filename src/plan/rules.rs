@@ -9,6 +9,10 @@ use crate::units::Ratio;
 
 pub use super::resolve::rules as resolve;
 
+/// The share of all requests that may fail where nothing is said. Without it failing would be free: times are of
+/// requests that were answered, and a run in which nearly nothing was would pass by them.
+pub const ERROR_RATE: Ratio = Ratio(0.01);
+
 /// The tolerated change of a time, and of a share in points, where nothing is said.
 const BUDGET: (Ratio, Ratio) = (Ratio(0.1), Ratio(0.005));
 
@@ -43,6 +47,8 @@ pub struct Objective {
     pub message: Option<String>,
     /// Whether this scenario makes it at all.
     pub applies: Applies,
+    /// Who says so.
+    pub origin: Origin,
     /// Line in the configuration.
     pub line: Option<usize>,
 }
@@ -65,6 +71,16 @@ pub enum Applies {
     Here,
     /// Another scenario does.
     Elsewhere,
+}
+
+/// Who says that an objective must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// The configuration.
+    #[default]
+    Written,
+    /// Nobody: it holds where the configuration says nothing else.
+    Default,
 }
 
 /// What a broken objective does.

@@ -26,7 +26,7 @@ pub fn endpoints(result: &RunResult) -> Result<String, RowError> {
     let counts = ["endpoint", "ok", "failed", "requests_per_second", "error_rate", "bytes_in", "bytes_out"];
     let times = |what: &'static str| TIMES.iter().map(move |name| format!("{what}_{name}_ms"));
     let header = counts.into_iter().map(str::to_owned).chain(times("response_time"));
-    let end = SOCKET.into_iter().chain([STATE]).map(str::to_owned);
+    let end = SOCKET.into_iter().chain([TIMED_OUT, STATE]).map(str::to_owned);
     table.head(header.chain(times("service_time")).chain(end))?;
     for endpoint in result.endpoints.iter().chain(result.has("totals").then_some(&result.totals)) {
         table.row(endpoint_row(endpoint))?;
@@ -36,6 +36,9 @@ pub fn endpoints(result: &RunResult) -> Result<String, RowError> {
 
 const TIMES: [&str; 9] = ["min", "mean", "p50", "p75", "p90", "p95", "p99", "p999", "max"];
 const SOCKET: [&str; 4] = ["messages_in", "messages_out", "missing_messages", "unexpected_closes"];
+
+/// How many of the times in a row are timeouts, which took at least as long as it says.
+const TIMED_OUT: &str = "timed_out";
 
 /// The column that says in every row whether the table is of a whole run: rows are copied without their table.
 const STATE: &str = "run";
@@ -104,6 +107,7 @@ fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
         [it.messages_in, it.messages_out, it.missing_messages, it.unexpected_closes].map(Some)
     });
     row.extend(socket.map(optional));
+    row.push(endpoint.response_time.as_ref().map_or(0, |times| times.timed_out).to_string());
     row
 }
 
@@ -111,7 +115,8 @@ fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
 pub fn series(result: &RunResult) -> Result<String, RowError> {
     let mut table = Table::of(result);
     let columns = [
-        "t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms", STATE,
+        "t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms",
+        TIMED_OUT, STATE,
     ];
     table.head(columns.map(str::to_owned).into_iter())?;
     let mut names: BTreeSet<&String> = result.endpoints.iter().map(|endpoint| &endpoint.name).collect();
@@ -130,6 +135,7 @@ pub fn series(result: &RunResult) -> Result<String, RowError> {
                 optional(it.and_then(|it| it.p50_ms)),
                 optional(it.and_then(|it| it.p95_ms)),
                 optional(it.and_then(|it| it.p99_ms)),
+                it.map_or(0, |it| it.timed_out).to_string(),
             ])?;
         }
     }

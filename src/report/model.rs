@@ -1,7 +1,7 @@
 //! What every report shows, in the order it is shown: what is broken comes first.
 
 use crate::metric::{Better, Metric, Percentile};
-use crate::result::endpoint::{CustomMetric, Endpoint, EndpointCounts, Times, ended, failures};
+use crate::result::endpoint::{CustomMetric, Endpoint, EndpointCounts, Reading, Times, ended, failures};
 use crate::result::schema::{Failure, RunResult};
 use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus, Status};
 
@@ -145,7 +145,7 @@ fn endpoint_row(name: String, rank: Rank, endpoint: &Endpoint) -> EndpointRow<'_
         p50,
         p95,
         p99,
-        max: time(response.map(|times| times.max_ms)),
+        max: reading(response.map(|times| times.max_among(0))),
         service_p95: percentile(service, Percentile::P95),
     }
 }
@@ -189,19 +189,23 @@ pub fn metrics(result: &RunResult) -> Vec<[String; 6]> {
     let row = |metric: &CustomMetric| {
         let times = metric.response_time.as_ref();
         let [p50, p95, p99] = SHOWN.map(|shown| percentile(times, shown));
-        let max = time(times.map(|times| times.max_ms));
+        let max = reading(times.map(|times| times.max_among(0)));
         [printable(&metric.name), number::count(metric.ok), p50, p95, p99, max]
     };
     result.metrics.iter().map(row).collect()
 }
 
-fn time(value: Option<f64>) -> String {
-    value.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds)
+/// A number of times as text: `41.2 ms`, or `≥ 203 ms` where timeouts leave it open.
+pub fn reading(reading: Option<Reading>) -> String {
+    reading.map_or_else(
+        || number::NOTHING.to_owned(),
+        |reading| at_least(number::milliseconds(reading.value_ms), reading.is_at_least()),
+    )
 }
 
 /// A percentile as text, marked where so few requests cannot carry it.
 pub fn percentile(times: Option<&Times>, percentile: Percentile) -> String {
-    let text = time(times.map(|times| times.percentile_ms(percentile)));
+    let text = reading(times.map(|times| times.percentile(percentile)));
     match times {
         Some(times) => marked(text, carries(times.n, percentile.quantile())),
         None => text,
@@ -213,6 +217,11 @@ pub fn percentile(times: Option<&Times>, percentile: Percentile) -> String {
 pub fn carries(n: u64, quantile: f64) -> Carried {
     // Shares of ten are no round numbers in a computer: ten requests do carry p90.
     if n == 0 || n as f64 * (1.0 - quantile) >= 1.0 - 1e-9 { Carried::Well } else { Carried::Slowest }
+}
+
+/// The text of a time, with a sign where timeouts make it a lower bound.
+pub fn at_least(text: String, is_lower_bound: bool) -> String {
+    if is_lower_bound { format!("≥ {text}") } else { text }
 }
 
 /// The text of a percentile, with its mark where it needs one.

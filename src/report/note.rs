@@ -51,13 +51,13 @@ pub fn limit(check: &Check) -> String {
         model::Bound::AtMost => "≤",
         model::Bound::AtLeast => "≥",
     };
-    format!("{sign} {}", number::limit(check.unit, check.limit))
+    let default = if check.default { " (default)" } else { "" };
+    format!("{sign} {}{default}", number::limit(check.unit, check.limit))
 }
 
 /// What a check measured.
 pub fn value(check: &Check) -> String {
-    let text =
-        check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value));
+    let text = sentence::value(check);
     model::marked(text, carried(check))
 }
 

@@ -8,9 +8,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::load::measure::recording::Recording;
 use crate::load::measure::run::Window;
 use crate::load::{Observer, Wish};
+use crate::metric::Percentile;
 use crate::plan::load::Phase;
+use crate::stats::histogram;
 
-use super::number;
+use super::{model, number};
 
 /// Between two printed lines.
 const EVERY: Duration = Duration::from_secs(10);
@@ -85,8 +87,13 @@ fn line(window: &Window, failed: u64, total: Duration) -> String {
     let summary = &window.recording_summary;
     let seconds = window.length.as_secs_f64();
     let rate = if seconds > 0.0 { (summary.ok + summary.failed) as f64 / seconds } else { 0.0 };
-    let p95 =
-        summary.times.map_or_else(|| number::NOTHING.to_owned(), |times| number::milliseconds(times.p95_ms));
+    let p95 = summary.times.map_or_else(
+        || number::NOTHING.to_owned(),
+        |times| {
+            let rank = histogram::rank(Percentile::P95.quantile(), summary.ok + times.timed_out);
+            model::at_least(number::milliseconds(times.p95_ms), rank > summary.ok)
+        },
+    );
     let left = total.saturating_sub(window.at + window.length);
     let phase = match window.phase {
         Phase::Ramp => "ramp, ",

@@ -13,6 +13,10 @@ use super::{comparison, model, number, text, window};
 /// What to do about a run that an objective has stopped.
 pub(super) const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
 
+/// What to do where the objective is broken that nobody wrote.
+const DEFAULT_BROKEN: &str =
+    "look at the failures; `thresholds.error_rate` sets another limit, and `error_rate: null` none";
+
 /// What to do about a result that ends too early.
 const HALF_WRITTEN: &str = "get the whole file, or run it again; the run that wrote it may have been killed";
 
@@ -179,6 +183,32 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             "the target command ended while it was measured".to_owned(),
             "look at its last lines, and at target.log in the folder of the run",
         ),
+        Finding::NothingSucceeded { failed, elsewhere } => (
+            match elsewhere {
+                0 => format!("not one of {} succeeded", number::counted(failed, "request")),
+                _ => format!(
+                    "not one of {} in the phase of constant load succeeded",
+                    number::counted(failed, "request")
+                ),
+            },
+            "look at the failures: there is nothing else to judge",
+        ),
+        Finding::NeverReady { users, of } => (
+            format!(
+                "{} of {} failed in `on_start` until the end, and made no load",
+                number::count(users),
+                number::counted(of, "user")
+            ),
+            "look at the failures of `on_start`: the load was not the one that was planned",
+        ),
+        Finding::UnjudgedFailures { failed, ended } => (
+            format!(
+                "{} of {} failed, and no objective is about that",
+                number::count(failed),
+                number::counted(ended, "request")
+            ),
+            "add an `error_rate` to `thresholds`, or take its `null` away",
+        ),
         Finding::NoObjective => {
             ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration")
         }
@@ -203,11 +233,11 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
         ),
         Because::TimedOut { timed_out, .. } => (
             format!(
-                "{} of {} timed out{}: the true value is at least {}, and may lie beyond the limit of {}",
+                "{} of {} timed out{}: its true value is at least {}, and may lie beyond the limit of {}",
                 number::count(timed_out),
                 number::counted(check.n, "request"),
                 window::worst(check),
-                value(check),
+                number::value(check.unit, check.value.unwrap_or_default()),
                 number::limit(check.unit, check.limit)
             ),
             "find out why requests time out; a `timeout` above the limit lets the check decide",
@@ -287,21 +317,26 @@ pub fn outcome(check: &Check) -> String {
     let subject = named(check);
     match (check.because, check.value) {
         (Some(reason), _) => format!("{subject}: {}", because(check, reason).0),
-        (None, Some(value)) => format!(
-            "{subject} is {}{}, {} {}{}",
-            number::value(check.unit, value),
+        (None, Some(_)) => format!(
+            "{subject} is {}{}, {} {}{}{}",
+            value(check),
             window::worst(check),
             limit_word(check),
             number::limit(check.unit, check.limit),
+            if check.default { " by default" } else { "" },
             window::stopped(check)
         ),
         (None, None) => format!("{subject} has no value"),
     }
 }
 
-/// The value of a check, without its sign.
-fn value(check: &Check) -> String {
-    check.value.map_or_else(|| number::NOTHING.to_owned(), |value| number::value(check.unit, value))
+/// What a check measured: `≥ 203 ms` where timeouts make it a lower bound.
+pub(super) fn value(check: &Check) -> String {
+    let at_least = check.unanswered.is_some_and(|unanswered| unanswered.at_least);
+    check.value.map_or_else(
+        || number::NOTHING.to_owned(),
+        |value| model::at_least(number::value(check.unit, value), at_least),
+    )
 }
 
 fn limit_word(check: &Check) -> &'static str {
@@ -312,9 +347,20 @@ fn limit_word(check: &Check) -> &'static str {
 }
 
 fn passed(verdict: &Verdict) -> (String, Option<Next>) {
-    if verdict.findings.contains(&Finding::NoObjective) {
-        let (text, remedy) = finding(Finding::NoObjective);
+    let without = verdict.findings.contains(&Finding::NoObjective);
+    let unjudged = verdict.findings.iter().find(|it| matches!(it, Finding::UnjudgedFailures { .. }));
+    if let Some((text, remedy)) = unjudged.map(|unjudged| finding(*unjudged)) {
+        let measured = if without { "the service was measured".to_owned() } else { objectives(verdict) };
+        return (format!("{measured}; {text}"), Some(remedy.into()));
+    }
+    let (text, remedy) = finding(Finding::NoObjective);
+    if without {
         return (format!("the service was measured, and {text}"), Some(remedy.into()));
+    }
+    let mut deciding = verdict.checks.iter().filter(|check| model::decides(check));
+    if verdict.comparison.is_none() && deciding.all(|check| check.default) {
+        let sentence = "the error rate keeps its default limit, and no other objective is written";
+        return (sentence.to_owned(), Some(remedy.into()));
     }
     let sentence = match &verdict.comparison {
         Some(comparison) => format!(
@@ -425,6 +471,7 @@ fn next_step(result: &RunResult, checks: &[&Check]) -> String {
             format!("run longer: with this load, {} of constant load", number::seconds(longest.ceil()))
         }
         Some(reason) => because(first, reason).1.to_owned(),
+        None if first.default => DEFAULT_BROKEN.to_owned(),
         None => match first.line {
             Some(line) => {
                 format!("find out what changed; the limit stands in line {line} of the configuration")

@@ -305,6 +305,18 @@ pub struct WholeRun {
     pub retried_on_refusal: u64,
     /// By endpoint.
     pub endpoints: Vec<EndpointCounts>,
+    /// Users that failed in `on_start` until the end; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never_ready: Option<NeverReady>,
+}
+
+/// Users that never came to their first iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeverReady {
+    /// How many.
+    pub users: u64,
+    /// How many users began.
+    pub of: u64,
 }
 
 /// A task of a user class.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::micros;
 use crate::load::measure::censored::CensoredTimes;
 use crate::load::measure::outcome::FailureKind;
-use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
+use crate::load::measure::recording::{MetricTally, Recording, Split, StartTally, Tally};
 use crate::load::measure::run::{EndpointWindow, Health, RunData, TimesSummary, Window};
 use crate::load::measure::standstill;
 use crate::load::measure::times::Times as Recorded;
@@ -17,8 +17,8 @@ use crate::plan::{EndpointKind, Plan};
 
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
 use super::schema::{
-    Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult,
-    Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun, WorstSecond,
+    Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, NeverReady, Point,
+    RunResult, Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun, WorstSecond,
 };
 
 /// The name of all requests together.
@@ -222,7 +222,13 @@ fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
         retried_on_close: endpoints.iter().map(|endpoint| endpoint.retried_on_close).sum(),
         retried_on_refusal: endpoints.iter().map(|endpoint| endpoint.retried_on_refusal).sum(),
         endpoints,
+        never_ready: never_ready(recording.starts),
     }
+}
+
+fn never_ready(starts: StartTally) -> Option<NeverReady> {
+    let users = starts.kept_out.saturating_sub(starts.let_in);
+    (users > 0).then_some(NeverReady { users, of: starts.begun })
 }
 
 fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCounts {

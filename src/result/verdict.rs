@@ -150,6 +150,27 @@ pub enum Finding {
     },
     /// A note: there was nothing to judge by.
     NoObjective,
+    /// Invalid: not one request of the run, or of its steady phase, succeeded.
+    NothingSucceeded {
+        /// How many failed there.
+        failed: u64,
+        /// Successes outside the steady phase; zero where there is none at all.
+        elsewhere: u64,
+    },
+    /// Invalid: users that were a part of the load failed in `on_start` until the end, and made no load.
+    NeverReady {
+        /// How many.
+        users: u64,
+        /// How many users began.
+        of: u64,
+    },
+    /// A note: requests failed, and no objective that decides is about that.
+    UnjudgedFailures {
+        /// How many, in the whole run.
+        failed: u64,
+        /// How many ended at those endpoints.
+        ended: u64,
+    },
 }
 
 impl Finding {
@@ -157,7 +178,11 @@ impl Finding {
     pub fn invalidates(self) -> bool {
         !matches!(
             self,
-            Self::Unfinished { .. } | Self::Aborted { .. } | Self::LostSecond { .. } | Self::NoObjective
+            Self::Unfinished { .. }
+                | Self::Aborted { .. }
+                | Self::LostSecond { .. }
+                | Self::NoObjective
+                | Self::UnjudgedFailures { .. }
         )
     }
 }
@@ -200,6 +225,9 @@ pub struct Check {
     pub message: Option<String>,
     /// Line in the configuration.
     pub line: Option<usize>,
+    /// Whether nobody wrote it: it holds where the configuration says nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default: bool,
 }
 
 /// What a check is about.

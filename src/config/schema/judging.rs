@@ -44,7 +44,7 @@ pub(super) static METRICS: [Key; 18] = [
     key(
         "error_rate",
         Kind::Either(&[Kind::Ratio, Kind::Object(&RATIO_LIMIT)]),
-        "At most this share of requests fails.",
+        "At most this share of requests fails (default 1%; null takes it away).",
     ),
     key(
         "throughput",

@@ -94,14 +94,19 @@ impl Definitions {
     }
 }
 
-const DURATION: &str = r"(\d+(\.\d*)?|\.\d+)|((\d+(\.\d*)?|\.\d+)(h|m|s|ms|us|µs)\s*)+";
+const DURATION: &str = r"0|((\d+(\.\d*)?|\.\d+)(h|m|s|ms|us|µs)\s*)+";
 
 fn scalar(kind: &Kind) -> Value {
     let number_or = |pattern: &str| json!({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}]});
+    // Of durations, nothing alone needs no unit.
+    let none_or = |pattern: &str| json!({"anyOf": [{"const": 0}, {"type": "string", "pattern": pattern}]});
     match kind {
-        Kind::Duration => number_or(&format!("^({DURATION})$")),
-        Kind::Range => number_or(&format!(r"^({DURATION})(\.\.({DURATION}))?$")),
-        Kind::Ratio => number_or(r"^\d+(\.\d+)?\s*%?$"),
+        Kind::Duration => none_or(&format!("^({DURATION})$")),
+        Kind::Range => none_or(&format!(r"^({DURATION})(\.\.({DURATION}))?$")),
+        Kind::Ratio => json!({"anyOf": [
+            {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            {"type": "string", "pattern": r"^(0?(\.\d+)?|\d+(\.\d+)?\s*%)$"},
+        ]}),
         Kind::Size => number_or(r"^\d+(\.\d+)?\s*([KMG]iB|[kMG]?B)?$"),
         Kind::Rate => json!({"type": "string", "pattern": r"^\d+(\.\d+)?\s*/\s*[smh]$"}),
         Kind::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),

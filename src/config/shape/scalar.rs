@@ -12,10 +12,10 @@ pub(super) fn check(kind: &Kind, node: &Node) -> Result<(), Problem> {
     let unit = |error: UnitError| Problem::at(node.span, error.to_string()).hint(error.hint());
     match kind {
         Kind::Duration => parse_duration(text).map(drop).map_err(unit),
-        Kind::Ratio => text.parse::<Ratio>().map(drop).map_err(unit),
+        Kind::Ratio => Ratio::written(text).map(drop).map_err(unit),
         Kind::Rate => text.parse::<Rate>().map(drop).map_err(unit),
         Kind::Size => text.parse::<ByteSize>().map(drop).map_err(unit),
-        Kind::Range => range(text).map_err(|error| Problem::at(node.span, error).hint(RANGE_HINT)),
+        Kind::Range => range(text).map_err(|(error, hint)| Problem::at(node.span, error).hint(hint)),
         Kind::Integer { min, max } => integer(node, text, (*min, *max)),
         Kind::Bool if matches!(node.value, Value::Bool(_)) => Ok(()),
         Kind::Bool => Err(not_a("true or false", node).hint("write `true` or `false`")),
@@ -70,12 +70,21 @@ pub(super) fn describe_any<'a>(kinds: impl IntoIterator<Item = &'a Kind>) -> Str
 
 const RANGE_HINT: &str = "write a range such as `1s..3s`, or one duration";
 
-fn range(text: &str) -> Result<(), String> {
+/// What is wrong with a range, and what would be valid.
+fn range(text: &str) -> Result<(), (String, String)> {
     let (low, high) = text.split_once("..").unwrap_or((text, text));
-    let (low, high) = parse_duration(low)
-        .and_then(|low| Ok((low, parse_duration(high)?)))
-        .map_err(|_| format!("`{text}` is not a range of durations"))?;
-    if low > high { Err(format!("the range `{text}` runs backwards")) } else { Ok(()) }
+    let bare = |part: &str| part.trim().parse::<f64>().is_ok_and(|number| number > 0.0);
+    let unit = |error: UnitError| (error.to_string(), error.hint().to_owned());
+    let wrong = |_| (format!("`{text}` is not a range of durations"), RANGE_HINT.to_owned());
+    // A number without a unit is told as such: what is meant by it is known.
+    if let Some(part) = [low, high].into_iter().find(|part| bare(part)) {
+        parse_duration(part).map_err(unit)?;
+    }
+    let (low, high) = (parse_duration(low).map_err(wrong)?, parse_duration(high).map_err(wrong)?);
+    if low > high {
+        return Err((format!("the range `{text}` runs backwards"), RANGE_HINT.to_owned()));
+    }
+    Ok(())
 }
 
 fn integer(node: &Node, text: &str, (min, max): (u64, u64)) -> Result<(), Problem> {

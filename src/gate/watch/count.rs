@@ -13,6 +13,11 @@ use crate::result::window::WindowPoint;
 
 use crate::gate::{decision, whole_run};
 use crate::stats::histogram;
+use crate::stats::quantile::normal_upper;
+use crate::stats::significance::proves_share_above;
+
+/// Below so many times nothing is said about how much their mean varies.
+const LEAST_OF_MEAN: u64 = 30;
 
 /// Adds up one objective.
 #[derive(Debug, Clone)]
@@ -109,6 +114,30 @@ impl Count {
             _ => return self.time(at),
         };
         WindowPoint { n, value, ..nothing(at) }
+    }
+
+    /// Whether the stretch so far proves, at error rate `alpha`, that the true number is beyond the limit. What
+    /// only ever grows, or what is no sum of chances, needs no proof.
+    pub fn proves_breach(&self, alpha: f64) -> bool {
+        let Sum { length, n, bad, times, .. } = &self.sum;
+        match self.metric {
+            Metric::ErrorRate => proves_share_above(*bad, *n, self.limit, alpha),
+            // Independent successes vary as a Poisson count does, and those of users who wait vary less.
+            Metric::Throughput => {
+                let expected = self.limit * length.as_secs_f64();
+                expected - *n as f64 > normal_upper(alpha) * expected.sqrt()
+            }
+            Metric::Mean => times.all.histogram().is_some_and(|all| {
+                let error = all.stdev() / (all.len() as f64).sqrt();
+                all.len() >= LEAST_OF_MEAN && all.mean() - normal_upper(alpha) * error > self.limit * 1e3
+            }),
+            metric => decision::percentile(metric).is_none_or(|percentile| {
+                times.all.histogram().is_some_and(|all| {
+                    let above = whole_run::slower(&all, self.limit);
+                    proves_share_above(above, all.len(), 1.0 - percentile.quantile(), alpha)
+                })
+            }),
+        }
     }
 
     fn time(&self, at: Duration) -> WindowPoint {

@@ -52,9 +52,9 @@ impl Watch {
     }
 
     /// The first objective that stops the run at this moment, if any.
-    fn breach(&self, now: Duration) -> Option<Aborted> {
+    fn breach(&mut self, now: Duration) -> Option<Aborted> {
         let windowed = self.windowed.iter().find_map(|windowed| windowed.breach(now));
-        windowed.or_else(|| self.so_far.iter().find_map(|so_far| so_far.breach(now)))
+        windowed.or_else(|| self.so_far.iter_mut().find_map(|so_far| so_far.breach(now)))
     }
 }
 

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use crate::gate::decision::CutOff;
+use crate::gate::looks;
 use crate::gate::objective;
 use crate::gate::windows::decide_point;
 use crate::load::measure::recording::Recording;
 use crate::load::measure::run::Window;
 use crate::plan::Plan;
+use crate::plan::load::Span;
 use crate::plan::rules::Objective;
 use crate::result::verdict::CheckStatus;
 use crate::result::window::{Aborted, WindowPoint, WindowSeries};
@@ -21,6 +23,8 @@ use super::points;
 pub struct Windowed {
     objective: Objective,
     length: Duration,
+    /// The error rate of a proof in one window: the windows of the plan share it.
+    alpha: f64,
     count: Count,
     /// The stretch of the steady phase that the open window lies in.
     span: Option<usize>,
@@ -36,6 +40,7 @@ impl Windowed {
         Some(Self {
             objective: objective.clone(),
             length: objective.window?,
+            alpha: looks::of_windows(planned(plan, objective.window?)),
             count: Count::of(objective, plan),
             span: None,
             begun: Duration::ZERO,
@@ -86,10 +91,17 @@ impl Windowed {
 
     fn close(&mut self) {
         let point = self.count.point(self.begun);
-        let decision = decide_point(&self.objective, self.objective.limit, point, CutOff::default());
+        let decision =
+            decide_point(&self.objective, self.objective.limit, point, CutOff::default(), self.alpha);
         if decision.status == CheckStatus::Fail {
             self.broken.get_or_insert(point);
         }
         points::push(&mut self.points, point, self.objective.metric);
     }
+}
+
+/// How many complete windows the plan has.
+fn planned(plan: &Plan, length: Duration) -> u64 {
+    let complete = |span: &Span| span.end.saturating_sub(span.start).as_secs() / length.as_secs().max(1);
+    plan.load.steady().iter().map(complete).sum()
 }

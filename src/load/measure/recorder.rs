@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::outcome::{Failure, FailureKind};
 use super::phases::Phases;
-use super::recording::{Recording, Tally};
+use super::recording::{Recording, StartTally, Tally};
 use super::sample::Sample;
 use crate::plan::Plan;
 use crate::plan::step::{EndpointId, MetricId};
@@ -70,6 +70,18 @@ impl Recorder {
         tally.response.record(time);
     }
 
+    /// Counts a custom metric that took at least this long: something in it timed out.
+    pub fn metric_at_least(&mut self, metric: MetricId, begun: Instant, time: Duration) {
+        let phase = self.phase(begun);
+        self.recording.metrics[metric.0].of(phase).response.record_at_least(time);
+    }
+
+    /// Counts a custom metric that has no time: something in it failed.
+    pub fn metric_failed(&mut self, metric: MetricId, begun: Instant) {
+        let phase = self.phase(begun);
+        self.recording.metrics[metric.0].of(phase).failed += 1;
+    }
+
     /// Counts an iteration.
     pub fn iteration(&mut self, task: TaskId, ended: Iteration) {
         let tally = &mut self.recording.tasks[task.0];
@@ -81,6 +93,11 @@ impl Recorder {
                 tally.failed += 1;
             }
         }
+    }
+
+    /// What is counted of users that begin.
+    pub fn starts(&mut self) -> &mut StartTally {
+        &mut self.recording.starts
     }
 
     /// Counts an iteration; one that a schedule wanted, and that had a free user, was so late.

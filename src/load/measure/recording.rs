@@ -129,6 +129,18 @@ pub struct TaskTally {
     pub failed: u64,
 }
 
+/// Users on their way to their first iteration. A user that fails in `on_start` tries again and makes no load until
+/// it succeeds, so a run may have far fewer users than planned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StartTally {
+    /// Users that began.
+    pub begun: u64,
+    /// Users whose first try at `on_start` failed.
+    pub kept_out: u64,
+    /// Of those, users that got ready later.
+    pub let_in: u64,
+}
+
 /// What the generator noticed of itself.
 #[derive(Debug, Clone, Default)]
 pub struct HealthTally {
@@ -162,6 +174,8 @@ pub struct Recording {
     pub metrics: Vec<Split<MetricTally>>,
     /// By task, over the whole run.
     pub tasks: Vec<TaskTally>,
+    /// Of users that began.
+    pub starts: StartTally,
     /// Of the generator.
     pub health: HealthTally,
     /// Cut off at the end of the drain: neither ok nor failed.
@@ -206,6 +220,9 @@ impl Recording {
             ours.skipped += theirs.skipped;
             ours.failed += theirs.failed;
         }
+        self.starts.begun += other.starts.begun;
+        self.starts.kept_out += other.starts.kept_out;
+        self.starts.let_in += other.starts.let_in;
         self.health.merge(&other.health);
         self.unfinished += other.unfinished;
         self.users += other.users;

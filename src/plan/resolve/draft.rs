@@ -19,7 +19,7 @@ use super::class::Users;
 use super::compilation::{Compilation, Files};
 use super::layer::{Layer, Layers, Level};
 use super::selection::{self, Chosen, Selection};
-use super::{comparison, connection, digest, load, objective, reporting, target, unit};
+use super::{advice, comparison, connection, digest, load, objective, reporting, target, unit};
 
 /// From the send to the last byte of a response, where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -89,6 +89,9 @@ impl<'a> Draft<'a> {
         } = self;
         let http = connection::http(&layers);
         let seed = unit::parsed(layers.get("seed"));
+        let beyond =
+            advice::beyond_timeouts(&self.rules.objectives, &users.tasks, &compilation.endpoints, &limits);
+        let notes = std::mem::take(&mut compilation.notes).into_iter().chain(beyond).collect();
         let digest = digest::of(&compilation, &self.load, (&limits, &http));
         compilation.names.table.set_environment(values.clone());
         Plan {
@@ -114,7 +117,7 @@ impl<'a> Draft<'a> {
             seed_origin: if seed.is_some() { SeedOrigin::Chosen } else { SeedOrigin::Default },
             digest,
             reporting: reporting::reporting(config, &layers),
-            notes: compilation.notes,
+            notes,
             inactive: reporting::inactive(&layers),
             rules: self.rules,
             secrets: values.into_values().collect(),

@@ -3,6 +3,7 @@
 //! All scenarios and environments are looked at; files and environment variables are those of the run.
 
 mod address;
+mod advice;
 mod capture;
 mod catalogue;
 mod class;

@@ -7,7 +7,7 @@ use crate::config::node::{Key, Node};
 use crate::config::problem::{Problem, suggestion};
 use crate::metric::{Better, Metric, Unit};
 use crate::plan::EndpointKind;
-use crate::plan::rules::{Objective, Scope, Severity};
+use crate::plan::rules::{Applies, ERROR_RATE, Objective, Origin, Scope, Severity};
 
 use super::catalogue::{Catalogue, needs_websocket};
 use super::layer::{Layers, Level};
@@ -55,7 +55,31 @@ pub(super) fn objectives(
             read.scope(&names.inside(name), &scope(name.to_owned()), key);
         }
     }
+    if read.part == Part::All && !is_said(&thresholds, Metric::ErrorRate.name()) {
+        read.objectives.push(default_error_rate());
+    }
     (read.objectives, read.problems)
+}
+
+/// Whether any layer says something about a key; null is something.
+fn is_said(layers: &Layers, name: &str) -> bool {
+    layers.iter().any(|layer| layer.node.entry(name).is_some())
+}
+
+/// What holds where nobody says how much may fail.
+fn default_error_rate() -> Objective {
+    Objective {
+        scope: Scope::Total,
+        metric: Metric::ErrorRate,
+        limit: ERROR_RATE.0,
+        severity: Severity::Fail,
+        window: None,
+        abort_after: None,
+        message: None,
+        applies: Applies::Here,
+        origin: Origin::Default,
+        line: None,
+    }
 }
 
 fn part(layers: &Layers) -> Part {
@@ -139,6 +163,10 @@ impl Thresholds<'_> {
         else {
             return;
         };
+        if let Some(problem) = unbreakable(metric, limit, written.limit(right)) {
+            self.problems.push(problem);
+            return;
+        }
         let after = || unit::duration(written.get("after")).unwrap_or(Duration::ZERO);
         self.objectives.push(Objective {
             scope: scope.clone(),
@@ -149,6 +177,7 @@ impl Thresholds<'_> {
             abort_after: written.says("abort", "true").then(after),
             message: written.get("message").and_then(Node::scalar).map(str::to_owned),
             applies,
+            origin: Origin::Written,
             line: self.line(written.key()),
         });
     }
@@ -158,6 +187,23 @@ impl Thresholds<'_> {
         let in_file = key.span.source == self.config.root.span.source;
         in_file.then(|| self.config.sources.line_column(key.span)).flatten().map(|(line, _)| line)
     }
+}
+
+/// A limit that holds whatever happens is a mistake: whoever writes it believes that something is checked.
+fn unbreakable(metric: Metric, limit: f64, node: Option<&Node>) -> Option<Problem> {
+    let typed = node.and_then(Node::scalar).unwrap_or_default();
+    let (message, hint) = match metric {
+        Metric::ErrorRate if limit >= 1.0 => (
+            format!("an `error_rate` of at most `{typed}` holds whatever happens"),
+            "write a share below 100 %, such as `5%` or `0.05`; `error_rate: null` takes the objective away",
+        ),
+        Metric::Throughput if limit <= 0.0 => (
+            format!("a `throughput` of at least `{typed}` holds whatever happens"),
+            "write a rate above zero, such as `10/s`",
+        ),
+        _ => return None,
+    };
+    Some(Problem::at(node?.span, message).hint(hint))
 }
 
 /// A limit, in the unit of its metric.

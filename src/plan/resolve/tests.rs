@@ -127,7 +127,7 @@ fn rules_need_neither_secrets_nor_data_files() {
     )
     .replace("{get: /health}", "{get: /health, bearer: \"{{ env('TOKEN') }}\"}");
     let config = config(&text, "");
-    assert_eq!(crate::plan::rules::resolve(&config, "here", "main").unwrap().objectives.len(), 1);
+    assert_eq!(crate::plan::rules::resolve(&config, "here", "main").unwrap().objectives.len(), 2);
     let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
     let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(messages[0], "the environment variable `TOKEN` is not set or empty");

@@ -7,7 +7,7 @@ use crate::load::measure::times::LONGEST_US;
 use crate::metric::Percentile;
 use crate::report::model::{self, Carried};
 use crate::report::{note, number};
-use crate::result::endpoint::{Endpoint, Times};
+use crate::result::endpoint::{Endpoint, Reading, Times};
 use crate::stats::histogram;
 
 use super::model_name;
@@ -129,14 +129,19 @@ fn rows(response: &Times, service: Option<&Times>, [service_curve, response_curv
         response: time(Some(pick(response))),
         service: time(service.map(pick)),
     };
-    let mut rows = vec![row("min", |times| times.min_ms), row("mean", |times| times.mean_ms)];
+    let open = |name: &'static str, pick: fn(&Times) -> Reading| Row {
+        name,
+        response: model::reading(Some(pick(response))),
+        service: model::reading(service.map(pick)),
+    };
+    let mut rows = vec![row("min", |times| times.min_ms), open("mean", |times| times.mean_among(0))];
     rows.extend(Percentile::ALL.map(|percentile| Row {
         name: percentile.label(),
         response: model::percentile(Some(response), percentile),
         service: model::percentile(service, percentile),
     }));
     rows.push(Row { name: END.0, response: time(response_curve.last), service: time(service_curve.last) });
-    rows.push(row("max", |times| times.max_ms));
+    rows.push(open("max", |times| times.max_among(0)));
     rows
 }
 

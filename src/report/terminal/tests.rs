@@ -97,21 +97,21 @@ fn a_rich_run_at_100_columns() {
     target: http://127.0.0.1:8000
 
     Endpoints (response time, steady phase)
-      endpoint                            ok  failed  ok/s      p50      p95      p99      max  service
+      endpoint                           ok  failed  ok/s      p50      p95      p99       max  service
                                                                                                     p95
      ───────────────────────────────────────────────────────────────────────────────────────────────────
-      ! POST /api/v1/builds            2,300      34  82.1   2.11 s   3.30 s   3.40 s   30.0 s   2.97 s
-      ! DELETE /api/v1/builds/{id}         0       0  0.00        –        –        –        –        –
-      ! GET /api/v1/builds/{id}/code     150       0  5.36  20.9 ms  38.1 ms  39.6 ms  39.9 ms  34.3 ms
-      ! WS /ws/builds/{id}               300       0  10.7  3.49 ms  5.74 ms  5.94 ms  5.99 ms  5.17 ms
-      POST /api/v1/auth/test-token         0       0  0.00        –        –        –        –        –
-      GET /api/v1/users/me/stats      12,345       0   441  1.15 ms  1.82 ms  1.88 ms  1.90 ms  1.64 ms
-      all                             15,095      34   539  1.32 ms   2.57 s   3.26 s   30.0 s   2.32 s
+      ! POST /api/v1/builds           2,300      34  82.1   2.11 s   3.30 s   3.40 s  ≥ 30.0 s   2.97 s
+      ! DELETE /api/v1/builds/{id}        0       0  0.00        –        –        –         –        –
+      ! GET /api/v1/…ilds/{id}/code     150       0  5.36  20.9 ms  38.1 ms  39.6 ms   39.9 ms  34.3 ms
+      ! WS /ws/builds/{id}              300       0  10.7  3.49 ms  5.74 ms  5.94 ms   5.99 ms  5.17 ms
+      POST /api/v1/auth/test-token        0       0  0.00        –        –        –         –        –
+      GET /api/v1/users/me/stats     12,345       0   441  1.15 ms  1.82 ms  1.88 ms   1.90 ms  1.64 ms
+      all                            15,095      34   539  1.32 ms   2.57 s   3.26 s  ≥ 30.0 s   2.32 s
 
     Custom metrics
-      metric         count     p50     p95     p99     max
-     ──────────────────────────────────────────────────────
-      build_created  2,300  1.90 s  2.97 s  3.06 s  30.0 s
+      metric         count     p50     p95     p99       max
+     ────────────────────────────────────────────────────────
+      build_created  2,300  1.90 s  2.97 s  3.06 s  ≥ 30.0 s
 
     Failures (whole run)
            23 × timeout         POST /api/v1/builds
@@ -166,9 +166,9 @@ fn a_rich_run_at_80_columns() {
       all                           15,095      34   539  1.32 ms   2.57 s   3.26 s
 
     Custom metrics
-      metric         count     p50     p95     p99     max
-     ──────────────────────────────────────────────────────
-      build_created  2,300  1.90 s  2.97 s  3.06 s  30.0 s
+      metric         count     p50     p95     p99       max
+     ────────────────────────────────────────────────────────
+      build_created  2,300  1.90 s  2.97 s  3.06 s  ≥ 30.0 s
 
     Failures (whole run)
            23 × timeout         POST /api/v1/builds

@@ -292,6 +292,7 @@ fn whole_run(endpoints: &[Endpoint]) -> WholeRun {
         retried_on_refusal: 0,
         unfinished: 3,
         endpoints: endpoints.iter().map(counts).collect(),
+        never_ready: None,
     }
 }
 

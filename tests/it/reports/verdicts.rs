@@ -111,6 +111,7 @@ fn check(endpoint: Option<&str>, status: CheckStatus) -> Check {
         because,
         message: None,
         line: Some(41),
+        default: false,
     }
 }
 

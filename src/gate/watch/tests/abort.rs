@@ -27,8 +27,8 @@ fn what_stops_a_run_stops_it_as_soon_as_it_is_broken() {
     for (name, stopped, expected) in [
         ("all are slow from the start: 2 of 2 are proof", run(abort(0, p95(100.0)), 2, 2), Some(3)),
         ("one of one is none", run(abort(0, p95(100.0)), 2, 1), Some(4)),
-        // 18 good seconds of 100: 95 more are 5 % of 1,900
-        ("five in a hundred of all so far", run(abort(0, p95(100.0)), 20, 100), Some(21)),
+        // 18 good seconds of 100: 100 more are above 5 % of 1,900 by chance, 200 of 2,000 are not
+        ("ten in a hundred of all so far", run(abort(0, p95(100.0)), 20, 100), Some(22)),
         ("not before its time", run(abort(12, p95(100.0)), 2, 300), Some(12)),
         ("not at the end, where nothing is left to stop", run(abort(30, p95(100.0)), 2, 300), None),
         ("never without `abort`", run(p95(100.0), 2, 300), None),

@@ -1,12 +1,13 @@
 //! The long form of objectives: its keys, its layers, and what makes no sense.
 
 use super::*;
-use crate::plan::rules::{Objective, Severity};
+use crate::plan::rules::{Objective, Origin, Severity};
 
 /// The objectives under thresholds of the file, with those of flags over them.
 fn objectives(file: &str, flags: &str) -> Vec<Objective> {
     let text = format!("{SMALL}thresholds: {file}\n");
-    plan(&text, &format!("thresholds: {flags}")).rules.objectives
+    let read = plan(&text, &format!("thresholds: {flags}")).rules.objectives;
+    read.into_iter().filter(|objective| objective.origin == Origin::Written).collect()
 }
 
 fn problems(file: &str, flags: &str) -> String {
@@ -89,4 +90,67 @@ fn combinations_that_make_no_sense_are_refused() {
 1:14 `max` has no limit [add it under `below`]
 1:52 `after` without `abort` does nothing [add `abort: true`, or leave `after` out]
 ");
+}
+
+#[test]
+fn where_nothing_is_said_at_most_one_request_in_a_hundred_may_fail() {
+    let default = |thresholds: &str, flags: &str| {
+        let text = format!("{SMALL}{thresholds}\n");
+        let read = plan(&text, flags).rules.objectives;
+        read.into_iter().find(|it| it.origin == Origin::Default).map(|it| (it.metric.name(), it.limit))
+    };
+    let there = Some(("error_rate", 0.01));
+    for (thresholds, flags, expected) in [
+        ("", "", there),
+        ("thresholds: {p95: 1s}", "", there),
+        ("thresholds: {endpoints: {GET /health: {error_rate: 5%}}}", "", there),
+        ("thresholds: {error_rate: 5%}", "", None),
+        ("thresholds: {error_rate: {below: 5%, severity: warn}}", "", None),
+        ("thresholds: {error_rate: null}", "", None),
+        ("thresholds: {error_rate: 5%}", "thresholds: {error_rate: null}", None),
+        ("", "thresholds: {error_rate: null}", None),
+    ] {
+        assert_eq!(default(thresholds, flags), expected, "{thresholds} {flags}");
+    }
+}
+
+#[test]
+fn a_limit_that_holds_whatever_happens_is_refused() {
+    insta::assert_snapshot!(problems(
+        "{error_rate: 5, throughput: 0/s, endpoints: {GET /health: {error_rate: 100%}}}",
+        "{endpoints: {GET /health: {error_rate: {below: 150%}}}}",
+    ), @r"
+9:26 an `error_rate` of at most `5` holds whatever happens [write a share below 100 %, such as `5%` or `0.05`; `error_rate: null` takes the objective away]
+9:41 a `throughput` of at least `0/s` holds whatever happens [write a rate above zero, such as `10/s`]
+9:84 an `error_rate` of at most `100%` holds whatever happens [write a share below 100 %, such as `5%` or `0.05`; `error_rate: null` takes the objective away]
+1:60 an `error_rate` of at most `150%` holds whatever happens [write a share below 100 %, such as `5%` or `0.05`; `error_rate: null` takes the objective away]
+");
+    for (file, flags, told) in [
+        (
+            "{p95: 250}",
+            "{}",
+            "`250` has no unit [write `250s` for seconds (until now it was read as `250ms`)]",
+        ),
+        ("{}", "{p99: {below: 2}}", "`2` has no unit"),
+        ("{p95: {below: 1s, window: 10}}", "{}", "`10` has no unit"),
+        ("{}", "{error_rate: 1}", "an `error_rate` of at most `1` holds whatever happens"),
+        ("{missing_messages: -1}", "{}", "is not a whole number"),
+        ("{}", "{unexpected_closes: 0.5}", "is not a whole number"),
+    ] {
+        let listed = problems(file, flags);
+        assert!(listed.contains(told), "{file} {flags}: {listed}");
+    }
+}
+
+#[test]
+fn a_limit_beyond_the_timeout_is_noted() {
+    let notes = |more: &str| plan(&format!("{SMALL}{more}\n"), "").notes;
+    assert_eq!(notes("thresholds: {p95: 30s}"), Vec::<String>::new());
+    assert_eq!(
+        notes("timeout: 2s\nthresholds: {p95: 3s, endpoints: {GET /health: {max: 2s}}, error_rate: 1%}"),
+        [
+            "`p95` of all requests is limited to 3s, and its requests are given up after 2s (`timeout`): where too \
+          many time out, the objective can only be undecided"
+        ]
+    );
 }

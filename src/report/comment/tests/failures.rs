@@ -51,6 +51,7 @@ fn what_was_never_requested_is_told_with_what_failed_before_it() {
 
     - p95 of POST /login: nothing was recorded for it in the steady phase. To do: look at the failures, or let the run last longer.
     - never requested, after POST /login failed 120 of 120 times: p95 of GET /orders
+    - 120 of 1,120 requests failed, and no objective is about that. To do: add an \`error\_rate\` to \`thresholds\`, or take its \`null\` away.
 
     ");
     let endpoints = &text[text.find("| endpoint | ok |").unwrap()..];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loadgate::gate::judge;
 use loadgate::metric::Metric;
-use loadgate::plan::rules::{Applies, Objective, Rules, Scope, Severity};
+use loadgate::plan::rules::{Applies, Objective, Origin, Rules, Scope, Severity};
 use loadgate::result::file::to_json;
 use loadgate::result::schema::{Git, RunResult};
 use serde_json::{Value, json};
@@ -143,6 +143,7 @@ fn judged(limit_ms: f64) -> RunResult {
         abort_after: None,
         message: None,
         applies: Applies::Here,
+        origin: Origin::Written,
         line: Some(41),
     };
     let mut result = rich_result();

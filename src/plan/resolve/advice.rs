@@ -1,0 +1,73 @@
+//! What is valid and probably not meant, about limits and the requests that they are about.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::metric::{Metric, Unit};
+use crate::plan::Limits;
+use crate::plan::rules::{Applies, Objective, Scope};
+use crate::plan::step::{Action, Step};
+use crate::plan::user::Task;
+
+/// The longest that a request to each endpoint may take, by the index of the endpoint.
+type Longest = BTreeMap<usize, Duration>;
+
+/// Limits of times that lie beyond the time after which requests are given up. Such a limit is never broken, for no
+/// time beyond it is ever measured: a request that times out leaves it open.
+pub(super) fn beyond_timeouts(
+    objectives: &[Objective],
+    tasks: &[Task],
+    endpoints: &[crate::plan::Endpoint],
+    limits: &Limits,
+) -> Vec<String> {
+    let mut longest = Longest::new();
+    tasks.iter().for_each(|task| timeouts(&task.steps, limits.timeout, &mut longest));
+    let of = |scope: &Scope| match scope {
+        Scope::Total => longest.values().max().copied(),
+        Scope::Endpoint(name) => {
+            let index = endpoints.iter().position(|endpoint| endpoint.name == *name)?;
+            longest.get(&index).copied()
+        }
+        Scope::Metric(_) => None,
+    };
+    let times =
+        objectives.iter().filter(|it| it.applies == Applies::Here && it.metric.unit() == Unit::Milliseconds);
+    times.filter_map(|objective| note(objective, of(&objective.scope)?)).collect()
+}
+
+fn note(objective: &Objective, timeout: Duration) -> Option<String> {
+    let limit = Duration::try_from_secs_f64(objective.limit / 1e3).ok()?;
+    // A response time counts from when the request was due, so a limit at the timeout can still be broken.
+    if limit <= timeout {
+        return None;
+    }
+    let scope = match &objective.scope {
+        Scope::Total => "all requests",
+        Scope::Endpoint(name) | Scope::Metric(name) => name,
+    };
+    let name = Metric::name(objective.metric);
+    Some(format!(
+        "`{name}` of {scope} is limited to {limit:?}, and its requests are given up after {timeout:?} (`timeout`): \
+         where too many time out, the objective can only be undecided"
+    ))
+}
+
+fn timeouts(steps: &[Step], default: Duration, longest: &mut Longest) {
+    for step in steps {
+        let mut keep = |endpoint: usize, timeout: Option<Duration>| {
+            let kept = longest.entry(endpoint).or_default();
+            *kept = (*kept).max(timeout.unwrap_or(default));
+        };
+        match &step.action {
+            Action::Request(request) => keep(request.endpoint.0, request.timeout),
+            Action::WebSocket(socket) => {
+                keep(socket.endpoint.0, socket.timeout);
+                timeouts(&socket.steps, default, longest);
+            }
+            Action::Repeat { steps, .. } | Action::Group { steps, .. } | Action::Run(steps) => {
+                timeouts(steps, default, longest);
+            }
+            _ => {}
+        }
+    }
+}

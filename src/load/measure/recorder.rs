@@ -72,13 +72,13 @@ impl Recorder {
 
     /// Counts a custom metric that took at least this long: something in it timed out.
     pub fn metric_at_least(&mut self, metric: MetricId, begun: Instant, time: Duration) {
-        let phase = self.phase(begun);
+        let phase = self.phases.of(begun);
         self.recording.metrics[metric.0].of(phase).response.record_at_least(time);
     }
 
     /// Counts a custom metric that has no time: something in it failed.
     pub fn metric_failed(&mut self, metric: MetricId, begun: Instant) {
-        let phase = self.phase(begun);
+        let phase = self.phases.of(begun);
         self.recording.metrics[metric.0].of(phase).failed += 1;
     }
 

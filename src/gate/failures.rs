@@ -8,12 +8,12 @@ use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus, Find
 
 /// Failures at endpoints that no error rate decides about; none where there are none.
 pub(super) fn unjudged(checks: &[Check], result: &RunResult) -> Option<Finding> {
-    let judges = |check: &&Check| {
+    let decides = |check: &&Check| {
         check.metric == Metric::ErrorRate.name()
             && check.severity == CheckSeverity::Fail
             && check.status != CheckStatus::NotApplicable
     };
-    let judged = checks.iter().filter(judges);
+    let judged = checks.iter().filter(decides);
     if judged.clone().any(|check| check.scope == CheckScope::Total) {
         return None;
     }

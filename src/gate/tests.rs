@@ -198,8 +198,12 @@ fn a_custom_metric_whose_steps_fail_is_no_pass() {
         succeed(&mut recording.endpoints[0].steady, 1_000, 10.0, 10.0);
         let metric = &mut recording.metrics[0].steady;
         metric.ok = 400 - timed_out - failed;
-        (0..metric.ok).for_each(|_| metric.response.record(Duration::from_millis(20)));
-        (0..timed_out).for_each(|_| metric.response.record_at_least(Duration::from_millis(300)));
+        for _ in 0..metric.ok {
+            metric.response.record(Duration::from_millis(20));
+        }
+        for _ in 0..timed_out {
+            metric.response.record_at_least(Duration::from_millis(300));
+        }
         metric.failed = failed;
         let result = summarise(&plan(&["GET /a"]), &run(recording), context());
         check(objective(Scope::Metric("build_created".into()), P95, 1e3), &result)

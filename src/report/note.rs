@@ -170,6 +170,7 @@ mod tests {
                 retried_on_close,
                 retried_on_refusal,
                 endpoints: Vec::new(),
+                never_ready: None,
             })
         };
         assert_eq!(said(0, 0), None);

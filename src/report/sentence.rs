@@ -183,6 +183,13 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             "the target command ended while it was measured".to_owned(),
             "look at its last lines, and at target.log in the folder of the run",
         ),
+        other => of_failures(other),
+    }
+}
+
+/// The same of findings about failures, and of nothing to judge by.
+fn of_failures(finding: Finding) -> (String, &'static str) {
+    match finding {
         Finding::NothingSucceeded { failed, elsewhere } => (
             match elsewhere {
                 0 => format!("not one of {} succeeded", number::counted(failed, "request")),
@@ -209,9 +216,7 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             ),
             "add an `error_rate` to `thresholds`, or take its `null` away",
         ),
-        Finding::NoObjective => {
-            ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration")
-        }
+        _ => ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration"),
     }
 }
 

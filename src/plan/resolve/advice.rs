@@ -21,7 +21,9 @@ pub(super) fn beyond_timeouts(
     limits: &Limits,
 ) -> Vec<String> {
     let mut longest = Longest::new();
-    tasks.iter().for_each(|task| timeouts(&task.steps, limits.timeout, &mut longest));
+    for task in tasks {
+        timeouts(&task.steps, limits.timeout, &mut longest);
+    }
     let of = |scope: &Scope| match scope {
         Scope::Total => longest.values().max().copied(),
         Scope::Endpoint(name) => {

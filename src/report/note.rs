@@ -148,7 +148,7 @@ fn of_retries(run: &WholeRun) -> Option<String> {
         "because the server closed an idle connection at that moment (`retried_on_close`)",
     );
     let refused =
-        again(run.retried_on_refusal, "after the server had refused to process it (`retried_on_refusal`)");
+        again(run.retried_on_refusal, "after the server had refused the first try (`retried_on_refusal`)");
     let said: Vec<String> = closed.into_iter().chain(refused).collect();
     (!said.is_empty()).then(|| format!("{}. Both tries are in the response times.", said.join("; ")))
 }

@@ -37,6 +37,11 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
         findings.push(Finding::NoObjective);
     }
     findings.extend(failures::unjudged(&checks, result));
+    // A service that breaks keeps users out as well: what it broke says more than that they made no load.
+    let fails = |check: &Check| check.severity == CheckSeverity::Fail && check.status == CheckStatus::Fail;
+    if checks.iter().any(fails) {
+        findings.retain(|finding| !matches!(finding, Finding::NeverReady { .. }));
+    }
     let mut verdict = Verdict {
         status: Status::Passed,
         reasons: Vec::new(),

@@ -10,6 +10,7 @@ mod generate;
 pub mod health;
 mod heartbeat;
 mod lobby;
+pub mod machine;
 pub mod measure;
 mod observer;
 mod pacing;

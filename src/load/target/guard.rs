@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
 use super::ended::{Ended, Report};
-use super::tree;
+use crate::load::machine::tree;
 
 /// How long the command may take to end by itself once it is asked to.
 const GRACE: Duration = Duration::from_secs(3);

@@ -9,7 +9,7 @@ mod log;
 mod ready;
 mod shield;
 mod tail;
-mod tree;
+
 mod watch;
 
 use std::future::Future;
@@ -28,8 +28,9 @@ pub use guard::guard;
 pub use host::{free_address, preflight};
 pub use ready::Answer;
 pub use tail::LastLines;
-pub use tree::Usage;
+pub use super::machine::tree::Usage;
 
+use super::machine::tree;
 use log::Log;
 use watch::{GuardCommand, Life, Watched};
 

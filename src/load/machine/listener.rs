@@ -1,0 +1,172 @@
+//! Who listens on an address of this machine: the socket that the kernel would hand a connection to, and the
+//! processes that hold it. On Linux only; elsewhere nobody is found.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use super::{text, tree};
+
+/// Who listens on an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listener {
+    /// No socket here: another network, as that of a container, or another system.
+    None,
+    /// A socket, and nobody who may be looked at holds it.
+    Hidden,
+    /// These processes hold it.
+    Held(Vec<i32>),
+}
+
+/// Who listens on a TCP address.
+pub fn of_address(address: SocketAddr) -> Listener {
+    let all: Vec<text::Socket> = tcp_sockets();
+    held_by(&listening(&all, address))
+}
+
+/// Who listens on a Unix socket.
+pub fn of_path(path: &Path) -> Listener {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    held_by(&text::unix_listeners(&text, &path.to_string_lossy()).into_iter().collect())
+}
+
+/// The other ends, on this machine, of the connections that these processes have open: whatever works for them
+/// here. `own` are the processes whose ends do not count.
+pub fn back_ends(of: &[i32], own: &[i32]) -> Vec<SocketAddr> {
+    let all = tcp_sockets();
+    let inodes = |pids: &[i32]| pids.iter().flat_map(|pid| inodes_of(*pid)).collect::<BTreeSet<u64>>();
+    let (ours, known) = (inodes(of), inodes(own));
+    let listens = |port: u16| {
+        all.iter().any(|it| it.listens && it.local.port() == port && ours.contains(&it.inode))
+    };
+    // Whoever connects to them is a client of theirs.
+    let opened = |it: &&text::Socket| it.established && ours.contains(&it.inode) && !listens(it.local.port());
+    let connected = all.iter().filter(opened);
+    let elsewhere = connected.filter(|socket| {
+        let other = |end: &&text::Socket| end.local == socket.remote && end.remote == socket.local;
+        match all.iter().find(other) {
+            Some(end) => !known.contains(&end.inode) && !ours.contains(&end.inode),
+            // No other end in this network: of another machine, or of a container on this one.
+            None => socket.remote.ip().is_loopback() || is_next_door(socket.remote.ip()),
+        }
+    });
+    elsewhere.map(|socket| socket.remote).collect()
+}
+
+/// Whether an address, though not of this network, may be a container on this machine: it is reached through
+/// a bridge, or from inside of a container without a gateway.
+pub fn is_next_door(ip: IpAddr) -> bool {
+    let IpAddr::V4(ip) = ip.to_canonical() else { return false };
+    let route = fs::read_to_string("/proc/net/route").unwrap_or_default();
+    text::on_link(&route, ip).is_some_and(|interface| {
+        Path::new(&format!("/sys/class/net/{interface}/bridge")).exists() || is_contained()
+    })
+}
+
+/// Whether this process itself runs in a container.
+fn is_contained() -> bool {
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let named = ["docker", "kubepods", "containerd", "libpod", "lxc"];
+    Path::new("/.dockerenv").exists()
+        || Path::new("/run/.containerenv").exists()
+        || named.iter().any(|name| group.contains(name))
+}
+
+fn tcp_sockets() -> Vec<text::Socket> {
+    let read = |name: &str| fs::read_to_string(name).unwrap_or_default();
+    ["/proc/net/tcp", "/proc/net/tcp6"].iter().flat_map(|name| text::sockets(&read(name))).collect()
+}
+
+/// The inodes of the sockets that take connections to an address: those bound to it; without any, those bound to
+/// all addresses of its family; without any, those of IPv6 that take IPv4 as well.
+fn listening(all: &[text::Socket], address: SocketAddr) -> BTreeSet<u64> {
+    let ip = address.ip().to_canonical();
+    let any = |v4: bool| if v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0_u8; 16]) };
+    [ip, any(ip.is_ipv4()), any(false)]
+        .into_iter()
+        .map(|bound| {
+            let here = |it: &&text::Socket| {
+                it.listens && it.local.port() == address.port() && it.local.ip() == bound
+            };
+            all.iter().filter(here).map(|it| it.inode).collect::<BTreeSet<u64>>()
+        })
+        .find(|found| !found.is_empty())
+        .unwrap_or_default()
+}
+
+fn held_by(inodes: &BTreeSet<u64>) -> Listener {
+    if inodes.is_empty() {
+        return Listener::None;
+    }
+    let holds = |pid: &i32| inodes_of(*pid).iter().any(|inode| inodes.contains(inode));
+    let holders: Vec<i32> = tree::pids().into_iter().filter(holds).collect();
+    if holders.is_empty() { Listener::Hidden } else { Listener::Held(holders) }
+}
+
+/// The sockets that a process holds; none of one that may not be looked at.
+fn inodes_of(pid: i32) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    links.filter_map(|link| text::socket_inode(link.to_str()?)).collect()
+}
+
+/// The command of a process as it was typed, for people; its name where that is not known.
+pub fn command_of(pid: i32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<String> = line
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    if words.is_empty() { tree::process(pid).map_or_else(String::new, |it| it.name) } else { words.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(local: &str, inode: u64) -> text::Socket {
+        let (local, remote) = (local.parse().unwrap(), "0.0.0.0:0".parse().unwrap());
+        text::Socket { local, remote, listens: true, established: false, inode }
+    }
+
+    #[test]
+    fn the_most_exact_socket_takes_the_connection() {
+        let mut all = vec![socket("0.0.0.0:80", 1), socket("[::]:80", 2), socket("127.0.0.1:81", 3)];
+        let of = |all: &[text::Socket], address: &str| {
+            listening(all, address.parse().unwrap()).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(of(&all, "127.0.0.1:80"), [1]);
+        assert_eq!(of(&all, "[::1]:80"), [2]);
+        assert_eq!(of(&all, "127.0.0.1:82"), [0; 0]);
+        all.extend([socket("127.0.0.1:80", 4), socket("127.0.0.1:80", 5)]);
+        assert_eq!(of(&all, "127.0.0.1:80"), [4, 5], "several share a port");
+        assert_eq!(of(&[socket("[::]:9", 6)], "127.0.0.1:9"), [6]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_very_process_listens_where_it_does() {
+        let own = std::process::id().cast_signed();
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(of_address(tcp.local_addr().unwrap()), Listener::Held(vec![own]));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.sock");
+        assert_eq!(of_path(&path), Listener::None);
+        let _unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(of_path(&path), Listener::Held(vec![own]));
+        assert!(command_of(own).contains("loadgate"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_connection_within_one_process_has_no_back_end() {
+        let own = std::process::id().cast_signed();
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let _connection = std::net::TcpStream::connect(address).unwrap();
+        assert!(!back_ends(&[own], &[]).contains(&address));
+    }
+}

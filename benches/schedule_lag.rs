@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use loadgate::config::file;
+use loadgate::load::machine;
 use loadgate::load::measure::recording::Recording;
 use loadgate::load::measure::run::{RunData, Window};
-use loadgate::load::{Observer, Wish, generate, tls};
+use loadgate::load::{Aim, Observer, Wish, generate, tls};
 use loadgate::plan::{Plan, Selection};
 
 const CONFIG: &str = "
@@ -50,7 +51,8 @@ fn main() {
     let plan = plan(&address);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let url = url::Url::parse(&format!("http://{address}")).expect("a URL");
-    let run = runtime.block_on(generate(&plan, &url, &mut Silent, std::future::pending())).expect("a run");
+    let aim = Aim { url, service: machine::Service::Elsewhere };
+    let run = runtime.block_on(generate(&plan, aim, &mut Silent, std::future::pending())).expect("a run");
     drop(service);
     report(&run);
 }

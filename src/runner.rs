@@ -57,6 +57,12 @@ impl Fingerprint {
     }
 }
 
+/// What the system drew when it was started; none elsewhere than on Linux.
+pub fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
 /// The model; on Arm, where there is no name, the numbers of maker and part.
 fn cpu_model(cpuinfo: &str) -> String {
     let field = |name: &str| {

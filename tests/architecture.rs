@@ -27,6 +27,7 @@ const CONFINED: [(&str, &[&str], &[&str]); 5] = [
             "config/data",
             "load/protocol/connect",
             "load/health",
+            "load/machine",
             "load/target",
             "commands/init",
             "runner",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, Percentile};
 use crate::result::endpoint::{Endpoint, Times, ended, failures};
+use crate::result::machine::Machine;
 use crate::result::schema::{RunResult, Runner, Tool};
 use crate::stats::histogram::rank;
 
@@ -41,6 +42,12 @@ pub struct Run {
     pub epoch: Option<String>,
     /// The class of its machine.
     pub cpu_class: String,
+    /// Which stretch of which machine's life it was, hashed; files of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// How that machine was; files of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Conditions>,
     /// That machine, for people.
     pub env: Env,
     /// Each endpoint in the steady phase.
@@ -55,6 +62,42 @@ pub struct Run {
     /// Says nothing: it makes files unlike each other, see [`run_text`](super::document::run_text).
     #[serde(default, skip_serializing)]
     pub unique: IgnoredAny,
+}
+
+/// How the machine was during the steady phase of a remembered run; as in [`Machine`].
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conditions {
+    /// The speed of its processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
+    /// How much longer than its CPU time a computation took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contention: Option<f64>,
+    /// Used by others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_cpu: Option<f64>,
+    /// Used by the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_cpu: Option<f64>,
+    /// Used by nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<f64>,
+    /// Taken away by a hypervisor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steal: Option<f64>,
+    /// Share of periods in which loadgate was held back by a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<f64>,
+}
+
+impl Conditions {
+    fn of(machine: &Machine) -> Self {
+        let Machine { speed, contention, others_cpu, target_cpu, idle, steal, throttled, .. } = machine;
+        let [speed, contention, others_cpu, target_cpu, idle, steal, throttled] =
+            [speed, contention, others_cpu, target_cpu, idle, steal, throttled].map(|it| it.map(rounded));
+        Self { speed, contention, others_cpu, target_cpu, idle, steal, throttled }
+    }
 }
 
 /// The machine of a remembered run.
@@ -223,7 +266,7 @@ impl Numbers {
 impl Run {
     /// What is remembered of a result, in the epoch that is the newest now.
     pub fn of(result: &RunResult, epoch: Option<&str>) -> Self {
-        let Runner { cpu_model, cpus, arch, os, image, cpu_class } = result.runner.clone();
+        let Runner { cpu_model, cpus, arch, os, image, cpu_class, session } = result.runner.clone();
         let endpoints = result
             .endpoints
             .iter()
@@ -243,6 +286,8 @@ impl Run {
             time: result.started_at.clone(),
             epoch: epoch.map(str::to_owned),
             cpu_class,
+            session,
+            machine: result.machine.as_ref().map(Conditions::of),
             env: Env { cpu_model, cpus, arch, os, image },
             metrics: endpoints.collect(),
             custom_metrics: custom.collect(),

@@ -15,15 +15,15 @@ use crate::gate::judge;
 use crate::gate::watch::Watch;
 use crate::github::context::Context as Job;
 use crate::load::shutdown::Shutdown;
-use crate::load::{Together, generate, tls};
-use crate::plan::{Format, Plan, Protection};
+use crate::load::{Aim, Stop, Together, generate, tls};
+use crate::plan::{Format, Plan, Protection, sha256};
 use crate::report::document::Document;
 use crate::report::progress::Progress;
 use crate::report::write;
 use crate::result::file::{RunFolder, RunName};
 use crate::result::schema::{Mode, RunResult, Runner};
 use crate::result::summary::{Context, summarise};
-use crate::runner::Fingerprint;
+use crate::runner::{Fingerprint, boot_id};
 
 /// Runs a scenario and returns the exit status of its verdict.
 pub fn run(args: &RunArgs) -> Result<u8, Error> {
@@ -172,7 +172,8 @@ async fn measuring(
     let mut watch = Watch::over(plan);
     let mut observers = Together(vec![&mut progress, &mut watch]);
     observers.0.extend(onlookers.observers());
-    let run = generate(plan, &reached.url, &mut observers, shutdown.requested()).await;
+    let aim = Aim { url: reached.url.clone(), service: reached.service.clone() };
+    let run = generate(plan, aim, &mut observers, stop_of(&reached, shutdown)).await;
     progress.end();
     let mut context = Context { confirms: before.confirms, ..context(&reached) };
     context.warnings.append(&mut onlookers.warnings);
@@ -184,6 +185,15 @@ async fn measuring(
         documents(&folder, &plan.reporting.formats, &result).and(folder.point_latest().map_err(Error::from));
     onlookers.reported(&result, shutdown).await;
     Ok((Outcome::Measured(Measured { result: Box::new(result), folder, written }), Some(reached)))
+}
+
+/// What ends the load before its time.
+async fn stop_of(reached: &Reached, shutdown: &Shutdown) -> Stop {
+    tokio::select! {
+        biased;
+        interruption = shutdown.requested() => Stop::Interrupted(interruption),
+        () = reached.died() => Stop::TargetEnded,
+    }
 }
 
 /// Writes what is asked for; what cannot be made keeps nothing else from being written.
@@ -199,18 +209,29 @@ fn documents(folder: &RunFolder, formats: &[Format], result: &RunResult) -> Resu
     written.into_iter().collect()
 }
 
+/// The session of a run made now: the start of this machine and the job, hashed, for neither is anybody else's
+/// business.
+fn session(job: &Job) -> Option<String> {
+    const DIGITS: usize = 16;
+    let (boot, job) = (boot_id(), job.job_id());
+    let told = boot.is_some() || job.is_some();
+    let digest = sha256(format!("{} {}", boot.unwrap_or_default(), job.unwrap_or_default()).as_bytes());
+    told.then(|| digest[..DIGITS].to_owned())
+}
+
 fn context(reached: &Reached) -> Context {
     let Fingerprint { cpu_model, cpus, arch, os, image, cpu_class } = Fingerprint::read(&variables::image());
     let death = reached.death();
     let job = Job::read();
+    let session = session(&job);
     Context {
         tool_version: env!("CARGO_PKG_VERSION").into(),
         mode: Mode::Run,
         target: reached.display.clone(),
         git: job.git,
-        runner: Runner { cpu_model, cpus, arch, os, image, cpu_class },
+        runner: Runner { cpu_model, cpus, arch, os, image, cpu_class, session },
         target_ended: death.is_some(),
-        warnings: job.warnings.into_iter().chain(death).collect(),
+        warnings: job.warnings.into_iter().chain(reached.warnings.clone()).chain(death).collect(),
         confirms: None,
     }
 }

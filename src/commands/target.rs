@@ -1,12 +1,17 @@
 //! From the plan's target to a URL that answers: a host that is there, or a command that is started.
 
+use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use url::Url;
 
 use crate::error::Error;
 use crate::github::context::held_tokens;
-use crate::load::target::{self, Running, StartCommand, TargetError, free_address, preflight};
+use crate::load::machine::Service;
+use crate::load::target::{
+    self, Ownership, Running, StartCommand, TargetError, answers, free_address, preflight,
+};
 use crate::plan::redact::Redactor;
 use crate::plan::{CommandForm, Plan, Target, TargetCommand};
 use crate::template::{RenderError, Scope, Seeds};
@@ -21,6 +26,10 @@ pub struct Reached {
     pub url: Url,
     /// What it is called in reports.
     pub display: String,
+    /// Which processes of this machine it is.
+    pub service: Service,
+    /// What its user should know about it.
+    pub warnings: Vec<String>,
     running: Option<Running>,
 }
 
@@ -29,7 +38,9 @@ pub async fn reach(plan: &Plan, folder: &Path) -> Result<Reached, Error> {
     match &plan.target {
         Target::Host(url) => {
             preflight(url).await?;
-            Ok(Reached { url: url.clone(), display: url.to_string(), running: None })
+            let service = Service::at(url).await;
+            let display = url.to_string();
+            Ok(Reached { url: url.clone(), display, service, warnings: Vec::new(), running: None })
         }
         Target::Command(command) => start(command, Redactor::new(&plan.secrets), folder).await,
     }
@@ -46,6 +57,9 @@ async fn start(command: &TargetCommand, redactor: Redactor, folder: &Path) -> Re
     let binary =
         std::env::current_exe().map_err(|source| Error::System("cannot find this very program", source))?;
     let display = redactor.clean(&argv.join(" "));
+    if answers(address).await {
+        return Err(TargetError::Taken { address }.into());
+    }
     let start = StartCommand {
         argv,
         folder: command.folder.clone(),
@@ -57,11 +71,30 @@ async fn start(command: &TargetCommand, redactor: Redactor, folder: &Path) -> Re
         binary,
     };
     let running = target::start(start).await?;
-    Ok(Reached { url, display, running: Some(running) })
+    let (service, warning) = match running.owns(address) {
+        Ok(Ownership::Ours) => (Service::Started(running.guard()), None),
+        Ok(Ownership::Unverified(unknown)) => {
+            // Elsewhere than on Linux nobody can say more, and there is nothing that a user could do about it.
+            let warning = cfg!(target_os = "linux").then(|| unverified(address));
+            (Service::Unknown(unknown), warning)
+        }
+        Err(stranger) => {
+            let _ = running.stop().await;
+            return Err(stranger.into());
+        }
+    };
+    Ok(Reached { url, display, service, warnings: warning.into_iter().collect(), running: Some(running) })
+}
+
+fn unverified(address: SocketAddr) -> String {
+    format!(
+        "nobody can see which process answers on {address}: that it is the one the target command started could \
+         not be verified"
+    )
 }
 
 /// One rendered template an argument; or one rendered line, split as a POSIX shell would.
-fn render(command: &TargetCommand, address: std::net::SocketAddr) -> Result<Vec<String>, RenderError> {
+fn render(command: &TargetCommand, address: SocketAddr) -> Result<Vec<String>, RenderError> {
     let scope = Scope::new(command.names.clone(), Seeds::both(0));
     scope.set(command.address, address.to_string().into());
     scope.set(command.port, address.port().into());
@@ -85,6 +118,17 @@ impl Reached {
         let ended = running.has_died()?;
         let told = format!("the target command ended with {ended} during the run{}", running.last_lines());
         Some(told.replace('\n', " "))
+    }
+
+    /// Until the command ends although nobody asked it to; the future may outlive this value.
+    pub fn died(&self) -> impl Future<Output = ()> + Send + use<> {
+        let died = self.running.as_ref().map(Running::died);
+        async move {
+            match died {
+                Some(died) => drop(died.await),
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Ends what was started.

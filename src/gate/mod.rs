@@ -5,6 +5,7 @@ pub mod agreement;
 mod decision;
 mod failures;
 mod looks;
+mod machine;
 mod merged;
 pub mod objective;
 pub mod regression;

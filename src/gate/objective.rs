@@ -7,8 +7,12 @@ use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckScope, CheckSeverity, CheckStatus};
 use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
-use super::decision::{ALPHA, CutOff, Decision, decide};
+use super::decision::{self, ALPHA, CutOff, Decision, decide};
+use super::machine::Excuses;
 use super::{validity, whole_run, windows};
+
+/// A number that is only known to be at least what was measured needs an excuse for so many times its limit.
+const AT_LEAST: f64 = 10.0;
 
 /// Evaluates one objective.
 pub fn check(objective: &Objective, result: &RunResult) -> Check {
@@ -158,6 +162,40 @@ fn excused(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outco
     let times = whole_run::times(objective, result);
     match times.and_then(|times| validity::excuse(result, times.p99_ms)) {
         Some(because) => Outcome { decision: Decision::invalid(because), ..outcome },
-        None => outcome,
+        None => match by_the_machine(objective, &outcome, result) {
+            Some(because) => Outcome { decision: Decision::undecided(because), ..outcome },
+            None => outcome,
+        },
+    }
+}
+
+/// Why a breach may be the machine's doing. Of windows, each that broke must be explained by its own seconds.
+fn by_the_machine(objective: &Objective, outcome: &Outcome, result: &RunResult) -> Option<Because> {
+    let excuses = Excuses::of(result);
+    let metric = objective.metric;
+    match (metric, objective.window) {
+        (Metric::ErrorRate, None) => {
+            let failed = whole_run::failed_kinds(&objective.scope, result)?;
+            let ended = outcome.n as f64;
+            excuses.explains_failures(failed, |others| decision::holds(objective, others as f64 / ended))
+        }
+        (Metric::Throughput, None) => excuses.explains(metric, objective.limit / outcome.value?),
+        (Metric::Response(_) | Metric::Connect(_) | Metric::Max | Metric::Mean, None) => {
+            // Where requests timed out, the true number is larger, and nobody knows by how much.
+            let least = if outcome.unanswered.is_some_and(|it| it.at_least) { AT_LEAST } else { 1.0 };
+            excuses.explains(metric, (outcome.value? / objective.limit).max(least))
+        }
+        (Metric::Response(_) | Metric::Connect(_) | Metric::Max | Metric::Mean, Some(length)) => {
+            let broken = windows::broken(objective, length.as_secs(), result);
+            let explained: Option<Vec<Because>> = broken
+                .iter()
+                .map(|point| {
+                    let span = (point.t_s, point.t_s + length.as_secs_f64());
+                    excuses.explains_in(span, metric, point.value? / objective.limit)
+                })
+                .collect();
+            explained?.first().copied()
+        }
+        _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::load::measure::times::LONGEST_US;
 use crate::metric::Metric;
 use crate::plan::rules::{Objective, Scope};
 use crate::result::endpoint::{
-    CustomMetric, Endpoint, EndpointCounts, Kind, Times, WebSocketCounts, ended, without_time,
+    CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Times, WebSocketCounts, ended, without_time,
 };
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
@@ -80,6 +80,15 @@ pub fn slower_than(times: &Times, limit_ms: f64) -> u64 {
 /// How many of these microseconds lie above a limit.
 pub fn slower(histogram: &Histogram<u64>, limit_ms: f64) -> u64 {
     histogram::count_above(histogram, (limit_ms * 1e3) as u64)
+}
+
+/// What failed in the whole run, by kind; none where no requests are counted.
+pub fn failed_kinds<'a>(scope: &Scope, result: &'a RunResult) -> Option<&'a Failed> {
+    match scope {
+        Scope::Total => Some(&result.whole_run.failed),
+        Scope::Endpoint(name) => counts(name, result).map(|counts| &counts.failed),
+        Scope::Metric(_) => None,
+    }
 }
 
 fn counts<'a>(name: &str, result: &'a RunResult) -> Option<&'a EndpointCounts> {

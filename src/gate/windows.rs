@@ -56,6 +56,16 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
     Worst { decision, value: point.value, n: point.n, unanswered: point.unanswered, window }
 }
 
+/// The windows that broke.
+pub fn broken(objective: &Objective, length_s: u64, result: &RunResult) -> Vec<WindowPoint> {
+    let Some(series) = stored(objective, length_s, result) else { return Vec::new() };
+    let cut_off = validity::cut_off(result);
+    let points = series.points.iter().copied();
+    points
+        .filter(|point| decide_point(objective, series.limit, *point, cut_off).status == CheckStatus::Fail)
+        .collect()
+}
+
 /// Decides about one window, or about another number that was measured during the run. How many samples
 /// lie above the limit was counted at `counted_at`: at a stricter limit it is at least as many, at a looser
 /// one nobody knows.

@@ -28,6 +28,8 @@ pub struct Context {
     pub host: Host,
     /// This run of the workflow.
     pub run: Option<RunNumber>,
+    /// The job, by its key in the workflow.
+    pub job: Option<String>,
     /// The files that the runner reads after the step.
     pub files: Files,
     /// The folder that the repository is checked out to.
@@ -86,6 +88,7 @@ impl Context {
             event: Event::Other(String::new()),
             host: Host::of(&given),
             run: run_number(&given),
+            job: given("GITHUB_JOB"),
             files: Files {
                 output: path(&given, "GITHUB_OUTPUT"),
                 summary: path(&given, "GITHUB_STEP_SUMMARY"),
@@ -133,6 +136,12 @@ impl Context {
     /// The page of this run; none outside of Actions.
     pub fn run_url(&self) -> Option<String> {
         self.host.run_url(self.run?)
+    }
+
+    /// What tells this job from every other; none outside of Actions.
+    pub fn job_id(&self) -> Option<String> {
+        let run = self.run?;
+        Some(format!("{} {} {}", run.id, run.attempt, self.job.as_deref().unwrap_or("")))
     }
 
     /// The path of a file or folder, there or not, as the repository calls it; none for one outside of it.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::LoadError;
 use super::health::Watch;
+use super::machine::{Monitor, Reading, Service};
 use super::measure::recording::Recording;
-use super::measure::run::{Health, RunData, Series, Window, WindowSummary};
+use super::measure::run::{Health, RunData, Series, Whose, Window, WindowSummary};
 use super::observer::{Observer, Wish};
 use super::session::Session;
 use super::shutdown::Interruption;
@@ -19,25 +20,47 @@ use crate::plan::load::{Load, Model, Phase};
 /// The length of a window.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Puts the plan's load on a target until it is over, the observer stops it, or `interrupted` ends.
+/// What ends a load before its time, other than an observer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Interrupted(Interruption),
+    /// The command that is measured is no more: what is sent from now on says nothing.
+    TargetEnded,
+}
+
+/// Where the load goes, and which processes of this machine that is.
+#[derive(Debug, Clone)]
+pub struct Aim {
+    /// The address.
+    pub url: url::Url,
+    /// Who is there.
+    pub service: Service,
+}
+
+/// Puts the plan's load on a target until it is over, the observer stops it, or `stopped` ends.
 pub async fn generate(
     plan: &Arc<Plan>,
-    target: &url::Url,
+    aim: Aim,
     observer: &mut dyn Observer,
-    interrupted: impl Future<Output = Interruption>,
+    stopped: impl Future<Output = Stop>,
 ) -> Result<RunData, LoadError> {
     let cores = workers(plan);
     let mut watch = Watch::begin();
-    let mut session = Session::start(plan.clone(), target, cores)?;
+    let mut monitor = Monitor::begin(&aim.service);
+    let mut session = Session::start(plan.clone(), &aim.url, cores)?;
     let mut run = Run::begin(plan);
-    tokio::pin!(interrupted);
-    let interruption = loop {
+    tokio::pin!(stopped);
+    let stop = loop {
         let Some(length) = run.next_length() else { break None };
         tokio::select! {
             biased;
-            interruption = &mut interrupted => break Some(interruption),
+            stop = &mut stopped => break Some(stop),
             recording = session.window(length) => {
-                if run.add(&recording?, length, observer) == Wish::Stop {
+                let recording = recording?;
+                let window = run.window(&recording, length, monitor.look());
+                run.add(&window, &recording);
+                if observer.window(&window, &recording) == Wish::Stop {
                     break None;
                 }
             }
@@ -45,11 +68,17 @@ pub async fn generate(
     };
     run.cut_at(session.origin().elapsed());
     watch.load_over();
-    let drain = if interruption.is_none() { plan.load.drain } else { Duration::ZERO };
+    let whose = Whose { unknown: monitor.unknown(), shares_group: monitor.shares_group() };
+    drop(monitor);
+    let drain = if stop.is_none() { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;
     observer.drained(&rest);
     let health = |total: &Recording, windows: &[Window]| watch.end(total, windows, cores);
-    Ok(run.end(&rest, interruption, health))
+    let interrupted = match stop {
+        Some(Stop::Interrupted(interruption)) => Some(interruption),
+        Some(Stop::TargetEnded) | None => None,
+    };
+    Ok(RunData { interrupted, whose, ..run.end(&rest, health) })
 }
 
 /// One worker per core this process may use, and no more than there are users to share out.
@@ -91,13 +120,16 @@ impl<'a> Run<'a> {
         Some(edge.saturating_sub(self.at).min(WINDOW))
     }
 
-    fn add(&mut self, recording: &Recording, length: Duration, observer: &mut dyn Observer) -> Wish {
-        let window = self.window(recording, length, self.load.phase(self.at + length / 2));
-        let wish = observer.window(&window, recording);
-        self.series.push(&window, recording);
+    /// What was counted in the next stretch, and how the machine was meanwhile.
+    fn window(&self, recording: &Recording, length: Duration, machine: Reading) -> Window {
+        let phase = self.load.phase(self.at + length / 2);
+        Window { machine: Some(machine), ..self.plain(recording, length, phase) }
+    }
+
+    fn add(&mut self, window: &Window, recording: &Recording) {
+        self.series.push(window, recording);
         self.total.merge(recording);
-        self.at += length;
-        wish
+        self.at += window.length;
     }
 
     /// The load ended so long after its start, perhaps before its time.
@@ -105,16 +137,11 @@ impl<'a> Run<'a> {
         self.at = elapsed.min(self.load.shape.duration());
     }
 
-    fn end(
-        mut self,
-        rest: &Recording,
-        interrupted: Option<Interruption>,
-        health: impl Fn(&Recording, &[Window]) -> Health,
-    ) -> RunData {
+    fn end(mut self, rest: &Recording, health: impl Fn(&Recording, &[Window]) -> Health) -> RunData {
         self.total.merge(rest);
         let counted = rest.endpoints.iter().any(|split| split.steady.total() + split.rest.total() > 0);
         if counted {
-            let window = self.window(rest, WINDOW, Phase::Drain);
+            let window = self.plain(rest, WINDOW, Phase::Drain);
             self.series.push(&window, rest);
         }
         let steady =
@@ -127,13 +154,14 @@ impl<'a> Run<'a> {
             windows,
             steady,
             duration: self.at,
-            interrupted,
+            interrupted: None,
+            whose: Whose::default(),
         }
     }
 
-    fn window(&self, recording: &Recording, length: Duration, phase: Phase) -> Window {
+    fn plain(&self, recording: &Recording, length: Duration, phase: Phase) -> Window {
         let recording_summary = WindowSummary::of(recording);
-        Window { at: self.at, length, phase, users: recording.users, recording_summary }
+        Window { at: self.at, length, phase, users: recording.users, recording_summary, machine: None }
     }
 }
 

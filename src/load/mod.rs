@@ -28,7 +28,7 @@ mod trace;
 mod virtual_user;
 mod worker;
 
-pub use generate::{generate, workers};
+pub use generate::{Aim, Stop, generate, workers};
 pub use health::Meter;
 pub use observer::{Observer, Together, Wish};
 pub use session::Session;

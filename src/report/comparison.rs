@@ -329,7 +329,12 @@ fn reason(delta: &Delta) -> Option<String> {
         Because::NotSeenBefore => {
             "it got worse in this second job, and had not in the first: neither is proof".to_owned()
         }
-        because @ (Because::GeneratorLate { .. } | Because::Steal { .. } | Because::Unfinished { .. }) => {
+        because @ (Because::GeneratorLate { .. }
+        | Because::Steal { .. }
+        | Because::Unfinished { .. }
+        | Because::MachineBusy { .. }
+        | Because::MachineSlow { .. }
+        | Because::MachineThrottled { .. }) => {
             let told = super::sentence::doubt(because)?;
             format!("{}. To do: {}", told.0, told.1)
         }

@@ -115,13 +115,27 @@ fn endpoint_row(endpoint: &Endpoint) -> Vec<String> {
 pub fn series(result: &RunResult) -> Result<String, RowError> {
     let mut table = Table::of(result);
     let columns = [
-        "t_s", "length_s", "phase", "users", "endpoint", "ok", "failed", "p50_ms", "p95_ms", "p99_ms",
-        TIMED_OUT, STATE,
+        "t_s",
+        "length_s",
+        "phase",
+        "users",
+        "endpoint",
+        "ok",
+        "failed",
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
+        "others_cpu",
+        "idle",
+        "contention",
+        TIMED_OUT,
+        STATE,
     ];
     table.head(columns.map(str::to_owned).into_iter())?;
     let mut names: BTreeSet<&String> = result.endpoints.iter().map(|endpoint| &endpoint.name).collect();
     names.extend(result.series.iter().flat_map(|point| point.endpoints.keys()));
     for point in &result.series {
+        let machine = point.machine.as_ref();
         for name in &names {
             let it = point.endpoints.get(*name);
             table.row([
@@ -135,6 +149,9 @@ pub fn series(result: &RunResult) -> Result<String, RowError> {
                 optional(it.and_then(|it| it.p50_ms)),
                 optional(it.and_then(|it| it.p95_ms)),
                 optional(it.and_then(|it| it.p99_ms)),
+                optional(machine.and_then(|it| it.others_cpu)),
+                optional(machine.and_then(|it| it.idle)),
+                optional(machine.and_then(|it| it.contention)),
                 it.map_or(0, |it| it.timed_out).to_string(),
             ])?;
         }

@@ -12,7 +12,7 @@ use crate::result::schema::{Failure, RunResult};
 
 use super::load;
 use super::sentence::Headline;
-use super::{comparison, model, note, number, reproduce, sentence, sign};
+use super::{comparison, machine, model, note, number, reproduce, sentence, sign};
 use escape::{cell, code, plain};
 use section::{Importance, Room, Section, joined};
 use table::{below, list, table, verbatim};
@@ -187,6 +187,8 @@ fn facts(result: &RunResult) -> String {
         ("verdict", "exit status", status.unwrap_or_else(|| number::NOTHING.to_owned())),
         ("tool", "loadgate", cell(&result.tool.version)),
     ];
-    let there = rows.into_iter().filter(|(field, ..)| result.has(field));
+    let machine = result.machine.as_ref().and_then(machine::notable);
+    let machine = machine.map(|machine| ("machine", "who used the machine", plain(&machine)));
+    let there = rows.into_iter().chain(machine).filter(|(field, ..)| result.has(field));
     table(["", "of the run"], 2, there.map(|(_, what, value)| [what.to_owned(), value]))
 }

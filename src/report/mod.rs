@@ -15,6 +15,7 @@ pub mod html;
 pub mod junit;
 pub mod live;
 pub mod load;
+mod machine;
 pub mod markdown;
 pub mod model;
 pub mod next;

@@ -123,6 +123,7 @@ mod tests {
             phase,
             users: 1_000,
             recording_summary: WindowSummary { ok: 1_230, failed: 4, times, ..WindowSummary::default() },
+            machine: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::result::schema::{RunResult, Signal};
 use crate::result::verdict::{Because, Check, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
 
 use super::next::Next;
-use super::{comparison, model, number, text, window};
+use super::{comparison, machine, model, number, text, window};
 
 /// What to do about a run that an objective has stopped.
 pub(super) const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
@@ -313,6 +313,9 @@ pub fn doubt(because: Because) -> Option<(String, &'static str)> {
             ),
             "run it again, or on a runner that is not shared",
         )),
+        Because::MachineBusy { .. } | Because::MachineSlow { .. } | Because::MachineThrottled { .. } => {
+            machine::excuse(because)
+        }
         _ => None,
     }
 }

@@ -12,7 +12,7 @@ use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, Status};
 
 use super::text::{printable, shorten, wrap};
-use super::{load, model, note, number, sentence};
+use super::{load, machine, model, note, number, sentence};
 use table::{Column, Side};
 
 /// What a report is made for.
@@ -180,6 +180,9 @@ impl Page<'_> {
         }
         self.heading("Generator");
         self.paragraph(INDENT, &load::generator(&result.generator));
+        if let Some(machine) = result.machine.as_ref().and_then(machine::notable) {
+            self.paragraph(INDENT, &format!("machine: {}", printable(&machine)));
+        }
     }
 
     fn notices(&mut self, result: &RunResult) {

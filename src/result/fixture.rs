@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::recording::{MetricTally, Recording, Tally};
-use crate::load::measure::run::{Health, RunData, WakeLateness, Window, WindowSummary};
+use crate::load::measure::run::{Health, RunData, WakeLateness, Whose, Window, WindowSummary};
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
@@ -76,6 +76,7 @@ pub fn run(total: Recording) -> RunData {
         phase,
         users: 50 * (second + 1).min(2),
         recording_summary: WindowSummary::of(&total),
+        machine: None,
     };
     RunData {
         started_at: "2026-11-24T10:15:00Z".parse().unwrap(),
@@ -100,6 +101,7 @@ pub fn run(total: Recording) -> RunData {
             worst_second: None,
         },
         total,
+        whose: Whose::default(),
     }
 }
 
@@ -117,6 +119,7 @@ pub fn context() -> Context {
             os: "linux".into(),
             image: Some("ubuntu24 20261101.1.0".into()),
             cpu_class: "amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24".into(),
+            session: None,
         },
         warnings: Vec::new(),
         target_ended: false,

@@ -5,6 +5,7 @@ pub mod consistency;
 pub mod endpoint;
 pub mod file;
 pub mod foreign;
+pub mod machine;
 pub mod salvage;
 pub mod schema;
 pub mod summary;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comparison::DeltaStatus;
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, is_none};
+use super::machine::{Machine, MachinePoint};
 use super::salvage::Salvaged;
 use super::verdict::{CheckScope, Verdict};
 use super::window::{Aborted, WindowSeries};
@@ -78,6 +79,9 @@ pub struct RunResult {
     pub aborted: Option<Aborted>,
     /// The generator of the load.
     pub generator: Generator,
+    /// The machine that the load was made on; null where nothing of it was measured.
+    #[serde(default)]
+    pub machine: Option<Machine>,
     /// Told to the user before or during the run.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -102,9 +106,10 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// Whether this is not the whole of a run: stopped from outside, by an objective, or half-written.
+    /// Whether this is not the whole of a run: stopped from outside, by an objective, by the end of the command
+    /// that was measured, or half-written.
     pub fn is_partial(&self) -> bool {
-        self.interrupted || self.aborted.is_some() || self.salvaged.is_some()
+        self.interrupted || self.target_ended || self.aborted.is_some() || self.salvaged.is_some()
     }
 
     /// Whether all of a field is there: of a half-written result some are lost.
@@ -219,6 +224,10 @@ pub struct Runner {
     pub image: Option<String>,
     /// Machines of one class may be compared.
     pub cpu_class: String,
+    /// Which stretch of which machine's life it was, hashed: runs of one session say nothing about how machines
+    /// differ. Null where nothing tells.
+    #[serde(default)]
+    pub session: Option<String>,
 }
 
 /// The load that was planned. What a model does not have is left out.
@@ -378,6 +387,9 @@ pub struct Point {
     /// Share of its length in which the workers of the generator stood still.
     #[serde(default)]
     pub stalled_share: f64,
+    /// The machine meanwhile; absent where it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachinePoint>,
     /// The same by endpoint, of those that had something.
     pub endpoints: BTreeMap<String, EndpointPoint>,
 }

@@ -16,6 +16,7 @@ use crate::plan::redact::Redactor;
 use crate::plan::{EndpointKind, Plan};
 
 use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
+use super::machine::{Machine, MachinePoint};
 use super::schema::{
     Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, NeverReady, Point,
     RunResult, Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun, WorstSecond,
@@ -74,10 +75,11 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         metrics: plan.metrics.iter().zip(&run.total.metrics).map(custom_metric).collect(),
         tasks: tasks(plan, &run.total),
         failures: failures(plan, &run.total, &redactor),
-        series: run.windows.iter().map(|window| point(plan, window, run.health.workers)).collect(),
+        series: run.windows.iter().map(|window| told(point(plan, window, run.health.workers), run)).collect(),
         windows: Vec::new(),
         aborted: None,
         generator: generator(&run.health),
+        machine: Machine::of(run),
         target_ended: context.target_ended,
         warnings: context.warnings.iter().map(|warning| redactor.clean(warning)).collect(),
         inactive: plan.inactive.clone(),
@@ -317,12 +319,21 @@ fn point(plan: &Plan, window: &Window, workers: usize) -> Point {
         timed_out: timed_out(summary.times),
         wake_lateness_max_ms: summary.wake_lateness_max.map(milliseconds),
         stalled_share: standstill::share_of(window, workers),
+        machine: window.machine.as_ref().map(MachinePoint::of),
         endpoints,
     }
 }
 
 fn milliseconds(time: Duration) -> f64 {
     micros(time) as f64 / 1e3
+}
+
+/// A moment as it is told once it is known whose processes were whose.
+fn told(point: Point, run: &RunData) -> Point {
+    match run.whose.unknown {
+        Some(_) => Point { machine: point.machine.map(MachinePoint::without_others), ..point },
+        None => point,
+    }
 }
 
 fn percentiles(times: Option<TimesSummary>) -> [Option<f64>; 3] {

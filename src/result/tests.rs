@@ -209,7 +209,7 @@ fn the_document_has_the_names_of_its_schema() {
     let mut lines = Vec::new();
     outline(&serde_json::to_value(&result).unwrap(), "", &mut lines);
     insta::assert_snapshot!(lines.join("\n"), @r"
-    : ab aborted capacity confirms duration_s endpoints environment failures generator git inactive interrupted load metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run windows
+    : ab aborted capacity confirms duration_s endpoints environment failures generator git inactive interrupted load machine metrics mode name plan_digest runner scenario schema seed series signal started_at steady_s target target_ended tasks tool totals verdict warnings whole_run windows
     .endpoints[]: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time retried_on_close retried_on_refusal service_time websocket
     .endpoints[].failed: 
     .endpoints[].phases: connect_ms dns_ms first_byte_ms tls_ms
@@ -223,7 +223,7 @@ fn the_document_has_the_names_of_its_schema() {
     .load: model run_time_s saturating spawn_rate_per_s users warmup_s
     .metrics[]: name ok response_time
     .metrics[].response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
-    .runner: arch cpu_class cpu_model cpus image os
+    .runner: arch cpu_class cpu_model cpus image os session
     .series[]: endpoints failed length_s ok p50_ms p95_ms p99_ms phase stalled_share t_s timed_out users wake_lateness_max_ms
     .series[].endpoints: WS /ws/builds/{id}
     .series[].endpoints.WS /ws/builds/{id}: failed ok p50_ms p95_ms p99_ms

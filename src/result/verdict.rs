@@ -357,6 +357,29 @@ pub enum Because {
         /// The most that is trusted.
         limit: f64,
     },
+    /// Undecided breach: other processes left the machine so little that they explain it.
+    MachineBusy {
+        /// Share of its CPU that they used, in the steady phase.
+        others: f64,
+        /// What they used in the remembered runs, where there are any that say so.
+        remembered: Option<f64>,
+        /// What was left in a second in which they explain it.
+        idle: f64,
+        /// CPU used by all, as a multiple of that in the remembered runs.
+        times_as_busy: Option<f64>,
+    },
+    /// Undecided breach: the processor was slower than in the remembered runs.
+    MachineSlow {
+        /// Its speed.
+        speed: f64,
+        /// That of the remembered runs.
+        remembered: f64,
+    },
+    /// Undecided breach: a quota held loadgate back.
+    MachineThrottled {
+        /// Share of the periods in which it did.
+        ratio: f64,
+    },
     /// Not applicable: another scenario makes it.
     OtherScenario,
     /// Building: the baseline has too few runs of this class of machine and epoch.
@@ -388,4 +411,11 @@ pub enum Because {
     Paced,
     /// Not comparable: no remembered run has this number, or too few of them do.
     NotRemembered,
+}
+
+impl Because {
+    /// Whether the machine explains what is bad about a number.
+    pub fn is_of_the_machine(self) -> bool {
+        matches!(self, Self::MachineBusy { .. } | Self::MachineSlow { .. } | Self::MachineThrottled { .. })
+    }
 }

@@ -131,13 +131,17 @@ impl Finished {
     }
 }
 
-/// A run that the machine did not spoil: a late generator, or one whose machine was taken away, says nothing
-/// slow about the service, and rightly so.
+/// A run that the machine did not spoil: a late generator, or one whose machine was taken away or busy with
+/// something else, says nothing slow about the service, and rightly so.
 pub fn unspoilt(mut run: impl FnMut() -> Finished) -> Finished {
     let spoilt = |finished: &Finished| {
-        let generator = finished.result().unwrap_or_default()["generator"].clone();
+        let result = finished.result().unwrap_or_default();
+        let generator = &result["generator"];
+        let verdict = result["verdict"].to_string();
+        let busy = ["machine_busy", "machine_slow", "machine_throttled"];
         let late = ["schedule_lag_p99_ms", "wake_lateness_p99_ms"];
-        generator["steal"].as_f64() > Some(0.05)
+        busy.iter().any(|kind| verdict.contains(kind))
+            || generator["steal"].as_f64() > Some(0.05)
             || generator["stalled_share"].as_f64() > Some(0.02)
             || late.iter().any(|late| generator[*late].as_f64() > Some(5.0))
     };

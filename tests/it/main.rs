@@ -18,6 +18,7 @@ mod httpbin;
 mod idle_close;
 mod live;
 mod load_model;
+mod machine;
 mod main_job;
 mod nginx;
 mod objectives;

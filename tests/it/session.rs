@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loadgate::config::file;
+use loadgate::load::machine::Service;
 use loadgate::load::measure::outcome::FailureKind;
 use loadgate::load::measure::recording::Recording;
 use loadgate::load::measure::run::Window;
-use loadgate::load::{LoadError, Observer, Session, Wish, generate, tls};
+use loadgate::load::{Aim, LoadError, Observer, Session, Wish, generate, tls};
 use loadgate::plan::load::{Load, Shape};
 use loadgate::plan::{Plan, Selection};
 
@@ -95,8 +96,8 @@ async fn an_observer_that_has_seen_enough_ends_the_load() {
     let demo = Demo::start(&[]);
     let plan = plan(&demo, "{users: 4, run_time: 60s}");
     let mut observer = Impatient(0);
-    let url = demo.url.parse().expect("a URL");
-    let run = generate(&plan, &url, &mut observer, std::future::pending()).await.expect("a run");
+    let aim = Aim { url: demo.url.parse().expect("a URL"), service: Service::Elsewhere };
+    let run = generate(&plan, aim, &mut observer, std::future::pending()).await.expect("a run");
     assert_eq!(observer.0, 1, "it is not asked again");
     assert!(run.interrupted.is_none() && run.duration < MINUTE);
     let (sent, connects) = counts(&run.total);

@@ -128,7 +128,10 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
     let first = compared.first_job(row.metric, row.subject);
     let (status, because) = match excuse(compared, row) {
         _ if !evidence.candidate => not_worse(compared, row, tested),
-        None => worse(compared, first),
+        None => match compared.excuses.explains(row.metric, (evidence.change - evidence.budget).exp()) {
+            None => worse(compared, first),
+            machine => (DeltaStatus::Inconclusive, machine),
+        },
         excuse => (DeltaStatus::Invalid, excuse),
     };
     Delta { confirmed: confirmed(first, evidence.candidate), status, because, ..numbers }

@@ -12,6 +12,7 @@ pub mod survey;
 use std::collections::HashMap;
 
 use crate::baseline::Baseline;
+use crate::baseline::run::Run;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::BaselineRules;
 use crate::result::comparison::{Comparison, ComparisonState, Delta, DeltaStatus};
@@ -19,6 +20,7 @@ use crate::result::endpoint::{CustomMetric, Endpoint};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
 
+use super::machine::Excuses;
 use delta::{FirstJob, Tested};
 use panel::{Level, Panel, Stage, Tolerance};
 use past::{Past, Standing};
@@ -43,6 +45,7 @@ struct Compared<'a> {
     endpoints: HashMap<&'a str, &'a Endpoint>,
     custom: HashMap<&'a str, &'a CustomMetric>,
     past: &'a Past<'a>,
+    excuses: Excuses<'a>,
 }
 
 /// Compares a run with what is remembered: every number once, gated or not. A partial run is compared
@@ -51,7 +54,9 @@ pub fn compare(rules: &BaselineRules, result: &RunResult, baseline: &Baseline) -
     let past = Past::of(baseline, &result.plan_digest, &result.runner.cpu_class);
     let endpoints = result.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint)).collect();
     let custom = result.metrics.iter().map(|metric| (metric.name.as_str(), metric)).collect();
-    let compared = Compared { rules, result, endpoints, custom, past: &past };
+    let here: Vec<&Run> = past.runs().filter(|run| run.cpu_class == past.class()).collect();
+    let excuses = Excuses::beside(result, &here);
+    let compared = Compared { rules, result, endpoints, custom, past: &past, excuses };
     let deltas = if result.is_partial() || past.is_empty() { Vec::new() } else { compared.deltas() };
     let comparison = compared.comparison(baseline, &deltas);
     (deltas, comparison)

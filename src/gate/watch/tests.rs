@@ -64,6 +64,7 @@ impl Run {
             phase: self.plan.load.phase(at),
             users: 1,
             recording_summary: WindowSummary::of(&recording),
+            machine: None,
         };
         self.at += 1;
         self.total.merge(&recording);

@@ -8,6 +8,10 @@ use std::path::Path;
 
 use super::{text, tree};
 
+/// Words of a command that are shown, and characters of each.
+const MOST_WORDS: usize = 2;
+const LONGEST_WORD: usize = 80;
+
 /// Who listens on an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listener {
@@ -38,16 +42,18 @@ pub fn back_ends(of: &[i32], own: &[i32]) -> Vec<SocketAddr> {
     let all = tcp_sockets();
     let inodes = |pids: &[i32]| pids.iter().flat_map(|pid| inodes_of(*pid)).collect::<BTreeSet<u64>>();
     let (ours, known) = (inodes(of), inodes(own));
-    let listens = |port: u16| {
-        all.iter().any(|it| it.listens && it.local.port() == port && ours.contains(&it.inode))
-    };
+    let listens =
+        |port: u16| all.iter().any(|it| it.listens && it.local.port() == port && ours.contains(&it.inode));
     // Whoever connects to them is a client of theirs.
     let opened = |it: &&text::Socket| it.established && ours.contains(&it.inode) && !listens(it.local.port());
     let connected = all.iter().filter(opened);
+    let is_known = |inode: &u64| known.contains(inode) || ours.contains(inode);
     let elsewhere = connected.filter(|socket| {
         let other = |end: &&text::Socket| end.local == socket.remote && end.remote == socket.local;
         match all.iter().find(other) {
-            Some(end) => !known.contains(&end.inode) && !ours.contains(&end.inode),
+            // Not accepted yet, an end is nobody's: it will be whose who listens there.
+            Some(end) if end.inode == 0 => !listening(&all, socket.remote).iter().any(is_known),
+            Some(end) => !is_known(&end.inode),
             // No other end in this network: of another machine, or of a container on this one.
             None => socket.remote.ip().is_loopback() || is_next_door(socket.remote.ip()),
         }
@@ -112,13 +118,14 @@ fn inodes_of(pid: i32) -> Vec<u64> {
     links.filter_map(|link| text::socket_inode(link.to_str()?)).collect()
 }
 
-/// The command of a process as it was typed, for people; its name where that is not known.
+/// The program of a process and what it was given first, for people: what follows may be nobody's business.
 pub fn command_of(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<String> = line
         .split(|byte| *byte == 0)
         .filter(|word| !word.is_empty())
-        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .take(MOST_WORDS)
+        .map(|word| String::from_utf8_lossy(word).chars().take(LONGEST_WORD).collect())
         .collect();
     if words.is_empty() { tree::process(pid).map_or_else(String::new, |it| it.name) } else { words.join(" ") }
 }

@@ -44,21 +44,21 @@ struct Counters {
 
 impl Monitor {
     /// Begins to watch. `service` is what shall not count as another process.
-    pub fn begin(service: Service) -> Self {
+    pub fn begin(service: &Service) -> Self {
         let own = std::process::id().cast_signed();
-        let (family, unknown) = match &service {
+        let (family, unknown) = match service {
             Service::Started(guard) => (Some(Family::of(vec![*guard])), None),
             Service::Found(pids) => (Some(Family::of(pids.clone())), None),
             Service::Elsewhere => (None, None),
             Service::Unknown(unknown) => (None, Some(unknown.clone())),
         };
-        let elsewhere = service == Service::Elsewhere;
+        let elsewhere = *service == Service::Elsewhere;
         let shared = !elsewhere && family.as_ref().is_none_or(|family| shares_group(own, family));
         let mut monitor = Self {
             reference: Reference::begin().ok(),
             own,
             elsewhere,
-            unknown: unknown.or_else(|| started_elsewhere(&service)),
+            unknown: unknown.or_else(|| started_elsewhere(service)),
             family,
             groups: groups(),
             shared,
@@ -132,7 +132,10 @@ impl Monitor {
             service,
             others: ours.map(|ours| (busy - ours).max(0.0)),
             limited: self.limited(last, now, ours),
-            pressure: now.pressure.zip(last.pressure).map(|(now, last)| now.saturating_sub(last) as f64 / 1e6),
+            pressure: now
+                .pressure
+                .zip(last.pressure)
+                .map(|(now, last)| now.saturating_sub(last) as f64 / 1e6),
             throttled: most_throttled(&last.throttled, &now.throttled),
         }
     }
@@ -156,7 +159,8 @@ impl Monitor {
                 others: ours.map(|ours| (part(|it| it.busy) - ours).max(0.0)),
             }
         });
-        limited.min_by(|a, b| a.share(a.idle).partial_cmp(&b.share(b.idle)).unwrap_or(std::cmp::Ordering::Equal))
+        limited
+            .min_by(|a, b| a.share(a.idle).partial_cmp(&b.share(b.idle)).unwrap_or(std::cmp::Ordering::Equal))
     }
 }
 
@@ -216,7 +220,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn what_this_process_uses_is_not_what_others_use() {
-        let mut monitor = Monitor::begin(Service::Elsewhere);
+        let mut monitor = Monitor::begin(&Service::Elsewhere);
         let end = clock::now() + std::time::Duration::from_secs(20);
         let mut sum = Reading::default();
         let mut work = 0_u64;
@@ -233,7 +237,7 @@ mod tests {
 
     #[test]
     fn where_the_service_is_not_known_nothing_is_claimed_about_others() {
-        let mut monitor = Monitor::begin(Service::Unknown(Unknown::Hidden));
+        let mut monitor = Monitor::begin(&Service::Unknown(Unknown::Hidden));
         let reading = monitor.look();
         assert_eq!(reading.kernel.and_then(|kernel| kernel.others), None);
         assert_eq!((monitor.unknown(), monitor.shares_group()), (Some(Unknown::Hidden), true));

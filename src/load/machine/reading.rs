@@ -142,7 +142,8 @@ mod tests {
     use super::*;
 
     fn kernel(others: Option<f64>) -> Reading {
-        let kernel = Kernel { elapsed: 1.0, capacity: 2.0, busy: 1.5, idle: 0.5, others, ..Kernel::default() };
+        let kernel =
+            Kernel { elapsed: 1.0, capacity: 2.0, busy: 1.5, idle: 0.5, others, ..Kernel::default() };
         Reading { timed: Timed { nominal: 6.0, typical: 3.0, cpu: 4.0, wall: 8.0 }, kernel: Some(kernel) }
     }
 

@@ -11,8 +11,26 @@ use crate::load::protocol::origin::socket_path;
 
 /// Programs that hand on what they are sent: whoever works for them may be any process of this machine.
 const FORWARDERS: [&str; 20] = [
-    "docker-proxy", "rootlessport", "rootlesskit", "slirp4netns", "pasta", "passt", "gvproxy", "kubectl", "ssh",
-    "sshd", "socat", "nginx", "haproxy", "envoy", "traefik", "caddy", "varnishd", "apache2", "httpd", "squid",
+    "docker-proxy",
+    "rootlessport",
+    "rootlesskit",
+    "slirp4netns",
+    "pasta",
+    "passt",
+    "gvproxy",
+    "kubectl",
+    "ssh",
+    "sshd",
+    "socat",
+    "nginx",
+    "haproxy",
+    "envoy",
+    "traefik",
+    "caddy",
+    "varnishd",
+    "apache2",
+    "httpd",
+    "squid",
 ];
 /// Programs that start a service somewhere else on this machine.
 const STARTERS: [&str; 6] = ["docker", "docker-compose", "nerdctl", "systemctl", "systemd-run", "kubectl"];

@@ -90,8 +90,8 @@ pub(super) fn allowed(status: &str) -> Option<BTreeSet<usize>> {
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();
     let mut cpus = BTreeSet::new();
     for range in list.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        cpus.extend(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?);
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        cpus.extend(from.parse::<usize>().ok()?..=to.parse::<usize>().ok()?);
     }
     Some(cpus)
 }
@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn throttling_is_read_of_both_versions() {
-        let two = "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 40\nnr_throttled 7\nthrottled_usec 9\n";
+        let two =
+            "usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 40\nnr_throttled 7\nthrottled_usec 9\n";
         let one = "nr_periods 40\nnr_throttled 7\nthrottled_time 9000\n";
         assert_eq!([throttled(two), throttled(one)], [Some([7, 40]); 2]);
         // The root of version 2 has no quota, and says nothing of one.
@@ -211,8 +212,13 @@ mod tests {
         let hybrid = "9:name=systemd:/\n2:cpuacct:/\n1:cpu:/jobs/7\n0::/\n";
         assert_eq!(
             group_folders(hybrid),
-            ["/sys/fs/cgroup/cpu/jobs/7", "/sys/fs/cgroup/cpu/jobs/7", "/sys/fs/cgroup/unified",
-             "/sys/fs/cgroup", "/sys/fs/cgroup"]
+            [
+                "/sys/fs/cgroup/cpu/jobs/7",
+                "/sys/fs/cgroup/cpu/jobs/7",
+                "/sys/fs/cgroup/unified",
+                "/sys/fs/cgroup",
+                "/sys/fs/cgroup"
+            ]
         );
         assert_eq!(group_folders("4:cpu,cpuacct:/docker/ab\n")[0], "/sys/fs/cgroup/cpu,cpuacct/docker/ab");
         let unified = group_folders("0::/system.slice/actions.runner.service\n");

@@ -155,12 +155,15 @@ impl Family {
         let mut now: BTreeMap<i32, Stat> = found.into_iter().map(|stat| (stat.pid, stat)).collect();
         // Whoever was not found may have another parent by now.
         for pid in self.members.keys() {
-            if !now.contains_key(pid) && let Some(stat) = stat(*pid) {
+            if !now.contains_key(pid)
+                && let Some(stat) = stat(*pid)
+            {
                 now.insert(*pid, stat);
             }
         }
-        now.retain(|pid, stat| self.members.get(pid).is_none_or(|it| it.started == stat.started)
-            || stat.started >= since);
+        now.retain(|pid, stat| {
+            self.members.get(pid).is_none_or(|it| it.started == stat.started) || stat.started >= since
+        });
         let careless = now.values().find(|it| it.collects == Collects::Nothing).map(|it| it.name.clone());
         let now: BTreeMap<i32, Member> = now.values().map(|stat| (stat.pid, Member::of(stat))).collect();
         let used = used(&self.members, &now, since);

@@ -9,6 +9,7 @@ use super::censored::CensoredTimes;
 use super::recording::{Recording, Split, Tally};
 use super::standstill::{self, Standstill, WorstSecond};
 use super::times::Times;
+use crate::load::machine::{Reading, Unknown};
 use crate::load::shutdown::Interruption;
 use crate::plan::load::{Phase, Span};
 
@@ -29,6 +30,17 @@ pub struct RunData {
     pub interrupted: Option<Interruption>,
     /// How the generator was.
     pub health: Health,
+    /// Whose processes are whose on this machine.
+    pub whose: Whose,
+}
+
+/// Whose processes are whose on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Whose {
+    /// Why the service cannot be told from others, if it cannot.
+    pub unknown: Option<Unknown>,
+    /// Whether what holds loadgate back may hold the service back as well.
+    pub shares_group: bool,
 }
 
 /// The generator over the whole run: could it do what it was asked for?
@@ -89,6 +101,8 @@ pub struct Window {
     pub users: u64,
     /// What was counted in it.
     pub recording_summary: WindowSummary,
+    /// The machine meanwhile; none where it was not looked at.
+    pub machine: Option<Reading>,
 }
 
 /// A recording in a few numbers.
@@ -215,11 +229,14 @@ impl Series {
             return;
         }
         let (last, merged) = self.pending.get_or_insert_with(|| {
-            let mut first = Window { length: Duration::ZERO, ..window.clone() };
+            let mut first = Window { length: Duration::ZERO, machine: None, ..window.clone() };
             first.recording_summary.standstill = Standstill::default();
             (first, empty_like(recording))
         });
         merged.merge(recording);
+        if let Some(next) = &window.machine {
+            last.machine.get_or_insert_default().add(next);
+        }
         last.length += window.length;
         last.users = last.users.max(window.users);
         last.recording_summary.standstill.merge(window.recording_summary.standstill);
@@ -307,6 +324,7 @@ mod tests {
             phase,
             users: second,
             recording_summary: WindowSummary::of(recording),
+            machine: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why there is no target to put load on.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ pub enum TargetError {
     Ended { ended: Ended, lines: LastLines },
     #[error("the target command was not ready after {after:?}: {url} {answer}{lines}")]
     NotReady { url: String, after: Duration, answer: Answer, lines: LastLines },
+    #[error("`{command}` (process {pid}) answers on {address}, and was not started by the target command")]
+    Stranger { address: SocketAddr, pid: i32, command: String },
+    #[error("something answers on {address} before the target command is started")]
+    Taken { address: SocketAddr },
     #[error("cannot make a client to ask whether the target is ready")]
     Client { source: reqwest::Error },
     #[error("a part of the target command could not be ended")]
@@ -71,6 +76,8 @@ impl TargetError {
                 "it must listen on {{{{ address }}}} and answer `ready` with 2xx; `ready_timeout` gives it longer; what it wrote is in {}",
                 lines.path.display()
             ),
+            Self::Stranger { .. } => "end that process, or let the target command listen on `{{ address }}`, which is free".into(),
+            Self::Taken { .. } => "run it again: another program took the port meanwhile".into(),
             Self::Resolve { .. } | Self::ResolveTimeout { .. } | Self::NoHost { .. } => {
                 "check the name in `host`, and that this machine can resolve it".into()
             }

@@ -35,6 +35,11 @@ pub fn free_address() -> Result<SocketAddr, TargetError> {
     listener.and_then(|bound| bound.local_addr()).map_err(|source| TargetError::Port { source })
 }
 
+/// Whether somebody takes connections on an address of this machine.
+pub async fn answers(address: SocketAddr) -> bool {
+    matches!(timeout(PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
+}
+
 async fn socket(path: &Path) -> Result<(), TargetError> {
     let host = format!("unix:{}", path.display());
     match timeout(PATIENCE, UnixStream::connect(path)).await {

@@ -6,6 +6,7 @@ mod error;
 mod guard;
 mod host;
 mod log;
+mod owner;
 mod ready;
 mod shield;
 mod tail;
@@ -14,6 +15,7 @@ mod watch;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,13 +24,14 @@ use url::Url;
 
 use crate::plan::redact::Redactor;
 
+pub use super::machine::tree::Usage;
 pub use ended::Ended;
 pub use error::TargetError;
 pub use guard::guard;
-pub use host::{free_address, preflight};
+pub use host::{answers, free_address, preflight};
+pub use owner::Ownership;
 pub use ready::Answer;
 pub use tail::LastLines;
-pub use super::machine::tree::Usage;
 
 use super::machine::tree;
 use log::Log;
@@ -100,6 +103,16 @@ impl Running {
     /// What the command and everything it started use by now.
     pub fn usage(&self) -> Usage {
         tree::usage(self.watched.guard())
+    }
+
+    /// The process of which everything that was started descends.
+    pub fn guard(&self) -> i32 {
+        self.watched.guard()
+    }
+
+    /// Whether what listens on an address is the command, or an error that names who else does.
+    pub fn owns(&self, address: SocketAddr) -> Result<Ownership, TargetError> {
+        owner::of(self.watched.guard(), address)
     }
 
     /// The last lines it wrote, without secrets.

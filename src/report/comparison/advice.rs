@@ -2,7 +2,7 @@
 //! outside are in it as they are.
 
 use crate::report::next::Next;
-use crate::report::text;
+use crate::report::{sentence, text};
 use crate::result::comparison::{Comparison, ComparisonState, Delta};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, CheckStatus, Reason};
@@ -178,6 +178,10 @@ fn quieter(result: &RunResult, delta: &Delta) -> Next {
              `baseline.catch`"
                 .into()
         }
+        (Some(because), _) => match sentence::doubt(because) {
+            Some((_, remedy)) => remedy.into(),
+            None => "run it again".into(),
+        },
         _ => "run it again".into(),
     }
 }

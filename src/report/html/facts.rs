@@ -9,6 +9,7 @@ use crate::report::model::{self, Carried};
 use crate::report::number;
 use crate::report::text::{printable, shorten};
 use crate::result::endpoint::{Times, failures};
+use crate::result::machine::Machine;
 use crate::result::schema::{Generator, RunResult};
 
 use super::LONGEST_NAME;
@@ -61,7 +62,7 @@ fn percentile(percentile: Percentile, times: Option<&Times>) -> Fact {
 }
 
 /// How the generator fared.
-pub fn generator(generator: &Generator) -> Vec<Fact> {
+fn generator(generator: &Generator) -> Vec<Fact> {
     let milliseconds =
         |time: Option<f64>| time.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
     let worst = generator
@@ -79,6 +80,24 @@ pub fn generator(generator: &Generator) -> Vec<Fact> {
         fact("CPU stolen by others", number::ratio(generator.steal)),
         fact("memory at its highest", format!("{} MB", number::significant(generator.rss_mb))),
         fact("descriptors or ports ran out", format!("{} times", number::count(generator.exhausted))),
+    ]
+}
+
+/// How the generator fared, where that is not lost, and the machine it was on.
+pub fn of_machine(result: &RunResult) -> Vec<Fact> {
+    let generator = if result.has("generator") { generator(&result.generator) } else { Vec::new() };
+    generator.into_iter().chain(result.machine.iter().flat_map(machine)).collect()
+}
+
+fn machine(machine: &Machine) -> Vec<Fact> {
+    let ratio = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::ratio);
+    let plain = |value: Option<f64>| value.map_or_else(|| number::NOTHING.to_owned(), number::significant);
+    vec![
+        fact("CPU used by other processes", ratio(machine.others_cpu)),
+        fact("CPU used by the service", ratio(machine.target_cpu)),
+        fact("CPU idle", ratio(machine.idle)),
+        fact("speed of the processor", plain(machine.speed)),
+        fact("contention", plain(machine.contention)),
     ]
 }
 

@@ -156,7 +156,7 @@ impl Page {
             metrics: metrics(result),
             metrics_note: note::of_percentiles(model::metric_times(result)),
             tasks: tasks(result),
-            generator: if result.has("generator") { facts::generator(&result.generator) } else { Vec::new() },
+            generator: facts::of_machine(result),
             about: facts::about(result),
             reproduce: printable(&reproduce::command(result)),
             reproduce_condition: printable(&reproduce::condition(result)),

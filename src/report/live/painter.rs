@@ -57,7 +57,8 @@ mod tests {
         let recording = Recording::new(1, 1, 1);
         let summary = WindowSummary::of(&recording);
         let (at, length) = (Duration::ZERO, Duration::from_secs(1));
-        let window = Window { at, length, phase: Phase::Steady, users: 1, recording_summary: summary };
+        let window =
+            Window { at, length, phase: Phase::Steady, users: 1, recording_summary: summary, machine: None };
         feed.window(&window, &recording);
     }
 

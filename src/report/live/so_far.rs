@@ -11,7 +11,7 @@ use crate::clock;
 use crate::gate::judge;
 use crate::gate::watch::Watch;
 use crate::load::measure::recording::Recording;
-use crate::load::measure::run::{RunData, Series, Window};
+use crate::load::measure::run::{RunData, Series, Whose, Window};
 use crate::load::{Observer, Wish, health, workers};
 use crate::plan::Plan;
 use crate::plan::load::Phase;
@@ -110,6 +110,8 @@ impl SoFar {
             interrupted: None,
             health: self.health.end(&self.total, &windows, workers(&self.plan)),
             windows,
+            // Who works for the service is looked for at the end.
+            whose: Whose::default(),
         };
         let mut result = self.watch.clone().complete(summarise(&self.plan, &run, self.context.clone()));
         let judged = self.rules.as_ref().filter(|_| !self.steady.is_zero());
@@ -149,7 +151,10 @@ mod tests {
         succeed(recording.endpoints[0].of(phase), 100, 10.0, 20.0);
         let recording_summary = WindowSummary::of(&recording);
         let at = Duration::from_secs(second);
-        (Window { at, length: Duration::from_secs(1), phase, users: 3, recording_summary }, recording)
+        (
+            Window { at, length: Duration::from_secs(1), phase, users: 3, recording_summary, machine: None },
+            recording,
+        )
     }
 
     #[test]

@@ -157,6 +157,7 @@ fn run(names: &[String], seconds: u16) -> RunResult {
     let endpoints: Vec<Endpoint> =
         names.iter().enumerate().map(|(rank, name)| endpoint(name, rank, steady_s)).collect();
     RunResult {
+        machine: None,
         salvaged: None,
         schema: SCHEMA,
         tool: Tool { name: "loadgate".into(), version: "0.1.0".into() },
@@ -331,6 +332,7 @@ fn point(second: u16, of: u16, names: &[String]) -> Point {
     let endpoints: BTreeMap<_, _> =
         names.iter().enumerate().map(|(rank, name)| (name.clone(), of_endpoint(rank))).collect();
     Point {
+        machine: None,
         t_s: f64::from(second),
         length_s: 1.0,
         phase: phase.into(),
@@ -366,6 +368,7 @@ fn task(user_class: &str, task: &str) -> Task {
 
 fn runner() -> Runner {
     Runner {
+        session: None,
         cpu_model: "AMD EPYC 7763 64-Core Processor".into(),
         cpus: 4,
         arch: "x86_64".into(),

@@ -111,6 +111,7 @@ mod tests {
                 phase: if second == 0 { Phase::Ramp } else { Phase::Steady },
                 users: 1,
                 recording_summary: crate::load::measure::run::WindowSummary::of(&recording),
+                machine: None,
             };
             series.push(&window, &recording);
         }

@@ -14,7 +14,8 @@ use crate::plan::user::{BuiltinSlots, Task};
 use crate::plan::{Endpoint, EndpointKind, Format, Limits, Plan, Protection, Reporting, Target};
 use crate::template::NameTable;
 
-use super::schema::{Git, Mode, RunResult, Runner};
+use super::machine::{Machine, MachinePoint};
+use super::schema::{Git, Mode, Point, RunResult, Runner};
 use super::summary::{Context, summarise};
 
 /// A plan of these endpoints: 100 users in 2 s, then 28 s.
@@ -231,4 +232,49 @@ pub fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
         origin: Origin::Written,
         line: Some(41),
     }
+}
+
+/// A second in which others used so much of the machine, and so much was left.
+pub fn busy(others: Option<f64>, idle: f64) -> MachinePoint {
+    MachinePoint {
+        speed: Some(1.0),
+        contention: Some(1.0),
+        others_cpu: others,
+        idle: Some(idle),
+        steal: Some(0.0),
+        throttled: Some(0.0),
+        limited: None,
+    }
+}
+
+/// The same run, on a machine that was so in each second of its steady phase.
+pub fn on_machine(mut result: RunResult, seconds: &[MachinePoint]) -> RunResult {
+    let first = result.series[1].clone();
+    result.series = (0_u32..)
+        .zip(seconds)
+        .map(|(second, machine)| Point {
+            t_s: f64::from(second),
+            phase: "steady".into(),
+            machine: Some(*machine),
+            ..first.clone()
+        })
+        .collect();
+    let mean = |pick: fn(&MachinePoint) -> Option<f64>| {
+        seconds.iter().map(pick).sum::<Option<f64>>().map(|sum| sum / seconds.len() as f64)
+    };
+    result.machine = Some(Machine {
+        speed: mean(|it| it.speed),
+        contention: mean(|it| it.contention),
+        others_cpu: mean(|it| it.others_cpu),
+        others_unknown: None,
+        target_cpu: Some(0.3),
+        generator_cpu: Some(0.1),
+        idle: mean(|it| it.idle),
+        steal: Some(0.0),
+        pressure: None,
+        throttled: Some(0.0),
+        quota_shared: true,
+        worst_second: None,
+    });
+    result
 }

@@ -3,57 +3,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Objective, Rules, Scope};
-use crate::result::fixture::{objective, small};
-use crate::result::machine::{LimitedPoint, Machine};
+use crate::result::fixture::{busy as point, objective, on_machine, small};
+use crate::result::machine::LimitedPoint;
 use crate::result::verdict::{CheckStatus, Status};
 
 const P50: Metric = Metric::Response(Percentile::P50);
 const P95: Metric = Metric::Response(Percentile::P95);
 
-fn point(others: Option<f64>, idle: f64) -> MachinePoint {
-    MachinePoint {
-        speed: Some(1.0),
-        contention: Some(1.0),
-        others_cpu: others,
-        idle: Some(idle),
-        steal: Some(0.0),
-        throttled: Some(0.0),
-        limited: None,
-    }
-}
-
 /// A run of one steady second each.
 fn run(seconds: &[MachinePoint]) -> RunResult {
-    let mut result = small();
-    let first = result.series[1].clone();
-    result.series = (0_u32..)
-        .zip(seconds)
-        .map(|(second, machine)| Point {
-            t_s: f64::from(second),
-            phase: "steady".into(),
-            machine: Some(*machine),
-            ..first.clone()
-        })
-        .collect();
-    let n = seconds.len() as f64;
-    let mean = |pick: fn(&MachinePoint) -> Option<f64>| {
-        seconds.iter().map(pick).sum::<Option<f64>>().map(|sum| sum / n)
-    };
-    result.machine = Some(Machine {
-        speed: mean(|it| it.speed),
-        contention: mean(|it| it.contention),
-        others_cpu: mean(|it| it.others_cpu),
-        others_unknown: None,
-        target_cpu: Some(0.3),
-        generator_cpu: Some(0.1),
-        idle: mean(|it| it.idle),
-        steal: Some(0.0),
-        pressure: None,
-        throttled: Some(0.0),
-        quota_shared: true,
-        worst_second: None,
-    });
-    result
+    on_machine(small(), seconds)
 }
 
 /// A remembered run of a quiet machine of two CPUs.

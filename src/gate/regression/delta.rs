@@ -4,6 +4,7 @@ use crate::baseline::prune::{ANCHORS, ROOM_FOR_ANCHORS};
 use crate::metric::Metric;
 use crate::plan::rules::Confirmation;
 use crate::result::comparison::{Delta, DeltaStatus};
+use crate::result::endpoint::ended;
 use crate::result::verdict::{Because, CheckUnit};
 use crate::stats::quantile::median;
 
@@ -148,7 +149,10 @@ pub fn of_share(compared: &Compared, tally: &Tally, rise: &Rise) -> Delta {
         return untested(known, first, status, because);
     }
     let (status, because) = match () {
-        () if rise.candidate => worse(compared, first),
+        () if rise.candidate => match late_by_the_machine(compared, tally, rise) {
+            None => worse(compared, first),
+            machine => (DeltaStatus::Inconclusive, machine),
+        },
         () if rise.high < rise.catch && rise.improved => (DeltaStatus::Improved, None),
         () if rise.high < rise.catch => (DeltaStatus::Pass, None),
         () => {
@@ -171,6 +175,22 @@ pub fn of_share(compared: &Compared, tally: &Tally, rise: &Rise) -> Delta {
         because,
         ..known
     }
+}
+
+/// Why failures that came too late may be the machine's doing: the others alone are within what is tolerated.
+fn late_by_the_machine(compared: &Compared, tally: &Tally, rise: &Rise) -> Option<Because> {
+    let whole = &compared.result.whole_run;
+    let (failed, ok) = match (tally.metric, tally.subject) {
+        (Metric::ErrorRate, Subject::Total) => (&whole.failed, whole.ok),
+        (Metric::ErrorRate, Subject::Endpoint(name)) => {
+            let counts = whole.endpoints.iter().find(|counts| counts.name == name)?;
+            (&counts.failed, counts.ok)
+        }
+        _ => return None,
+    };
+    let budget = compared.rules.budget_of(Metric::ErrorRate).0;
+    let ended = ended(ok, failed) as f64;
+    compared.excuses.explains_failures(failed, |others| others as f64 / ended - rise.base < budget)
 }
 
 /// A number that has got worse here: who decides?

@@ -2,6 +2,7 @@
 
 mod confirmation;
 mod custom;
+mod machine;
 mod property;
 
 use std::collections::BTreeMap;

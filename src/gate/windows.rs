@@ -31,14 +31,8 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
     let Some(series) = stored(objective, length_s, result) else {
         return nothing(length_s, Because::NotStored { length_s });
     };
-    let cut_off = validity::cut_off(result);
-    let judged = series.points.iter().fold(0_u64, |sum, point| sum.saturating_add(point.of));
-    let alpha = looks::of_windows(judged);
-    let decided: Vec<_> = series
-        .points
-        .iter()
-        .map(|point| (decide_point(objective, series.limit, *point, cut_off, alpha), *point))
-        .collect();
+    let judged = judged(series);
+    let decided = decided(objective, series, result);
     // Of equals, the first: what came later may be its consequence.
     let Some((worst, point)) = decided.iter().rev().max_by(|a, b| compare(objective, a, b)) else {
         return nothing(length_s, Because::NoWindow { length_s, steady_s: result.steady_s });
@@ -59,11 +53,20 @@ pub fn judge(objective: &Objective, length_s: u64, result: &RunResult) -> Worst 
 /// The windows that broke.
 pub fn broken(objective: &Objective, length_s: u64, result: &RunResult) -> Vec<WindowPoint> {
     let Some(series) = stored(objective, length_s, result) else { return Vec::new() };
+    let decided = decided(objective, series, result).into_iter();
+    decided.filter(|(decision, _)| decision.status == CheckStatus::Fail).map(|(_, point)| point).collect()
+}
+
+/// Every window with how it came out.
+fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> Vec<(Decision, WindowPoint)> {
     let cut_off = validity::cut_off(result);
-    let points = series.points.iter().copied();
-    points
-        .filter(|point| decide_point(objective, series.limit, *point, cut_off).status == CheckStatus::Fail)
-        .collect()
+    let alpha = looks::of_windows(judged(series));
+    let decide = |point: &WindowPoint| decide_point(objective, series.limit, *point, cut_off, alpha);
+    series.points.iter().map(|point| (decide(point), *point)).collect()
+}
+
+fn judged(series: &WindowSeries) -> u64 {
+    series.points.iter().fold(0_u64, |sum, point| sum.saturating_add(point.of))
 }
 
 /// Decides about one window, or about another number that was measured during the run. How many samples

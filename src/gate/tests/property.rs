@@ -137,6 +137,7 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
             phase: plan.load.phase(at),
             users: 1,
             recording_summary: WindowSummary::of(&recording),
+            machine: None,
         };
         watch.window(&window, &recording);
         total.merge(&recording);

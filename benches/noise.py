@@ -48,8 +48,8 @@ class Demo:
     """The demo service: it waits rather than works, so it needs little CPU."""
 
     name = "demo"
-    paths = ["/health", "/api/v1/users/me/stats", "/api/v1/builds"]
-    slowed = "GET /api/v1/builds"
+    paths = ["/health"]
+    slowed = "GET /health"
 
     def __init__(self, loadgate: Path) -> None:
         self.loadgate = loadgate
@@ -146,8 +146,8 @@ def load_of(model: str, rate: float) -> str:
     users = 8
     return {
         "open": f"load: {{arrivals: {rate:.0f}/s, max_users: 200, run_time: RUN_TIME}}",
-        "paced": f"users: {users}, run_time: RUN_TIME",
-        "closed": "users: 2, run_time: RUN_TIME",
+        "paced": f"users: {users}\n    run_time: RUN_TIME",
+        "closed": "users: 2\n    run_time: RUN_TIME",
     }[model]
 
 
@@ -185,12 +185,13 @@ class Campaign:
         if options.kind == "host":
             target = f"host: 'http://127.0.0.1:{PORT}'"
         wait = f"wait: {{throughput: {rate / 8:.2f}/s}}, " if model == "paced" else ""
-        tasks = ", ".join(f"t{at}: {{steps: [{{get: '{path}'}}]}}" for at, path in enumerate(service.paths))
+        tasks = ", ".join(f"t{at}: [{{get: '{path}'}}]" for at, path in enumerate(service.paths))
+        shares = ", ".join(f"t{at}: 1" for at, _ in enumerate(service.paths))
         load = load_of(model, rate)
         (folder / "config.yaml").write_text(
             f"version: 1\nname: noise\nbaseline: {{}}\nthresholds: {{error_rate: 1%}}\n"
             f"environments:\n  here:\n    {target}\n    {load}\n"
-            f"scenarios:\n  s:\n    users: {{u: {{{wait}tasks: {{{tasks}}}}}}}\n"
+            f"scenarios:\n  s:\n    users: {{u: {{{wait}tasks: {{{shares}}}}}}}\n    tasks: {{{tasks}}}\n"
         )
         return folder
 

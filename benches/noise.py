@@ -91,8 +91,9 @@ class Datasette:
         return {name: query(name, rows) for name, rows in self.work.items()}
 
     def command(self, address: str, slow: bool) -> list[str]:
-        host, port = address.rsplit(":", 1)
-        serve = ["-m", "datasette", "serve", str(self.folder / "data.db"), "-h", host, "-p", port]
+        # The address of a target is written by loadgate, and its port apart.
+        port = "{{ port }}" if address.startswith("{{") else address.rsplit(":", 1)[1]
+        serve = ["-m", "datasette", "serve", str(self.folder / "data.db"), "-h", "127.0.0.1", "-p", port]
         return [str(self.python), *serve, "-m", str(self.metadata(slow))]
 
 

@@ -10,6 +10,7 @@ mod merged;
 pub mod objective;
 pub mod regression;
 pub mod simulation;
+mod times;
 pub mod validity;
 pub mod watch;
 mod whole_run;

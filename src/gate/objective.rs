@@ -9,7 +9,7 @@ use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
 use super::decision::{self, ALPHA, CutOff, Decision, decide};
 use super::machine::Excuses;
-use super::{validity, whole_run, windows};
+use super::{times, validity, whole_run, windows};
 
 /// A number that is only known to be at least what was measured needs an excuse for so many times its limit.
 const AT_LEAST: f64 = 10.0;
@@ -30,6 +30,7 @@ pub fn check(objective: &Objective, result: &RunResult) -> Check {
         value: outcome.value.filter(|value| value.is_finite()),
         n: outcome.n,
         unanswered: outcome.unanswered,
+        whole_run: objective.over.is_whole_run() && !objective.metric.is_share(),
         window: outcome.window,
         aborted_at_s: outcome.aborted_at_s,
         severity: match objective.severity {
@@ -78,8 +79,17 @@ fn evaluate(objective: &Objective, result: &RunResult) -> Outcome {
         Some(length) => in_windows(objective, length.as_secs(), result),
         None => over_the_run(objective, result),
     };
-    let outcome = with_abort(objective, outcome, result);
+    let outcome = with_abort(objective, elsewhere(objective, outcome, result), result);
     excused(objective, doubted(objective, outcome, result), result)
+}
+
+/// Says of what has no sample in the steady phase that the rest of the run has some.
+fn elsewhere(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outcome {
+    let without = outcome.decision.because == Some(Because::NoSample) && !objective.over.is_whole_run();
+    match times::only_outside_steady(objective, result).filter(|_| without) {
+        Some(ended) => Outcome { decision: Decision::invalid(Because::OutsideSteady { ended }), ..outcome },
+        None => outcome,
+    }
 }
 
 fn in_windows(objective: &Objective, length_s: u64, result: &RunResult) -> Outcome {
@@ -100,8 +110,8 @@ fn over_the_run(objective: &Objective, result: &RunResult) -> Outcome {
         Err(because) => return Outcome::empty(CheckStatus::Invalid, because),
     };
     let above = || {
-        let times = whole_run::times(objective, result);
-        times.map_or(0, |times| whole_run::slower_than(&times, objective.limit))
+        let judged = times::of(objective, result);
+        judged.map_or(0, |judged| whole_run::slower_than(&judged.times, objective.limit))
     };
     Outcome {
         decision: decide(objective, number, validity::cut_off(result), ALPHA, above),
@@ -159,8 +169,8 @@ fn excused(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outco
     if outcome.decision.status != CheckStatus::Fail {
         return outcome;
     }
-    let times = whole_run::times(objective, result);
-    match times.and_then(|times| validity::excuse(result, times.p99_ms)) {
+    let judged = times::of(objective, result).ok();
+    match judged.and_then(|judged| validity::excuse(result, judged.times.p99_ms)) {
         Some(because) => Outcome { decision: Decision::invalid(because), ..outcome },
         None => match by_the_machine(objective, &outcome, result) {
             Some(because) => Outcome { decision: Decision::undecided(because), ..outcome },

@@ -1,5 +1,6 @@
 //! Every status, every reason, every precedence; and that no data is never a pass.
 
+mod over;
 mod property;
 
 use std::time::Duration;
@@ -241,8 +242,8 @@ fn no_data_is_never_a_pass() {
         (of(unhit, Metric::ErrorRate, 1.0), Because::NeverHit),
         (of(unhit, Metric::Throughput, 0.0), Because::NeverHit),
         (of("GET /no/such", P95, 1e9), Because::NeverHit),
-        (of(ramp_only, P95, 1e9), Because::NoSample),
-        (of(ramp_only, Metric::Max, 1e9), Because::NoSample),
+        (of(ramp_only, P95, 1e9), Because::OutsideSteady { ended: 100 }),
+        (of(ramp_only, Metric::Max, 1e9), Because::OutsideSteady { ended: 100 }),
         (of(http, Metric::MissingMessages, 0.0), Because::NoSample),
         (of(http, Metric::Connect(Percentile::P50), 1e9), Because::NoSample),
         (objective(Scope::Metric("no such".into()), P95, 1e9), Because::NoSample),

@@ -1,22 +1,19 @@
-//! The number an objective is about, of a whole run. Times and throughput are of the steady phase; what
-//! counts failures, of the whole run. Nothing is judged here.
-
-use std::borrow::Cow;
+//! The number an objective is about, of a whole run. Times and throughput are of the steady phase, unless an objective
+//! asks for all of the run; what counts failures, of the whole run. Nothing is judged here.
 
 use hdrhistogram::Histogram;
 
 use crate::load::measure::times::LONGEST_US;
 use crate::metric::Metric;
 use crate::plan::rules::{Objective, Scope};
-use crate::result::endpoint::{
-    CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Times, WebSocketCounts, ended, without_time,
-};
+use crate::result::endpoint::{CustomMetric, EndpointCounts, Failed, Times, WebSocketCounts, ended};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
 use crate::result::window::Unanswered;
 use crate::stats::histogram;
 
 use super::decision::Number;
+use super::times;
 
 /// Why there is nothing to judge at all.
 pub fn absent(scope: &Scope, result: &RunResult) -> Option<Because> {
@@ -30,7 +27,8 @@ pub fn absent(scope: &Scope, result: &RunResult) -> Option<Because> {
         }
         Scope::Metric(name) => {
             let hit = |metric: &CustomMetric| metric.ok > 0 || metric.response_time.is_some();
-            let hit = result.metrics.iter().any(|metric| metric.name == *name && hit(metric));
+            let all = result.metrics.iter().chain(&result.whole_run.metrics);
+            let hit = all.filter(|metric| metric.name == *name).any(hit);
             (!hit).then_some(Because::NoSample)
         }
     }
@@ -41,21 +39,12 @@ pub fn number(objective: &Objective, result: &RunResult) -> Result<Number, Becau
     let scope = &objective.scope;
     match objective.metric {
         Metric::ErrorRate => error_rate(scope, result),
-        Metric::Throughput => throughput(scope, result),
+        Metric::Throughput => throughput(objective, result),
         Metric::MissingMessages | Metric::UnexpectedCloses => sockets(scope, objective.metric, result),
         metric => {
-            let times = times(objective, result).ok_or(Because::NoSample)?;
-            Ok(time(&times, metric, failed(objective, result)))
+            let judged = times::of(objective, result)?;
+            Ok(time(&judged.times, metric, judged.failed))
         }
-    }
-}
-
-/// The times an objective is about, in the steady phase; none where it is about something else.
-pub fn times<'a>(objective: &Objective, result: &'a RunResult) -> Option<Cow<'a, Times>> {
-    match objective.metric {
-        Metric::Response(_) | Metric::Max | Metric::Mean => response_times(&objective.scope, result),
-        Metric::Connect(_) => connect_times(&objective.scope, result),
-        _ => None,
     }
 }
 
@@ -91,52 +80,8 @@ pub fn failed_kinds<'a>(scope: &Scope, result: &'a RunResult) -> Option<&'a Fail
     }
 }
 
-fn counts<'a>(name: &str, result: &'a RunResult) -> Option<&'a EndpointCounts> {
+pub(super) fn counts<'a>(name: &str, result: &'a RunResult) -> Option<&'a EndpointCounts> {
     result.whole_run.endpoints.iter().find(|endpoint| endpoint.name == name)
-}
-
-fn endpoint<'a>(name: &str, result: &'a RunResult) -> Option<&'a Endpoint> {
-    result.endpoints.iter().find(|endpoint| endpoint.name == name)
-}
-
-fn response_times<'a>(scope: &Scope, result: &'a RunResult) -> Option<Cow<'a, Times>> {
-    let times = match scope {
-        Scope::Total => result.totals.response_time.as_ref(),
-        Scope::Endpoint(name) => endpoint(name, result)?.response_time.as_ref(),
-        Scope::Metric(name) => {
-            result.metrics.iter().find(|metric| metric.name == *name)?.response_time.as_ref()
-        }
-    };
-    times.map(Cow::Borrowed)
-}
-
-/// How long WebSockets took to open: the response time of their endpoints, merged for all of them.
-fn connect_times<'a>(scope: &Scope, result: &'a RunResult) -> Option<Cow<'a, Times>> {
-    let sockets = || result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Websocket);
-    match scope {
-        Scope::Total => super::merged::merge(sockets().filter_map(|socket| socket.response_time.as_ref())),
-        Scope::Endpoint(name) => {
-            let socket = sockets().find(|socket| socket.name == *name)?;
-            socket.response_time.as_ref().map(Cow::Borrowed)
-        }
-        Scope::Metric(_) => None,
-    }
-}
-
-/// Requests that an objective of times is about, and that failed without a time of their own.
-fn failed(objective: &Objective, result: &RunResult) -> u64 {
-    let connects = matches!(objective.metric, Metric::Connect(_));
-    match &objective.scope {
-        Scope::Total if connects => {
-            let sockets = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Websocket);
-            sockets.fold(0, |sum, socket| sum.saturating_add(without_time(&socket.failed)))
-        }
-        Scope::Total => without_time(&result.totals.failed),
-        Scope::Endpoint(name) => endpoint(name, result).map_or(0, |endpoint| without_time(&endpoint.failed)),
-        Scope::Metric(name) => {
-            result.metrics.iter().find(|metric| metric.name == *name).map_or(0, |metric| metric.failed)
-        }
-    }
 }
 
 /// A number of times, with so many requests beside them that failed without a time.
@@ -178,10 +123,14 @@ fn error_rate(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
     rate.map(|value| Number::exact(value, n)).ok_or(Because::NotMeasured)
 }
 
-fn throughput(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
+fn throughput(objective: &Objective, result: &RunResult) -> Result<Number, Because> {
+    let scope = &objective.scope;
+    if objective.over.is_whole_run() {
+        return throughput_of_all(scope, result);
+    }
     let (ok, rate) = match scope {
         Scope::Total => (result.totals.ok, Some(result.totals.requests_per_second)),
-        Scope::Endpoint(name) => endpoint(name, result)
+        Scope::Endpoint(name) => times::endpoint(name, result)
             .map_or((0, None), |endpoint| (endpoint.ok, Some(endpoint.requests_per_second))),
         Scope::Metric(name) => {
             let ok = result.metrics.iter().find(|metric| metric.name == *name).map_or(0, |metric| metric.ok);
@@ -189,6 +138,17 @@ fn throughput(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
         }
     };
     let rate = rate.filter(|rate| result.steady_s > 0.0 && rate.is_finite());
+    rate.map(|value| Number::exact(value, ok)).ok_or(Because::NoSample)
+}
+
+/// Successes of the whole run in a second of it.
+fn throughput_of_all(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
+    let ok = match scope {
+        Scope::Total => result.whole_run.ok,
+        Scope::Endpoint(name) => counts(name, result).map_or(0, |counts| counts.ok),
+        Scope::Metric(name) => times::metric_of_all(name, result).ok_or(Because::TimesNotStored)?.ok,
+    };
+    let rate = Some(ok as f64 / result.duration_s).filter(|rate| result.duration_s > 0.0 && rate.is_finite());
     rate.map(|value| Number::exact(value, ok)).ok_or(Because::NoSample)
 }
 

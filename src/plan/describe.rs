@@ -177,14 +177,16 @@ fn objective(objective: &Objective) -> String {
     format!("{scope}: {} {side} {limit}{long}{severity}{origin}{applies}", objective.metric.name())
 }
 
-/// ` in every 10s, stops the run, not before 30s`.
+/// ` in every 10s, stops the run, not before 30s`; `, over the whole run`.
 fn long_form(objective: &Objective) -> String {
+    let whole_run = (!objective.metric.is_share() && objective.over.is_whole_run())
+        .then(|| ", over the whole run".to_owned());
     let every = objective.window.map(|length| format!(" in every {}", spoken(length)));
     let stops = objective.abort_after.map(|after| match after {
         Duration::ZERO => ", stops the run".to_owned(),
         after => format!(", stops the run, not before {}", spoken(after)),
     });
-    [every, stops].into_iter().flatten().collect()
+    [whole_run, every, stops].into_iter().flatten().collect()
 }
 
 /// `1h30m`, `2s`, `1.5s`, `250ms`, the way durations are written in a configuration.

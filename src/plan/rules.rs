@@ -39,6 +39,9 @@ pub struct Objective {
     pub limit: f64,
     /// What a breach does.
     pub severity: Severity,
+    /// What part of the run a time or a throughput is of. What counts failures is of the whole run, whatever stands
+    /// here.
+    pub over: Over,
     /// Must hold in every window of this length.
     pub window: Option<Duration>,
     /// Stops the run when broken, not before this.
@@ -62,6 +65,26 @@ pub enum Scope {
     Endpoint(String),
     /// A custom metric, by name.
     Metric(String),
+}
+
+/// The part of a run that an objective looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Over {
+    /// The steady phase.
+    #[default]
+    Steady,
+    /// The whole run, since the configuration says so.
+    WholeRun,
+    /// The whole run, since the configuration says nothing else and only `on_start` makes what is judged: users start
+    /// during the ramp, so the steady phase has little of it, or nothing.
+    WholeRunOfOnStart,
+}
+
+impl Over {
+    /// Whether requests of the ramp count as well.
+    pub fn is_whole_run(self) -> bool {
+        self != Self::Steady
+    }
 }
 
 /// Whether the scenario that runs has what an objective is about.

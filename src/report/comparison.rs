@@ -272,6 +272,7 @@ fn left_out_notes(result: &RunResult) -> Vec<String> {
                  `loadgate baseline update` remembers all)"
             }
             Some(Because::NotMeasured) => "the scenario has nothing of that kind",
+            Some(Because::NoSample) => "nothing of it in the steady phase",
             Some(Because::Paced) => "the load sets the pace, not the service",
             _ => "it cannot be",
         };
@@ -306,6 +307,9 @@ fn reason(delta: &Delta) -> Option<String> {
             "it was never recorded here, and is in the baseline".to_owned()
         }
         Because::NeverHit => "it was never requested here, and is in the baseline".to_owned(),
+        Because::NoSample if delta.status == DeltaStatus::NotComparable => {
+            "not compared: no sample in the steady phase".to_owned()
+        }
         Because::NoSample if delta.scope == CheckScope::Metric => {
             "nothing of it was recorded here".to_owned()
         }

@@ -170,6 +170,8 @@ mod tests {
                 retried_on_close,
                 retried_on_refusal,
                 endpoints: Vec::new(),
+                response_time: None,
+                metrics: Vec::new(),
                 never_ready: None,
             })
         };

@@ -233,6 +233,9 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             ),
             match check.window {
                 Some(_) => "take longer windows, or more load",
+                None if check.whole_run => {
+                    "run longer, with more users where only `on_start` makes it, or take a lower percentile"
+                }
                 None => "run longer, or with more load",
             },
         ),
@@ -279,9 +282,26 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
         Because::NeverHit => {
             ("it was never requested".to_owned(), "let the scenario reach it, or take the objective out")
         }
+        Because::NoSample if check.whole_run => {
+            ("no time of it was recorded in the whole run".to_owned(), "look at the failures")
+        }
         Because::NoSample => (
             "nothing was recorded for it in the steady phase".to_owned(),
             "look at the failures, or let the run last longer",
+        ),
+        Because::OutsideSteady { ended } => (
+            format!(
+                "nothing was recorded for it in the steady phase, and {} before or after it",
+                number::counted(ended, if check.scope == CheckScope::Metric { "sample" } else { "request" })
+            ),
+            match check.window {
+                Some(_) => "leave `window` out, and write `over: whole_run` to judge the whole run",
+                None => "write `over: whole_run` to judge the whole run, or let it last longer",
+            },
+        ),
+        Because::TimesNotStored => (
+            "the result does not hold its times of the whole run".to_owned(),
+            "run it again: they are kept where an objective asks for them",
         ),
         Because::NotMeasured => ("this number is not measured there".to_owned(), "take the objective out"),
         Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
@@ -475,7 +495,7 @@ fn next_step(result: &RunResult, checks: &[&Check]) -> String {
     let Some(first) = checks.first() else { return String::new() };
     let longest = checks.iter().filter_map(|check| time_needed(result, check)).fold(0.0, f64::max);
     match first.because {
-        Some(Because::TooFew { .. }) if longest > 0.0 && first.window.is_none() => {
+        Some(Because::TooFew { .. }) if longest > 0.0 && first.window.is_none() && !first.whole_run => {
             format!("run longer: with this load, {} of constant load", number::seconds(longest.ceil()))
         }
         Some(reason) => because(first, reason).1.to_owned(),
@@ -492,7 +512,7 @@ fn next_step(result: &RunResult, checks: &[&Check]) -> String {
 /// Seconds of this load that give a percentile the requests it needs. No window gets longer by them.
 fn time_needed(result: &RunResult, check: &Check) -> Option<f64> {
     match check.because {
-        Some(Because::TooFew { needed }) if check.n > 0 && check.window.is_none() => {
+        Some(Because::TooFew { needed }) if check.n > 0 && check.window.is_none() && !check.whole_run => {
             Some(result.steady_s * needed as f64 / check.n as f64)
         }
         _ => None,

@@ -6,8 +6,11 @@ use crate::result::window::Aborted;
 
 use super::{number, sentence, text};
 
-/// ` in every 10 s`; nothing for a check of the whole run.
+/// What part of the run a check is about: ` in every 10 s`, ` over the whole run`; nothing where it is the usual one.
 pub fn every(check: &Check) -> String {
+    if check.whole_run {
+        return " over the whole run".to_owned();
+    }
     let length = check.window.map(|window| number::seconds(window.length_s as f64));
     length.map_or_else(String::new, |length| format!(" in every {length}"))
 }

@@ -20,7 +20,7 @@ pub fn contradiction(result: &RunResult) -> Option<String> {
         return Some(format!("started_at is `{}`, which is no time", result.started_at));
     }
     let endpoints = || result.endpoints.iter().chain([&result.totals]);
-    let metrics = result.metrics.iter();
+    let metrics = result.metrics.iter().chain(&result.whole_run.metrics);
     endpoints()
         .find_map(|endpoint| of_endpoint(endpoint, result.steady_s))
         .or_else(|| {
@@ -28,6 +28,7 @@ pub fn contradiction(result: &RunResult) -> Option<String> {
                 .filter_map(|it| it.response_time.as_ref().map(|times| (&it.name, times)))
                 .find_map(|(name, times)| of_times(name, times))
         })
+        .or_else(|| of_whole_run(result))
         // What is lost of a half-written result cannot add up.
         .or_else(|| {
             ["whole_run", "totals", "endpoints"]
@@ -40,12 +41,12 @@ pub fn contradiction(result: &RunResult) -> Option<String> {
 fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
     let name = &endpoint.name;
     let distributions = [&endpoint.response_time, &endpoint.service_time];
-    let timeouts = endpoint.failed.get("timeout").copied().unwrap_or(0);
+    let timeouts = timeouts(&endpoint.failed);
     distributions
         .into_iter()
         .flatten()
         .find_map(|times| of_times(name, times))
-        .or_else(|| of_timeouts(endpoint, timeouts))
+        .or_else(|| of_timeouts((name, endpoint.ok, timeouts), endpoint.response_time.as_ref()))
         .or_else(|| of_rate(name, (endpoint.ok, &endpoint.failed), endpoint.error_rate))
         .or_else(|| {
             let rate = if steady_s > 0.0 { endpoint.ok as f64 / steady_s } else { 0.0 };
@@ -53,14 +54,28 @@ fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
         })
 }
 
+fn timeouts(failed: &Failed) -> u64 {
+    failed.get("timeout").copied().unwrap_or(0)
+}
+
+/// Times of the whole run, where they are stored.
+fn of_whole_run(result: &RunResult) -> Option<String> {
+    let whole = &result.whole_run;
+    let endpoints = whole.endpoints.iter().map(|it| (it.name.as_str(), it.ok, &it.failed, &it.response_time));
+    let all = endpoints.chain([("whole_run", whole.ok, &whole.failed, &whole.response_time)]);
+    let mut stored = all.filter_map(|(name, ok, failed, times)| Some((name, ok, failed, times.as_ref()?)));
+    stored.find_map(|(name, ok, failed, times)| {
+        of_times(name, times).or_else(|| of_timeouts((name, ok, timeouts(failed)), Some(times)))
+    })
+}
+
 /// Response times are of every success, and of requests that timed out. Some failures of that kind are of no
 /// request of their own, such as a poll that gives up, and have no time there.
-fn of_timeouts(endpoint: &Endpoint, timeouts: u64) -> Option<String> {
-    let name = &endpoint.name;
-    let (n, timed_out) = endpoint.response_time.as_ref().map_or((0, 0), |times| (times.n, times.timed_out));
-    let beyond = n.saturating_sub(endpoint.ok);
-    if n < endpoint.ok || beyond > timeouts {
-        let judged = endpoint.ok.saturating_add(timeouts);
+fn of_timeouts((name, ok, timeouts): (&str, u64, u64), times: Option<&Times>) -> Option<String> {
+    let (n, timed_out) = times.map_or((0, 0), |times| (times.n, times.timed_out));
+    let beyond = n.saturating_sub(ok);
+    if n < ok || beyond > timeouts {
+        let judged = ok.saturating_add(timeouts);
         return differ(format_args!("times of {name}"), n as f64, judged as f64);
     }
     // An older version does not say how many, and an equal number follows all the same.
@@ -164,10 +179,14 @@ mod tests {
         result.endpoints[1].response_time.as_mut().unwrap()
     }
 
+    fn login(result: &mut RunResult) -> &mut Times {
+        result.whole_run.endpoints[0].response_time.as_mut().unwrap()
+    }
+
     #[test]
     fn every_edit_is_told() {
         type Edit = fn(&mut RunResult);
-        let edits: [(Edit, &str); 11] = [
+        let edits: [(Edit, &str); 13] = [
             (|it| it.started_at = "yesterday".into(), "started_at is `yesterday`"),
             (|it| it.totals.response_time.as_mut().unwrap().p95_ms = 1.0, "p95 of total is 1"),
             (|it| it.endpoints[1].response_time.as_mut().unwrap().n += 1, "count of POST /api/v1/builds"),
@@ -176,6 +195,8 @@ mod tests {
                 "the histogram",
             ),
             (|it| it.whole_run.error_rate = Some(0.0), "error_rate of whole_run is 0"),
+            (|it| login(it).p95_ms = 1.0, "p95 of POST /api/v1/auth/test-token is 1"),
+            (|it| it.whole_run.endpoints[0].ok += 1, "times of POST /api/v1/auth/test-token"),
             (|it| it.whole_run.ok += 1, "ok in whole_run"),
             (|it| it.endpoints[3].requests_per_second = 1e6, "requests_per_second of GET"),
             (|it| it.totals.failed.clear(), "times of total"),

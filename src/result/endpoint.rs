@@ -54,6 +54,10 @@ pub struct EndpointCounts {
     /// What only a WebSocket has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub websocket: Option<WebSocketCounts>,
+    /// From when a request was due to its end; only where an objective is judged on the times of the whole run, or the
+    /// steady phase has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<Times>,
 }
 
 /// What an endpoint speaks.
@@ -303,7 +307,7 @@ pub struct WebSocketCounts {
     pub unexpected_closes: u64,
 }
 
-/// A custom metric in the steady phase.
+/// A custom metric in the steady phase, or in the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomMetric {
     /// Its name.

@@ -9,7 +9,7 @@ use crate::load::measure::run::{Health, RunData, WakeLateness, Whose, Window, Wi
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
-use crate::plan::rules::{Applies, Objective, Origin, Rules, Scope, Severity};
+use crate::plan::rules::{Applies, Objective, Origin, Over, Rules, Scope, Severity};
 use crate::plan::user::{BuiltinSlots, Task};
 use crate::plan::{Endpoint, EndpointKind, Format, Limits, Plan, Protection, Reporting, Target};
 use crate::template::NameTable;
@@ -226,6 +226,7 @@ pub fn objective(scope: Scope, metric: Metric, limit: f64) -> Objective {
         limit,
         severity: Severity::Fail,
         window: None,
+        over: Over::Steady,
         abort_after: None,
         message: None,
         applies: Applies::Here,

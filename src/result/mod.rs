@@ -10,6 +10,7 @@ pub mod salvage;
 pub mod schema;
 pub mod summary;
 pub mod verdict;
+mod whole_run;
 pub mod window;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::DeltaStatus;
-use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, is_none};
+use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Times, is_none};
 use super::machine::{Machine, MachinePoint};
 use super::salvage::Salvaged;
 use super::verdict::{CheckScope, Verdict};
@@ -314,6 +314,13 @@ pub struct WholeRun {
     pub retried_on_refusal: u64,
     /// By endpoint.
     pub endpoints: Vec<EndpointCounts>,
+    /// Response time of all requests; only where an objective is judged on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time: Option<Times>,
+    /// Custom metrics; only those that an objective is judged on over the whole run, and those of which the steady
+    /// phase has no time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<CustomMetric>,
     /// Users that failed in `on_start` until the end; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never_ready: Option<NeverReady>,

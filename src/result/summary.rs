@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::micros;
 use crate::load::measure::censored::CensoredTimes;
 use crate::load::measure::outcome::FailureKind;
-use crate::load::measure::recording::{MetricTally, Recording, Split, StartTally, Tally};
+use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
 use crate::load::measure::run::{EndpointWindow, Health, RunData, TimesSummary, Window};
 use crate::load::measure::standstill;
 use crate::load::measure::times::Times as Recorded;
@@ -15,12 +15,13 @@ use crate::plan::load as planned;
 use crate::plan::redact::Redactor;
 use crate::plan::{EndpointKind, Plan};
 
-use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Phases, Times, WebSocketCounts};
+use super::endpoint::{CustomMetric, Endpoint, Failed, Kind, Phases, Times, WebSocketCounts};
 use super::machine::{Machine, MachinePoint};
 use super::schema::{
-    Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, NeverReady, Point,
-    RunResult, Runner, SCHEMA, Signal, Stage, Task, Tool, WholeRun, WorstSecond,
+    Confirms, Distribution, EndpointPoint, Failure, Generator, Git, Load, LoadModel, Mode, Point, RunResult,
+    Runner, SCHEMA, Signal, Stage, Task, Tool, WorstSecond,
 };
+use super::whole_run::{both_failed, whole_run};
 
 /// The name of all requests together.
 pub const TOTAL: &str = "total";
@@ -113,7 +114,7 @@ fn signal(interruption: Interruption) -> Signal {
 }
 
 /// A quotient; none where there is nothing to divide by.
-fn ratio(part: f64, whole: f64) -> Option<f64> {
+pub(super) fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole).filter(|value| value.is_finite())
 }
 
@@ -122,7 +123,7 @@ fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { 0.0 }
 }
 
-fn kind(kind: EndpointKind) -> Kind {
+pub(super) fn kind(kind: EndpointKind) -> Kind {
     match kind {
         EndpointKind::Http => Kind::Http,
         EndpointKind::WebSocket => Kind::Websocket,
@@ -174,7 +175,7 @@ fn websocket(tally: &Tally) -> WebSocketCounts {
     }
 }
 
-fn failed(counts: &[u64; FailureKind::ALL.len()]) -> Failed {
+pub(super) fn failed(counts: &[u64; FailureKind::ALL.len()]) -> Failed {
     FailureKind::ALL
         .into_iter()
         .map(|kind| (kind.name().to_owned(), counts[kind.index()]))
@@ -186,7 +187,7 @@ fn times(recorded: &Recorded) -> Option<Times> {
     recorded.histogram().and_then(|histogram| Times::of(&histogram))
 }
 
-fn with_histogram(recorded: &CensoredTimes) -> Option<Times> {
+pub(super) fn with_histogram(recorded: &CensoredTimes) -> Option<Times> {
     let timed_out = recorded.timed_out.histogram();
     Times::complete(recorded.all.histogram()?.as_ref(), timed_out.as_deref())
 }
@@ -198,63 +199,6 @@ fn custom_metric((name, split): (&String, &Split<MetricTally>)) -> CustomMetric 
         failed: split.steady.failed,
         response_time: with_histogram(&split.steady.response),
     }
-}
-
-/// Counts of both halves; no histogram is copied.
-fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
-    let endpoints: Vec<_> = plan
-        .endpoints
-        .iter()
-        .zip(&recording.endpoints)
-        .map(|(planned, split)| endpoint_counts(&planned.name, kind(planned.kind), split))
-        .collect();
-    let mut counts = [0; FailureKind::ALL.len()];
-    for split in &recording.endpoints {
-        for (sum, count) in counts.iter_mut().zip(both_failed(split)) {
-            *sum += count;
-        }
-    }
-    let ok: u64 = endpoints.iter().map(|endpoint| endpoint.ok).sum();
-    let broken: u64 = counts.iter().sum();
-    WholeRun {
-        ok,
-        failed: failed(&counts),
-        unfinished: recording.unfinished,
-        error_rate: ratio(broken as f64, (ok + broken) as f64),
-        retried_on_close: endpoints.iter().map(|endpoint| endpoint.retried_on_close).sum(),
-        retried_on_refusal: endpoints.iter().map(|endpoint| endpoint.retried_on_refusal).sum(),
-        endpoints,
-        never_ready: never_ready(recording.starts),
-    }
-}
-
-fn never_ready(starts: StartTally) -> Option<NeverReady> {
-    let users = starts.kept_out.saturating_sub(starts.let_in);
-    (users > 0).then_some(NeverReady { users, of: starts.begun })
-}
-
-fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCounts {
-    let Split { steady, rest } = split;
-    let broken = steady.failures() + rest.failures();
-    EndpointCounts {
-        name: name.to_owned(),
-        ok: steady.ok + rest.ok,
-        failed: failed(&both_failed(split)),
-        error_rate: ratio(broken as f64, (steady.total() + rest.total()) as f64),
-        not_started: steady.not_started + rest.not_started,
-        retried_on_close: steady.retried_on_close + rest.retried_on_close,
-        retried_on_refusal: steady.retried_on_refusal + rest.retried_on_refusal,
-        websocket: (kind == Kind::Websocket).then(|| WebSocketCounts {
-            messages_in: steady.messages_in + rest.messages_in,
-            messages_out: steady.messages_out + rest.messages_out,
-            missing_messages: steady.missing_messages + rest.missing_messages,
-            unexpected_closes: steady.unexpected_closes + rest.unexpected_closes,
-        }),
-    }
-}
-
-fn both_failed(split: &Split<Tally>) -> [u64; FailureKind::ALL.len()] {
-    std::array::from_fn(|index| split.steady.failed[index] + split.rest.failed[index])
 }
 
 fn tasks(plan: &Plan, recording: &Recording) -> Vec<Task> {

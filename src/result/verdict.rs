@@ -207,6 +207,9 @@ pub struct Check {
     /// Of a time: what requests without an answer leave open; absent where all had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Unanswered>,
+    /// Whether a time or a throughput is of the whole run, and not of the steady phase.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_run: bool,
     /// Where it must hold in every window: which of them the value is of, and how they came out.
     #[serde(default)]
     pub window: Option<CheckWindow>,
@@ -335,6 +338,13 @@ pub enum Because {
     NeverHit,
     /// Invalid: nothing was recorded in the steady phase.
     NoSample,
+    /// Invalid: it was requested in the run, and never in the steady phase.
+    OutsideSteady {
+        /// How many requests, or samples of a custom metric, ended elsewhere.
+        ended: u64,
+    },
+    /// Invalid: the result does not hold the times of the whole run.
+    TimesNotStored,
     /// Invalid: this is not measured of its scope.
     NotMeasured,
     /// Invalid: it holds only without the arrivals that the generator was too late for, and would be broken if they

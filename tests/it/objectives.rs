@@ -98,6 +98,44 @@ fn too_many_errors_stop_a_run_of_a_minute() {
     );
 }
 
+/// 250 users who log in once each, during a ramp of a second, under a limit of the login.
+fn logged_in(demo: &Demo, objective: &str) -> (Workspace, Finished) {
+    let config = format!(
+        "version: 1\nname: logins\nenvironments: {{here: {{host: '{}', load: {{users: 250, spawn_rate: 250/s, run_time: 2s}}}}}}\n\
+         thresholds: {{endpoints: {{POST /api/v1/auth/test-token: {{p95: {objective}}}}}}}\n\
+         scenarios: {{s: {{users: {{visitor: {{wait: 300ms, on_start: begin, tasks: {{ask: 1}}}}}}, tasks: {{\
+         begin: [{{run: login}}], ask: [{{get: /health}}], \
+         login: [{{post: /api/v1/auth/test-token, json: {{user_id: me}}}}]}}}}}}\n",
+        demo.url
+    );
+    let workspace = Workspace::with_config(&config);
+    let finished = workspace.run(&["run", "--quiet"]);
+    (workspace, finished)
+}
+
+#[test]
+fn a_login_of_on_start_is_judged_over_the_whole_run() {
+    let demo = Demo::start(&[]);
+    let (workspace, finished) = logged_in(&demo, "10s");
+    assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
+    let check = &result(&finished)["verdict"]["checks"][0];
+    assert_eq!((&check["status"], &check["whole_run"]), (&json!("pass"), &json!(true)));
+    assert!(check["n"].as_u64() >= Some(250), "{check}");
+    said(&finished, &["p95 over the whole run"]);
+    let plan = workspace.run(&["check"]);
+    for told in
+        ["p95 at most 10s, over the whole run", "only `on_start` makes `POST /api/v1/auth/test-token`"]
+    {
+        let text = format!("{}{}", plan.stdout, plan.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    let (_, finished) = logged_in(&demo, "1us");
+    assert_eq!(finished.code(), 3, "{}\n{}", finished.stdout, finished.stderr);
+    let (_, finished) = logged_in(&demo, "{below: 10s, window: 1s}");
+    assert_eq!(finished.code(), 6, "{}\n{}", finished.stdout, finished.stderr);
+    said(&finished, &["nothing was recorded for it in the steady phase", "write `over: whole_run`"]);
+}
+
 #[test]
 fn a_window_that_breaks_stops_the_run() {
     let demo = Demo::start(&["--errors", "20%"]);

@@ -102,7 +102,13 @@ static RATE_LIMIT: Shape = Shape {
     rules: &[],
 };
 
-static LIMIT: [Key; 5] = [
+static LIMIT: [Key; 6] = [
+    key(
+        "over",
+        Kind::OneOf(&["steady", "whole_run"]),
+        "What part of the run counts. Times and throughput: the steady phase (default; the whole run where only \
+         `on_start` makes it). What counts failures: always the whole run.",
+    ),
     key(
         "window",
         Kind::Duration,

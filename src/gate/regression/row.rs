@@ -189,6 +189,7 @@ impl Here<'_> {
                 let because = Because::Rarer { n, usual: self.usual(compared) };
                 Candidacy::Told(DeltaStatus::Inconclusive, because)
             }
+            0 if is_outside_steady(compared, self.subject) => not_comparable(Because::NoSample),
             n if n < needed => not_comparable(Because::TooFew { needed }),
             _ if track.standing().decides() => Candidacy::Tested,
             _ => self.waiting(compared, track).unwrap_or_else(|| {
@@ -244,6 +245,21 @@ pub fn absence(compared: &Compared, subject: Subject) -> Because {
         Subject::Custom(name) => compared.custom.get(name).is_some_and(|metric| metric.ok > 0),
     };
     if asked { Because::NoSample } else { Because::NeverHit }
+}
+
+/// Whether the run made it, and never in the steady phase: what is compared is of that phase.
+fn is_outside_steady(compared: &Compared, subject: Subject) -> bool {
+    match subject {
+        Subject::Total => false,
+        Subject::Endpoint(name) => {
+            let steady = compared.endpoints.get(name).is_some_and(|it| ended(it.ok, &it.failed) > 0);
+            !steady && absence(compared, subject) == Because::NoSample
+        }
+        Subject::Custom(name) => {
+            let steady = compared.custom.get(name).is_some_and(|it| it.ok > 0 || it.failed > 0);
+            !steady && compared.result.whole_run.metrics.iter().any(|metric| metric.name == name)
+        }
+    }
 }
 
 fn building(standing: Standing) -> Candidacy {

@@ -22,7 +22,7 @@ use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};
 use crate::result::fixture::{context, fail, plan, record, run, succeed};
 use crate::result::schema::RunResult;
 use crate::result::summary::summarise;
-use crate::result::verdict::{Because, Reason, Status, Verdict};
+use crate::result::verdict::{Because, CheckUnit, Reason, Status, Verdict};
 use crate::units::Ratio;
 
 const P50: Metric = Metric::Response(Percentile::P50);
@@ -240,6 +240,31 @@ fn an_endpoint_that_only_fails_or_vanished_after_an_accepted_change_is_invalid()
         (gone.status, delta(&gone, P95, Some("GET /b")).because),
         (Status::Invalid, Some(Because::NeverHit))
     );
+}
+
+#[test]
+fn what_only_the_ramp_has_is_not_compared_and_fails_nothing() {
+    let with_login = || {
+        let mut recording = Recording::new(NAMES.len(), 1, 1);
+        succeed(&mut recording.endpoints[0].rest, 400, 10.0, 20.0);
+        recording.endpoints.iter_mut().skip(1).for_each(|it| succeed(&mut it.steady, 1_000, 10.0, 110.0));
+        summarise(&plan(&NAMES), &run(recording), context())
+    };
+    let runs: Vec<_> = (0..5).map(|_| with_login()).collect();
+    let baseline = Baseline { runs: remembered(&runs, None), ..Baseline::default() };
+    let verdict = verdict(&rules(), &with_login(), &baseline);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Passed, 0));
+    for delta in verdict
+        .deltas
+        .iter()
+        .filter(|it| it.endpoint.as_deref() == Some("GET /a") && it.unit == CheckUnit::Ms)
+    {
+        assert_eq!(
+            (delta.status, delta.because),
+            (DeltaStatus::NotComparable, Some(Because::NoSample)),
+            "{delta:?}"
+        );
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::load::measure::recording::Tally;
 use crate::load::measure::run::{Window, WindowSummary};
 use crate::plan::Plan;
 use crate::plan::load::{Distribution, Model};
+use crate::plan::rules::Over;
 use crate::result::schema::RunResult;
 
 const ENDPOINTS: [&str; 2] = ["GET /a", "WS /s"];
@@ -58,7 +59,7 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 fn measured() -> impl Strategy<Value = Measured> {
-    let request = (STEADY, 0..ENDPOINTS.len(), end()).prop_map(|(second, endpoint, end)| Request {
+    let request = (0..STEADY.end, 0..ENDPOINTS.len(), end()).prop_map(|(second, endpoint, end)| Request {
         second,
         endpoint,
         end,
@@ -75,7 +76,7 @@ fn measured() -> impl Strategy<Value = Measured> {
     )
 }
 
-/// Objectives of every kind, whole and in windows.
+/// Objectives of every kind: of the steady phase, of the whole run, and in windows.
 fn objectives() -> impl Strategy<Value = Vec<Objective>> {
     let scope = prop_oneof![
         Just(Scope::Total),
@@ -84,15 +85,17 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
         Just(Scope::Metric("build_created".into())),
     ];
     let window = prop_oneof![2 => Just(None), 1 => (5..15_u64).prop_map(|s| Some(Duration::from_secs(s)))];
-    let one = (scope, prop::sample::select(Metric::ALL.to_vec()), 0.0..1.0_f64, window);
-    let one = one.prop_map(|(scope, metric, share, window)| {
+    let over = prop_oneof![2 => Just(Over::Steady), 1 => Just(Over::WholeRun)];
+    let one = (scope, prop::sample::select(Metric::ALL.to_vec()), 0.0..1.0_f64, window, over);
+    let one = one.prop_map(|(scope, metric, share, window, over)| {
         let limit = match metric {
             Metric::ErrorRate => 0.3 * share,
             Metric::Throughput => 40.0 * share,
             Metric::MissingMessages | Metric::UnexpectedCloses => (3.0 * share).floor(),
             _ => 10.0 + 400.0 * share,
         };
-        Objective { window, ..objective(scope, metric, limit) }
+        let over = if window.is_some() { Over::Steady } else { over };
+        Objective { window, over, ..objective(scope, metric, limit) }
     });
     prop::collection::vec(one, 1..8)
 }
@@ -115,8 +118,9 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
     for second in 0..STEADY.end {
         let mut recording = Recording::new(2, 1, 1);
         for request in measured.requests.iter().filter(|request| request.second == second) {
-            count(&mut recording.endpoints[request.endpoint].steady, request.end);
-            let metric = &mut recording.metrics[0].steady;
+            let phase = plan.load.phase(Duration::from_secs(second));
+            count(recording.endpoints[request.endpoint].of(phase), request.end);
+            let metric = recording.metrics[0].of(phase);
             match request.end {
                 End::Ok(ms) => {
                     metric.ok += 1;

@@ -1,11 +1,11 @@
 //! What one objective needs of recordings, added up over a stretch of the run, and the number it makes.
-//! Times and throughput are of requests that were due in the steady phase; what counts failures, of
-//! everything that ended.
+//! Times and throughput are of requests that were due in the steady phase, unless the objective asks for the whole run;
+//! what counts failures, of everything that ended.
 
 use std::time::Duration;
 
 use crate::load::measure::censored::CensoredTimes;
-use crate::load::measure::recording::{Recording, Split, Tally};
+use crate::load::measure::recording::{MetricTally, Recording, Split, Tally};
 use crate::metric::Metric;
 use crate::plan::rules::{Objective, Scope};
 use crate::plan::{EndpointKind, Plan};
@@ -25,6 +25,8 @@ pub struct Count {
     metric: Metric,
     limit: f64,
     source: Source,
+    /// Whether what was due outside the steady phase counts as well.
+    whole_run: bool,
     /// WebSockets that were opened since the start of the run.
     opened: u64,
     sum: Sum,
@@ -55,6 +57,7 @@ impl Count {
             metric: objective.metric,
             limit: objective.limit,
             source: source(objective, plan),
+            whole_run: objective.over.is_whole_run(),
             opened: 0,
             sum: Sum::default(),
         }
@@ -82,21 +85,22 @@ impl Count {
 
     /// Adds a recording to the stretch, which gets longer by `length`.
     pub fn add(&mut self, recording: &Recording, length: Duration) {
-        let Self { metric, source, sum, .. } = self;
+        let Self { metric, source, whole_run, sum, .. } = self;
         sum.length += length;
         match source {
             Source::Endpoints(indexes) => {
                 for split in indexes.iter().filter_map(|index| recording.endpoints.get(*index)) {
                     sum.endpoint(*metric, split);
+                    if *whole_run && !metric.is_share() {
+                        sum.timed(*metric, &split.rest);
+                    }
                 }
             }
             Source::Metrics(indexes) => {
                 for split in indexes.iter().filter_map(|index| recording.metrics.get(*index)) {
-                    if *metric == Metric::Throughput {
-                        sum.n += split.steady.ok;
-                    } else {
-                        sum.times.merge(&split.steady.response);
-                        sum.failed += split.steady.failed;
+                    sum.custom(*metric, &split.steady);
+                    if *whole_run {
+                        sum.custom(*metric, &split.rest);
                     }
                 }
             }
@@ -179,17 +183,32 @@ impl Sum {
                 self.n += steady.total() + rest.total();
                 self.bad += steady.failures() + rest.failures();
             }
-            Metric::Throughput => self.n += steady.ok,
             Metric::MissingMessages => {
                 let missing = steady.missing_messages + rest.missing_messages;
                 self.n += steady.messages_in + rest.messages_in + missing;
                 self.bad += missing;
             }
             Metric::UnexpectedCloses => self.bad += steady.unexpected_closes + rest.unexpected_closes,
-            _ => {
-                self.times.merge(&steady.response);
-                self.failed += steady.without_time();
-            }
+            _ => self.timed(metric, steady),
+        }
+    }
+
+    /// Adds times, or successes of a throughput.
+    fn timed(&mut self, metric: Metric, tally: &Tally) {
+        if metric == Metric::Throughput {
+            self.n += tally.ok;
+        } else {
+            self.times.merge(&tally.response);
+            self.failed += tally.without_time();
+        }
+    }
+
+    fn custom(&mut self, metric: Metric, tally: &MetricTally) {
+        if metric == Metric::Throughput {
+            self.n += tally.ok;
+        } else {
+            self.times.merge(&tally.response);
+            self.failed += tally.failed;
         }
     }
 }

@@ -32,9 +32,13 @@ impl SoFar {
         Some(Self { objective: objective.clone(), after, count: Count::of(objective, plan), looks: 0 })
     }
 
-    /// Adds a second. Only those of the steady phase make a throughput's time longer.
+    /// Adds a second. Only those of the steady phase make a throughput's time longer, unless it is of the whole run.
     pub fn add(&mut self, window: &Window, recording: &Recording) {
-        let length = if window.phase == Phase::Steady { window.length } else { Duration::ZERO };
+        let length = if window.phase == Phase::Steady || self.objective.over.is_whole_run() {
+            window.length
+        } else {
+            Duration::ZERO
+        };
         self.count.see(recording);
         self.count.add(recording, length);
     }

@@ -4,13 +4,16 @@ use crate::metric::Metric;
 use crate::plan::rules::{Applies, Scope};
 use crate::plan::{Endpoint, EndpointKind};
 
+use super::class::Users;
 use super::compilation::Compilation;
+use super::start::OnlyOnStart;
 
 /// What the scenario at hand makes, and what the others do.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Catalogue {
     here: Made,
     elsewhere: Made,
+    only_on_start: OnlyOnStart,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -44,12 +47,13 @@ pub(super) fn needs_websocket(metric: Metric) -> bool {
 impl Catalogue {
     /// Of the scenario at hand, if any, and all others.
     pub fn new<'c, 'a: 'c>(
-        here: Option<&Compilation<'a>>,
+        here: Option<(&Compilation<'a>, &Users)>,
         others: impl Iterator<Item = &'c Compilation<'a>>,
     ) -> Self {
         let mut catalogue = Self::default();
-        if let Some(compilation) = here {
+        if let Some((compilation, users)) = here {
             catalogue.here.add(compilation);
+            catalogue.only_on_start = OnlyOnStart::of(compilation, users);
         }
         others.for_each(|compilation| catalogue.elsewhere.add(compilation));
         catalogue
@@ -59,6 +63,11 @@ impl Catalogue {
     pub fn applies(&self, scope: &Scope, metric: Metric) -> Option<Applies> {
         let elsewhere = || self.elsewhere.makes(scope, metric).then_some(Applies::Elsewhere);
         if self.here.makes(scope, metric) { Some(Applies::Here) } else { elsewhere() }
+    }
+
+    /// Whether only `on_start` makes it in the scenario at hand, and no task of any class does.
+    pub fn is_only_of_on_start(&self, scope: &Scope) -> bool {
+        self.only_on_start.makes(scope)
     }
 
     /// The kind of an endpoint.

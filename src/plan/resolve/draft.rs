@@ -19,7 +19,7 @@ use super::class::Users;
 use super::compilation::{Compilation, Files};
 use super::layer::{Layer, Layers, Level};
 use super::selection::{self, Chosen, Selection};
-use super::{advice, comparison, connection, digest, load, objective, reporting, target, unit};
+use super::{advice, comparison, connection, digest, load, objective, reporting, start, target, unit};
 
 /// From the send to the last byte of a response, where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,7 +91,9 @@ impl<'a> Draft<'a> {
         let seed = unit::parsed(layers.get("seed"));
         let beyond =
             advice::beyond_timeouts(&self.rules.objectives, &users.tasks, &compilation.endpoints, &limits);
-        let notes = std::mem::take(&mut compilation.notes).into_iter().chain(beyond).collect();
+        let whole_run = start::notes(&self.rules.objectives);
+        let notes =
+            std::mem::take(&mut compilation.notes).into_iter().chain(beyond).chain(whole_run).collect();
         let digest = digest::of(&compilation, &self.load, (&limits, &http));
         compilation.names.table.set_environment(values.clone());
         Plan {
@@ -194,7 +196,7 @@ fn compile<'a>(config: &'a Config, (key, node): (&'a Key, &'a Node), files: File
 }
 
 fn catalogue(here: Option<&Compiled>, others: &[Compiled]) -> Catalogue {
-    Catalogue::new(here.map(|it| &it.compilation), others.iter().map(|it| &it.compilation))
+    Catalogue::new(here.map(|it| (&it.compilation, &it.users)), others.iter().map(|it| &it.compilation))
 }
 
 fn problems_of(here: Option<&Compiled>, others: &[Compiled]) -> Vec<Problem> {

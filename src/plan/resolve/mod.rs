@@ -23,6 +23,7 @@ mod profile;
 mod reporting;
 mod request;
 mod selection;
+mod start;
 mod step;
 mod target;
 mod text;

@@ -7,7 +7,7 @@ use crate::config::node::{Key, Node};
 use crate::config::problem::{Problem, suggestion};
 use crate::metric::{Better, Metric, Unit};
 use crate::plan::EndpointKind;
-use crate::plan::rules::{Applies, ERROR_RATE, Objective, Origin, Scope, Severity};
+use crate::plan::rules::{Applies, ERROR_RATE, Objective, Origin, Over, Scope, Severity};
 
 use super::catalogue::{Catalogue, needs_websocket};
 use super::layer::{Layers, Level};
@@ -73,6 +73,7 @@ fn default_error_rate() -> Objective {
         metric: Metric::ErrorRate,
         limit: ERROR_RATE.0,
         severity: Severity::Fail,
+        over: Over::Steady,
         window: None,
         abort_after: None,
         message: None,
@@ -156,7 +157,7 @@ impl Thresholds<'_> {
         }
         // What flags say alone may be pieces of what the file says.
         if self.part != Part::Flags {
-            self.problems.extend(written.contradictions());
+            self.problems.extend(written.contradictions(metric));
         }
         let (Some(limit), Some(applies)) =
             (limit(written.limit(right), metric.unit()), self.catalogue.applies(scope, metric))
@@ -173,6 +174,7 @@ impl Thresholds<'_> {
             metric,
             limit,
             severity: if written.says("severity", "warn") { Severity::Warn } else { Severity::Fail },
+            over: self.over(scope, metric, written),
             window: unit::duration(written.get("window")),
             abort_after: written.says("abort", "true").then(after),
             message: written.get("message").and_then(Node::scalar).map(str::to_owned),
@@ -180,6 +182,20 @@ impl Thresholds<'_> {
             origin: Origin::Written,
             line: self.line(written.key()),
         });
+    }
+
+    /// What part of the run counts. Where nobody says it and nothing but `on_start` makes what is judged, the whole
+    /// run does: the steady phase has little of it, or nothing.
+    fn over(&self, scope: &Scope, metric: Metric, written: &Written) -> Over {
+        if metric.is_share() || written.says("over", "steady") || written.get("window").is_some() {
+            Over::Steady
+        } else if written.says("over", "whole_run") {
+            Over::WholeRun
+        } else if self.catalogue.is_only_of_on_start(scope) {
+            Over::WholeRunOfOnStart
+        } else {
+            Over::Steady
+        }
     }
 
     /// The line in the file; none for what flags say.

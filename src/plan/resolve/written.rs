@@ -77,8 +77,8 @@ impl<'a> Written<'a> {
     }
 
     /// Keys that make no sense, alone or together.
-    pub fn contradictions(&self) -> Vec<Problem> {
-        [self.window(), self.after(), self.warning()].into_iter().flatten().collect()
+    pub fn contradictions(&self, metric: Metric) -> Vec<Problem> {
+        [self.window(), self.after(), self.warning(), self.over(metric)].into_iter().flatten().collect()
     }
 
     /// Nobody says what the limit is.
@@ -105,6 +105,20 @@ impl<'a> Written<'a> {
             Problem::at(key.span, "`after` without `abort` does nothing")
                 .hint("add `abort: true`, or leave `after` out"),
         )
+    }
+
+    fn over(&self, metric: Metric) -> Option<Problem> {
+        let (key, node) = self.entry("over")?;
+        if metric.is_share() && self.says("over", "steady") {
+            let message = format!("`{}` is always of the whole run", metric.name());
+            let hint = "leave `over` out: a login that fails during the ramp is a failure all the same";
+            return Some(Problem::at(node.span, message).hint(hint));
+        }
+        let cut = self.says("over", "whole_run") && self.get("window").is_some();
+        cut.then(|| {
+            Problem::at(key.span, "`over: whole_run` and `window` exclude each other")
+                .hint("windows lie in the steady phase: leave one of the two out")
+        })
     }
 
     fn warning(&self) -> Option<Problem> {

@@ -284,6 +284,7 @@ fn whole_run(endpoints: &[Endpoint]) -> WholeRun {
         retried_on_close: it.retried_on_close,
         retried_on_refusal: it.retried_on_refusal,
         websocket: it.websocket,
+        response_time: None,
     };
     WholeRun {
         ok,
@@ -293,6 +294,8 @@ fn whole_run(endpoints: &[Endpoint]) -> WholeRun {
         retried_on_refusal: 0,
         unfinished: 3,
         endpoints: endpoints.iter().map(counts).collect(),
+        response_time: None,
+        metrics: Vec::new(),
         never_ready: None,
     }
 }

@@ -104,6 +104,7 @@ fn check(endpoint: Option<&str>, status: CheckStatus) -> Check {
         value,
         n: if value.is_some() { 400 } else { 0 },
         unanswered: None,
+        whole_run: false,
         window: None,
         aborted_at_s: None,
         severity: CheckSeverity::Fail,

@@ -1,6 +1,7 @@
 //! What stops a run, when, and what becomes of its verdict.
 
 use super::*;
+use crate::plan::rules::Over;
 use crate::result::verdict::{Finding, Reason, Status};
 
 fn abort(after: u64, objective: Objective) -> Objective {
@@ -42,6 +43,22 @@ fn what_stops_a_run_stops_it_as_soon_as_it_is_broken() {
     ] {
         assert_eq!(stopped, expected, "{name}");
     }
+}
+
+#[test]
+fn times_of_the_ramp_stop_a_run_where_the_objective_is_over_the_whole_run() {
+    let stopped = |over| {
+        let scope = Scope::Endpoint("GET /a".into());
+        let mut run = Run::over(vec![abort(0, Objective { over, ..fixture::objective(scope, P95, 100.0) })]);
+        let wish = run.second(|recording| succeed(&mut recording.endpoints[0].rest, 300, 900.0, 900.0));
+        (wish == Wish::Stop, run.judged())
+    };
+    assert!(!stopped(Over::Steady).0);
+    let (stopped, (verdict, result)) = stopped(Over::WholeRun);
+    assert!(stopped);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Failed, 3));
+    let aborted = result.aborted.unwrap();
+    assert_eq!((aborted.at_s, aborted.n, verdict.checks[0].aborted_at_s), (1.0, 300, Some(1.0)));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The long form of objectives: its keys, its layers, and what makes no sense.
 
 use super::*;
-use crate::plan::rules::{Objective, Origin, Severity};
+use crate::plan::describe;
+use crate::plan::rules::{Objective, Origin, Over, Severity};
 
 /// The objectives under thresholds of the file, with those of flags over them.
 fn objectives(file: &str, flags: &str) -> Vec<Objective> {
@@ -153,4 +154,66 @@ fn a_limit_beyond_the_timeout_is_noted() {
           many time out, the objective can only be undecided"
         ]
     );
+}
+
+/// A login in `on_start`, beside what tasks do.
+fn with_login(task: &str, thresholds: &str) -> Plan {
+    let text = format!(
+        "version: 1\nname: n\nenvironments: {{e: {{host: 'http://127.0.0.1:1', load: {{users: 2, run_time: 9s}}}}}}\n\
+         thresholds: {thresholds}\nscenarios:\n  s:\n    users: {{all: {{on_start: begin, tasks: {{visit: 1, never: 0}}}}}}\n    \
+         tasks:\n      begin: [{{run: login}}]\n      login: [{{post: /login, record: logged_in}}, {{group: both, steps: [{{get: /both}}]}}]\n      \
+         never: [{{run: login}}]\n      visit: [{{get: /both}}{task}]\n"
+    );
+    plan(&text, "{}")
+}
+
+#[test]
+fn what_only_on_start_makes_is_judged_over_the_whole_run_unless_something_else_is_said() {
+    let over = |task: &str, thresholds: &str| {
+        let plan = with_login(task, thresholds);
+        let of: Vec<_> = plan.rules.objectives.iter().filter(|it| it.origin == Origin::Written).collect();
+        let [objective] = of.as_slice() else { panic!("one objective: {thresholds}") };
+        (objective.over, plan.notes.len(), describe(&plan).contains(", over the whole run"))
+    };
+    let login = |objective: &str| format!("{{endpoints: {{POST /login: {objective}}}}}");
+    assert_eq!(over("", &login("{p95: 1s}")), (Over::WholeRunOfOnStart, 1, true));
+    assert_eq!(over("", &login("{throughput: 1/s}")), (Over::WholeRunOfOnStart, 1, true));
+    assert_eq!(over("", "{metrics: {logged_in: {p95: 1s}}}"), (Over::WholeRunOfOnStart, 1, true));
+    for (task, thresholds, expected) in [
+        ("", login("{p95: {below: 1s, over: whole_run}}"), Over::WholeRun),
+        ("", login("{p95: {below: 1s, over: steady}}"), Over::Steady),
+        ("", login("{p95: {below: 1s, window: 2s}}"), Over::Steady),
+        ("", login("{error_rate: 1%}"), Over::Steady),
+        ("", login("{error_rate: {below: 1%, over: whole_run}}"), Over::Steady),
+        (", {run: login}", login("{p95: 1s}"), Over::Steady),
+        (", {repeat: 2, steps: [{post: /login}]}", login("{p95: 1s}"), Over::Steady),
+        ("", "{endpoints: {GET /both: {p95: 1s}}}".to_owned(), Over::Steady),
+        ("", "{p95: 1s}".to_owned(), Over::Steady),
+        ("", "{p95: {below: 1s, over: whole_run}}".to_owned(), Over::WholeRun),
+    ] {
+        let said = expected == Over::WholeRun;
+        assert_eq!(over(task, &thresholds), (expected, 0, said), "{task} {thresholds}");
+    }
+    let note = &with_login("", &login("{p50: 1s, p95: 1s}")).notes;
+    assert_eq!(note.len(), 1, "once for an endpoint: {note:?}");
+    assert!(note[0].contains("only `on_start` makes `POST /login`"), "{note:?}");
+}
+
+#[test]
+fn a_part_of_the_run_that_makes_no_sense_is_refused() {
+    for (file, flags, told) in [
+        (
+            "{p95: {below: 1s, over: whole_run, window: 5s}}",
+            "{}",
+            "`over: whole_run` and `window` exclude each other",
+        ),
+        ("{p95: {below: 1s, over: whole_run}}", "{p95: {window: 5s}}", "windows lie in the steady phase"),
+        ("{error_rate: {below: 1%, over: steady}}", "{}", "`error_rate` is always of the whole run"),
+        ("{p95: {below: 1s, over: ramp}}", "{}", "steady, whole_run"),
+    ] {
+        let said = problems(file, flags);
+        assert!(said.contains(told), "{said}");
+    }
+    let flag = objectives("{p95: 1s}", "{p95: {over: whole_run}}");
+    assert_eq!(flag[0].over, Over::WholeRun);
 }

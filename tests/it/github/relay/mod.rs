@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loadgate::gate::judge;
 use loadgate::metric::Metric;
-use loadgate::plan::rules::{Applies, Objective, Origin, Rules, Scope, Severity};
+use loadgate::plan::rules::{Applies, Objective, Origin, Over, Rules, Scope, Severity};
 use loadgate::result::file::to_json;
 use loadgate::result::schema::{Git, RunResult};
 use serde_json::{Value, json};
@@ -139,6 +139,7 @@ fn judged(limit_ms: f64) -> RunResult {
         metric: Metric::named("p95").expect("a metric"),
         limit: limit_ms,
         severity: Severity::Fail,
+        over: Over::Steady,
         window: None,
         abort_after: None,
         message: None,

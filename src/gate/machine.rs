@@ -51,7 +51,7 @@ const STARVED: f64 = 2.0;
 pub struct Excuses<'a> {
     result: &'a RunResult,
     remembered: Conditions,
-    /// By second of the steady phase.
+    /// By second of the part of the run that is judged: the steady phase as a rule.
     seconds: Vec<Second>,
 }
 
@@ -75,14 +75,16 @@ impl<'a> Excuses<'a> {
     /// Of a run that is compared with these.
     pub fn beside(result: &'a RunResult, runs: &[&Run]) -> Self {
         let remembered = usual(runs);
-        let shared = result.machine.as_ref().is_none_or(|machine| machine.quota_shared);
         let steady = result.series.iter().filter(|point| point.phase == "steady");
-        let mut seconds: Vec<Second> =
-            steady.filter_map(|point| second(point, &remembered, shared)).collect();
-        let own: Vec<f64> = seconds.iter().map(|second| second.factor).collect();
-        for (second, before) in seconds.iter_mut().skip(1).zip(own) {
-            second.factor = second.factor.max(before);
-        }
+        let seconds = seconds(result, &remembered, steady).into_iter().map(|(_, second)| second).collect();
+        Self { result, remembered, seconds }
+    }
+
+    /// Of the seconds, of all phases, in which what is judged was made: other ones explain nothing of it.
+    pub fn where_made(result: &'a RunResult, made: impl Fn(&Point) -> bool) -> Self {
+        let remembered = usual(&[]);
+        let all = seconds(result, &remembered, result.series.iter()).into_iter();
+        let seconds = all.filter(|(point, _)| made(point)).map(|(_, second)| second).collect();
         Self { result, remembered, seconds }
     }
 
@@ -183,6 +185,22 @@ fn usual(runs: &[&Run]) -> Conditions {
         steal: of(|it| it.steal),
         throttled: of(|it| it.throttled),
     }
+}
+
+/// What is known of these seconds; each inherits from the one before it.
+fn seconds<'a>(
+    result: &RunResult,
+    remembered: &Conditions,
+    points: impl Iterator<Item = &'a Point>,
+) -> Vec<(&'a Point, Second)> {
+    let shared = result.machine.as_ref().is_none_or(|machine| machine.quota_shared);
+    let mut seconds: Vec<_> =
+        points.filter_map(|point| Some((point, second(point, remembered, shared)?))).collect();
+    let own: Vec<f64> = seconds.iter().map(|(_, second)| second.factor).collect();
+    for ((_, second), before) in seconds.iter_mut().skip(1).zip(own) {
+        second.factor = second.factor.max(before);
+    }
+    seconds
 }
 
 /// What is known of a second; none where nothing is.

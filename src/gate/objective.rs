@@ -3,7 +3,7 @@
 
 use crate::metric::Metric;
 use crate::plan::rules::{Applies, Objective, Origin, Scope, Severity};
-use crate::result::schema::RunResult;
+use crate::result::schema::{Point, RunResult};
 use crate::result::verdict::{Because, Check, CheckScope, CheckSeverity, CheckStatus};
 use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
@@ -181,8 +181,12 @@ fn excused(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outco
 
 /// Why a breach may be the machine's doing. Of windows, each that broke must be explained by its own seconds.
 fn by_the_machine(objective: &Objective, outcome: &Outcome, result: &RunResult) -> Option<Because> {
-    let excuses = Excuses::of(result);
     let metric = objective.metric;
+    let excuses = if objective.over.is_whole_run() && !metric.is_share() {
+        Excuses::where_made(result, |point| is_made_in(&objective.scope, point))
+    } else {
+        Excuses::of(result)
+    };
     match (metric, objective.window) {
         (Metric::ErrorRate, None) => {
             let failed = whole_run::failed_kinds(&objective.scope, result)?;
@@ -207,5 +211,15 @@ fn by_the_machine(objective: &Objective, outcome: &Outcome, result: &RunResult) 
             explained?.first().copied()
         }
         _ => None,
+    }
+}
+
+/// Whether something of it ended at this moment. The series does not say it of custom metrics, so nothing excuses those:
+/// a second in which there was none of it must not.
+fn is_made_in(scope: &Scope, point: &Point) -> bool {
+    match scope {
+        Scope::Total => true,
+        Scope::Endpoint(name) => point.endpoints.contains_key(name),
+        Scope::Metric(_) => false,
     }
 }

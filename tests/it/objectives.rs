@@ -115,7 +115,7 @@ fn logged_in(demo: &Demo, objective: &str) -> (Workspace, Finished) {
 
 #[test]
 fn a_login_of_on_start_is_judged_over_the_whole_run() {
-    let demo = Demo::start(&[]);
+    let demo = Demo::start(&["--slow", "POST /api/v1/auth/test-token=+200ms"]);
     let (workspace, finished) = logged_in(&demo, "10s");
     assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
     let check = &result(&finished)["verdict"]["checks"][0];
@@ -129,7 +129,8 @@ fn a_login_of_on_start_is_judged_over_the_whole_run() {
         let text = format!("{}{}", plan.stdout, plan.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(told), "{told}\n{text}");
     }
-    let (_, finished) = logged_in(&demo, "1us");
+    // A late generator excuses a breach, and rightly so.
+    let finished = unspoilt(|| logged_in(&demo, "50ms").1);
     assert_eq!(finished.code(), 3, "{}\n{}", finished.stdout, finished.stderr);
     let (_, finished) = logged_in(&demo, "{below: 10s, window: 1s}");
     assert_eq!(finished.code(), 6, "{}\n{}", finished.stdout, finished.stderr);

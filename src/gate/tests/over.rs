@@ -7,6 +7,8 @@ use crate::plan::Plan;
 use crate::plan::rules::Over;
 use crate::result::consistency;
 use crate::result::file::{parse, to_json};
+use crate::result::fixture::{busy, on_machine};
+use crate::result::schema::EndpointPoint;
 use crate::result::verdict::Check;
 
 const LOGIN: &str = "POST /login";
@@ -153,4 +155,25 @@ fn a_custom_metric_of_the_ramp_alone_is_judged_or_said_to_be_elsewhere() {
     assert_eq!(judged(&over(metric(P95, 15.0)), only_ramp).status, CheckStatus::Fail);
     let steady = judged(&metric(P95, 25.0), only_ramp);
     assert_eq!(steady.because, Some(Because::OutsideSteady { ended: 400 }));
+}
+
+#[test]
+fn only_the_seconds_in_which_it_was_requested_excuse_a_breach() {
+    let login = over(of(LOGIN, P95, 20.0));
+    let made = EndpointPoint { ok: 200, failed: 0, p50_ms: None, p95_ms: None, p99_ms: None, timed_out: 0 };
+    let status = |busy_at: std::ops::Range<usize>| {
+        let machine: Vec<_> = (0..12)
+            .map(|at| if busy_at.contains(&at) { busy(Some(0.8), 0.0) } else { busy(Some(0.0), 0.8) })
+            .collect();
+        let mut result = on_machine(measured(std::slice::from_ref(&login), |_| ()), &machine);
+        result.series.iter_mut().for_each(|point| point.endpoints.clear());
+        for point in &mut result.series[..2] {
+            point.phase = "ramp".into();
+            point.endpoints = [(LOGIN.to_owned(), made.clone())].into();
+        }
+        check(login.clone(), &result).0
+    };
+    assert_eq!(status(0..0), CheckStatus::Fail);
+    assert_eq!(status(0..2), CheckStatus::Undecided, "the machine was busy when users logged in");
+    assert_eq!(status(3..12), CheckStatus::Fail, "and not when it was busy later");
 }

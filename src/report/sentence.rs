@@ -279,6 +279,19 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             ),
             "run it again on a larger or quieter machine",
         ),
+        Because::NeverHit | Because::NoSample | Because::OutsideSteady { .. } | Because::TimesNotStored => {
+            without_number(check, because)
+        }
+        Because::NotMeasured => ("this number is not measured there".to_owned(), "take the objective out"),
+        Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
+        // The others are of comparisons, or said alike of both.
+        other => doubt(other).unwrap_or_else(|| ("it says nothing".to_owned(), "look at the comparison")),
+    }
+}
+
+/// The same where there is no number: never asked for, never answered, elsewhere in the run, or not kept.
+fn without_number(check: &Check, because: Because) -> (String, &'static str) {
+    match because {
         Because::NeverHit => {
             ("it was never requested".to_owned(), "let the scenario reach it, or take the objective out")
         }
@@ -296,17 +309,13 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             ),
             match check.window {
                 Some(_) => "leave `window` out, and write `over: whole_run` to judge the whole run",
-                None => "write `over: whole_run` to judge the whole run, or let it last longer",
+                None => "write `over: whole_run` to judge the whole run, or let the run last longer",
             },
         ),
-        Because::TimesNotStored => (
+        _ => (
             "the result does not hold its times of the whole run".to_owned(),
             "run it again: they are kept where an objective asks for them",
         ),
-        Because::NotMeasured => ("this number is not measured there".to_owned(), "take the objective out"),
-        Because::OtherScenario => ("another scenario makes it".to_owned(), "nothing to do"),
-        // The others are of comparisons, or said alike of both.
-        other => doubt(other).unwrap_or_else(|| ("it says nothing".to_owned(), "look at the comparison")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::load::measure::outcome::FailureKind::{Status as BadStatus, Timeout};
-use crate::load::measure::recording::MetricTally;
+use crate::load::measure::recording::{MetricTally, Split};
 use crate::plan::Plan;
 use crate::plan::rules::Over;
 use crate::result::consistency;
@@ -104,7 +104,7 @@ fn what_was_not_answered_in_the_ramp_never_helps_to_pass() {
     assert_eq!(failed(21), None);
     assert_eq!(failed(22), Some(Because::Failed { failed: 22 }));
     let only_failed = judged(&over(of(SOCKET, P95, 1e9)), |it| {
-        it.endpoints[2] = Default::default();
+        it.endpoints[2] = Split::default();
         fail(&mut it.endpoints[2].rest, BadStatus, 400, 1);
     });
     assert_eq!((only_failed.status, only_failed.because), (CheckStatus::Invalid, Some(Because::NoSample)));

@@ -95,7 +95,7 @@ fn objectives() -> impl Strategy<Value = Vec<Objective>> {
             _ => 10.0 + 400.0 * share,
         };
         let over = if window.is_some() { Over::Steady } else { over };
-        Objective { window, over, ..objective(scope, metric, limit) }
+        Objective { over, window, ..objective(scope, metric, limit) }
     });
     prop::collection::vec(one, 1..8)
 }

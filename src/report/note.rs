@@ -4,14 +4,17 @@
 use crate::metric::Metric;
 use crate::result::comparison::Delta;
 use crate::result::endpoint::{EndpointCounts, Times};
-use crate::result::schema::{RunResult, WholeRun};
+use crate::result::schema::{RunResult, Task, WholeRun};
 use crate::result::verdict::{Because, Check, CheckSeverity, CheckStatus, Finding};
 
 use super::comparison::{self, Standing};
-use super::{model, number, sentence, window};
+use super::{model, number, sentence, text, window};
 
 /// The most numbers that were never requested, by name.
 const MOST_UNREACHED: usize = 4;
+
+/// The most tasks that were always skipped, by name.
+const MOST_SKIPPED: usize = 4;
 
 /// How a check came out, as a mark and a word.
 pub fn mark(check: &Check) -> &'static str {
@@ -130,7 +133,21 @@ pub fn of_run(result: &RunResult) -> Vec<String> {
         format!("{text}. To do: {remedy}.")
     });
     let retries = of_retries(&result.whole_run);
-    findings.chain(retries).chain(result.warnings.iter().cloned()).collect()
+    findings.chain(of_skipped(result)).chain(retries).chain(result.warnings.iter().cloned()).collect()
+}
+
+/// Tasks that made nothing at all, for their first condition never held. Of a run that is not judged yet, it may still.
+fn of_skipped(result: &RunResult) -> Option<String> {
+    let never = |task: &&Task| task.skipped > 0 && task.iterations == 0;
+    let tasks: Vec<_> = result.tasks.iter().filter(never).filter(|_| result.verdict.is_some()).collect();
+    let named = |task: &Task| format!("{} of {}", text::name(&task.task), text::name(&task.user_class));
+    let named: Vec<_> = tasks.iter().take(MOST_SKIPPED).map(|task| named(task)).collect();
+    let more = match tasks.len().saturating_sub(MOST_SKIPPED) as u64 {
+        0 => String::new(),
+        more => format!(", and {} more", number::count(more)),
+    };
+    (!named.is_empty())
+        .then(|| format!("skipped every time, for the first `when` never held: {}{more}", named.join(", ")))
 }
 
 /// What was sent again, and that it is in none of the failures.
@@ -155,9 +172,28 @@ fn of_retries(run: &WholeRun) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::of_retries;
+    use super::{of_retries, of_run};
+    use crate::gate::judge;
+    use crate::plan::rules::Rules;
     use crate::result::endpoint::Failed;
-    use crate::result::schema::WholeRun;
+    use crate::result::fixture::small;
+    use crate::result::schema::{Task, WholeRun};
+
+    #[test]
+    fn a_task_that_was_skipped_every_time_is_told_once_the_run_is_judged() {
+        let task = |name: &str, iterations, skipped| Task {
+            user_class: "buyer".into(),
+            task: name.into(),
+            iterations,
+            skipped,
+            failed: 0,
+        };
+        let mut result = small();
+        result.tasks = vec![task("pay", 0, 9), task("look", 3, 9), task("rare", 0, 0)];
+        assert_eq!(of_run(&result), Vec::<String>::new());
+        result.verdict = Some(judge(&Rules::default(), &result, None));
+        assert_eq!(of_run(&result), ["skipped every time, for the first `when` never held: pay of buyer"]);
+    }
 
     #[test]
     fn what_was_sent_again_is_told_and_nothing_where_nothing_was() {

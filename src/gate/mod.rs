@@ -39,10 +39,14 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
         findings.push(Finding::NoObjective);
     }
     findings.extend(failures::unjudged(&checks, result));
-    // A service that breaks keeps users out as well: what it broke says more than that they made no load.
+    // A service that breaks answers nothing and keeps users out: which objective it broke says more than that, and
+    // the numbers can be trusted.
     let fails = |check: &Check| check.severity == CheckSeverity::Fail && check.status == CheckStatus::Fail;
     if checks.iter().any(fails) {
-        findings.retain(|finding| !matches!(finding, Finding::NeverReady { .. }));
+        let told = |finding: &Finding| {
+            matches!(finding, Finding::NeverReady { .. } | Finding::NothingSucceeded { .. })
+        };
+        findings.retain(|finding| !told(finding));
     }
     let mut verdict = Verdict {
         status: Status::Passed,

@@ -9,6 +9,7 @@ use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
 use super::decision::{self, ALPHA, CutOff, Decision, decide};
 use super::machine::Excuses;
+use super::validity::{Excess, MadeBy};
 use super::{times, validity, whole_run, windows};
 
 /// A number that is only known to be at least what was measured needs an excuse for so many times its limit.
@@ -169,14 +170,26 @@ fn excused(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outco
     if outcome.decision.status != CheckStatus::Fail {
         return outcome;
     }
-    let judged = times::of(objective, result).ok();
-    match judged.and_then(|judged| validity::excuse(result, judged.times.p99_ms)) {
+    match by_the_generator(objective, &outcome, result) {
         Some(because) => Outcome { decision: Decision::invalid(because), ..outcome },
         None => match by_the_machine(objective, &outcome, result) {
             Some(because) => Outcome { decision: Decision::undecided(because), ..outcome },
             None => outcome,
         },
     }
+}
+
+/// Why a breach of times may be the generator's doing.
+fn by_the_generator(objective: &Objective, outcome: &Outcome, result: &RunResult) -> Option<Because> {
+    let judged = times::of(objective, result).ok()?;
+    let made_by = match decision::percentile(objective.metric) {
+        Some(percentile) if objective.window.is_none() => MadeBy::of(percentile),
+        _ => MadeBy::Few,
+    };
+    // Where requests timed out, the true number is larger, and nobody knows by how much.
+    let at_least = outcome.unanswered.is_some_and(|it| it.at_least);
+    let ms = if at_least { f64::INFINITY } else { outcome.value? - objective.limit };
+    validity::excuse(result, Excess { ms, p99_ms: judged.times.p99_ms, made_by })
 }
 
 /// Why a breach may be the machine's doing. Of windows, each that broke must be explained by its own seconds.

@@ -1,6 +1,7 @@
 //! Whether the numbers of a run can be trusted at all: was there anything to judge, and was it the
 //! service or the generator that set the pace?
 
+use crate::metric::Percentile;
 use crate::result::endpoint::ended;
 use crate::result::schema::{Generator, NeverReady, RunResult};
 use crate::result::verdict::{Because, Finding};
@@ -25,6 +26,10 @@ pub const MOST_UNFINISHED: f64 = 0.01;
 const LAG_FLOOR_MS: f64 = 5.0;
 /// Nor one below this share of the judged p99.
 const LAG_SHARE: f64 = 0.1;
+/// The quantile of lateness that is known.
+const LATEST: f64 = 0.99;
+/// A request may be sent late, and its response read late.
+const TIMES_LATE: f64 = 2.0;
 
 /// What is to be said about the run as a whole.
 pub fn findings(result: &RunResult) -> Vec<Finding> {
@@ -93,14 +98,65 @@ pub fn unfinished_ratio(result: &RunResult) -> f64 {
     if all == 0 { 0.0 } else { unfinished as f64 / all as f64 }
 }
 
-/// Why a broken limit of times may be the generator's own doing. A late schedule, late wake-ups and a stolen
-/// CPU only ever make times longer, so a passing check needs no such excuse.
-pub fn excuse(result: &RunResult, judged_p99_ms: f64) -> Option<Because> {
-    let limit_ms = LAG_FLOOR_MS.max(LAG_SHARE * judged_p99_ms);
+/// A number that is worse than it may be, as far as the generator's lateness can have a say in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Excess {
+    /// How much longer than allowed a time is, in milliseconds.
+    pub ms: f64,
+    /// The p99 of the times that it is a number of, in milliseconds.
+    pub p99_ms: f64,
+    /// Which of the requests make the number.
+    pub made_by: MadeBy,
+}
+
+/// Which requests make a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// So many that the latest hundredth of all starts has no say in it.
+    Many,
+    /// A few, each of which may be the latest of all: a mean, a maximum, a percentile from p99 on, a window.
+    Few,
+}
+
+impl MadeBy {
+    /// What makes a percentile of a whole run.
+    pub fn of(percentile: Percentile) -> Self {
+        if percentile.quantile() < LATEST { Self::Many } else { Self::Few }
+    }
+}
+
+/// Why a number that is worse than it may be may be the generator's own doing. A late schedule, late wake-ups and a
+/// stolen CPU only ever make times longer, so a passing check needs no such excuse; and lateness explains no more
+/// than it can have added.
+pub fn excuse(result: &RunResult, excess: Excess) -> Option<Because> {
+    late(result, excess).or_else(|| stolen(result))
+}
+
+/// Whether the schedule was too late for the times of a run to be remembered. Users without a schedule are not late:
+/// what they send is timed from when it is sent.
+pub fn doubt(result: &RunResult, p99_ms: f64) -> Option<Because> {
+    let limit_ms = late_limit_ms(p99_ms);
+    let lag = result.generator.schedule_lag_p99_ms.filter(|lag| *lag > limit_ms);
+    lag.map(|lag_ms| Because::GeneratorLate { lag_ms, limit_ms }).or_else(|| stolen(result))
+}
+
+fn late(result: &RunResult, Excess { ms, p99_ms, made_by }: Excess) -> Option<Because> {
+    let limit_ms = late_limit_ms(p99_ms);
     let generator = &result.generator;
     let lags = [generator.schedule_lag_p99_ms, generator.wake_lateness_p99_ms];
-    let lag = lags.into_iter().flatten().reduce(f64::max).filter(|lag| *lag > limit_ms);
-    lag.map(|lag_ms| Because::GeneratorLate { lag_ms, limit_ms }).or_else(|| stolen(result))
+    let lag_ms = lags.into_iter().flatten().reduce(f64::max).filter(|lag| *lag > limit_ms)?;
+    // Of a schedule, only the p99 of its lag is known: how late the latest was, nobody can say.
+    let most_ms = match (made_by, generator.schedule_lag_p99_ms, generator.wake_lateness_max_ms) {
+        (MadeBy::Many, _, _) => lag_ms,
+        (MadeBy::Few, None, Some(latest)) => latest.max(lag_ms),
+        (MadeBy::Few, _, _) => f64::INFINITY,
+    };
+    (ms <= TIMES_LATE * most_ms).then_some(Because::GeneratorLate { lag_ms, limit_ms })
+}
+
+/// The lateness from which on times are in doubt whose p99 is this.
+fn late_limit_ms(p99_ms: f64) -> f64 {
+    LAG_FLOOR_MS.max(LAG_SHARE * p99_ms)
 }
 
 /// Whether a hypervisor took so much of the machine away that nothing slow can be blamed on the service.

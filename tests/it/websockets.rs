@@ -179,7 +179,7 @@ fn the_same_holds_over_tls_where_the_authority_is_trusted() {
 
 #[test]
 fn a_socket_whose_authority_is_not_trusted_fails_in_tls() {
-    let result = Sockets::tls().run("untrusted", Trust::Machine, 6);
+    let result = Sockets::tls().run("untrusted", Trust::Machine, 3);
     assert_eq!(kinds(&result), ["tls"]);
     only_fails(&result, "WS /echo", "tls");
 }

@@ -50,7 +50,7 @@ pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option
         () if is_empty(result) => Some(Refusal::NothingSteady),
         () => judged(rules, result, baseline)
             .or_else(|| result.aborted.is_some().then_some(Refusal::Aborted))
-            .or_else(|| validity::excuse(result, p99_ms).map(Refusal::Doubt))
+            .or_else(|| validity::doubt(result, p99_ms).map(Refusal::Doubt))
             .or_else(|| absurd().map(|absurd| Refusal::Absurd(absurd.what))),
     }
 }

@@ -14,7 +14,8 @@ use super::panel::{Evidence, Panel, Track};
 use super::past::Standing;
 use super::row::{Candidacy, Row};
 use super::subject::{Subject, value};
-use crate::gate::validity::{self, MOST_UNFINISHED, unfinished_ratio};
+use crate::gate::decision;
+use crate::gate::validity::{self, Excess, MOST_UNFINISHED, MadeBy, unfinished_ratio};
 
 /// What the tests say of one number.
 pub struct Tested<'a> {
@@ -127,7 +128,7 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
         ..plain
     };
     let first = compared.first_job(row.metric, row.subject);
-    let (status, because) = match excuse(compared, row) {
+    let (status, because) = match excuse(compared, row, evidence) {
         _ if !evidence.candidate => not_worse(compared, row, tested),
         None => match compared.excuses.explains(row.metric, (evidence.change - evidence.budget).exp()) {
             None => worse(compared, first),
@@ -220,11 +221,14 @@ fn not_worse(compared: &Compared, row: &Row, tested: &Tested) -> (DeltaStatus, O
 
 /// Why a number that got worse may be the machine's doing and not the service's. A late schedule says
 /// nothing of a throughput that has none.
-fn excuse(compared: &Compared, row: &Row) -> Option<Because> {
-    match row.metric {
-        Metric::Throughput => validity::stolen(compared.result),
-        _ => validity::excuse(compared.result, row.p99_ms),
+fn excuse(compared: &Compared, row: &Row, evidence: &Evidence) -> Option<Because> {
+    if row.metric == Metric::Throughput {
+        return validity::stolen(compared.result);
     }
+    let made_by = decision::percentile(row.metric).map_or(MadeBy::Few, MadeBy::of);
+    let tolerated_ms = value(row.metric, evidence.centre + evidence.budget);
+    let excess = Excess { ms: row.head? - tolerated_ms, p99_ms: row.p99_ms, made_by };
+    validity::excuse(compared.result, excess)
 }
 
 fn confirmed(first: FirstJob, candidate: bool) -> Option<bool> {

@@ -6,7 +6,7 @@ use loadgate::report::number;
 use serde_json::Value;
 
 use super::{folder, report, run, workspace};
-use crate::harness::Demo;
+use crate::harness::{Demo, unspoilt};
 
 /// The cell of a row of a table of plain numbers.
 fn cell(table: &str, row: &str, column: &str) -> String {
@@ -20,7 +20,7 @@ fn cell(table: &str, row: &str, column: &str) -> String {
 fn every_format_tells_the_same_numbers_and_the_same_verdict() {
     let demo = Demo::start(&[]);
     let workspace = workspace(&demo, "");
-    let finished = run(&workspace, &[]);
+    let finished = unspoilt(|| run(&workspace, &[]));
     assert_eq!(finished.code(), 3, "{}", finished.stderr);
     let result = finished.result().expect("a result");
     let file = |name: &str| std::fs::read_to_string(folder(&workspace).join(name)).expect("a file");

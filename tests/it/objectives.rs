@@ -129,8 +129,8 @@ fn a_login_of_on_start_is_judged_over_the_whole_run() {
         let text = format!("{}{}", plan.stdout, plan.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(told), "{told}\n{text}");
     }
-    // A late generator excuses a breach, and rightly so.
-    let finished = unspoilt(|| logged_in(&demo, "50ms").1);
+    // A late generator excuses a breach, and rightly so; a busy machine does not explain two hundred times the limit.
+    let finished = unspoilt(|| logged_in(&demo, "1ms").1);
     assert_eq!(finished.code(), 3, "{}\n{}", finished.stdout, finished.stderr);
     let (_, finished) = logged_in(&demo, "{below: 10s, window: 1s}");
     assert_eq!(finished.code(), 6, "{}\n{}", finished.stdout, finished.stderr);

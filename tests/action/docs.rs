@@ -110,8 +110,10 @@ const TASKS: &str = "    tasks: {login: [{get: /}], browse: [{get: /}], buy: [{g
 /// A scenario with what objectives are about.
 const ENDPOINTS: &str = "scenarios:
   docs:
+    tasks: {login: [{post: /login}]}
     users:
       docs:
+        on_start: login
         steps:
           - get: /api/v1/builds
           - {websocket: /ws, name: \"WS /ws/builds/{id}\", steps: [{hold: 1ms}], record: build_done}

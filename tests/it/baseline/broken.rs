@@ -31,7 +31,7 @@ fn spoilt(good: &str) -> Vec<(&'static str, String, &'static str)> {
         (
             "0000000c",
             replaced("2026-11-24T10:00:00Z", "2027-01-01T10:00:00Z"),
-            ":14:11\n     is of `2027-01-01",
+            ":16:11\n     is of `2027-01-01",
         ),
         ("0000000d", replaced("\"cpu_class\"", "\"cpu_klass\""), "unknown field `cpu_klass`"),
     ]

@@ -10,7 +10,7 @@ use crate::harness::{Finished, Workspace};
 /// A name, what is changed, and what is said.
 type Case = (&'static str, fn(&mut Value), &'static str);
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 15] = [
     ("ab", |it| it["mode"] = json!("ab"), "it is an A/B comparison"),
     ("capacity", |it| it["mode"] = json!("capacity"), "it is a search for capacity"),
     ("interrupted", |it| it["interrupted"] = json!(true), "the run was interrupted"),
@@ -19,11 +19,6 @@ const CASES: [Case; 16] = [
     (
         "late",
         |it| it["generator"]["schedule_lag_p99_ms"] = json!(60_000.0),
-        "the generator itself was 60.0 s late",
-    ),
-    (
-        "woken late",
-        |it| it["generator"]["wake_lateness_p99_ms"] = json!(60_000.0),
         "the generator itself was 60.0 s late",
     ),
     ("stalled", |it| it["generator"]["stalled_share"] = json!(0.3), "the generator stood still for 30 %"),

@@ -8,9 +8,11 @@ use thiserror::Error;
 use crate::baseline::Baseline;
 use crate::baseline::folder::{self, Folder};
 use crate::cli::variables;
+use crate::commands::run::session;
 use crate::error::Error;
 use crate::gate::regression::outlook;
 use crate::gate::regression::past::Past;
+use crate::github::context::Context as Job;
 use crate::plan::Plan;
 use crate::plan::rules::{Policy, Rules};
 use crate::report::{comparison, number, write};
@@ -71,7 +73,9 @@ impl Before {
         let confirms = first.map(|first| confirms(plan, first)).transpose()?;
         if let (Some(rules), Some(baseline)) = (&plan.rules.baseline, &baseline) {
             let class = Fingerprint::read(&variables::image()).cpu_class;
-            let outlook = outlook(rules, baseline, &Past::of(baseline, &plan.digest, &class));
+            let session = session(&Job::read());
+            let past = Past::of(baseline, &plan.digest, &class).beside(session.as_deref());
+            let outlook = outlook(rules, baseline, &past);
             write::note(&write::plain(&format!("baseline: {}", comparison::outlook(&outlook))));
             foreign(&Folder::of(&rules.dir, &plan.scenario, &plan.environment), baseline);
             if outlook.checks == 0 && rules.on_missing == Policy::Fail {

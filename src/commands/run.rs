@@ -211,7 +211,7 @@ fn documents(folder: &RunFolder, formats: &[Format], result: &RunResult) -> Resu
 
 /// The session of a run made now: the start of this machine and the job, hashed, for neither is anybody else's
 /// business.
-fn session(job: &Job) -> Option<String> {
+pub fn session(job: &Job) -> Option<String> {
     const DIGITS: usize = 16;
     let (boot, job) = (boot_id(), job.job_id());
     let told = boot.is_some() || job.is_some();

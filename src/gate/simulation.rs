@@ -29,6 +29,9 @@ pub const SLOWDOWN: std::ops::Range<f64> = 0.05..0.30;
 pub const SLOW_HOSTS: f64 = 0.05;
 /// Spread of ln(sd) over the endpoints: noise is not equal.
 pub const UNEQUAL: f64 = 0.3;
+/// Share of the variance from run to run that the runs of one session have in common, where a session has several. Half:
+/// how much machines differ is not known, so they are taken to differ as much as runs on one of them do.
+pub const OF_SESSION: f64 = 0.5;
 /// Variance shared by everything in a run, by the percentiles of an endpoint, and by nothing.
 pub const SHARED: [f64; 3] = [0.5, 0.2, 0.3];
 /// The changes that are looked for.
@@ -47,8 +50,21 @@ pub struct Setting {
     pub sd: f64,
     /// Runs in the baseline, of each class of machines.
     pub runs: usize,
+    /// How many of these runs are of one session; the run that is judged is one of a new session.
+    pub per_session: usize,
+    /// Whether the baseline says which.
+    pub told: Told,
     /// Whether there are custom metrics besides.
     pub custom: Custom,
+}
+
+/// Whether a simulated baseline says which runs are of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Each run is taken for one of its own session.
+    No,
+    /// It does.
+    Yes,
 }
 
 /// Whether a simulated scenario has custom metrics.
@@ -70,15 +86,21 @@ impl Custom {
 }
 
 /// The lines of the table in the documentation.
-pub const TABLE: [Setting; 7] = [
-    Setting { sd: 0.03, runs: 3, custom: Custom::None },
-    Setting { sd: 0.03, runs: 10, custom: Custom::None },
-    Setting { sd: 0.05, runs: 5, custom: Custom::None },
-    Setting { sd: 0.05, runs: 20, custom: Custom::None },
-    Setting { sd: 0.08, runs: 20, custom: Custom::None },
-    Setting { sd: 0.03, runs: 3, custom: Custom::Some },
-    Setting { sd: 0.05, runs: 5, custom: Custom::Some },
+pub const TABLE: [Setting; 11] = [
+    Setting { sd: 0.03, runs: 3, ..USUAL },
+    Setting { sd: 0.03, runs: 10, ..USUAL },
+    USUAL,
+    Setting { runs: 20, ..USUAL },
+    Setting { sd: 0.08, runs: 20, ..USUAL },
+    Setting { sd: 0.03, runs: 3, custom: Custom::Some, ..USUAL },
+    Setting { custom: Custom::Some, ..USUAL },
+    Setting { runs: 20, per_session: 4, told: Told::No, ..USUAL },
+    Setting { runs: 20, per_session: 4, ..USUAL },
+    Setting { per_session: 5, told: Told::No, ..USUAL },
+    Setting { per_session: 5, ..USUAL },
 ];
+
+const USUAL: Setting = Setting { sd: 0.05, runs: 5, per_session: 1, told: Told::Yes, custom: Custom::None };
 
 /// What came of a setting: how many of `repetitions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,11 +167,22 @@ impl Trial {
         let noise = Noise::draw(setting.sd, custom, random);
         let classes = 0..CLASSES.len();
         let group: Vec<usize> = classes.flat_map(|class| vec![class; setting.runs]).collect();
-        let past: Vec<Values> = group.iter().map(|class| noise.run(*class, random)).collect();
+        let (mut past, mut session): (Vec<Values>, Vec<usize>) = (Vec::new(), Vec::new());
+        for class in 0..CLASSES.len() {
+            for first in (0..setting.runs).step_by(setting.per_session) {
+                let runs = setting.per_session.min(setting.runs - first);
+                let before = past.len();
+                past.extend(noise.session(class, runs, random));
+                session.extend((before..past.len()).map(|run| match setting.told {
+                    Told::No => run,
+                    Told::Yes => before,
+                }));
+            }
+        }
+        let past = Past { values: past, group, session };
         let mut look = || {
             let class = class(random);
-            let panels =
-                [Stage::First, Stage::Again].map(|stage| panels(&past, &group, (class, stage), custom));
+            let panels = [Stage::First, Stage::Again].map(|stage| panels(&past, (class, stage), custom));
             Look { panels, head: noise.run(class, random) }
         };
         Self { first: look(), second: look() }
@@ -197,20 +230,30 @@ impl Look {
     }
 }
 
-fn panels(past: &[Values], group: &[usize], (here, stage): (usize, Stage), custom: usize) -> Vec<Panel> {
+/// The remembered runs.
+struct Past {
+    values: Vec<Values>,
+    /// The class of each.
+    group: Vec<usize>,
+    /// The session of each.
+    session: Vec<usize>,
+}
+
+fn panels(past: &Past, (here, stage): (usize, Stage), custom: usize) -> Vec<Panel> {
     let series = ENDPOINTS + custom;
     let tolerance = Tolerance { budget: BUDGET.ln_1p(), catch: CATCH.ln_1p(), min_change: 0.0 };
     // Error rate and throughput have a share in the false-alarm rate as well.
     let level = Level { alpha: ALPHA, checks: PERCENTILES * series + 2, percentiles: PERCENTILES, stage };
     let track = |percentile: usize, endpoint: usize| Track {
-        past: past.iter().map(|run| Some(run[percentile][endpoint])).collect(),
-        group: group.to_vec(),
+        past: past.values.iter().map(|run| Some(run[percentile][endpoint])).collect(),
+        group: past.group.clone(),
+        session: past.session.clone(),
         here,
         in_mean: endpoint < ENDPOINTS,
         tolerance,
     };
     let tracks = |percentile| (0..series).map(|endpoint| track(percentile, endpoint)).collect::<Vec<_>>();
-    (0..PERCENTILES).filter_map(|percentile| Panel::fit(&tracks(percentile), group, level)).collect()
+    (0..PERCENTILES).filter_map(|percentile| Panel::fit(&tracks(percentile), &past.group, level)).collect()
 }
 
 /// How much each endpoint varies, and each custom metric.
@@ -227,12 +270,33 @@ impl Noise {
         Self { endpoints, custom: (0..custom).map(|_| one(NOISY * sd)).collect() }
     }
 
-    /// A run on a machine of this class.
+    /// A run of a session of its own, on a machine of this class.
     fn run(&self, class: usize, random: &mut Xoshiro256PlusPlus) -> Values {
+        let centre = centre(class, random);
+        self.deviations(random).map(|values| values.map(|y| centre + y))
+    }
+
+    /// Runs of one session: they share the machine, and a part of what a run deviates by.
+    fn session(&self, class: usize, runs: usize, random: &mut Xoshiro256PlusPlus) -> Vec<Values> {
+        if runs == 1 {
+            return vec![self.run(class, random)];
+        }
+        let (centre, shared) = (centre(class, random), self.deviations(random));
+        let [of_session, of_run] = [OF_SESSION, 1.0 - OF_SESSION].map(f64::sqrt);
+        let mut run = || -> Values {
+            let own = self.deviations(random);
+            let y =
+                |at: usize, index: usize| centre + of_session * shared[at][index] + of_run * own[at][index];
+            std::array::from_fn(|at| std::array::from_fn(|index| y(at, index)))
+        };
+        (0..runs).map(|_| run()).collect()
+    }
+
+    /// How far a run is from what is usual on its machine.
+    fn deviations(&self, random: &mut Xoshiro256PlusPlus) -> Values {
         let [run, endpoint, rest] = SHARED.map(f64::sqrt);
-        let slow = if random.random_bool(SLOW_HOSTS) { random.random_range(SLOWDOWN).ln_1p() } else { 0.0 };
         let shared = run * normal(random);
-        let mut values = [[CLASSES[class].1 + slow; SERIES]; PERCENTILES];
+        let mut values = [[0.0; SERIES]; PERCENTILES];
         for (index, sd) in self.endpoints.iter().enumerate() {
             let of_endpoint = endpoint * normal(random);
             for percentile in &mut values {
@@ -247,8 +311,7 @@ impl Noise {
                 percentile[ENDPOINTS + index] += match index * OF_GROUP {
                     first if index < GROUPS => {
                         let parts = &percentile[first..first + OF_GROUP];
-                        let centre = CLASSES[class].1 + slow;
-                        parts.iter().map(|y| y - centre).sum::<f64>() / OF_GROUP as f64 + own / 3.0
+                        parts.iter().sum::<f64>() / OF_GROUP as f64 + own / 3.0
                     }
                     _ => own + sd * shared,
                 };
@@ -256,6 +319,12 @@ impl Noise {
         }
         values
     }
+}
+
+/// What is usual on a machine of this class.
+fn centre(class: usize, random: &mut Xoshiro256PlusPlus) -> f64 {
+    let slow = if random.random_bool(SLOW_HOSTS) { random.random_range(SLOWDOWN).ln_1p() } else { 0.0 };
+    CLASSES[class].1 + slow
 }
 
 fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {

@@ -92,8 +92,9 @@ fn steps(result: &RunResult, compared: Option<&Comparison>) -> Vec<Step> {
 fn remember(result: &RunResult, runs: u64) -> Step {
     let flags = comparison::flags(&result.scenario, &result.environment);
     let say = format!(
-        "Remember {} on this kind of machine, so in a job like this one, on the default branch. This makes them \
-         and opens a pull request with what is to be committed:",
+        "Remember {} on this kind of machine, so in a job like this one, on the default branch. Runs of several jobs, \
+         one a night, say more than many of one: only they tell how machines differ. This makes them and opens a pull \
+         request with what is to be committed:",
         number::counted(runs, "run")
     );
     Step { say, code: Some(format!("loadgate baseline update{flags} --runs {runs} --pull-request")) }

@@ -11,6 +11,7 @@ use crate::gate::regression::past::{Past, Standing};
 use crate::gate::regression::survey::{Known, survey};
 use crate::plan::rules::BaselineRules;
 
+use super::comparison::few_sessions;
 use super::markdown;
 use super::number;
 use super::terminal::table::{self, Column};
@@ -53,11 +54,9 @@ impl<'a> Description<'a> {
         for run in baseline.runs.values().filter(|run| run.plan_digest == digest) {
             classes.entry(&run.cpu_class).or_default().push(run);
         }
-        let class = |(name, runs): (&'a str, Vec<&'a Run>)| Class {
-            name,
-            standing: Past::of(baseline, digest, name).standing_of_plan(),
-            runs,
-            known: survey(rules, baseline, (digest, name)),
+        let class = |(name, runs): (&'a str, Vec<&'a Run>)| {
+            let past = Past::of(baseline, digest, name);
+            Class { name, standing: past.standing_of_plan(), runs, known: survey(rules, &past) }
         };
         Self { name, baseline, digest, classes: classes.into_iter().map(class).collect() }
     }
@@ -120,7 +119,7 @@ impl Class<'_> {
         let ended: u64 = self.runs.iter().map(|run| run.whole_run.ended()).fold(0, u64::saturating_add);
         let failures = format!("{} of {} requests failed", number::count(failed), number::count(ended));
         let runs = number::counted(self.runs.len() as u64, "run");
-        let Standing { here, needed, .. } = self.standing;
+        let Standing { here, needed, sessions } = self.standing;
         if self.known.is_empty() && !self.standing.decides() {
             return format!(
                 "{runs}; {failures}. {} needed before anything is compared: {} missing.",
@@ -143,7 +142,9 @@ impl Class<'_> {
             }
             _ => String::new(),
         };
-        format!("{runs}; {failures}.{found}")
+        let few =
+            few_sessions(here, needed, sessions).map_or_else(String::new, |told| format!(" Note: {told}."));
+        format!("{runs}; {failures}.{found}{few}")
     }
 
     /// A row a number, in [`COLUMNS`].

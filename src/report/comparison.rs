@@ -130,9 +130,23 @@ pub fn interval(delta: &Delta) -> String {
     format!("{short} … {high}")
 }
 
-/// `5 runs on this CPU (9 in all)`.
+/// `5 runs on this CPU (9 in all)`; `5 runs of 1 session on this CPU (9 in all)`, where sessions have several.
 pub fn past(comparison: &Comparison) -> String {
-    format!("{} runs on this CPU ({} in all)", comparison.runs, comparison.runs_in_all)
+    let Comparison { runs, sessions, runs_in_all, .. } = comparison;
+    let sessions = sessions.filter(|sessions| sessions < runs);
+    let sessions = sessions.map_or_else(String::new, |it| format!(" of {}", number::counted(it, "session")));
+    format!("{runs} runs{sessions} on this CPU ({runs_in_all} in all)")
+}
+
+/// What runs of few sessions do not say, and what helps; none where each of the `needed` runs is of its own.
+pub fn few_sessions(runs: u64, needed: u64, sessions: Option<u64>) -> Option<String> {
+    let sessions = sessions.filter(|sessions| *sessions < runs.min(needed))?;
+    Some(format!(
+        "the {runs} runs on this kind of machine are of {} (a session is one job on one machine): they say how much a \
+         run differs on one machine, and not how much machines do, so that a change of a few per cent may be another \
+         machine's; remember runs of several jobs, for example one a night, rather than many of one",
+        number::counted(sessions, "session")
+    ))
 }
 
 /// How far the comparison went, in one sentence.
@@ -233,6 +247,9 @@ pub fn notes(result: &RunResult) -> Vec<String> {
             "not used, of another baseline in the same folder: {}",
             number::counted(comparison.foreign, "run")
         ));
+    }
+    if comparison.checks > 0 {
+        notes.extend(few_sessions(comparison.runs, comparison.needed, comparison.sessions));
     }
     let shown = deltas(result);
     let of = |wanted: &dyn Fn(&Delta) -> bool| {

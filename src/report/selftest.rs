@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::baseline::Baseline;
+use crate::gate::regression::past::Past;
 use crate::gate::regression::survey::{Known, survey};
-use crate::gate::simulation::{Custom, Setting, Tally};
+use crate::gate::simulation::{Custom, Setting, Tally, Told};
 use crate::plan::rules::BaselineRules;
 use crate::result::comparison::{Delta, DeltaStatus};
 use crate::result::schema::RunResult;
@@ -17,11 +18,17 @@ use super::{baseline, comparison, number, sentence};
 /// Wide enough for every table here.
 const WIDTH: usize = 120;
 
-fn custom(custom: Custom) -> &'static str {
-    match custom {
+fn remarks(setting: &Setting) -> String {
+    let custom = match setting.custom {
         Custom::None => "",
         Custom::Some => ", and 6 custom metrics",
-    }
+    };
+    let sessions = match (setting.runs.div_ceil(setting.per_session), setting.told) {
+        (sessions, _) if sessions == setting.runs => String::new(),
+        (sessions, Told::Yes) => format!(", of {}", number::counted(sessions as u64, "session")),
+        (sessions, Told::No) => format!(", of {}, not told", number::counted(sessions as u64, "session")),
+    };
+    format!("{custom}{sessions}")
 }
 
 /// The table of simulated baselines.
@@ -37,7 +44,7 @@ pub fn simulated(rows: &[(Setting, Tally)]) -> String {
         let share = |count: u32| number::ratio(f64::from(count) / f64::from(tally.repetitions.max(1)));
         let three = |counts: [u32; 3]| counts.map(share).join(" / ").replace(" % /", " /");
         vec![
-            format!("{}, {}{}", number::ratio(setting.sd), setting.runs, custom(setting.custom)),
+            format!("{}, {}{}", number::ratio(setting.sd), setting.runs, remarks(setting)),
             share(tally.false_alarms),
             share(tally.inconclusive),
             three(tally.one),
@@ -93,7 +100,11 @@ impl Found {
     pub fn new(slow: &str, rules: Option<&BaselineRules>, baseline: &Baseline) -> Self {
         let newest = baseline.runs.values().next_back();
         let known = newest.zip(rules);
-        let known = known.map(|(run, rules)| survey(rules, baseline, (&run.plan_digest, &run.cpu_class)));
+        // Its runs are made here and now, as those were.
+        let known = known.map(|(run, rules)| {
+            let past = Past::of(baseline, &run.plan_digest, &run.cpu_class).beside(run.session.as_deref());
+            survey(rules, &past)
+        });
         Self {
             slow: slow.to_owned(),
             known: known.unwrap_or_default(),

@@ -91,6 +91,9 @@ pub struct Comparison {
     pub runs: u64,
     /// Of these, so many are needed.
     pub needed: u64,
+    /// The sessions that these runs were made in; null where no run says it, and where this one was made in theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
     /// Runs of this plan on all classes of machines.
     pub runs_in_all: u64,
     /// Runs of another plan, which say nothing about this one.

@@ -74,7 +74,7 @@ impl Error {
         match self {
             Self::NotConfigured => "add `baseline: {budget: 10%}` to the configuration".into(),
             Self::NoLatest(_) => "make one with `loadgate run`, name a run folder, or use `--runs N`".into(),
-            Self::NothingRemembered(_) => "remember runs with `loadgate baseline update --runs 5`".into(),
+            Self::NothingRemembered(_) => "remember runs with `loadgate baseline update --runs 5`, and later of other jobs too, one a night".into(),
             Self::UnknownMetric { known, .. }
             | Self::UnknownEndpoint { known, .. }
             | Self::UnknownName { known, .. } => known.clone(),

@@ -40,7 +40,7 @@ pub fn list(args: &ConfigArgs) -> Result<u8, CommandError> {
         let told: Vec<_> =
             dirs.iter().map(|dir| format!("`{}`", plain(&dir.display().to_string()))).collect();
         note(&format!(
-            "nothing is remembered in {}\nhint: remember runs with `loadgate baseline update --runs 5`",
+            "nothing is remembered in {}\nhint: remember runs with `loadgate baseline update --runs 5`, and later of other jobs too, one a night",
             told.join(", ")
         ));
     } else {

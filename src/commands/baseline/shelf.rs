@@ -5,7 +5,9 @@ use crate::baseline::run::Run;
 use crate::baseline::{Baseline, document};
 use crate::commands::before::foreign;
 use crate::error::Error as CommandError;
+use crate::gate::regression::past::{Past, Standing};
 use crate::plan::rules::Rules;
+use crate::report::comparison::few_sessions;
 use crate::report::number;
 use crate::report::write::{OutputError, data, note, plain};
 use crate::result::schema::RunResult;
@@ -99,6 +101,16 @@ impl Shelf {
         self.kept.into_iter().map(move |run| (self.folder.clone(), run))
     }
 
+    /// Says so where the runs are of fewer sessions than it takes.
+    fn tell_sessions(&self) {
+        let Some(newest) = self.kept.last() else { return };
+        let past = Past::of(&self.baseline, &newest.plan_digest, &newest.cpu_class);
+        let Standing { here, needed, sessions } = past.standing_of_plan();
+        if let Some(told) = few_sessions(here, needed, sessions) {
+            note(&format!("note: {told}"));
+        }
+    }
+
     /// Tells how many runs there are now.
     pub fn tell(&self) -> Result<(), OutputError> {
         let Some(class) = &self.cpu_class else { return Ok(()) };
@@ -112,6 +124,8 @@ impl Shelf {
         };
         let runs = if current == 1 { "run" } else { "runs" };
         let told = format!("{}: {current} {runs} of the CPU class {class}{earlier}", self.folder.name());
-        data(&(plain(&told) + "\n"))
+        data(&(plain(&told) + "\n"))?;
+        self.tell_sessions();
+        Ok(())
     }
 }

@@ -25,7 +25,9 @@ pub fn show(args: &ShowArgs) -> Result<u8, CommandError> {
     let config = plan::configuration(&args.source, args.source.overrides())?;
     let shown = remembered(&config, args)?;
     if shown.is_empty() {
-        note("nothing is remembered\nhint: remember runs with `loadgate baseline update --runs 5`");
+        note(
+            "nothing is remembered\nhint: remember runs with `loadgate baseline update --runs 5`, and later of other jobs too, one a night",
+        );
     }
     let descriptions: Vec<_> =
         shown.iter().map(|it| Description::of(&it.name, &it.baseline, &it.rules)).collect();

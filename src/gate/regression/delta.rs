@@ -80,7 +80,7 @@ pub fn of_row(compared: &Compared, row: &Row, tested: Option<Tested>) -> Delta {
         (Candidacy::Tested, Some(tested)) => judged(compared, row, (plain, &tested)),
         // Without a spread there is no test, and so no pass.
         (Candidacy::Tested, None) => {
-            let Standing { here, needed } = row.track.standing();
+            let Standing { here, needed, .. } = row.track.standing();
             let because = Some(Because::Building { runs: here, needed });
             Delta { status: DeltaStatus::Building, because, ..plain }
         }
@@ -89,7 +89,7 @@ pub fn of_row(compared: &Compared, row: &Row, tested: Option<Tested>) -> Delta {
 
 /// A number that was not tested.
 fn told(compared: &Compared, row: &Row, (plain, status, because): (Delta, DeltaStatus, Because)) -> Delta {
-    let base = median(&row.track.values_here()).map(|y| value(row.metric, y));
+    let base = row.track.centre().map(|(y, _)| value(row.metric, y));
     let change = base.zip(plain.head).map(|(base, head)| head / base - 1.0);
     let first = compared.first_job(row.metric, row.subject);
     untested(Delta { base, change, ..plain }, first, status, because)

@@ -6,6 +6,8 @@
 //! place among the numbers that share the false-alarm rate: half of it is for all requests, and half is divided
 //! among the endpoints. So more endpoints do not make the other tests weaker.
 
+use std::collections::BTreeSet;
+
 use crate::baseline::run::{Counts, Numbers, Run};
 use crate::metric::Metric;
 use crate::result::comparison::{Delta, DeltaStatus};
@@ -135,7 +137,13 @@ impl<'a> Tally<'a> {
         };
         let says = |run: &Run| remembered(metric, subject, run);
         let standing = compared.past.standing_of(metric, subject, |run| says(run).is_some());
-        let here: Vec<_> = compared.past.here(metric, subject).into_iter().filter_map(says).collect();
+        let here = compared.past.here_by_session(metric, subject);
+        let here: Vec<_> = here.into_iter().filter_map(|(at, run)| Some((at, says(run)?))).collect();
+        let of_sessions: BTreeSet<usize> = here.iter().map(|(session, _)| *session).collect();
+        let of_session =
+            |session| sum(here.iter().filter(|(at, _)| *at == session).map(|(_, counts)| *counts));
+        let of_sessions: Vec<Counts> = of_sessions.into_iter().filter_map(of_session).collect();
+        let here: Vec<Counts> = here.iter().map(|(_, counts)| *counts).collect();
         if head.is_none_or(|head| head.ended() == 0) && here.is_empty() {
             return None;
         }
@@ -162,7 +170,7 @@ impl<'a> Tally<'a> {
             _ => waiting(standing, all)
                 .unwrap_or(Candidacy::Told(DeltaStatus::NotComparable, Because::NotRemembered)),
         };
-        let events = Failures::new(head, &over_time, &here);
+        let events = Failures::new(head, &over_time, &here).of_sessions(&of_sessions);
         Some(Self { metric, subject, standing, candidacy, events })
     }
 }
@@ -217,6 +225,13 @@ impl Failures {
             base: Counts { ok: sum(|counts| counts.ok), failed: sum(|counts| counts.failed) },
             clumping: dispersion(over_time).max(dispersion(&of_runs)),
         }
+    }
+
+    /// The same with the remembered counts of each session added up. What a machine breaks is in all runs of its
+    /// session, so that they clump at least as much as sessions do.
+    fn of_sessions(self, sessions: &[Counts]) -> Self {
+        let of_sessions: Vec<Share> = sessions.iter().map(|counts| share(*counts)).collect();
+        Self { clumping: self.clumping.max(dispersion(&of_sessions)), ..self }
     }
 
     /// Judges the rise at the error rate `tail`, with a tolerated rise of `budget`.

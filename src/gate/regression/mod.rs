@@ -6,6 +6,7 @@ mod failures;
 pub mod panel;
 pub mod past;
 mod row;
+mod sessions;
 mod subject;
 pub mod survey;
 
@@ -51,7 +52,8 @@ struct Compared<'a> {
 /// Compares a run with what is remembered: every number once, gated or not. A partial run is compared
 /// with nothing.
 pub fn compare(rules: &BaselineRules, result: &RunResult, baseline: &Baseline) -> (Vec<Delta>, Comparison) {
-    let past = Past::of(baseline, &result.plan_digest, &result.runner.cpu_class);
+    let past = Past::of(baseline, &result.plan_digest, &result.runner.cpu_class)
+        .beside(result.runner.session.as_deref());
     let endpoints = result.endpoints.iter().map(|endpoint| (endpoint.name.as_str(), endpoint)).collect();
     let custom = result.metrics.iter().map(|metric| (metric.name.as_str(), metric)).collect();
     let here: Vec<&Run> = past.runs().filter(|run| run.cpu_class == past.class()).collect();
@@ -185,6 +187,7 @@ pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Compa
         epoch: baseline.epoch().map(str::to_owned),
         runs: least.here,
         needed: least.needed,
+        sessions: least.sessions,
         runs_in_all: past.len() as u64,
         other_plans: (baseline.runs.len() - past.len()) as u64,
         unknown: baseline.unknown.len() as u64,

@@ -3,10 +3,12 @@
 //! words.
 //!
 //! y = ln(metric), turned so that + is worse. e = y − c is a run's deviation from the centre c, the median
-//! of the runs of its own group (class of machine and epoch).
+//! of the runs of its own group (class of machine and epoch), where those of one session count as one, their mean.
 
 use crate::stats::quantile::{median, student_t_upper};
-use crate::stats::robust::{Variance, variance};
+use crate::stats::robust::Variance;
+
+use super::sessions::{self, mean, spread};
 
 /// From so many endpoints on, they lend each other their spread, and what an endpoint does alone is told
 /// from what all of them do.
@@ -57,6 +59,8 @@ pub struct Track {
     pub past: Vec<Option<f64>>,
     /// The group of every run.
     pub group: Vec<usize>,
+    /// The session of every run; none is of two groups.
+    pub session: Vec<usize>,
     /// The group of the run that is judged.
     pub here: usize,
     /// Whether it is part of what all do together: endpoints are, and what is made of their requests is not.
@@ -170,6 +174,13 @@ impl Track {
         let here = self.past.iter().zip(&self.group).filter(|(_, group)| **group == self.here);
         here.filter_map(|(y, _)| *y).collect()
     }
+
+    /// c, and how many sessions it is of: the median of their means.
+    pub fn centre(&self) -> Option<(f64, u64)> {
+        let means = sessions::means(&self.past, &self.group, &self.session);
+        let here = means.get(self.here)?;
+        Some((median(here)?, here.len() as u64))
+    }
 }
 
 impl Level {
@@ -211,7 +222,7 @@ impl Panel {
     pub fn fit(tracks: &[Track], fine: &[usize], level: Level) -> Option<Self> {
         let own: Vec<Variance> = tracks
             .iter()
-            .map(|track| variance(&grouped(&track.past, &track.group)))
+            .map(|track| spread(&track.past, &track.group, &track.session))
             .collect::<Option<_>>()?;
         let many = tracks.len() >= MANY;
         let all = in_every_run_here(tracks, fine.len());
@@ -223,7 +234,8 @@ impl Panel {
             .enumerate()
             .map(|(index, track)| Fit::of(track, (own[index], local[index]), level))
             .collect::<Option<_>>()?;
-        let common = variance(&grouped(&means, fine)).map(Scale::plain).filter(|_| !all.is_empty());
+        let session = tracks.first().map_or(&[][..], |track| &track.session);
+        let common = spread(&means, fine, session).map(Scale::plain).filter(|_| !all.is_empty());
         Some(Self { level, fits, all, common })
     }
 
@@ -296,8 +308,9 @@ impl Panel {
 
 impl Fit {
     fn of(track: &Track, (own, local): (Scale, Option<Scale>), level: Level) -> Option<Self> {
-        let here = track.values_here();
-        let (n, centre) = (here.len() as u64, median(&here)?);
+        // The runs of one session are off by the same effect of it, so that the centre is as uncertain as with one run
+        // of each; a session of several is even known a little better than that.
+        let (centre, n) = track.centre()?;
         let Tolerance { budget, catch, min_change } = track.tolerance;
         let budget = budget.max((min_change / centre.exp()).ln_1p());
         let bars = Bars {
@@ -339,7 +352,7 @@ fn local_scales(tracks: &[Track], means: &[Option<f64>], fine: &[usize]) -> Vec<
         track.past.iter().zip(means).map(|(y, mean)| Some((*y)? - (*mean)?)).collect()
     };
     let variances: Option<Vec<_>> =
-        tracks.iter().map(|track| variance(&grouped(&apart(track), fine))).collect();
+        tracks.iter().map(|track| spread(&apart(track), fine, &track.session)).collect();
     match variances {
         Some(variances) if tracks.len() >= MANY => borrowed(&variances).into_iter().map(Some).collect(),
         _ => vec![None; tracks.len()],
@@ -367,19 +380,4 @@ fn in_every_run_here(tracks: &[Track], runs: usize) -> Vec<usize> {
 fn means(tracks: &[Track], endpoints: &[usize], runs: usize) -> Vec<Option<f64>> {
     let of_run = |run: usize| endpoints.iter().map(|index| tracks[*index].past[run]).collect();
     (0..runs).map(of_run).map(|values: Option<Vec<f64>>| mean(values?.into_iter())).collect()
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0_u32), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / f64::from(n))
-}
-
-/// The values there are, by group.
-fn grouped(values: &[Option<f64>], group: &[usize]) -> Vec<Vec<f64>> {
-    let groups = group.iter().max().map_or(0, |last| last + 1);
-    let mut grouped = vec![Vec::new(); groups];
-    for (value, group) in values.iter().zip(group) {
-        grouped[*group].extend(*value);
-    }
-    grouped
 }

@@ -23,6 +23,8 @@ const ENOUGH_IN_ALL: u64 = 12;
 pub struct Past<'a> {
     baseline: &'a Baseline,
     class: &'a str,
+    /// The session of the run that is compared with them.
+    session: Option<&'a str>,
     runs: Vec<&'a Run>,
 }
 
@@ -33,6 +35,9 @@ pub struct Standing {
     pub here: u64,
     /// Of these, so many are needed.
     pub needed: u64,
+    /// How many sessions they come from, each of which says as much about machines as one run; none where no run
+    /// says it, and where the run that is compared is of their session too.
+    pub sessions: Option<u64>,
 }
 
 impl Standing {
@@ -43,7 +48,7 @@ impl Standing {
 
     fn new(here: u64, in_all: u64) -> Self {
         let needed = if in_all >= ENOUGH_IN_ALL { FEWEST } else { FEWEST_ALONE };
-        Self { here, needed }
+        Self { here, needed, sessions: None }
     }
 }
 
@@ -51,7 +56,12 @@ impl<'a> Past<'a> {
     /// The runs of this plan; `class` is that of the machine they are compared with.
     pub fn of(baseline: &'a Baseline, plan_digest: &str, class: &'a str) -> Self {
         let runs = baseline.runs.values().filter(|run| run.plan_digest == plan_digest).collect();
-        Self { baseline, class, runs }
+        Self { baseline, class, session: None, runs }
+    }
+
+    /// The same, compared with a run of this session.
+    pub fn beside(self, session: Option<&'a str>) -> Self {
+        Self { session, ..self }
     }
 
     /// The class of machines it is seen from.
@@ -86,13 +96,19 @@ impl<'a> Past<'a> {
 
     /// The runs of this class that have seen the newest change of this number, the oldest first.
     pub fn here(&self, metric: Metric, subject: Subject) -> Vec<&'a Run> {
+        self.here_by_session(metric, subject).into_iter().map(|(_, run)| run).collect()
+    }
+
+    /// The same, each with its session.
+    pub fn here_by_session(&self, metric: Metric, subject: Subject) -> Vec<(usize, &'a Run)> {
         let (groups, here) = self.groups(metric, subject);
-        self.runs.iter().zip(groups).filter(|(_, group)| *group == here).map(|(run, _)| *run).collect()
+        let runs = self.sessions().into_iter().zip(self.runs()).zip(groups);
+        runs.filter(|(_, group)| *group == here).map(|(run, _)| run).collect()
     }
 
     /// How many runs a number has, with what it needs.
     pub fn standing(&self, metric: Metric, subject: Subject) -> Standing {
-        Standing::new(self.here(metric, subject).len() as u64, self.runs.len() as u64)
+        self.standing_of(metric, subject, |_| true)
     }
 
     /// How many runs of this class there are in all epochs of all requests: what a class has as a whole.
@@ -102,9 +118,12 @@ impl<'a> Past<'a> {
 
     /// How many runs say something that only some of them say.
     pub fn standing_of(&self, metric: Metric, subject: Subject, says: impl Fn(&Run) -> bool) -> Standing {
-        let here = self.here(metric, subject).into_iter().filter(|run| says(run)).count();
+        let here = self.here_by_session(metric, subject).into_iter().filter(|(_, run)| says(run));
+        let (sessions, here): (BTreeSet<_>, Vec<_>) = here.unzip();
         let in_all = self.runs.iter().filter(|run| says(run)).count();
-        Standing::new(here as u64, in_all as u64)
+        let told = !self.is_beside_itself() && here.iter().any(|run| run.session.is_some());
+        let sessions = told.then_some(sessions.len() as u64);
+        Standing { sessions, ..Standing::new(here.len() as u64, in_all as u64) }
     }
 
     /// A time, or a throughput, in every run that had enough samples for it.
@@ -113,12 +132,31 @@ impl<'a> Past<'a> {
         let past = self.runs.iter().map(|run| subject.y(metric, run)).collect();
         // A `group` of requests is not independent of them: the mean of all is one of endpoints.
         let in_mean = !matches!(subject, Subject::Custom(_));
-        Track { past, group, here, in_mean, tolerance }
+        Track { past, group, session: self.sessions(), here, in_mean, tolerance }
     }
 
     /// The group of each run in the finest division: class of machine and every epoch.
     pub fn fine(&self) -> Vec<usize> {
         numbered(self.runs.iter().map(|run| (run.cpu_class.as_str(), run.epoch.as_deref())))
+    }
+
+    /// The session of each run, within its group in the finest division. A run that does not say it is one by itself.
+    /// So is each where they and the run that is compared are all of one session: then how runs differ in a session
+    /// is what is asked for.
+    pub fn sessions(&self) -> Vec<usize> {
+        let beside_itself = self.is_beside_itself();
+        let shared =
+            |run: &'a Run| run.session.as_deref().filter(|_| !beside_itself || run.cpu_class != self.class);
+        numbered(self.runs().enumerate().map(|(index, run)| {
+            let alone = shared(run).is_none().then_some(index);
+            (run.cpu_class.as_str(), run.epoch.as_deref(), shared(run), alone)
+        }))
+    }
+
+    /// Whether every run of this class is of the session of the run that is compared.
+    fn is_beside_itself(&self) -> bool {
+        let mut here = self.runs().filter(|run| run.cpu_class == self.class);
+        self.session.is_some() && here.all(|run| run.session.as_deref() == self.session)
     }
 
     /// The group of each run for one number, and that of a run made now.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::baseline::Baseline;
 use crate::metric::Metric;
 use crate::plan::rules::BaselineRules;
 
@@ -31,21 +30,16 @@ pub struct Known {
     pub standing: Standing,
 }
 
-/// What is known of the gated times of one plan on one class of machines; those with too few runs
+/// What is known of the gated times of some runs, seen from one class of machines; those with too few runs
 /// or requests are left out.
-pub fn survey<'a>(
-    rules: &BaselineRules,
-    baseline: &'a Baseline,
-    (plan_digest, class): (&'a str, &'a str),
-) -> Vec<Known> {
-    let past = Past::of(baseline, plan_digest, class);
+pub fn survey<'a>(rules: &BaselineRules, past: &Past<'a>) -> Vec<Known> {
     let gated = Metric::ALL.into_iter().filter(|it| it.is_time() && rules.gate_on.contains(it));
     let tables: Vec<(Metric, Vec<(&str, Track)>)> = gated
         .map(|metric| {
             let tolerance = tolerance(rules, metric);
             let track =
                 |subject: Subject<'a>| Some((subject.name()?, past.track(metric, subject, tolerance)));
-            let tracks = subjects(&past, metric).into_iter().filter_map(track);
+            let tracks = subjects(past, metric).into_iter().filter_map(track);
             (metric, tracks.filter(|(_, track)| track.standing().decides()).collect())
         })
         .collect();

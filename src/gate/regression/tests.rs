@@ -4,10 +4,12 @@ mod confirmation;
 mod custom;
 mod machine;
 mod property;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::past::Past;
 use super::survey::survey;
 use crate::baseline::Baseline;
 use crate::baseline::epoch::Epoch;
@@ -371,7 +373,8 @@ fn a_partial_run_is_compared_with_nothing() {
 fn a_baseline_tells_what_it_knows() {
     let run = all_by(0.0);
     let known = |deviations: &[f64]| {
-        survey(&BaselineRules::default(), &past(deviations), (&run.plan_digest, &run.runner.cpu_class))
+        let baseline = past(deviations);
+        survey(&BaselineRules::default(), &Past::of(&baseline, &run.plan_digest, &run.runner.cpu_class))
     };
     let quiet = known(&QUIET);
     assert_eq!(quiet.len(), 12);

@@ -122,8 +122,8 @@ fn completed(result: &RunResult, comparison: &Comparison) -> Next {
     };
     let make = |runs: &str| {
         let say = format!(
-            "{meant}remember {missing} {runs} like this one, made on this kind of machine with the same flags, if any; \
-             then commit them, or in a CI job add --pull-request"
+            "{meant}remember {missing} {runs} like this one, made on this kind of machine with the same flags, if any, \
+             better one in each of several jobs than all in one; then commit them, or in a CI job add --pull-request"
         );
         Next::by(format!("loadgate baseline update{} --runs {missing}", selection(result)), say)
     };
@@ -169,6 +169,14 @@ fn confirmation(result: &RunResult) -> Next {
 /// What helps against noise: more runs, if any number of them does.
 fn quieter(result: &RunResult, delta: &Delta) -> Next {
     match (delta.because, delta.runs_missing) {
+        // More runs of one session would say little more of how machines differ.
+        (Some(Because::AboveCatch { .. }), Some(missing)) if has_sessions(result) => Next::by(
+            format!("loadgate baseline update{}", selection(result)),
+            format!(
+                "with {missing} more runs, each of a job of its own, for example one a night, {} would be found",
+                size(delta, delta.catch)
+            ),
+        ),
         (Some(Because::AboveCatch { .. }), Some(missing)) => Next::by(
             format!("loadgate baseline update{} --runs {missing}", selection(result)),
             format!("with {missing} more runs {} would be found", size(delta, delta.catch)),
@@ -184,6 +192,12 @@ fn quieter(result: &RunResult, delta: &Delta) -> Next {
         },
         _ => "run it again".into(),
     }
+}
+
+/// Whether the remembered runs say which of them are of one session.
+fn has_sessions(result: &RunResult) -> bool {
+    let comparison = result.verdict.as_ref().and_then(|verdict| verdict.comparison.as_ref());
+    comparison.is_some_and(|comparison| comparison.sessions.is_some())
 }
 
 /// The flags that name a scenario and environment, with a space before them.

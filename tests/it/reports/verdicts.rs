@@ -158,6 +158,7 @@ fn comparison() -> Comparison {
         epoch: None,
         runs: 12,
         needed: 5,
+        sessions: None,
         runs_in_all: 14,
         other_plans: 0,
         unknown: 0,

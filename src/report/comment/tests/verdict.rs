@@ -209,7 +209,7 @@ fn the_first_comment_of_a_new_adopter() {
 
     **What comes next:** There is no baseline yet.
 
-    Remember 5 runs on this kind of machine, so in a job like this one, on the default branch. This makes them and opens a pull request with what is to be committed:
+    Remember 5 runs on this kind of machine, so in a job like this one, on the default branch. Runs of several jobs, one a night, say more than many of one: only they tell how machines differ. This makes them and opens a pull request with what is to be committed:
 
         loadgate baseline update --scenario build_flow -e demo --runs 5 --pull-request
 

@@ -127,9 +127,9 @@ fn too_few_runs() {
 
     INCONCLUSIVE  the objective holds; only the comparison is open: the baseline has 1 of 5 runs on this
                   CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24), so the SLA decides alone
-    next: remember 4 runs like this one, made on this kind of machine with the same flags, if any; then
-          commit them, or in a CI job add --pull-request: loadgate baseline update --scenario build_flow
-          -e demo --runs 4
+    next: remember 4 runs like this one, made on this kind of machine with the same flags, if any,
+          better one in each of several jobs than all in one; then commit them, or in a CI job add
+          --pull-request: loadgate baseline update --scenario build_flow -e demo --runs 4
     ");
     insta::assert_snapshot!(section(&compared(Confirmation::Off, &[]), 100), @r"
     Baseline
@@ -137,9 +137,9 @@ fn too_few_runs() {
 
     INCONCLUSIVE  the objective holds; only the comparison is open: there is no baseline yet, so the SLA
                   decides alone
-    next: remember 5 runs like this one, made on this kind of machine with the same flags, if any; then
-          commit them, or in a CI job add --pull-request: loadgate baseline update --scenario build_flow
-          -e demo --runs 5
+    next: remember 5 runs like this one, made on this kind of machine with the same flags, if any,
+          better one in each of several jobs than all in one; then commit them, or in a CI job add
+          --pull-request: loadgate baseline update --scenario build_flow -e demo --runs 5
     ");
 }
 
@@ -162,8 +162,9 @@ fn that_nothing_was_compared_is_the_first_thing_said() {
                   baseline, so that no number is comparable; the objective holds, and the SLA decides
                   alone
     next: if the change of the plan is meant, remember 5 runs like this one, made on this kind of
-          machine with the same flags, if any; then commit them, or in a CI job add --pull-request:
-          loadgate baseline update --scenario build_flow -e demo --runs 5
+          machine with the same flags, if any, better one in each of several jobs than all in one; then
+          commit them, or in a CI job add --pull-request: loadgate baseline update --scenario build_flow
+          -e demo --runs 5
     ");
     let elsewhere = section(&beside(|run| run.cpu_class = "another".into()), 100);
     let words = elsewhere.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -143,8 +143,32 @@ fn too_few_runs() {
     ");
 }
 
+#[test]
+fn runs_of_one_session_are_told_with_what_helps() {
+    let words = |result: &RunResult| {
+        let text = render(result, &Screen { width: 100, color: Color::Never, folder: None });
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let of_one = words(&beside(|run| run.session = Some("a".into())));
+    assert!(of_one.contains("beside 5 runs of 1 session on this CPU (5 in all)"), "{of_one}");
+    let note =
+        "the 5 runs on this kind of machine are of 1 session (a session is one job on one machine): they say";
+    assert!(of_one.contains(note) && of_one.contains("remember runs of several jobs"), "{of_one}");
+    let mut count = 0;
+    let of_five = words(&beside(|run| {
+        count += 1;
+        run.session = Some(count.to_string());
+    }));
+    let unsaid = words(&beside(|_| {}));
+    assert!(
+        unsaid.contains("beside 5 runs on this CPU (5 in all)") && !unsaid.contains("session"),
+        "{unsaid}"
+    );
+    assert_eq!(of_five, unsaid);
+}
+
 /// A run beside five of which this was changed.
-fn beside(change: impl Fn(&mut Run)) -> RunResult {
+fn beside(change: impl FnMut(&mut Run)) -> RunResult {
     let mut result = small();
     let mut baseline = past(&result, &[0.0; 5]);
     baseline.runs.values_mut().for_each(change);

@@ -60,6 +60,7 @@ impl<'a> Past<'a> {
     }
 
     /// The same, compared with a run of this session.
+    #[must_use]
     pub fn beside(self, session: Option<&'a str>) -> Self {
         Self { session, ..self }
     }

@@ -32,6 +32,9 @@ use super::decision::percentile;
 const ALWAYS: f64 = 0.05;
 /// Less than this cannot be told from nothing left.
 const LEAST_IDLE: f64 = 0.02;
+/// Where nothing is left and others used more than this, a queue grows for as long as it lasts, and there is no bound
+/// to what it takes. Below, the service itself was close to using all there is, and the others explain their share.
+const STARVING: f64 = 0.15;
 /// Beyond this, nobody knows how much is explained.
 const MOST: f64 = 1_000.0;
 /// Periods that a quota may hold loadgate back before it matters.
@@ -215,8 +218,8 @@ fn second(point: &Point, remembered: &Conditions, quota_shared: bool) -> Option<
         _ => 1.0,
     };
     let left = idle.max(LEAST_IDLE);
-    let factor = (left + extra) / left * waited;
-    let factor = if held_back > MOST_THROTTLED { MOST } else { factor };
+    let starved = idle <= LEAST_IDLE && extra >= STARVING;
+    let factor = if starved || held_back > MOST_THROTTLED { MOST } else { (left + extra) / left * waited };
     Some(Second {
         t_s: point.t_s,
         length_s: point.length_s,

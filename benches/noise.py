@@ -12,7 +12,8 @@ status is 1. Needs Linux and Python's standard library; datasette is installed f
     benches/noise.py --service datasette --as host --where target,generator --pattern random --slow
 
 Every run is one line of `target/noise/runs.jsonl`, and a run that is there is not made again: a campaign can be
-stopped and continued, and a table of all of it is printed each time.
+stopped and continued, and a table of all of it is printed each time. The results are kept in `target/noise/results`,
+and `--judge` decides about all of them again, with the loadgate of today and without any load.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ FOLDER = ROOT / "target" / "noise"
 PORT = 18_230
 STATUSES = ["passed", "failed", "inconclusive", "invalid", "error"]
 BUSY = "while True: pass"
-GROUP = Path("/sys/fs/cgroup/loadgate-noise")
+GROUPS = Path("/sys/fs/cgroup")
+# The folder and the files of a control group that may have 5 % of a CPU, in version 2 and in version 1.
+QUOTAS = [
+    (GROUPS / "loadgate-noise", {"cpu.max": "5000 100000"}),
+    (GROUPS / "cpu" / "loadgate-noise", {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "5000"}),
+]
 
 
 def say(text: str) -> None:
@@ -206,7 +212,7 @@ class Campaign:
             if pinned:
                 os.sched_setaffinity(0, {self.cpu["generator"]})
             if quota:
-                (GROUP / "cgroup.procs").write_text(str(os.getpid()))
+                (self.group / "cgroup.procs").write_text(str(os.getpid()))
 
         server = subprocess.Popen(self.host, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) \
             if self.options.kind == "host" else None
@@ -252,16 +258,12 @@ class Campaign:
         with Hogs(key["hogs"], cpu, key["pattern"], index):
             stop = index if key["stopped"] else None
             result = self.run(folder, self.options.seconds, stop, key["quota"], pinned=pinned)
-        verdict = result.get("verdict") or {}
         machine = result.get("machine") or {}
         row = {
             **name,
-            "status": verdict.get("status", "error"),
-            "reasons": verdict.get("reasons", []),
-            "why": sorted({one["because"]["kind"] for one in verdict.get("deltas", []) + verdict.get("checks", [])
-                           if one.get("because") and one.get("gated", True)}),
-            "worse": [f"{one['metric']} of {one['endpoint']}: {one['change']:+.0%}" for one in verdict.get("deltas", [])
-                      if one.get("candidate") and one.get("gated")],
+            **told(result.get("verdict") or {}),
+            "folder": folder.name,
+            "result": self.kept(result),
             "others_cpu": machine.get("others_cpu"), "idle": machine.get("idle"), "speed": machine.get("speed"),
             "contention": machine.get("contention"), "unknown": machine.get("others_unknown"),
             "steal": (result.get("generator") or {}).get("steal"), "said": result.get("said"),
@@ -272,6 +274,29 @@ class Campaign:
         say(json.dumps({field: row[field] for field in ("hogs", "where", "pattern", "slow", "status", "why", "worse",
                                                         "others_cpu", "idle")}))
 
+    def kept(self, result: dict) -> str:
+        """The name of the file in which the result is kept, which is the number of the run."""
+        folder = FOLDER / "results"
+        folder.mkdir(exist_ok=True)
+        name = f"{len(self.done):04}.json"
+        (folder / name).write_text(json.dumps(result))
+        return name
+
+    def judge(self) -> None:
+        """Decides again about every result that is kept."""
+        for row in self.done:
+            if row.get("said"):
+                continue
+            command = [self.loadgate, "judge", FOLDER / "results" / row["result"], "--format", "json"]
+            judged = subprocess.run(command, cwd=FOLDER / row["folder"], capture_output=True, text=True)
+            if not judged.stdout:
+                raise SystemExit(f"{row['result']} cannot be judged: {judged.stderr}")
+            before = row["status"]
+            row.update(told(json.loads(judged.stdout)))
+            if row["status"] != before:
+                say(f"{row['result']}: {before} before, {row['status']} now")
+        self.log.write_text("".join(json.dumps(row) + "\n" for row in self.done))
+
     def everything(self) -> None:
         options = self.options
         plain = {"service": self.service.name, "kind": options.kind, "model": "open", "hogs": 0, "where": "any",
@@ -281,7 +306,8 @@ class Campaign:
         if options.stop:
             cells = [{**plain, "model": model, "stopped": True} for model in ("closed", "paced", "open")]
         if options.quota:
-            cells = [{**plain, "quota": True}] if quota_is_permitted(options.kind) else []
+            self.group = held_back(options.kind)
+            cells = [{**plain, "quota": True}] if self.group else []
         for index in range(options.runs):
             for key in cells:
                 self.cell(key, index)
@@ -298,17 +324,32 @@ def until_it_answers(url: str) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
-def quota_is_permitted(kind: str) -> bool:
-    """A control group of version 2 that lets the generator, and not the service, have 5 % of a CPU."""
+def held_back(kind: str) -> Path | None:
+    """A control group that lets the generator, and not the service, have 5 % of a CPU."""
     if kind != "host":
         raise SystemExit("--quota needs --as host: a target that loadgate starts would be held back with it")
-    try:
-        GROUP.mkdir(exist_ok=True)
-        (GROUP / "cpu.max").write_text("5000 100000")
-        return True
-    except OSError as error:
-        say(f"no control group can be made here, so nothing is held back: {error}")
-        return False
+    for group, files in QUOTAS:
+        try:
+            group.mkdir(exist_ok=True)
+            for name, value in files.items():
+                (group / name).write_text(value)
+            return group
+        except OSError as error:
+            say(f"{group} cannot be made here: {error}")
+    return None
+
+
+def told(verdict: dict) -> dict:
+    """What a campaign remembers of a verdict."""
+    deltas, checks = verdict.get("deltas", []), verdict.get("checks", [])
+    return {
+        "status": verdict.get("status", "error"),
+        "reasons": verdict.get("reasons", []),
+        "why": sorted({one["because"]["kind"] for one in deltas + checks
+                       if one.get("because") and one.get("gated", True)}),
+        "worse": [f"{one['metric']} of {one['endpoint']}: {one['change']:+.0%}" for one in deltas
+                  if one.get("candidate") and one.get("gated")],
+    }
 
 
 def table(rows: list[dict]) -> tuple[str, bool]:
@@ -343,6 +384,7 @@ def main() -> int:
     parser.add_argument("--slow", action="store_true", help="one endpoint three times slower")
     parser.add_argument("--stop", action="store_true", help="stop the generator at random, in three load models")
     parser.add_argument("--quota", action="store_true", help="hold the generator to 5 %% of a CPU")
+    parser.add_argument("--judge", action="store_true", help="decide again about the results that are kept")
     parser.add_argument("--again", action="store_true", help="forget what was run before")
     options = parser.parse_args()
     if not options.loadgate.exists():
@@ -352,7 +394,10 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     campaign = Campaign(options)
     try:
-        campaign.everything()
+        if options.judge:
+            campaign.judge()
+        else:
+            campaign.everything()
     finally:
         text, wrong = table(campaign.done)
         (FOLDER / "table.md").write_text(text)

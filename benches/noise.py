@@ -3,9 +3,9 @@
 
 Makes a baseline of a service on a quiet machine, then runs the same service again beside busy loops, with the
 generator stopped at random, or with the generator held back by a control group; unchanged, and with one endpoint
-made three times slower. An unchanged service must never be `failed`, a slowed one never `passed`, and a slowed one on a
-quiet machine (`--hogs 0 --slow`) is always `failed`: otherwise, and if a run gave no verdict, the exit status is 1. Needs Linux and Python's standard library; datasette is installed from PyPI into a folder below
-`target/`.
+made three times slower. An unchanged service must never be `failed`, a slowed one never `passed`, and a slowed one on
+a quiet machine (`--hogs 0 --slow`) is always `failed`: otherwise, and if a run gave no verdict, the exit status is 1.
+Needs Linux and Python's standard library; datasette is installed from PyPI into a folder below `target/`.
 
     cargo build --release
     benches/noise.py --service demo --runs 10 --hogs 1,2,4
@@ -234,6 +234,8 @@ class Campaign:
             except subprocess.TimeoutExpired:
                 child.kill()
                 _, said = child.communicate()
+            if remember and child.returncode:
+                say(said[-500:])
             result = latest / "result.json"
             if not result.exists():
                 return {"said": said[-500:]}
@@ -245,15 +247,15 @@ class Campaign:
                 server.wait()
 
     def baseline(self, folder: Path, pinned: bool) -> None:
-        wanted, said = self.options.baseline, None
+        wanted = self.options.baseline
         # A run is not remembered if the machine was in use, so a few more may be needed.
         for _ in range(3 * wanted):
             found = len(list((folder / "baselines").rglob("run-*.json")))
             if found >= wanted:
                 return
             say(f"baseline {found + 1} of {wanted} ({folder.name})")
-            said = self.run(folder, self.options.seconds, remember=True, pinned=pinned).get("said")
-        raise SystemExit(f"{folder.name}: no {wanted} runs could be remembered: {said}")
+            self.run(folder, self.options.seconds, remember=True, pinned=pinned)
+        raise SystemExit(f"{folder.name}: {wanted} runs were wanted, and fewer could be remembered")
 
     def cell(self, key: dict, index: int) -> None:
         name = {**key, "run": index}

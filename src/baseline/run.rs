@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Metric, Percentile};
-use crate::result::endpoint::{Endpoint, Times, ended, failures};
+use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::machine::Machine;
 use crate::result::schema::{RunResult, Runner, Tool};
 use crate::stats::histogram::rank;
@@ -308,11 +308,6 @@ impl Run {
         };
         known_by(self) == known_by(&other) && self.env == other.env
     }
-}
-
-/// Whether anything of a result ended, so that there is something to remember.
-pub fn is_empty(result: &RunResult) -> bool {
-    ended(result.totals.ok, &result.totals.failed) == 0
 }
 
 /// To four digits that matter.

@@ -65,8 +65,8 @@ pub(super) fn only_outside_steady(objective: &Objective, result: &RunResult) -> 
     let (steady, all) = match &objective.scope {
         Scope::Total => return None,
         Scope::Endpoint(name) => {
-            let steady = endpoint(name, result).map_or(0, |it| ended(it.ok, &it.failed));
-            (steady, counts(name, result).map_or(0, |it| ended(it.ok, &it.failed)))
+            let steady = endpoint(name, result).map_or(0, |it| requests(it.ok, &it.failed));
+            (steady, counts(name, result).map_or(0, |it| requests(it.ok, &it.failed)))
         }
         Scope::Metric(name) => {
             let sum = |metric: &CustomMetric| metric.ok.saturating_add(metric.failed);
@@ -75,6 +75,12 @@ pub(super) fn only_outside_steady(objective: &Objective, result: &RunResult) -> 
         }
     };
     (steady == 0 && all > 0).then_some(all)
+}
+
+/// Requests that ended: all but what went wrong on a socket after it had opened.
+fn requests(ok: u64, failed: &Failed) -> u64 {
+    let once_open: u64 = ["websocket_close", "missing_message"].iter().filter_map(|it| failed.get(*it)).sum();
+    ended(ok, failed).saturating_sub(once_open)
 }
 
 /// An endpoint in the steady phase.

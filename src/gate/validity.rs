@@ -46,9 +46,12 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     let never_ready = result.whole_run.never_ready.unwrap_or(NeverReady { users: 0, of: 0 });
     [
         (result.target_ended, Finding::TargetEnded),
-        (steady == 0 && aborted.is_none(), Finding::NoSteadyRequest { steady_s: result.steady_s }),
         (
-            steady > 0 && result.totals.ok == 0 && aborted.is_none(),
+            !result.measured_steadily() && aborted.is_none(),
+            Finding::NoSteadyRequest { steady_s: result.steady_s },
+        ),
+        (
+            steady > 0 && !result.answered_steadily() && aborted.is_none(),
             Finding::NothingSucceeded { failed: steady, elsewhere: result.whole_run.ok },
         ),
         (

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::DeltaStatus;
-use super::endpoint::{CustomMetric, Endpoint, EndpointCounts, Failed, Times, is_none};
+use super::endpoint::{
+    CustomMetric, Endpoint, EndpointCounts, Failed, Times, WebSocketCounts, ended, is_none,
+};
 use super::machine::{Machine, MachinePoint};
 use super::salvage::Salvaged;
 use super::verdict::{CheckScope, Verdict};
@@ -110,6 +112,22 @@ impl RunResult {
     /// that was measured, or half-written.
     pub fn is_partial(&self) -> bool {
         self.interrupted || self.target_ended || self.aborted.is_some() || self.salvaged.is_some()
+    }
+
+    /// Whether anything was measured in the steady phase: a request that ended, a message on an open socket, or a custom
+    /// metric. Sockets that were opened in the ramp and are held make no request there.
+    pub fn measured_steadily(&self) -> bool {
+        let messages = |it: &WebSocketCounts| it.messages_in > 0 || it.messages_out > 0;
+        ended(self.totals.ok, &self.totals.failed) > 0
+            || self.endpoints.iter().filter_map(|endpoint| endpoint.websocket.as_ref()).any(messages)
+            || self.metrics.iter().any(|metric| metric.ok > 0)
+    }
+
+    /// Whether the service gave any answer in the steady phase. A message that was only sent is none.
+    pub fn answered_steadily(&self) -> bool {
+        self.totals.ok > 0
+            || self.endpoints.iter().filter_map(|endpoint| endpoint.websocket).any(|it| it.messages_in > 0)
+            || self.metrics.iter().any(|metric| metric.ok > 0)
     }
 
     /// Whether all of a field is there: of a half-written result some are lost.

@@ -14,6 +14,7 @@ mod gate;
 mod gate_custom;
 mod github;
 mod harness;
+mod held_sockets;
 mod httpbin;
 mod idle_close;
 mod live;

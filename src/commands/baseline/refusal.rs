@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use crate::baseline::Baseline;
 use crate::baseline::bound;
-use crate::baseline::run::{Run, is_empty};
+use crate::baseline::run::Run;
 use crate::gate::{judge, validity};
 use crate::plan::rules::Rules;
 use crate::report::sentence;
@@ -26,7 +26,7 @@ pub enum Refusal {
     Fork,
     /// It was made because another one looked bad: it is not a random one.
     Confirmation,
-    /// Nothing was measured.
+    /// Nothing was measured in the steady phase.
     NothingSteady,
     /// By today's rules it is no good run; why, and what to do about it.
     Judged(Status, String),
@@ -47,7 +47,7 @@ pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option
         () if result.interrupted => Some(Refusal::Interrupted),
         () if result.git.fork => Some(Refusal::Fork),
         () if result.confirms.is_some() => Some(Refusal::Confirmation),
-        () if is_empty(result) => Some(Refusal::NothingSteady),
+        () if !result.measured_steadily() => Some(Refusal::NothingSteady),
         () => judged(rules, result, baseline)
             .or_else(|| result.aborted.is_some().then_some(Refusal::Aborted))
             .or_else(|| validity::doubt(result, p99_ms).map(Refusal::Doubt))
@@ -87,7 +87,7 @@ impl Display for Refusal {
             Self::Confirmation => f.write_str(
                 "it is the second look at a run that was flagged, and such runs are no fair sample",
             ),
-            Self::NothingSteady => f.write_str("nothing ended in the time of constant load"),
+            Self::NothingSteady => f.write_str("nothing was measured in the time of constant load"),
             Self::Judged(Status::Failed, why) => write!(f, "the run failed: {why}"),
             Self::Judged(Status::Inconclusive, why) => write!(f, "the run may be worse: {why}"),
             Self::Judged(_, why) => write!(f, "the run is invalid: {why}"),
@@ -148,7 +148,7 @@ mod tests {
         the run was interrupted: its numbers are partial
         it ran on a pull request of a fork, and what is normal is decided in this repository
         it is the second look at a run that was flagged, and such runs are no fair sample
-        nothing ended in the time of constant load
+        nothing was measured in the time of constant load
         the run failed: 1 objective is broken: p95 of all requests is 105 ms, limit 1 ms; find out what changed, or change the limit
         the run is invalid: the generator used 99 % of its cores, above 90 %: it was the limit, not the service; use a larger runner, or less load
         the run is invalid: the target command ended while it was measured; look at its last lines, and at target.log in the folder of the run

@@ -21,7 +21,7 @@
 use crate::baseline::run::{Conditions, Run};
 use crate::metric::Metric;
 use crate::result::endpoint::{Failed, failures};
-use crate::result::machine::MachinePoint;
+use crate::result::machine::{MachinePoint, TargetLocation};
 use crate::result::schema::{Point, RunResult};
 use crate::result::verdict::Because;
 use crate::stats::quantile::median;
@@ -196,6 +196,11 @@ fn seconds<'a>(
     remembered: &Conditions,
     points: impl Iterator<Item = &'a Point>,
 ) -> Vec<(&'a Point, Second)> {
+    // What is used of this machine does not slow down a service on another one. Loadgate itself was late then, and that
+    // is measured and excused by itself.
+    if result.machine.as_ref().is_some_and(|it| it.target_location == Some(TargetLocation::AnotherMachine)) {
+        return Vec::new();
+    }
     let shared = result.machine.as_ref().is_none_or(|machine| machine.quota_shared);
     let mut seconds: Vec<_> =
         points.filter_map(|point| Some((point, second(point, remembered, shared)?))).collect();

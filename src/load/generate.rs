@@ -68,7 +68,11 @@ pub async fn generate(
     };
     run.cut_at(session.origin().elapsed());
     watch.load_over();
-    let whose = Whose { unknown: monitor.unknown(), shares_group: monitor.shares_group() };
+    let whose = Whose {
+        unknown: monitor.unknown(),
+        location: monitor.location(),
+        shares_group: monitor.shares_group(),
+    };
     drop(monitor);
     let drain = if stop.is_none() { plan.load.drain } else { Duration::ZERO };
     let rest = session.stop(drain).await?;

@@ -1,6 +1,6 @@
 //! The machine in words: how it was, what that explains, and why others cannot be told from the service.
 
-use crate::result::machine::{Machine, OthersUnknown};
+use crate::result::machine::{Machine, OthersUnknown, TargetLocation};
 use crate::result::verdict::Because;
 
 use super::number;
@@ -29,7 +29,11 @@ pub fn describe(machine: &Machine) -> String {
         let most = worst.and_then(|worst| worst.machine.others_cpu).filter(|most| *most > others);
         let most =
             most.map_or_else(String::new, |most| format!(" ({} in the worst second)", number::ratio(most)));
-        format!("other processes used {} of its CPU{most}", number::ratio(others))
+        let no_excuse = match machine.target_location {
+            Some(TargetLocation::AnotherMachine) => ", which is no excuse for a service on another machine",
+            _ => "",
+        };
+        format!("other processes used {} of its CPU{most}{no_excuse}", number::ratio(others))
     });
     let unknown = machine
         .others_unknown
@@ -123,6 +127,7 @@ mod tests {
             contention: Some(1.3),
             others_cpu: others,
             others_unknown: None,
+            target_location: Some(TargetLocation::ThisMachine),
             target_cpu: Some(0.2),
             generator_cpu: Some(0.05),
             idle: Some(0.27),
@@ -138,6 +143,13 @@ mod tests {
     fn a_busy_machine_is_a_line_and_a_quiet_one_is_none() {
         insta::assert_snapshot!(notable(&machine(Some(0.48))).unwrap(), @"other processes used 48 % of its CPU (96 % in the worst second), 27 % of it was idle, a computation took 1.30 times as long as it computed");
         assert_eq!(notable(&Machine { contention: Some(1.0), ..machine(Some(0.01)) }), None);
+        let elsewhere =
+            Machine { target_location: Some(TargetLocation::AnotherMachine), ..machine(Some(0.48)) };
+        let told = notable(&elsewhere).unwrap();
+        assert!(
+            told.contains("worst second), which is no excuse for a service on another machine, 27 %"),
+            "{told}"
+        );
         let why = OthersUnknown::BackEnd { address: "127.0.0.1:5432".into() };
         let unknown = Machine { others_unknown: Some(why), contention: Some(1.0), ..machine(None) };
         insta::assert_snapshot!(notable(&unknown).unwrap(), @"what other processes used is not known: another process of this machine, at 127.0.0.1:5432, works for the service; start the whole service as `target` to have it known, 27 % of it was idle");

@@ -14,7 +14,7 @@ use crate::plan::user::{BuiltinSlots, Task};
 use crate::plan::{Endpoint, EndpointKind, Format, Limits, Plan, Protection, Reporting, Target};
 use crate::template::NameTable;
 
-use super::machine::{Machine, MachinePoint};
+use super::machine::{Machine, MachinePoint, TargetLocation};
 use super::schema::{Git, Mode, Point, RunResult, Runner};
 use super::summary::{Context, summarise};
 
@@ -268,6 +268,7 @@ pub fn on_machine(mut result: RunResult, seconds: &[MachinePoint]) -> RunResult 
         contention: mean(|it| it.contention),
         others_cpu: mean(|it| it.others_cpu),
         others_unknown: None,
+        target_location: Some(TargetLocation::ThisMachine),
         target_cpu: Some(0.3),
         generator_cpu: Some(0.1),
         idle: mean(|it| it.idle),

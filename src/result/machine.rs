@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::machine::{Kernel, Reading, Unknown};
+use crate::load::machine::{Kernel, Location, Reading, Unknown};
 use crate::load::measure::run::{RunData, Window};
 use crate::plan::load::Phase;
 
@@ -18,6 +18,9 @@ pub struct Machine {
     pub others_cpu: Option<f64>,
     /// Why `others_cpu` is null, where the kernel tells of the rest.
     pub others_unknown: Option<OthersUnknown>,
+    /// Where the service was; null where that is not known, and in results of earlier versions.
+    #[serde(default)]
+    pub target_location: Option<TargetLocation>,
     /// Used by the service; null where that is elsewhere, or not known.
     pub target_cpu: Option<f64>,
     /// Used by loadgate.
@@ -73,6 +76,25 @@ pub struct WorstSecond {
     /// How it was.
     #[serde(flatten)]
     pub machine: MachinePoint,
+}
+
+/// The machine that the service runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetLocation {
+    /// The one that the load is made on.
+    ThisMachine,
+    /// Another one, whose CPU nobody here sees: what others use of this one is no excuse for it.
+    AnotherMachine,
+}
+
+impl From<Location> for TargetLocation {
+    fn from(location: Location) -> Self {
+        match location {
+            Location::ThisMachine => Self::ThisMachine,
+            Location::AnotherMachine => Self::AnotherMachine,
+        }
+    }
 }
 
 /// Why the service cannot be told from other processes.
@@ -144,6 +166,7 @@ impl Machine {
             contention: point.contention,
             others_cpu: point.others_cpu.filter(|_| unknown.is_none()),
             others_unknown: unknown.map(OthersUnknown::from),
+            target_location: run.whose.location.map(TargetLocation::from),
             target_cpu: share(|it| it.service),
             generator_cpu: share(|it| Some(it.generator)),
             idle: point.idle,
@@ -249,6 +272,19 @@ mod tests {
         let found = Machine::of(&run(vec![Some(elsewhere)])).unwrap();
         assert_eq!((found.others_cpu, found.idle, found.throttled), (None, None, None));
         assert!(found.speed.is_some() && found.others_unknown.is_none());
+    }
+
+    #[test]
+    fn a_result_of_an_earlier_version_does_not_say_where_the_service_was() {
+        let mut run = run(vec![Some(reading(Some(1.0), 0.5))]);
+        run.whose.location = Some(Location::AnotherMachine);
+        let found = Machine::of(&run).unwrap();
+        assert_eq!(found.target_location, Some(TargetLocation::AnotherMachine));
+        let text = serde_json::to_string(&found).unwrap();
+        let old = text.replace(r#""target_location":"another_machine","#, "");
+        assert_ne!(old, text);
+        let read = serde_json::from_str::<Machine>(&old).unwrap();
+        assert_eq!(read, Machine { target_location: None, ..found });
     }
 
     #[test]

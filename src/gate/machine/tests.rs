@@ -4,7 +4,7 @@ use super::*;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Objective, Rules, Scope};
 use crate::result::fixture::{busy as point, objective, on_machine, small};
-use crate::result::machine::LimitedPoint;
+use crate::result::machine::{LimitedPoint, TargetLocation};
 use crate::result::verdict::{CheckStatus, Status};
 
 const P50: Metric = Metric::Response(Percentile::P50);
@@ -36,6 +36,21 @@ fn where_nothing_is_left_beside_others_any_time_is_explained() {
     assert!(explained(&close, P50, 5.9) && !explained(&close, P50, 6.1));
     let alone = Excuses::of(&starved);
     assert!(matches!(alone.explains(P95, 3.0), Some(Because::MachineBusy { remembered: None, .. })));
+}
+
+#[test]
+fn a_busy_machine_is_no_excuse_for_a_service_on_another_one() {
+    // A build on the laptop that loads a service elsewhere.
+    let laptop = MachinePoint { throttled: Some(0.5), contention: Some(4.0), ..point(Some(0.6), 0.0) };
+    let mut result = run(&[laptop; 10]);
+    result.machine.as_mut().unwrap().quota_shared = false;
+    assert!(explained(&result, P95, 3.0));
+    result.machine.as_mut().unwrap().target_location = Some(TargetLocation::AnotherMachine);
+    assert!(!explained(&result, P95, 1.01) && !explained(&result, P50, 1.01));
+    assert_eq!(Excuses::of(&result).explains_in((0.0, 10.0), P95, 1.01), None);
+    // Earlier versions did not say where the service was, and what they wrote is judged as before.
+    result.machine.as_mut().unwrap().target_location = None;
+    assert!(explained(&result, P95, 3.0));
 }
 
 #[test]

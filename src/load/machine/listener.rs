@@ -61,14 +61,32 @@ pub fn back_ends(of: &[i32], own: &[i32]) -> Vec<SocketAddr> {
     elsewhere.map(|socket| socket.remote).collect()
 }
 
-/// Whether an address, though not of this network, may be a container on this machine: it is reached through
-/// a bridge, or from inside of a container without a gateway.
+/// Whether an address, though not one of this machine's own, may be that of a container or a virtual machine on
+/// it: it is reached without a gateway, through an interface that no device stands behind, or from inside of a
+/// container.
 pub fn is_next_door(ip: IpAddr) -> bool {
-    let IpAddr::V4(ip) = ip.to_canonical() else { return false };
-    let route = fs::read_to_string("/proc/net/route").unwrap_or_default();
-    text::on_link(&route, ip).is_some_and(|interface| {
-        Path::new(&format!("/sys/class/net/{interface}/bridge")).exists() || is_contained()
+    let read = |name: &str| fs::read_to_string(name).unwrap_or_default();
+    let interface = match ip.to_canonical() {
+        IpAddr::V4(ip) => text::on_link(&read("/proc/net/route"), ip),
+        IpAddr::V6(ip) => text::on_link_v6(&read("/proc/net/ipv6_route"), ip),
+    };
+    interface.is_some_and(|interface| {
+        let folder = Path::new("/sys/class/net").join(interface);
+        // Where the interfaces cannot be seen, nobody knows what they are.
+        folder.exists() && is_virtual(&folder) || is_contained()
     })
+}
+
+/// Whether what is reached through an interface is on this machine: a bridge, the end of a virtual cable. What
+/// stands on top of a device, as a VLAN does, leads out of the machine, and so does a tunnel.
+fn is_virtual(interface: &Path) -> bool {
+    /// `ARPHRD_NONE`: that of `tun` and of `wg`.
+    const NO_LINK: &str = "65534";
+    let entries = fs::read_dir(interface).into_iter().flatten().flatten();
+    let stacked = entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("lower_"));
+    let kind = fs::read_to_string(interface.join("type")).unwrap_or_default();
+    interface.join("bridge").exists()
+        || !interface.join("device").exists() && !stacked && kind.trim() != NO_LINK
 }
 
 /// Whether this process itself runs in a container.
@@ -151,6 +169,25 @@ mod tests {
         all.extend([socket("127.0.0.1:80", 4), socket("127.0.0.1:80", 5)]);
         assert_eq!(of(&all, "127.0.0.1:80"), [4, 5], "several share a port");
         assert_eq!(of(&[socket("[::]:9", 6)], "127.0.0.1:9"), [6]);
+    }
+
+    #[test]
+    fn an_interface_without_a_device_is_virtual() {
+        let folder = tempfile::tempdir().unwrap();
+        let interface = |name: &str, entries: &[&str], kind: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            for entry in entries {
+                fs::create_dir(path.join(entry)).unwrap();
+            }
+            fs::write(path.join("type"), format!("{kind}\n")).unwrap();
+            is_virtual(&path)
+        };
+        assert!(!interface("eth0", &["device"], "1"));
+        assert!(interface("cali1a2b", &[], "1") && interface("vboxnet0", &[], "1"));
+        assert!(interface("docker0", &["bridge"], "1") && interface("br0", &["bridge", "lower_eth0"], "1"));
+        assert!(!interface("bond0", &["lower_eth0"], "1"), "it stands on a device");
+        assert!(!interface("wg0", &[], "65534"), "a tunnel");
     }
 
     #[cfg(target_os = "linux")]

@@ -19,4 +19,4 @@ pub mod tree;
 
 pub use monitor::Monitor;
 pub use reading::{Kernel, Limited, Reading, Timed};
-pub use service::{Service, Unknown, is_forwarder, starter_below};
+pub use service::{Location, Service, Unknown, is_forwarder, starter_below};

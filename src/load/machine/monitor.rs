@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::listener;
 use super::reading::{Kernel, Limited, Reading};
 use super::reference::Reference;
-use super::service::{Service, Unknown, starter_below};
+use super::service::{Location, Service, Unknown, starter_below};
 use super::text::{self, Stat, Ticks};
 use super::tree::{self, Family};
 use crate::clock;
 
 /// Of how many processes of a service the allowed CPUs are read at every look.
 const MOST_ASKED: usize = 16;
+/// A shorter stretch has too few clock ticks: in 50 ms, one tick of 10 ms is 20 % of a CPU. It is left to the next
+/// look.
+const SHORTEST: Duration = Duration::from_millis(200);
 
 /// Watches the machine until it is dropped.
 #[derive(Debug)]
@@ -64,20 +67,25 @@ impl Monitor {
             shared,
             last: None,
         };
-        monitor.last = monitor.counters();
+        monitor.last = monitor.counters(clock::now());
         monitor
     }
 
-    /// What happened since the last look.
+    /// What happened since the last look. The counters of the kernel are told once enough time has passed, and then of
+    /// all the time since they were told before.
     pub fn look(&mut self) -> Reading {
         let timed = self.reference.as_ref().map(Reference::look).unwrap_or_default();
-        let now = self.counters();
-        let kernel = match (self.last.take(), &now) {
-            (Some(last), Some(now)) => Some(self.kernel(&last, now)),
-            _ => None,
-        };
+        Reading { timed, kernel: self.look_at_kernel(clock::now()) }
+    }
+
+    fn look_at_kernel(&mut self, now: Instant) -> Option<Kernel> {
+        if self.last.as_ref().is_some_and(|last| now.saturating_duration_since(last.at) < SHORTEST) {
+            return None;
+        }
+        let (last, now) = (self.last.take(), self.counters(now));
+        let kernel = last.zip(now.as_ref()).map(|(last, now)| self.kernel(&last, now));
         self.last = now;
-        Reading { timed, kernel }
+        kernel
     }
 
     /// Why other processes cannot be told from the service, if they cannot; whoever works for the service by now
@@ -91,16 +99,25 @@ impl Monitor {
         self.unknown.clone()
     }
 
+    /// Where the service is; none where that is not known.
+    pub fn location(&self) -> Option<Location> {
+        match (self.elsewhere, &self.family) {
+            (true, _) => Some(Location::AnotherMachine),
+            (false, Some(_)) => Some(Location::ThisMachine),
+            (false, None) => None,
+        }
+    }
+
     /// Whether what holds loadgate back may hold the service back as well.
     pub fn shares_group(&self) -> bool {
         self.shared
     }
 
-    fn counters(&self) -> Option<Counters> {
+    fn counters(&self, at: Instant) -> Option<Counters> {
         let stat = text::stat(&fs::read_to_string("/proc/stat").ok()?)?;
         let read = |path: &PathBuf| text::throttled(&fs::read_to_string(path).ok()?);
         Some(Counters {
-            at: clock::now(),
+            at,
             stat,
             own: tree::process(self.own)?.own_ticks(),
             pressure: fs::read_to_string("/proc/pressure/cpu").ok().and_then(|it| text::pressure(&it)),
@@ -235,11 +252,26 @@ mod tests {
         assert_eq!(monitor.unknown(), None);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_stretch_of_few_clock_ticks_is_left_to_the_next_look() {
+        let mut monitor = Monitor::begin(&Service::Elsewhere);
+        let begun = monitor.last.as_ref().expect("counters").at;
+        let after = |ms| begun + Duration::from_millis(ms);
+        assert!(monitor.look_at_kernel(after(5)).is_none() && monitor.look_at_kernel(after(199)).is_none());
+        let kernel = monitor.look_at_kernel(after(1_000)).expect("enough time");
+        // Nothing of it is lost: the windows before are in this one.
+        assert!((kernel.elapsed - 1.0).abs() < 1e-9, "{kernel:?}");
+        assert!(monitor.look_at_kernel(after(1_100)).is_none());
+        assert_eq!(monitor.location(), Some(Location::AnotherMachine));
+    }
+
     #[test]
     fn where_the_service_is_not_known_nothing_is_claimed_about_others() {
         let mut monitor = Monitor::begin(&Service::Unknown(Unknown::Hidden));
-        let reading = monitor.look();
-        assert_eq!(reading.kernel.and_then(|kernel| kernel.others), None);
+        let kernel = monitor.look_at_kernel(clock::now() + Duration::from_secs(1));
+        assert_eq!(kernel.and_then(|kernel| kernel.others), None);
+        assert_eq!(monitor.location(), None);
         assert_eq!((monitor.unknown(), monitor.shares_group()), (Some(Unknown::Hidden), true));
     }
 }

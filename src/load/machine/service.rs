@@ -48,6 +48,15 @@ pub enum Service {
     Unknown(Unknown),
 }
 
+/// The machine that the service runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// The one that the load is made on.
+    ThisMachine,
+    /// Another one.
+    AnotherMachine,
+}
+
 /// Why nobody knows which processes the service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {

@@ -161,10 +161,30 @@ pub(super) fn on_link(route: &str, to: Ipv4Addr) -> Option<String> {
     let number = |text: &str| Some(u32::from_be_bytes(u32::from_str_radix(text, 16).ok()?.to_ne_bytes()));
     let routes = route.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (destination, gateway, mask) = (number(fields[1])?, number(fields[2])?, number(fields.get(7)?)?);
-        (u32::from(to) & mask == destination).then(|| (mask, gateway, fields[0].to_owned()))
+        let (destination, gateway) = (number(fields.get(1)?)?, number(fields.get(2)?)?);
+        let mask = number(fields.get(7)?)?;
+        (u32::from(to) & mask == destination).then(|| (mask, gateway, (*fields[0]).to_owned()))
     });
     let (_, gateway, interface) = routes.max_by_key(|(mask, ..)| *mask)?;
+    (gateway == 0).then_some(interface)
+}
+
+/// The same of IPv6, of `/proc/net/ipv6_route`: destination, length of its prefix, source, length of that, gateway,
+/// metric, two counters, flags, interface.
+pub(super) fn on_link_v6(route: &str, to: Ipv6Addr) -> Option<String> {
+    /// Of a route that refuses what takes it.
+    const REJECTS: u32 = 0x200;
+    let number = |text: &str| u128::from_str_radix(text, 16).ok();
+    let routes = route.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let (destination, gateway) = (number(fields.first()?)?, number(fields.get(4)?)?);
+        let length = u32::from_str_radix(fields.get(1)?, 16).ok().filter(|length| *length <= 128)?;
+        let flags = u32::from_str_radix(fields.get(8)?, 16).ok()?;
+        let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+        let leads_there = flags & REJECTS == 0 && u128::from(to) & mask == destination & mask;
+        leads_there.then_some((length, gateway, (*fields.get(9)?).to_owned()))
+    });
+    let (_, gateway, interface) = routes.max_by_key(|(length, ..)| *length)?;
     (gateway == 0).then_some(interface)
 }
 
@@ -272,5 +292,19 @@ mod tests {
         assert_eq!(on_link(text, "172.17.0.2".parse().unwrap()).as_deref(), Some("docker0"));
         assert_eq!(on_link(text, "93.184.216.34".parse().unwrap()), None);
         assert_eq!(on_link("", "10.0.0.1".parse().unwrap()), None);
+        assert_eq!(on_link("Iface\n\nx\n", "10.0.0.1".parse().unwrap()), None, "a line that says nothing");
+    }
+
+    #[test]
+    fn an_address_of_ipv6_without_a_gateway_is_next_door() {
+        let zeros = "00000000000000000000000000000000";
+        let text = format!(
+            "fd000017000000000000000000000000 40 {zeros} 00 {zeros} 00000100 00000001 00000000 00000001 docker0\n\
+             {zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n\
+             {zeros} 00 {zeros} 00 {zeros} ffffffff 00000001 00000000 00200200       lo\n\n"
+        );
+        let of = |text: &str, to: &str| on_link_v6(text, to.parse().unwrap());
+        assert_eq!(of(&text, "fd00:17::2").as_deref(), Some("docker0"));
+        assert_eq!((of(&text, "2606:2800::1"), of("", "::2"), of("x y", "::2")), (None, None, None));
     }
 }

@@ -9,7 +9,7 @@ use super::censored::CensoredTimes;
 use super::recording::{Recording, Split, Tally};
 use super::standstill::{self, Standstill, WorstSecond};
 use super::times::Times;
-use crate::load::machine::{Reading, Unknown};
+use crate::load::machine::{Location, Reading, Unknown};
 use crate::load::shutdown::Interruption;
 use crate::plan::load::{Phase, Span};
 
@@ -39,6 +39,8 @@ pub struct RunData {
 pub struct Whose {
     /// Why the service cannot be told from others, if it cannot.
     pub unknown: Option<Unknown>,
+    /// Where the service is; none where that is not known.
+    pub location: Option<Location>,
     /// Whether what holds loadgate back may hold the service back as well.
     pub shares_group: bool,
 }

@@ -11,7 +11,7 @@ use crate::report::{self, write};
 use crate::result::file::{RunFolder, RunName};
 
 /// Prints the resolved plan; with `--trace`, one user of every class through every task. Exit status 3
-/// where a traced request failed.
+/// where a traced request failed, or a task did not come to its end.
 pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     if !args.trace {
         let plan = super::plan::load(&args.plan, args.scenario.as_deref())?;
@@ -35,5 +35,5 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
 }
 
 fn failed(event: &Event) -> bool {
-    matches!(event, Event::Failure(_) | Event::Ended(Iteration::Failed))
+    matches!(event, Event::Failure(_) | Event::Ended(Iteration::Failed | Iteration::Stopped))
 }

@@ -44,7 +44,10 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
     let fails = |check: &Check| check.severity == CheckSeverity::Fail && check.status == CheckStatus::Fail;
     if checks.iter().any(fails) {
         let told = |finding: &Finding| {
-            matches!(finding, Finding::NeverReady { .. } | Finding::NothingSucceeded { .. })
+            matches!(
+                finding,
+                Finding::NeverReady { .. } | Finding::NoIteration { .. } | Finding::NothingSucceeded { .. }
+            )
         };
         findings.retain(|finding| !told(finding));
     }

@@ -14,7 +14,7 @@ use crate::load::measure::recording::{Recording, StartTally};
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{Applies, BaselineRules, Objective, Over, Policy, Rules, Scope, Severity};
 use crate::result::fixture::{context, fail, objective, of_requests, plan, rich, run, small, succeed};
-use crate::result::schema::{RunResult, Signal, WorstSecond};
+use crate::result::schema::{RunResult, Signal, Task, WorstSecond};
 use crate::result::summary::summarise;
 use crate::result::verdict::{Because, CheckStatus, Finding, Reason, Status, Verdict};
 
@@ -238,15 +238,41 @@ fn failures_that_no_objective_is_about_are_told() {
 
 #[test]
 fn users_that_never_get_ready_make_the_run_invalid() {
-    for (kept_out, let_in, invalid) in [(50, 0, true), (50, 50, false), (2, 0, false), (3, 0, true)] {
+    for (never_ready, invalid) in [(100, true), (0, false), (2, false), (3, true)] {
         let mut recording = Recording::new(1, 1, 1);
         succeed(&mut recording.endpoints[0].steady, 1_000, 10.0, 10.0);
-        recording.starts = StartTally { begun: 100, kept_out, let_in };
+        recording.starts = StartTally { begun: 100, never_ready };
         let result = summarise(&plan(&["GET /a"]), &run(recording), context());
         let verdict = judge(&rules(vec![total(P95, 1e3)]), &result);
         let status = if invalid { Status::Invalid } else { Status::Passed };
-        assert_eq!(verdict.status, status, "{kept_out} {let_in}: {:?}", verdict.findings);
+        assert_eq!(verdict.status, status, "{never_ready}: {:?}", verdict.findings);
     }
+}
+
+#[test]
+fn a_run_in_which_no_task_began_is_invalid_unless_it_breaks_an_objective() {
+    let judged = |on_start, skipped, limit| {
+        let mut result = small();
+        result.tasks[0].iterations = 0;
+        result.tasks[0].skipped = skipped;
+        result.tasks.push(Task { task: "login".into(), iterations: 9, on_start, ..result.tasks[0].clone() });
+        judge(&rules(vec![total(P95, limit)]), &result)
+    };
+    // Requests of `on_start` alone, as fast as may be; also where every iteration was skipped.
+    for skipped in [0, 7] {
+        let verdict = judged(true, skipped, 1e3);
+        assert_eq!(
+            (verdict.status, &verdict.findings[..]),
+            (Status::Invalid, &[Finding::NoIteration { skipped }][..])
+        );
+        assert_eq!(judged(true, skipped, 1.0).status, Status::Failed);
+    }
+    // Another task began; or nobody says which of them is `on_start`, as in an older result.
+    assert_eq!(judged(false, 0, 1e3).status, Status::Passed);
+    // A load that is made of `on_start` alone.
+    let mut result = small();
+    result.tasks[0].on_start = true;
+    assert_eq!(judge(&rules(vec![total(P95, 1e3)]), &result).status, Status::Passed);
 }
 
 #[test]

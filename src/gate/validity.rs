@@ -3,7 +3,7 @@
 
 use crate::metric::Percentile;
 use crate::result::endpoint::ended;
-use crate::result::schema::{Generator, NeverReady, RunResult};
+use crate::result::schema::{Generator, NeverReady, RunResult, Task};
 use crate::result::verdict::{Because, Finding};
 
 use super::decision::CutOff;
@@ -44,6 +44,7 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         MOST_STALLED
     };
     let never_ready = result.whole_run.never_ready.unwrap_or(NeverReady { users: 0, of: 0 });
+    let idle = skipped_alone(&result.tasks);
     [
         (result.target_ended, Finding::TargetEnded),
         (
@@ -58,6 +59,7 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
             never_ready.users as f64 > (1.0 - LEAST_ACHIEVED) * never_ready.of as f64,
             Finding::NeverReady { users: never_ready.users, of: never_ready.of },
         ),
+        (idle.is_some() && aborted.is_none(), Finding::NoIteration { skipped: idle.unwrap_or_default() }),
         (
             generator.cpu_utilisation > MOST_CPU,
             Finding::GeneratorCpu { utilisation: generator.cpu_utilisation, limit: MOST_CPU },
@@ -81,6 +83,13 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     .into_iter()
     .filter_map(|(found, finding)| found.then_some(finding))
     .collect()
+}
+
+/// Where no iteration of any task began, how many were skipped. A load that is made of `on_start` alone has no task.
+fn skipped_alone(tasks: &[Task]) -> Option<u64> {
+    let iterated = || tasks.iter().filter(|task| !task.on_start);
+    let none = iterated().next().is_some() && iterated().all(|task| task.iterations == 0);
+    none.then(|| iterated().map(|task| task.skipped).sum())
 }
 
 /// A second that the generator mostly lost.

@@ -52,6 +52,10 @@ pub struct VirtualUser {
     /// What failed of what it did.
     pub(super) failures: Failures,
     beginning: Beginning,
+    /// Since when the load has wanted this user, which is in `on_start`.
+    begins_at: Instant,
+    /// Whether it was in `on_start` for so long that it made no load that was planned.
+    missed: bool,
     /// Whether the rows that `on_start` saw are those of the next iteration as well: who logs in with a row goes on
     /// with it.
     keeps_rows: bool,
@@ -63,7 +67,7 @@ pub struct VirtualUser {
 enum Beginning {
     /// It has not begun.
     NotYet,
-    /// It is in its first `on_start`.
+    /// It is in its first `on_start`, which has not ended.
     Begun,
     /// A try at `on_start` failed.
     KeptOut,
@@ -104,6 +108,8 @@ impl VirtualUser {
             index,
             failures: Failures::default(),
             beginning: Beginning::NotYet,
+            begins_at: clock::now(),
+            missed: false,
             keeps_rows: false,
             turn,
             worker,
@@ -213,6 +219,9 @@ impl VirtualUser {
 
     /// Runs `on_start` until it succeeds; false where the load ceases to want this user before.
     async fn get_ready(&mut self) -> bool {
+        if self.beginning == Beginning::Ready {
+            return true;
+        }
         let worker = self.worker.clone();
         if self.beginning == Beginning::NotYet {
             self.beginning = Beginning::Begun;
@@ -222,6 +231,7 @@ impl VirtualUser {
             self.beginning = Beginning::Ready;
             return true;
         };
+        self.begins_at = clock::now();
         while self.beginning != Beginning::Ready && self.wanted() {
             let busy = worker.busy();
             self.turn_rows();
@@ -233,21 +243,29 @@ impl VirtualUser {
                 Iteration::Failed => {
                     self.sleep_until(clock::now() + RETRY).await;
                 }
+                // It has not got through `on_start`, and is not wanted any more.
+                Iteration::Stopped => {}
             }
         }
+        self.missed |= self.misses_load();
         self.beginning == Beginning::Ready
     }
 
-    /// Counts how a try at `on_start` ended: each user at most once as kept out, and once as let in after that.
+    /// What a try at `on_start` says: one that the end of the load has cut off says nothing.
     fn has_tried(&mut self, ended: Iteration) {
-        let mut recorder = self.worker.recorder.borrow_mut();
-        let after = if ended == Iteration::Failed { Beginning::KeptOut } else { Beginning::Ready };
-        match (self.beginning, after) {
-            (Beginning::Begun, Beginning::KeptOut) => recorder.starts().kept_out += 1,
-            (Beginning::KeptOut, Beginning::Ready) => recorder.starts().let_in += 1,
-            _ => {}
+        match ended {
+            Iteration::Done | Iteration::Skipped => self.beginning = Beginning::Ready,
+            Iteration::Failed => self.beginning = Beginning::KeptOut,
+            Iteration::Stopped => {}
         }
-        self.beginning = after;
+    }
+
+    /// Whether it has been in `on_start` for so long that it has made no load that was planned. Who began shortly
+    /// before the end had no time for it.
+    fn misses_load(&self) -> bool {
+        let until = self.turn.until.min(self.worker.control.current().end());
+        self.beginning != Beginning::Ready
+            && self.worker.recorder.borrow().most_of_a_stretch(self.begins_at, until)
     }
 
     async fn iterate(&mut self, start: Start, task: Option<TaskId>) {
@@ -263,18 +281,19 @@ impl VirtualUser {
     async fn run(&mut self, task: TaskId) -> Iteration {
         let worker = self.worker.clone();
         let steps = &worker.plan.tasks[task.0].steps;
-        let ended = match self.applies(steps) {
+        let mut under_way = UnderWay { worker: &worker, task, ended: Iteration::Stopped };
+        under_way.ended = match self.applies(steps) {
             Ok(false) => Iteration::Skipped,
             Ok(true) => match self.perform_from(steps, 1).await {
-                Ok(()) | Err(End::Stopped) => Iteration::Done,
+                Ok(()) => Iteration::Done,
+                Err(End::Stopped) => Iteration::Stopped,
                 Err(End::Failed) => Iteration::Failed,
             },
             Err(_) => Iteration::Failed,
         };
         self.lines.clear();
         self.sockets.clear();
-        worker.recorder.borrow_mut().iteration(task, ended);
-        ended
+        under_way.ended
     }
 
     /// Gives every data set its row for this iteration.
@@ -292,5 +311,32 @@ impl VirtualUser {
                 self.scope.set(data.slot, row.clone());
             }
         }
+    }
+}
+
+impl Drop for VirtualUser {
+    /// A user that has not got ready by its end is counted then: whether its `on_start` failed, or did not end.
+    fn drop(&mut self) {
+        let never_ready = match self.beginning {
+            Beginning::NotYet | Beginning::Ready => false,
+            Beginning::Begun => self.missed || self.misses_load(),
+            Beginning::KeptOut => true,
+        };
+        if never_ready {
+            self.worker.recorder.borrow_mut().starts().never_ready += 1;
+        }
+    }
+}
+
+/// A task that a user is at. It is counted as it ends, also where it is cut off.
+struct UnderWay<'a> {
+    worker: &'a Worker,
+    task: TaskId,
+    ended: Iteration,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.worker.recorder.borrow_mut().iteration(self.task, self.ended);
     }
 }

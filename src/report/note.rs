@@ -187,6 +187,7 @@ mod tests {
             iterations,
             skipped,
             failed: 0,
+            on_start: false,
         };
         let mut result = small();
         result.tasks = vec![task("pay", 0, 9), task("look", 3, 9), task("rare", 0, 0)];

@@ -202,11 +202,21 @@ fn of_failures(finding: Finding) -> (String, &'static str) {
         ),
         Finding::NeverReady { users, of } => (
             format!(
-                "{} of {} failed in `on_start` until the end, and made no load",
+                "{} of {} never got through `on_start`, and made no load",
                 number::count(users),
                 number::counted(of, "user")
             ),
-            "look at the failures of `on_start`: the load was not the one that was planned",
+            "look at how `on_start` fails, or at what it waits for: the load was not the one that was planned",
+        ),
+        Finding::NoIteration { skipped } => (
+            match skipped {
+                0 => "not one iteration of a task began: nothing that was planned was measured".to_owned(),
+                _ => format!(
+                    "all of {} of tasks were skipped: nothing that was planned was measured",
+                    number::counted(skipped, "iteration")
+                ),
+            },
+            "look at `on_start`, and at the first `when` of the tasks",
         ),
         Finding::UnjudgedFailures { failed, ended } => (
             format!(

@@ -23,6 +23,7 @@ fn line(plan: &Plan, event: &Event) -> String {
             format!("  ✗ {}: {}\n", failure.kind.name(), plain(&failure.message))
         }
         Event::Ended(Iteration::Skipped) => "  – skipped: its first condition does not hold\n".into(),
+        Event::Ended(Iteration::Stopped) => "  ✗ stopped: a trace has no more time for it\n".into(),
         Event::Ended(Iteration::Done | Iteration::Failed) => String::new(),
     }
 }

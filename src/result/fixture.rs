@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
-use crate::load::measure::recording::{MetricTally, Recording, Tally};
+use crate::load::measure::recording::{MetricTally, Recording, Tally, TaskTally};
 use crate::load::measure::run::{Health, RunData, WakeLateness, Whose, Window, WindowSummary};
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
@@ -69,8 +69,11 @@ fn endpoint(name: &str) -> Endpoint {
     Endpoint { name: name.into(), kind }
 }
 
-/// A healthy run of this recording.
-pub fn run(total: Recording) -> RunData {
+/// A healthy run of this recording. Where nobody has counted the iterations of a task, there was one.
+pub fn run(mut total: Recording) -> RunData {
+    for tally in total.tasks.iter_mut().filter(|tally| **tally == TaskTally::default()) {
+        tally.iterations = 1;
+    }
     let window = |second: u64, phase| Window {
         at: Duration::from_secs(second),
         length: Duration::from_secs(1),

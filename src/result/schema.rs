@@ -339,7 +339,7 @@ pub struct WholeRun {
     /// phase has no time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<CustomMetric>,
-    /// Users that failed in `on_start` until the end; absent where there were none.
+    /// Users that never got through `on_start`; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub never_ready: Option<NeverReady>,
 }
@@ -360,12 +360,15 @@ pub struct Task {
     pub user_class: String,
     /// The task.
     pub task: String,
-    /// Iterations that ran.
+    /// Iterations that began, those included that the end of the load has cut off.
     pub iterations: u64,
     /// Iterations whose first condition did not hold.
     pub skipped: u64,
     /// Iterations that a failed step ended.
     pub failed: u64,
+    /// Whether it is what users do before their first iteration; earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_start: bool,
 }
 
 /// One way in which one endpoint failed.

@@ -13,6 +13,7 @@ use crate::load::measure::times::Times as Recorded;
 use crate::load::shutdown::Interruption;
 use crate::plan::load as planned;
 use crate::plan::redact::Redactor;
+use crate::plan::user::TaskId;
 use crate::plan::{EndpointKind, Plan};
 
 use super::endpoint::{CustomMetric, Endpoint, Failed, Kind, Phases, Times, WebSocketCounts};
@@ -202,14 +203,15 @@ fn custom_metric((name, split): (&String, &Split<MetricTally>)) -> CustomMetric 
 }
 
 fn tasks(plan: &Plan, recording: &Recording) -> Vec<Task> {
-    let counted = plan.tasks.iter().zip(&recording.tasks);
+    let counted = plan.tasks.iter().zip(&recording.tasks).enumerate();
     counted
-        .map(|(task, tally)| Task {
+        .map(|(index, (task, tally))| Task {
             user_class: task.class.clone(),
             task: task.name.clone(),
             iterations: tally.iterations,
             skipped: tally.skipped,
             failed: tally.failed,
+            on_start: plan.classes.iter().any(|class| class.on_start == Some(TaskId(index))),
         })
         .collect()
 }

@@ -157,12 +157,17 @@ pub enum Finding {
         /// Successes outside the steady phase; zero where there is none at all.
         elsewhere: u64,
     },
-    /// Invalid: users that were a part of the load failed in `on_start` until the end, and made no load.
+    /// Invalid: users that were a part of the load never got through `on_start`, and made no load.
     NeverReady {
         /// How many.
         users: u64,
         /// How many users began.
         of: u64,
+    },
+    /// Invalid: not one iteration of a task began, so that only `on_start` made requests, or nothing did.
+    NoIteration {
+        /// Iterations that were skipped, for the first condition of their task did not hold.
+        skipped: u64,
     },
     /// A note: requests failed, and no objective that decides is about that.
     UnjudgedFailures {

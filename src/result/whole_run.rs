@@ -46,8 +46,8 @@ pub(super) fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
 }
 
 fn never_ready(starts: StartTally) -> Option<NeverReady> {
-    let users = starts.kept_out.saturating_sub(starts.let_in);
-    (users > 0).then_some(NeverReady { users, of: starts.begun })
+    let StartTally { begun, never_ready } = starts;
+    (never_ready > 0).then_some(NeverReady { users: never_ready, of: begun })
 }
 
 fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCounts {

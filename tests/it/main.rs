@@ -23,6 +23,7 @@ mod machine;
 mod main_job;
 mod nginx;
 mod objectives;
+mod on_start;
 mod prometheus;
 mod reports;
 mod session;

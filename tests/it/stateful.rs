@@ -20,14 +20,14 @@ use crate::harness::{Workspace, unspoilt};
 type Answer = (StatusCode, String);
 
 /// A service on loopback that keeps a state; it stops when dropped.
-struct Stateful {
-    address: SocketAddr,
+pub struct Stateful {
+    pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Stateful {
-    fn start<S: Send + 'static>(
+    pub fn start<S: Send + 'static>(
         state: S,
         answer: impl Fn(&mut S, &str, &Value) -> Answer + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Drop for Stateful {
     }
 }
 
-fn said(status: StatusCode, body: &Value) -> Answer {
+pub fn said(status: StatusCode, body: &Value) -> Answer {
     (status, body.to_string())
 }
 

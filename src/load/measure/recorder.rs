@@ -87,12 +87,18 @@ impl Recorder {
         let tally = &mut self.recording.tasks[task.0];
         match ended {
             Iteration::Skipped => tally.skipped += 1,
-            Iteration::Done => tally.iterations += 1,
+            Iteration::Done | Iteration::Stopped => tally.iterations += 1,
             Iteration::Failed => {
                 tally.iterations += 1;
                 tally.failed += 1;
             }
         }
+    }
+
+    /// Whether most of a stretch of the steady phase lies between two moments; of one that the second of them ends,
+    /// most of what there is.
+    pub fn most_of_a_stretch(&self, from: Instant, until: Instant) -> bool {
+        self.phases.most_of_a_stretch(from, until)
     }
 
     /// What is counted of users that begin.
@@ -149,10 +155,12 @@ impl Recorder {
 pub enum Iteration {
     /// Its first condition did not hold.
     Skipped,
-    /// All of it ran, or the run ended.
+    /// All of it ran.
     Done,
     /// A failed step ended it.
     Failed,
+    /// The load ceased to want its user before it had run.
+    Stopped,
 }
 
 /// Judged times hold every success, and every timeout as a lower bound. Other failures are kept apart: a fast

@@ -121,7 +121,7 @@ pub struct MetricTally {
 /// Counts of one task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskTally {
-    /// Iterations that ran.
+    /// Iterations that began, those included that the end of the load has cut off.
     pub iterations: u64,
     /// Iterations whose first condition did not hold.
     pub skipped: u64,
@@ -129,16 +129,15 @@ pub struct TaskTally {
     pub failed: u64,
 }
 
-/// Users on their way to their first iteration. A user that fails in `on_start` tries again and makes no load until
-/// it succeeds, so a run may have far fewer users than planned.
+/// Users on their way to their first iteration. A user makes no load until it has got through `on_start`, which may
+/// fail, and be tried again, or may not end; so a run may have far fewer users than planned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StartTally {
     /// Users that began.
     pub begun: u64,
-    /// Users whose first try at `on_start` failed.
-    pub kept_out: u64,
-    /// Of those, users that got ready later.
-    pub let_in: u64,
+    /// Users that had not got through `on_start` by their end, although it had failed, or they were in it for most of
+    /// a stretch of the steady phase.
+    pub never_ready: u64,
 }
 
 /// What the generator noticed of itself.
@@ -221,8 +220,7 @@ impl Recording {
             ours.failed += theirs.failed;
         }
         self.starts.begun += other.starts.begun;
-        self.starts.kept_out += other.starts.kept_out;
-        self.starts.let_in += other.starts.let_in;
+        self.starts.never_ready += other.starts.never_ready;
         self.health.merge(&other.health);
         self.unfinished += other.unfinished;
         self.users += other.users;

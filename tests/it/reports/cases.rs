@@ -366,7 +366,14 @@ fn metric(name: &str, rank: usize) -> CustomMetric {
 }
 
 fn task(user_class: &str, task: &str) -> Task {
-    Task { user_class: user_class.into(), task: task.into(), iterations: 2_334, skipped: 2, failed: 34 }
+    Task {
+        user_class: user_class.into(),
+        task: task.into(),
+        iterations: 2_334,
+        skipped: 2,
+        failed: 34,
+        on_start: false,
+    }
 }
 
 fn runner() -> Runner {

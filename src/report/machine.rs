@@ -53,7 +53,7 @@ pub fn describe(machine: &Machine) -> String {
 /// Why others cannot be told from the service, and how to change that.
 fn unknown(why: &OthersUnknown) -> String {
     let why = match why {
-        OthersUnknown::Hidden => "the processes of the service are another user's".to_owned(),
+        OthersUnknown::NoPermission => "the processes of the service are another user's".to_owned(),
         OthersUnknown::Forwarder { name } => {
             format!("`{name}` hands requests on to processes it does not name")
         }
@@ -62,7 +62,7 @@ fn unknown(why: &OthersUnknown) -> String {
         OthersUnknown::BackEnd { address } => {
             format!("another process of this machine, at {address}, works for the service")
         }
-        OthersUnknown::Careless { name } => {
+        OthersUnknown::ChildrenUnaccounted { name } => {
             format!("`{name}` ignores the end of its child processes, whose CPU time is then lost")
         }
     };
@@ -85,7 +85,7 @@ pub fn excuse(because: Because) -> Option<(String, &'static str)> {
             });
             Some((
                 format!(
-                    "{busy}: other processes used {} of its CPU{before}, and there were seconds with {} left",
+                    "{busy}: other processes used {} of its CPU{before}, and in some seconds only {} of it was idle",
                     number::ratio(others),
                     number::ratio(idle)
                 ),
@@ -94,8 +94,8 @@ pub fn excuse(because: Because) -> Option<(String, &'static str)> {
         }
         Because::MachineSlow { speed, remembered } => Some((
             format!(
-                "the processor was {} times as fast as in the remembered runs",
-                number::significant(speed / remembered)
+                "the processor was {} slower than in the remembered runs",
+                number::ratio((1.0 - speed / remembered).max(0.0))
             ),
             "run it again",
         )),
@@ -160,9 +160,9 @@ mod tests {
         let busy = |times_as_busy, remembered| {
             excuse(Because::MachineBusy { others: 0.48, remembered, idle: 0.01, times_as_busy }).unwrap().0
         };
-        insta::assert_snapshot!(busy(Some(1.9), Some(0.02)), @"the machine was 1.90 times as busy as in the remembered runs: other processes used 48 % of its CPU (remembered: 2 %), and there were seconds with 1 % left");
-        insta::assert_snapshot!(busy(None, None), @"the machine was busy with something else: other processes used 48 % of its CPU, and there were seconds with 1 % left");
+        insta::assert_snapshot!(busy(Some(1.9), Some(0.02)), @"the machine was 1.90 times as busy as in the remembered runs: other processes used 48 % of its CPU (remembered: 2 %), and in some seconds only 1 % of it was idle");
+        insta::assert_snapshot!(busy(None, None), @"the machine was busy with something else: other processes used 48 % of its CPU, and in some seconds only 1 % of it was idle");
         let slow = excuse(Because::MachineSlow { speed: 0.8, remembered: 1.0 }).unwrap();
-        assert_eq!(slow.0, "the processor was 0.80 times as fast as in the remembered runs");
+        assert_eq!(slow.0, "the processor was 20 % slower than in the remembered runs");
     }
 }

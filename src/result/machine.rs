@@ -102,7 +102,8 @@ impl From<Location> for TargetLocation {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OthersUnknown {
     /// Its processes are another user's.
-    Hidden,
+    #[serde(alias = "hidden")]
+    NoPermission,
     /// A program listens that hands on what it is sent, or starts the service elsewhere.
     Forwarder {
         /// Its name.
@@ -121,7 +122,8 @@ pub enum OthersUnknown {
         address: String,
     },
     /// One of its processes ignores the end of its children.
-    Careless {
+    #[serde(alias = "careless")]
+    ChildrenUnaccounted {
         /// The name of that.
         name: String,
     },
@@ -130,12 +132,12 @@ pub enum OthersUnknown {
 impl From<&Unknown> for OthersUnknown {
     fn from(unknown: &Unknown) -> Self {
         match unknown.clone() {
-            Unknown::Hidden => Self::Hidden,
+            Unknown::NoPermission => Self::NoPermission,
             Unknown::Forwarder { name } => Self::Forwarder { name },
             Unknown::Container => Self::Container,
             Unknown::Parent { name } => Self::Parent { name },
             Unknown::BackEnd { address } => Self::BackEnd { address },
-            Unknown::Careless { name } => Self::Careless { name },
+            Unknown::ChildrenUnaccounted { name } => Self::ChildrenUnaccounted { name },
         }
     }
 }
@@ -299,5 +301,17 @@ mod tests {
             "{text}"
         );
         assert_eq!(serde_json::from_str::<Machine>(&text).unwrap(), found);
+    }
+
+    #[test]
+    fn the_words_of_earlier_versions_are_read() {
+        let children = OthersUnknown::ChildrenUnaccounted { name: "sh".into() };
+        for (why, earlier) in [
+            (OthersUnknown::NoPermission, r#"{"kind":"hidden"}"#),
+            (children, r#"{"kind":"careless","name":"sh"}"#),
+        ] {
+            assert_eq!(serde_json::from_str::<OthersUnknown>(earlier).unwrap(), why);
+            assert!(serde_json::to_string(&why).unwrap().contains("_"));
+        }
     }
 }

@@ -130,8 +130,8 @@ impl Monitor {
         let generator = seconds(now.own.saturating_sub(last.own));
         let service = self.family.as_mut().map(|family| {
             let look = family.look();
-            if let (None, Some(name)) = (&self.unknown, look.careless) {
-                self.unknown = Some(Unknown::Careless { name });
+            if let (None, Some(name)) = (&self.unknown, look.unaccounted) {
+                self.unknown = Some(Unknown::ChildrenUnaccounted { name });
             }
             look.cpu.as_secs_f64()
         });
@@ -268,10 +268,10 @@ mod tests {
 
     #[test]
     fn where_the_service_is_not_known_nothing_is_claimed_about_others() {
-        let mut monitor = Monitor::begin(&Service::Unknown(Unknown::Hidden));
+        let mut monitor = Monitor::begin(&Service::Unknown(Unknown::NoPermission));
         let kernel = monitor.look_at_kernel(clock::now() + Duration::from_secs(1));
         assert_eq!(kernel.and_then(|kernel| kernel.others), None);
         assert_eq!(monitor.location(), None);
-        assert_eq!((monitor.unknown(), monitor.shares_group()), (Some(Unknown::Hidden), true));
+        assert_eq!((monitor.unknown(), monitor.shares_group()), (Some(Unknown::NoPermission), true));
     }
 }

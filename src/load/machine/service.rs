@@ -61,7 +61,7 @@ pub enum Location {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
     /// Its processes may not be looked at: they are another user's.
-    Hidden,
+    NoPermission,
     /// A program listens that hands on what it is sent.
     Forwarder {
         /// Its name.
@@ -80,7 +80,7 @@ pub enum Unknown {
         address: String,
     },
     /// One of its processes ignores the end of its children, so that nobody knows what those used.
-    Careless {
+    ChildrenUnaccounted {
         /// The name of that.
         name: String,
     },
@@ -93,11 +93,11 @@ impl Service {
             return Self::held(listener::of_path(&socket_path(url)));
         }
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Self::Unknown(Unknown::Hidden);
+            return Self::Unknown(Unknown::NoPermission);
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let Ok(addresses) = tokio::net::lookup_host((bare, port)).await else {
-            return Self::Unknown(Unknown::Hidden);
+            return Self::Unknown(Unknown::NoPermission);
         };
         let addresses: Vec<SocketAddr> = addresses.collect();
         let here: Vec<SocketAddr> = addresses.iter().copied().filter(|it| is_here(it.ip())).collect();
@@ -114,7 +114,7 @@ impl Service {
     fn held(listener: Listener) -> Self {
         let pids = match listener {
             Listener::None => return Self::Unknown(Unknown::Container),
-            Listener::Hidden => return Self::Unknown(Unknown::Hidden),
+            Listener::Hidden => return Self::Unknown(Unknown::NoPermission),
             Listener::Held(pids) => pids,
         };
         let above = ancestors();
@@ -185,6 +185,6 @@ mod tests {
 
     #[test]
     fn who_cannot_be_looked_at_is_not_guessed() {
-        assert_eq!(Service::held(Listener::Hidden), Service::Unknown(Unknown::Hidden));
+        assert_eq!(Service::held(Listener::Hidden), Service::Unknown(Unknown::NoPermission));
     }
 }

@@ -121,7 +121,7 @@ pub struct Look {
     /// CPU time used.
     pub cpu: Duration,
     /// One of them of whose children nobody gets the time, by name.
-    pub careless: Option<String>,
+    pub unaccounted: Option<String>,
 }
 
 /// Searching all processes for new members takes at most this share of the time.
@@ -164,11 +164,11 @@ impl Family {
         now.retain(|pid, stat| {
             self.members.get(pid).is_none_or(|it| it.started == stat.started) || stat.started >= since
         });
-        let careless = now.values().find(|it| it.collects == Collects::Nothing).map(|it| it.name.clone());
+        let unaccounted = now.values().find(|it| it.collects == Collects::Nothing).map(|it| it.name.clone());
         let now: BTreeMap<i32, Member> = now.values().map(|stat| (stat.pid, Member::of(stat))).collect();
         let used = used(&self.members, &now, since);
         self.members = now;
-        Look { cpu: ticks(used), careless }
+        Look { cpu: ticks(used), unaccounted }
     }
 
     /// All members there are now, by their parents.

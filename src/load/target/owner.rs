@@ -22,7 +22,7 @@ pub(super) fn of(guard: i32, address: SocketAddr) -> Result<Ownership, TargetErr
     let unverified = |unknown| Ok(Ownership::Unverified(started().unwrap_or(unknown)));
     let holders = match listener::of_address(address) {
         Listener::None => return unverified(Unknown::Container),
-        Listener::Hidden => return unverified(Unknown::Hidden),
+        Listener::Hidden => return unverified(Unknown::NoPermission),
         Listener::Held(holders) => holders,
     };
     let ours: Vec<i32> = tree::descendants(guard).into_iter().map(|it| it.pid).collect();
@@ -33,7 +33,7 @@ pub(super) fn of(guard: i32, address: SocketAddr) -> Result<Ownership, TargetErr
             unverified(Unknown::Forwarder { name })
         }
         // It may have ended since: then it is not what answers.
-        Some(holder) if tree::process(holder).is_none() => unverified(Unknown::Hidden),
+        Some(holder) if tree::process(holder).is_none() => unverified(Unknown::NoPermission),
         Some(holder) => {
             Err(TargetError::Stranger { address, pid: holder, command: listener::command_of(holder) })
         }

@@ -76,6 +76,9 @@ pub struct UpdateArgs {
     /// Start even where the environment is protected
     #[arg(long, env = "LOADGATE_ALLOW_PROTECTED", value_parser = variables::switch)]
     pub allow_protected: bool,
+    /// Remember runs although other processes used the machine: for machines that are always so
+    #[arg(long, env = "LOADGATE_ALLOW_BUSY_MACHINE", value_parser = variables::switch)]
+    pub allow_busy_machine: bool,
 }
 
 /// The way into the repository; without any, the files stay on this machine.

@@ -46,6 +46,10 @@ const MOST_AMPLIFIED: f64 = 6.0;
 const MOST_SLOWER: f64 = 3.0;
 /// A service used more CPU than before if it was more than this, beside what the speed explains.
 const MORE_CPU: f64 = 1.05;
+/// What is used for itself by the machines on which runs are remembered: CI runners have agents of their own.
+const ORDINARY: f64 = 0.1;
+/// A run in which others made everything take so many times as long is not remembered: the budget of a comparison is 10 %.
+const NOTICEABLE: f64 = 1.1;
 /// A second in which others made everything take twice as long explains why something failed to come in time.
 const STARVED: f64 = 2.0;
 
@@ -65,6 +69,7 @@ struct Second {
     length_s: f64,
     failed: u64,
     idle: f64,
+    others: f64,
     factor: f64,
     held_back: f64,
 }
@@ -116,6 +121,18 @@ impl<'a> Excuses<'a> {
         let all = self.seconds.iter().fold(0, |sum: u64, second| sum.saturating_add(second.failed));
         let worst = starved.max_by(|a, b| a.factor.total_cmp(&b.factor))?;
         (all > 0 && then.saturating_mul(2) >= all).then(|| self.busy(worst))
+    }
+
+    /// Why a run is no measure of its service: in a quarter of its seconds or more, which is what moves a median, others
+    /// used more than machines do for themselves, and made everything take noticeably longer.
+    pub fn too_busy(&self) -> Option<Because> {
+        let is_busy = |second: &&Second| {
+            second.held_back > MOST_THROTTLED || second.factor >= NOTICEABLE && second.others >= ORDINARY
+        };
+        let mut busy: Vec<&Second> = self.seconds.iter().filter(is_busy).collect();
+        busy.sort_by(|a, b| b.factor.total_cmp(&a.factor));
+        let quarter = self.seconds.len().div_ceil(4).max(1);
+        busy.get(quarter - 1).map(|second| self.busy(second))
     }
 
     fn within(&self, seconds: &[Second], metric: Metric, ratio: f64) -> Option<Because> {
@@ -230,6 +247,7 @@ fn second(point: &Point, remembered: &Conditions, quota_shared: bool) -> Option<
         length_s: point.length_s,
         failed: point.failed,
         idle,
+        others,
         factor: if factor.is_finite() { factor.clamp(1.0, MOST) } else { 1.0 },
         held_back,
     })

@@ -5,7 +5,7 @@ pub mod agreement;
 mod decision;
 mod failures;
 mod looks;
-mod machine;
+pub mod machine;
 mod merged;
 pub mod objective;
 pub mod regression;

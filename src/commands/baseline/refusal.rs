@@ -6,12 +6,12 @@ use std::fmt::{self, Display};
 use crate::baseline::Baseline;
 use crate::baseline::bound;
 use crate::baseline::run::Run;
-use crate::gate::{judge, validity};
+use crate::gate::{judge, machine, validity};
 use crate::plan::rules::Rules;
 use crate::report::sentence;
 use crate::result::file::FileError;
 use crate::result::schema::{Mode, RunResult};
-use crate::result::verdict::{Because, Status};
+use crate::result::verdict::{Because, Status, Verdict};
 
 /// Why a result is not remembered.
 #[derive(Debug)]
@@ -34,12 +34,28 @@ pub enum Refusal {
     Aborted,
     /// Its times are the generator's own doing.
     Doubt(Because),
+    /// Other processes used the machine meanwhile: its times are those of a busy machine.
+    Busy(Because),
     /// It could not be read back.
     Absurd(String),
 }
 
+/// What becomes of a run whose machine was busy with something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusyMachine {
+    /// It is not remembered: a normal that is too slow would let later versions pass that got slower.
+    Refused,
+    /// It is: the machine is always so.
+    Allowed,
+}
+
 /// Why a result is not remembered beside these; none where it may be.
-pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option<Refusal> {
+pub fn refusal(
+    rules: &Rules,
+    result: &RunResult,
+    baseline: &Baseline,
+    busy_machine: BusyMachine,
+) -> Option<Refusal> {
     let p99_ms = result.totals.response_time.as_ref().map_or(0.0, |times| times.p99_ms);
     let absurd = || bound::of_run(&Run::of(result, baseline.epoch())).into_iter().next();
     match () {
@@ -48,25 +64,43 @@ pub fn refusal(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option
         () if result.git.fork => Some(Refusal::Fork),
         () if result.confirms.is_some() => Some(Refusal::Confirmation),
         () if !result.measured_steadily() => Some(Refusal::NothingSteady),
-        () => judged(rules, result, baseline)
+        () => judged(rules, result, baseline, busy_machine)
             .or_else(|| result.aborted.is_some().then_some(Refusal::Aborted))
             .or_else(|| validity::doubt(result, p99_ms).map(Refusal::Doubt))
             .or_else(|| absurd().map(|absurd| Refusal::Absurd(absurd.what))),
     }
 }
 
-fn judged(rules: &Rules, result: &RunResult, baseline: &Baseline) -> Option<Refusal> {
+fn judged(
+    rules: &Rules,
+    result: &RunResult,
+    baseline: &Baseline,
+    busy_machine: BusyMachine,
+) -> Option<Refusal> {
     let verdict = judge(rules, result, Some(baseline));
     let status = verdict.status;
     // What waits for a second opinion would, remembered often enough, become the normal it is not.
     let worse = verdict.deltas.iter().any(|delta| delta.gated && delta.candidate);
-    if !worse && !matches!(status, Status::Failed | Status::Invalid | Status::Interrupted) {
-        return None;
+    let busy = busy(&verdict, result).filter(|_| busy_machine == BusyMachine::Refused);
+    if !matches!(status, Status::Failed | Status::Invalid | Status::Interrupted) {
+        match busy {
+            Some(because) => return Some(Refusal::Busy(because)),
+            None if !worse => return None,
+            None => {}
+        }
     }
     let told = RunResult { verdict: Some(verdict), ..result.clone() };
     let sentence::Headline { sentence, next, .. } = sentence::headline(&told);
     let next = next.map_or_else(String::new, |next| format!("; {next}"));
     Some(Refusal::Judged(status, format!("{sentence}{next}")))
+}
+
+/// What others did to a run: they explain one of its numbers, or made most of them longer.
+fn busy(verdict: &Verdict, result: &RunResult) -> Option<Because> {
+    let checks = verdict.checks.iter().filter_map(|check| check.because);
+    let deltas = verdict.deltas.iter().filter_map(|delta| delta.because);
+    let excused = checks.chain(deltas).find(|because| because.is_of_the_machine());
+    excused.or_else(|| machine::Excuses::of(result).too_busy())
 }
 
 impl Display for Refusal {
@@ -96,6 +130,16 @@ impl Display for Refusal {
                 let doubt = sentence::doubt(*because);
                 write!(f, "{}", doubt.map_or("its times cannot be trusted".to_owned(), |(what, _)| what))
             }
+            Self::Busy(because) => {
+                let told = sentence::doubt(*because);
+                let (busy, remedy) =
+                    told.unwrap_or(("the machine was busy with something else".to_owned(), "run it again"));
+                write!(
+                    f,
+                    "{busy}; a baseline of such runs would be too slow, and let a later slowdown pass; {remedy}, or \
+                     pass `--allow-busy-machine` if this machine is always like that"
+                )
+            }
             Self::Absurd(what) => write!(f, "it {what}"),
         }
     }
@@ -107,6 +151,7 @@ mod tests {
     use crate::metric::{Metric, Percentile};
     use crate::plan::rules::{Objective, Scope};
     use crate::result::fixture;
+    use crate::result::machine::MachinePoint;
     use crate::result::schema::Confirms;
 
     fn limit(ms: f64) -> Rules {
@@ -118,7 +163,8 @@ mod tests {
     fn told(rules: &Rules, change: impl FnOnce(&mut RunResult)) -> String {
         let mut result = fixture::small();
         change(&mut result);
-        refusal(rules, &result, &Baseline::default()).map_or(String::new(), |refusal| refusal.to_string())
+        refusal(rules, &result, &Baseline::default(), BusyMachine::Refused)
+            .map_or(String::new(), |refusal| refusal.to_string())
     }
 
     #[test]
@@ -157,5 +203,36 @@ mod tests {
         it has no time in `time`: `yesterday`
         it has an endpoint with a name of 501 characters
         ");
+    }
+    #[test]
+    fn a_run_beside_a_busy_neighbour_is_remembered_only_where_that_is_asked_for() {
+        let refused = |rules: &Rules, seconds: &[MachinePoint], busy_machine: BusyMachine| {
+            let result = fixture::on_machine(fixture::small(), seconds);
+            refusal(rules, &result, &Baseline::default(), busy_machine)
+        };
+        let [quiet, ordinary, neighbour] =
+            [(0.02, 0.5), (0.09, 0.01), (0.6, 0.1)].map(|(others, idle)| fixture::busy(Some(others), idle));
+        let (fine, broken) = (limit(1_000.0), limit(50.0));
+        let quarter = |other: MachinePoint| [vec![quiet; 30], vec![other; 10]].concat();
+        for (rules, seconds, is_refused) in [
+            (&fine, vec![quiet; 40], false),
+            // What runners use for themselves, beside a service that uses all there is.
+            (&fine, vec![ordinary; 40], false),
+            (&fine, vec![neighbour; 40], true),
+            (&fine, quarter(neighbour), true),
+            // A burst moves no median.
+            (&fine, [vec![quiet; 38], vec![neighbour; 2]].concat(), false),
+            // It explains the breach of an objective.
+            (&broken, vec![neighbour; 40], true),
+        ] {
+            let busy = refused(rules, &seconds, BusyMachine::Refused);
+            assert_eq!(matches!(busy, Some(Refusal::Busy(_))), is_refused, "{seconds:?}: {busy:?}");
+            let allowed = refused(rules, &seconds, BusyMachine::Allowed);
+            assert!(allowed.is_none(), "{seconds:?}: {allowed:?}");
+        }
+        // What nothing explains is a failure all the same.
+        let failed = refused(&broken, &[quiet; 40], BusyMachine::Allowed);
+        assert!(matches!(failed, Some(Refusal::Judged(Status::Failed, _))), "{failed:?}");
+        insta::assert_snapshot!(refused(&fine, &[neighbour; 40], BusyMachine::Refused).unwrap(), @"the machine was busy with something else: other processes used 60 % of its CPU, and in some seconds only 10 % of it was idle; a baseline of such runs would be too slow, and let a later slowdown pass; end the other processes, or run it again on a quiet machine, or pass `--allow-busy-machine` if this machine is always like that");
     }
 }

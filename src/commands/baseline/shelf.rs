@@ -1,6 +1,6 @@
 //! A baseline that runs are added to: appended first, then what is too many is removed, and both are told.
 
-use crate::baseline::folder::{Folder, Novelty};
+use crate::baseline::folder::{Folder, Moved, Novelty};
 use crate::baseline::run::Run;
 use crate::baseline::{Baseline, document};
 use crate::commands::before::foreign;
@@ -13,12 +13,13 @@ use crate::report::write::{OutputError, data, note, plain};
 use crate::result::schema::RunResult;
 
 use super::error::Error;
-use super::refusal::{Refusal, refusal};
+use super::refusal::{BusyMachine, Refusal, refusal};
 
 /// The baseline of a scenario in an environment, and the rules of its runs.
 pub struct Shelf {
     rules: Rules,
     keep_runs: usize,
+    busy_machine: BusyMachine,
     folder: Folder,
     baseline: Baseline,
     /// The class of the newest run that was put here.
@@ -29,18 +30,24 @@ pub struct Shelf {
 
 impl Shelf {
     /// Reads what is remembered.
-    pub fn open(rules: Rules, scenario: &str, environment: &str) -> Result<Self, CommandError> {
+    pub fn open(
+        rules: Rules,
+        scenario: &str,
+        environment: &str,
+        busy_machine: BusyMachine,
+    ) -> Result<Self, CommandError> {
         let how = rules.baseline.as_ref().ok_or(Error::NotConfigured)?;
         let (folder, keep_runs) = (Folder::of(&how.dir, scenario, environment), how.keep_runs);
         let baseline = folder.load()?;
         foreign(&folder, &baseline);
-        Ok(Self { rules, keep_runs, folder, baseline, cpu_class: None, kept: Vec::new() })
+        Ok(Self { rules, keep_runs, busy_machine, folder, baseline, cpu_class: None, kept: Vec::new() })
     }
 
     /// The run to remember of a result, or why it is not remembered. A run that already is stays.
     pub fn look(&self, result: &RunResult) -> Result<Run, Refusal> {
         let known = self.baseline.runs.values().find(|run| run.is_of(result)).cloned();
-        match known.map_or_else(|| refusal(&self.rules, result, &self.baseline), |_| None) {
+        let refusal = || refusal(&self.rules, result, &self.baseline, self.busy_machine);
+        match known.map_or_else(refusal, |_| None) {
             Some(refusal) => Err(refusal),
             None => Ok(Run::of(result, self.baseline.epoch())),
         }
@@ -66,25 +73,24 @@ impl Shelf {
 
     /// Remembers a run.
     pub fn remember(&mut self, run: Run) -> Result<(), CommandError> {
+        // What an earlier version left elsewhere comes first: beside a run of this one it would not be read any more.
+        let moved = self.folder.move_on(&mut self.baseline, &run.plan_digest)?;
         let appended = self.folder.append(&run)?;
         let path = plain(&appended.path.display().to_string());
         self.cpu_class = Some(run.cpu_class.clone());
         self.kept.push(run.clone());
-        if appended.novelty == Novelty::Known {
-            data(&format!("remembered already: {path}\n"))?;
-            return Ok(());
+        match appended.novelty {
+            Novelty::Known => data(&format!("remembered already: {path}\n"))?,
+            Novelty::New => {
+                data(&format!("remembered: {path}\n"))?;
+                self.remark(&run);
+            }
         }
-        data(&format!("remembered: {path}\n"))?;
-        self.remark(&run);
-        if let Some(moved) = self.folder.move_on(&mut self.baseline, &run.plan_digest)? {
-            let (from, to) = (moved.from.display(), self.folder.path().display());
-            let rest = if moved.shared {
-                "; the old folder stays, for it has runs that may be of another baseline"
-            } else {
-                ""
-            };
-            let files = number::counted(moved.files as u64, "file");
-            data(&(plain(&format!("moved on: {files} from `{from}` to `{to}`{rest}")) + "\n"))?;
+        if let Some(moved) = moved {
+            self.tell_moved(&moved)?;
+        }
+        if appended.novelty == Novelty::Known {
+            return Ok(());
         }
         let name = appended.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.baseline.runs.insert(name.clone(), run);
@@ -94,6 +100,18 @@ impl Shelf {
             data(&format!("removed: {gone}, {why} (`keep_runs: {}`)\n", self.keep_runs))?;
         }
         Ok(())
+    }
+
+    /// Tells what an earlier version had left elsewhere.
+    fn tell_moved(&self, moved: &Moved) -> Result<(), OutputError> {
+        let (from, to) = (moved.from.display(), self.folder.path().display());
+        let rest = if moved.shared {
+            "; the old folder stays, for it has runs that may be of another baseline"
+        } else {
+            ""
+        };
+        let files = number::counted(moved.files as u64, "file");
+        data(&(plain(&format!("moved on: {files} from `{from}` to `{to}`{rest}")) + "\n"))
     }
 
     /// The runs that were put here, with their folder.

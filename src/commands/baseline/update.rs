@@ -26,7 +26,7 @@ use crate::result::schema::RunResult;
 
 use super::error::Error;
 use super::propose::Way;
-use super::refusal::Refusal;
+use super::refusal::{BusyMachine, Refusal};
 use super::shelf::Shelf;
 
 /// The exit status where something was not remembered.
@@ -72,7 +72,7 @@ fn take(args: &UpdateArgs) -> Result<Done, CommandError> {
     for path in &paths {
         match file::read(path) {
             Ok(result) => {
-                let shelf = shelf(&config, &mut shelves, &result).inspect_err(|_| {
+                let shelf = shelf(&config, busy_machine(args), &mut shelves, &result).inspect_err(|_| {
                     note(&plain(&format!("looking at `{}`:", path.display())));
                 })?;
                 taken.push((path, key(&result), shelf.look(&result)));
@@ -96,6 +96,10 @@ fn take(args: &UpdateArgs) -> Result<Done, CommandError> {
     Ok(Done { status, kept: shelves.into_values().flat_map(Shelf::into_kept).collect(), end: End::Whole })
 }
 
+fn busy_machine(args: &UpdateArgs) -> BusyMachine {
+    if args.allow_busy_machine { BusyMachine::Allowed } else { BusyMachine::Refused }
+}
+
 /// What a baseline is of: scenario and environment.
 type Key = (String, String);
 
@@ -105,6 +109,7 @@ fn key(result: &RunResult) -> Key {
 
 fn shelf<'s>(
     config: &Config,
+    busy_machine: BusyMachine,
     shelves: &'s mut BTreeMap<Key, Shelf>,
     result: &RunResult,
 ) -> Result<&'s Shelf, CommandError> {
@@ -113,7 +118,7 @@ fn shelf<'s>(
         Entry::Occupied(entry) => Ok(entry.into_mut()),
         Entry::Vacant(entry) => {
             let rules = plan::rules(config, environment, scenario)?;
-            Ok(entry.insert(Shelf::open(rules, scenario, environment)?))
+            Ok(entry.insert(Shelf::open(rules, scenario, environment, busy_machine)?))
         }
     }
 }
@@ -131,7 +136,7 @@ fn refuse(path: &Path, refusal: &Refusal) {
 /// Makes runs and remembers each.
 fn make(args: &UpdateArgs, runs: u32) -> Result<Done, CommandError> {
     let plan = run::allowed(&args.plan, args.scenario.as_deref(), args.allow_protected)?;
-    let mut shelf = Shelf::open(plan.rules.clone(), &plan.scenario, &plan.environment)?;
+    let mut shelf = Shelf::open(plan.rules.clone(), &plan.scenario, &plan.environment, busy_machine(args))?;
     write::plan_notes(&plan);
     if Job::read().git.fork {
         note(&format!("no run is made: {}", Refusal::Fork));

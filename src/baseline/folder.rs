@@ -106,9 +106,12 @@ impl Folder {
         if let Some(earlier) = &self.earlier {
             let found = Self::at(earlier).read()?;
             let here = baseline.names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+            let moved = self.moved_plans(&baseline);
             for (name, run) in found.runs.into_iter().filter(|(name, _)| !here.contains(name)) {
-                baseline.earlier.insert(name.clone());
-                baseline.runs.insert(name, run);
+                if self.says_whose(&run) || !moved.contains(&run.plan_digest) {
+                    baseline.earlier.insert(name.clone());
+                    baseline.runs.insert(name, run);
+                }
             }
             for (name, epoch) in found.epochs.into_iter().filter(|(name, _)| !here.contains(name)) {
                 baseline.earlier.insert(name.clone());
@@ -137,35 +140,60 @@ impl Folder {
         if defects.is_empty() { Ok(baseline) } else { Err(FolderError::Broken(defects)) }
     }
 
+    /// The plans whose runs have moved on from where an earlier version kept them: this folder has a run of them that
+    /// says whose it is. What is left of them there may be too old and pruned here, or of another baseline, and is not
+    /// read any more; it would come back with every update.
+    fn moved_plans(&self, baseline: &Baseline) -> BTreeSet<String> {
+        let runs = baseline.runs.values().filter(|run| self.owner(run) == Owner::This);
+        runs.map(|run| run.plan_digest.clone()).collect()
+    }
+
+    fn owner(&self, run: &Run) -> Owner {
+        self.key.as_ref().map_or(Owner::Unsaid, |key| key.owner(run))
+    }
+
+    fn says_whose(&self, run: &Run) -> bool {
+        self.owner(run) != Owner::Unsaid
+    }
+
     /// Brings what is of this baseline on from where an earlier version kept it; none where nothing was. Runs that
-    /// do not say whose they are belong here if they are of this plan. Files are added and removed, never changed.
+    /// do not say whose they are belong here if they are of this plan; they move once, before the first run of this
+    /// version is remembered beside them. Files are added and removed, never changed.
     pub fn move_on(&self, baseline: &mut Baseline, plan_digest: &str) -> Result<Option<Moved>, FolderError> {
-        let (Some(earlier), Some(key)) = (&self.earlier, &self.key) else { return Ok(None) };
+        let Some(earlier) = &self.earlier else { return Ok(None) };
         let there = Self::at(earlier);
         let found = there.read()?;
-        let is_ours = |run: &Run| match key.owner(run) {
+        let is_ours = |run: &Run| match self.owner(run) {
             Owner::This => true,
             Owner::Unsaid => run.plan_digest == plan_digest,
             Owner::Other => false,
         };
-        let ours: Vec<&String> =
-            found.runs.iter().filter(|(_, run)| is_ours(run)).map(|(name, _)| name).collect();
-        if ours.is_empty() {
+        let ours: Vec<(&String, &Run)> = found.runs.iter().filter(|(_, run)| is_ours(run)).collect();
+        let is_new = |name: &str| baseline.earlier.contains(name);
+        let names: Vec<String> = {
+            let runs = ours.iter().map(|(name, _)| *name).filter(|name| is_new(name));
+            let epochs = found.epochs.keys().filter(|name| is_new(name));
+            if runs.clone().next().is_none() { Vec::new() } else { runs.chain(epochs).cloned().collect() }
+        };
+        if names.is_empty() {
             return Ok(None);
         }
         let shared = ours.len() < found.runs.len() || !found.unknown.is_empty();
-        let names: Vec<&String> = ours.into_iter().chain(found.epochs.keys()).collect();
         for name in &names {
             let from = there.file(name);
             let failed = |source| FolderError::Io { doing: "read", path: from.clone(), source };
             let text = fs::read_to_string(&from).map_err(failed)?;
             self.write(&self.file(name), &text)?;
-            baseline.earlier.remove(*name);
+            baseline.earlier.remove(name);
+        }
+        // Of a shared folder, only what says that it is ours is ours to remove.
+        let says_ours =
+            |name: &&String| !shared || found.runs.get(*name).is_some_and(|run| self.says_whose(run));
+        let done = ours.iter().map(|(name, _)| *name).chain(found.epochs.keys()).filter(says_ours);
+        for name in done.filter(|name| self.file(name).exists()) {
+            remove(&there.file(name))?;
         }
         if !shared {
-            for name in &names {
-                remove(&there.file(name))?;
-            }
             // Something of somebody else may be in it.
             let _ = fs::remove_dir(earlier);
         }
@@ -201,11 +229,11 @@ impl Folder {
         Ok(path)
     }
 
-    /// Removes what is too many of these runs, which were read from here; returns the names.
+    /// Removes what is too many of these runs, as far as they lie here; returns the names.
     pub fn prune(&self, baseline: &Baseline, keep_runs: usize) -> Result<Vec<String>, FolderError> {
-        let mut names = prune::surplus(&baseline.runs, keep_runs);
-        // What lies where another baseline may have its runs too is not ours to remove.
-        names.retain(|name| !baseline.earlier.contains(name));
+        // What lies where another baseline may have its runs too is not ours to remove, and takes no place.
+        let here = baseline.runs.iter().filter(|(name, _)| !baseline.earlier.contains(*name));
+        let names = prune::surplus(here, keep_runs);
         names.iter().try_for_each(|name| remove(&self.file(name)))?;
         Ok(names)
     }

@@ -11,7 +11,7 @@ pub const ROOM_FOR_ANCHORS: usize = 10;
 
 /// The names of the runs that go, so that each class of machines has at most `keep` in each epoch: first
 /// those of another plan than the newest, then the oldest behind the first five.
-pub fn surplus(runs: &BTreeMap<String, Run>, keep: usize) -> Vec<String> {
+pub fn surplus<'a>(runs: impl IntoIterator<Item = (&'a String, &'a Run)>, keep: usize) -> Vec<String> {
     let mut groups: BTreeMap<_, Vec<(&str, &Run)>> = BTreeMap::new();
     for (name, run) in runs {
         groups.entry((&run.cpu_class, &run.epoch)).or_default().push((name, run));

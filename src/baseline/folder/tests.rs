@@ -90,6 +90,60 @@ fn two_baselines_that_once_shared_a_folder_are_two() {
 }
 
 #[test]
+fn what_was_pruned_does_not_come_back_from_a_folder_that_is_shared() {
+    let place = Place::new();
+    let dir = place.dir.path();
+    let ours = Some(("checkout.v2", "prod"));
+    let folder = Folder::of(dir, "checkout.v2", "prod");
+    let shared = Folder::at(&dir.join("checkout.v2.prod"));
+    // Five of ours, and twenty of another baseline, one of which is newer than all of ours.
+    for minute in 1..6 {
+        shared.append(&of_key(minute, None, "one")).unwrap();
+    }
+    for minute in 30..50 {
+        shared.append(&of_key(minute, None, "two")).unwrap();
+    }
+    let of_plan = |baseline: &Baseline| baseline.runs.values().filter(|it| it.plan_digest == "one").count();
+    for (minute, moves, kept) in [(10, true, 6), (11, false, 6), (12, false, 6)] {
+        let mut known = folder.load().unwrap();
+        let moved = folder.move_on(&mut known, "one").unwrap();
+        assert_eq!(moved.is_some(), moves, "{minute}");
+        assert!(moved.is_none_or(|moved| (moved.files, moved.shared) == (5, true)));
+        let run = of_key(minute, ours, "one");
+        let path = folder.append(&run).unwrap().path;
+        known.runs.insert(path.file_stem().unwrap().to_string_lossy().into_owned(), run);
+        folder.prune(&known, 6).unwrap();
+        let after = folder.load().unwrap();
+        assert_eq!(of_plan(&after), kept, "{minute}");
+        assert_eq!(entries(folder.path()).unwrap().len(), kept, "{minute}");
+    }
+    assert_eq!(entries(shared.path()).unwrap().len(), 25, "nothing of anybody is lost");
+    // A plan that was not moved is still found there: a plan may go back to what it was.
+    assert_eq!(folder.load().unwrap().runs.len(), 26);
+    // What says that it is ours moves wherever it lies.
+    shared.append(&of_key(9, ours, "one")).unwrap();
+    let mut known = folder.load().unwrap();
+    let moved = folder.move_on(&mut known, "one").unwrap().unwrap();
+    assert_eq!((moved.files, moved.shared, entries(shared.path()).unwrap().len()), (1, true, 25));
+}
+
+#[test]
+fn runs_of_another_baseline_take_no_place_of_ours() {
+    let place = Place::new();
+    let dir = place.dir.path();
+    let folder = Folder::of(dir, "checkout.v2", "prod");
+    let shared = Folder::at(&dir.join("checkout.v2.prod"));
+    for minute in 30..50 {
+        shared.append(&of_key(minute, None, "two")).unwrap();
+    }
+    for minute in 1..5 {
+        folder.append(&of_key(minute, Some(("checkout.v2", "prod")), "one")).unwrap();
+    }
+    assert_eq!(folder.prune(&folder.load().unwrap(), 10).unwrap(), Vec::<String>::new());
+    assert_eq!(folder.prune(&folder.load().unwrap(), 3).unwrap().len(), 1);
+}
+
+#[test]
 fn a_folder_of_one_baseline_moves_on_whole() {
     let place = Place::new();
     let dir = place.dir.path();

@@ -2,26 +2,26 @@
 //! may pass while most of it fails; then it must at least be said.
 
 use crate::metric::Metric;
-use crate::result::endpoint::{ended, failures};
+use crate::result::endpoint::{EndpointCounts, ended, failures};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Check, CheckScope, CheckSeverity, CheckStatus, Finding};
 
 /// Failures at endpoints that no error rate decides about; none where there are none.
 pub(super) fn unjudged(checks: &[Check], result: &RunResult) -> Option<Finding> {
-    let decides = |check: &&Check| {
-        check.metric == Metric::ErrorRate.name()
-            && check.severity == CheckSeverity::Fail
-            && check.status != CheckStatus::NotApplicable
+    let is_about = |severity: CheckSeverity, endpoint: &EndpointCounts| {
+        checks.iter().any(|it| {
+            let applies = it.severity == severity && it.status != CheckStatus::NotApplicable;
+            let scope = it.scope == CheckScope::Total || it.endpoint.as_ref() == Some(&endpoint.name);
+            it.metric == Metric::ErrorRate.name() && applies && scope
+        })
     };
-    let judged = checks.iter().filter(decides);
-    if judged.clone().any(|check| check.scope == CheckScope::Total) {
-        return None;
-    }
-    let others = result.whole_run.endpoints.iter().filter(|endpoint| {
-        !judged.clone().any(|check| check.endpoint.as_deref() == Some(endpoint.name.as_str()))
-    });
+    let endpoints = result.whole_run.endpoints.iter();
+    let unjudged: Vec<_> = endpoints.filter(|it| !is_about(CheckSeverity::Fail, it)).collect();
+    let mut failing = unjudged.iter().filter(|it| failures(&it.failed) > 0).peekable();
+    failing.peek()?;
+    let only_warned = failing.all(|it| is_about(CheckSeverity::Warn, it));
     let add = |(a, b): (u64, u64), (c, d): (u64, u64)| (a.saturating_add(c), b.saturating_add(d));
-    let counts = others.map(|it| (failures(&it.failed), ended(it.ok, &it.failed)));
+    let counts = unjudged.iter().map(|it| (failures(&it.failed), ended(it.ok, &it.failed)));
     let (failed, ended) = counts.fold((0, 0), add);
-    (failed > 0).then_some(Finding::UnjudgedFailures { failed, ended })
+    Some(Finding::UnjudgedFailures { failed, ended, only_warned })
 }

@@ -227,12 +227,20 @@ fn failures_that_no_objective_is_about_are_told() {
         let findings = judge(&rules(objectives), &result).findings;
         findings.into_iter().find(|it| matches!(it, Finding::UnjudgedFailures { .. }))
     };
-    let all = Some(Finding::UnjudgedFailures { failed: 320, ended: 1_320 });
-    assert_eq!(told(vec![p50()]), all);
-    assert_eq!(told(vec![p50(), rate(Severity::Warn)]), all, "a warning decides nothing");
+    let unjudged =
+        |failed, ended, only_warned| Some(Finding::UnjudgedFailures { failed, ended, only_warned });
+    assert_eq!(told(vec![p50()]), unjudged(320, 1_320, false));
+    assert_eq!(
+        told(vec![p50(), rate(Severity::Warn)]),
+        unjudged(320, 1_320, true),
+        "a warning decides nothing"
+    );
     assert_eq!(told(vec![p50(), rate(Severity::Fail)]), None);
     let of_a = of("GET /a", Metric::ErrorRate, 0.5);
-    assert_eq!(told(vec![of_a.clone()]), Some(Finding::UnjudgedFailures { failed: 20, ended: 520 }));
+    let warning = |name| Objective { severity: Severity::Warn, ..of(name, Metric::ErrorRate, 0.5) };
+    assert_eq!(told(vec![of_a.clone()]), unjudged(20, 520, false));
+    assert_eq!(told(vec![warning("GET /a")]), unjudged(320, 1_320, false));
+    assert_eq!(told(vec![of_a.clone(), warning("GET /b")]), unjudged(20, 520, true));
     assert_eq!(told(vec![of_a, of("GET /b", Metric::ErrorRate, 0.5)]), None);
 }
 

@@ -218,14 +218,16 @@ fn of_failures(finding: Finding) -> (String, &'static str) {
             },
             "look at `on_start`, and at the first `when` of the tasks",
         ),
-        Finding::UnjudgedFailures { failed, ended } => (
-            format!(
-                "{} of {} failed, and no objective is about that",
-                number::count(failed),
-                number::counted(ended, "request")
-            ),
-            "add an `error_rate` to `thresholds`, or take its `null` away",
-        ),
+        Finding::UnjudgedFailures { failed, ended, only_warned } => {
+            let of = format!("{} of {} failed", number::count(failed), number::counted(ended, "request"));
+            if only_warned {
+                let remedy = "take `severity: warn` away from `error_rate` if failures are to fail the run";
+                (format!("{of}, and the error rate that is about them only warns"), remedy)
+            } else {
+                let remedy = "add an `error_rate` to `thresholds`, or take its `null` away";
+                (format!("{of}, and no objective is about that"), remedy)
+            }
+        }
         _ => ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration"),
     }
 }

@@ -175,6 +175,9 @@ pub enum Finding {
         failed: u64,
         /// How many ended at those endpoints.
         ended: u64,
+        /// Whether error rates of severity `warn` are about all of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        only_warned: bool,
     },
 }
 

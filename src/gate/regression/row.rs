@@ -242,7 +242,11 @@ pub fn absence(compared: &Compared, subject: Subject) -> Because {
             let mut counts = compared.result.whole_run.endpoints.iter();
             counts.any(|it| it.name == name && ended(it.ok, &it.failed) > 0)
         }
-        Subject::Custom(name) => compared.custom.get(name).is_some_and(|metric| metric.ok > 0),
+        Subject::Custom(name) => {
+            let elsewhere = compared.result.whole_run.metrics.iter().filter(|metric| metric.name == name);
+            let mut all = compared.custom.get(name).copied().into_iter().chain(elsewhere);
+            all.any(|metric| metric.ok > 0 || metric.failed > 0 || metric.response_time.is_some())
+        }
     };
     if asked { Because::NoSample } else { Because::NeverHit }
 }

@@ -1,6 +1,7 @@
 //! Custom metrics, and everything else that a threshold can name.
 
 use super::*;
+use crate::result::endpoint::CustomMetric;
 use crate::result::verdict::CheckScope;
 
 const CUSTOM: [&str; 2] = ["message", "checkout"];
@@ -47,6 +48,25 @@ fn a_message_twenty_times_slower_and_a_group_half_as_slow_again_are_regressions(
     let group = verdict(&rules(), &recorded(1.0, 1.5), &baseline);
     assert_eq!(group.exit_status, 4);
     assert_eq!(worse(&group), [("checkout", "p50"), ("checkout", "p95")]);
+}
+
+#[test]
+fn a_custom_metric_that_always_failed_was_asked_for() {
+    let because = |change: fn(&mut CustomMetric), elsewhere: u64| {
+        let mut result = recorded(1.0, 1.0);
+        let checkout = result.metrics.iter_mut().find(|it| it.name == "checkout").unwrap();
+        (checkout.ok, checkout.response_time) = (0, None);
+        change(checkout);
+        let failed = CustomMetric { failed: elsewhere, ..checkout.clone() };
+        result.whole_run.metrics = (elsewhere > 0).then_some(failed).into_iter().collect();
+        let judged = verdict(&rules(), &result, &quiet());
+        let found = delta(&judged, P50, Some("checkout"));
+        assert_eq!((found.status, judged.exit_status), (DeltaStatus::Invalid, 6));
+        found.because
+    };
+    assert_eq!(because(|it| it.failed = 500, 0), Some(Because::NoSample));
+    assert_eq!(because(|_| (), 3), Some(Because::NoSample), "in the ramp");
+    assert_eq!(because(|_| (), 0), Some(Because::NeverHit));
 }
 
 #[test]

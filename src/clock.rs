@@ -25,6 +25,12 @@ pub fn thread_cpu() -> Duration {
     Duration::try_from(used).unwrap_or_default()
 }
 
+/// The CPU time that this process has used, in all of its threads.
+pub fn process_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(used).unwrap_or_default()
+}
+
 /// `20261124T101500Z`: a wall-clock time fit for a file name.
 pub fn file_stamp(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()

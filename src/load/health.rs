@@ -1,17 +1,15 @@
-//! The generator watches itself: CPU, memory and steal, from /proc. Elsewhere than on Linux nothing is
-//! known and nothing is claimed.
+//! The generator watches itself: CPU, memory and steal. Elsewhere than on Linux the last two are not known, and
+//! nothing is claimed about them.
 
 use std::time::{Duration, Instant};
 
 use super::generate::workers;
+use super::machine::{self, Ticks};
 use super::measure::recording::Recording;
 use super::measure::run::{Health, WakeLateness, Window};
 use super::measure::standstill;
 use crate::clock;
 use crate::plan::Plan;
-
-/// Clock ticks per second in /proc: fixed at 100 by the kernel's interface to user space.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Readings at the start of a run.
 #[derive(Debug)]
@@ -27,20 +25,20 @@ pub struct Watch {
 struct Reading {
     at: Instant,
     process: Duration,
-    machine: Machine,
+    machine: Ticks,
 }
 
 impl Reading {
     fn now() -> Self {
-        Self { at: clock::now(), process: process_cpu(), machine: machine_cpu() }
+        let machine = machine::all_cpus().unwrap_or_default();
+        Self { at: clock::now(), process: clock::process_cpu(), machine }
     }
 }
 
-/// CPU time of the whole machine, in ticks.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Machine {
-    total: f64,
-    steal: f64,
+/// The share of the machine's time between two readings that a hypervisor took away.
+fn steal(from: &Ticks, to: &Ticks) -> f64 {
+    let passed = |of: fn(&Ticks) -> u64| of(to).saturating_sub(of(from)) as f64;
+    passed(|it| it.steal) / passed(Ticks::total).max(1.0)
 }
 
 impl Watch {
@@ -73,8 +71,7 @@ impl Watch {
             } else {
                 total.health.started as f64 / total.health.due as f64
             },
-            steal: (machine.steal - self.begun.machine.steal)
-                / (machine.total - self.begun.machine.total).max(1.0),
+            steal: steal(&self.begun.machine, &machine),
             rss_mb: peak_memory_mb(),
             exhausted: total.health.exhausted,
             workers: cores,
@@ -100,7 +97,7 @@ pub struct Meter {
 impl Meter {
     /// Begins, for a run of this plan.
     pub fn begin(plan: &Plan) -> Self {
-        Self { cores: workers(plan), at: clock::now(), process: process_cpu(), busy: 0.0 }
+        Self { cores: workers(plan), at: clock::now(), process: clock::process_cpu(), busy: 0.0 }
     }
 
     /// The workers of the run, one for each of its cores.
@@ -110,7 +107,7 @@ impl Meter {
 
     /// The share of its cores that was busy since the last look, 0 to 1; right after one, the same again.
     pub fn look(&mut self) -> f64 {
-        let (now, process) = (clock::now(), process_cpu());
+        let (now, process) = (clock::now(), clock::process_cpu());
         let passed = now.saturating_duration_since(self.at);
         if passed >= SHORTEST {
             let cpu = process.saturating_sub(self.process).as_secs_f64();
@@ -121,34 +118,8 @@ impl Meter {
     }
 }
 
-fn process_cpu() -> Duration {
-    std::fs::read_to_string("/proc/self/stat").map(|text| parse_process(&text)).unwrap_or_default()
-}
-
-fn machine_cpu() -> Machine {
-    std::fs::read_to_string("/proc/stat").map(|text| parse_machine(&text)).unwrap_or_default()
-}
-
 fn peak_memory_mb() -> f64 {
     std::fs::read_to_string("/proc/self/status").map(|text| parse_peak(&text)).unwrap_or_default()
-}
-
-/// User and system time: fields 14 and 15 of /proc/PID/stat (proc(5)), counted after the name, which
-/// may hold spaces and parentheses.
-fn parse_process(stat: &str) -> Duration {
-    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-    let ticks: f64 =
-        after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-    Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
-}
-
-/// The first line of /proc/stat: user nice system idle iowait irq softirq steal. Guest time is part of
-/// user time already.
-fn parse_machine(stat: &str) -> Machine {
-    let line = stat.lines().next().unwrap_or("");
-    let ticks: Vec<f64> =
-        line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
-    Machine { total: ticks.iter().sum(), steal: ticks.get(7).copied().unwrap_or(0.0) }
 }
 
 fn parse_peak(status: &str) -> f64 {
@@ -165,15 +136,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_time_is_found_behind_any_name() {
-        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 3 0 100 1000 200";
-        assert_eq!(parse_process(stat), Duration::from_secs(3));
-    }
-
-    #[test]
-    fn steal_is_the_eighth_of_the_machine_times() {
-        let machine = parse_machine("cpu  10 0 20 60 0 0 0 10 0 0\ncpu0 1 2 3\n");
-        assert_eq!(machine, Machine { total: 100.0, steal: 10.0 });
+    fn steal_is_a_share_of_all_that_passed() {
+        let ticks = |busy, idle, steal| Ticks { busy, idle, interrupts: 5, steal };
+        // 10 of 100
+        assert!((steal(&ticks(0, 0, 5), &ticks(30, 60, 15)) - 0.1).abs() < 1e-9);
+        assert!(steal(&Ticks::default(), &Ticks::default()).abs() < 1e-9);
     }
 
     #[test]
@@ -182,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_zero() {
-        assert_eq!((parse_process(""), parse_machine("")), (Duration::ZERO, Machine::default()));
+    fn a_peak_that_cannot_be_read_is_zero() {
+        assert!(parse_peak("").abs() < 1e-9);
     }
 }

@@ -62,8 +62,11 @@ fn unknown(why: &OthersUnknown) -> String {
         OthersUnknown::BackEnd { address } => {
             format!("another process of this machine, at {address}, works for the service")
         }
+        OthersUnknown::Ended { name } => {
+            format!("`{name}`, which listened for the service, ended during the run")
+        }
         OthersUnknown::ChildrenUnaccounted { name } => {
-            format!("`{name}` ignores the end of its child processes, whose CPU time is then lost")
+            format!("the CPU time of `{name}`, or of its child processes, is lost when they end")
         }
     };
     format!("{why}; start the whole service as `target` to have it known")

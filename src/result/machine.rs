@@ -121,6 +121,11 @@ pub enum OthersUnknown {
         /// Where that listens.
         address: String,
     },
+    /// A process that listened for it ended during the run.
+    Ended {
+        /// The name of that.
+        name: String,
+    },
     /// One of its processes ignores the end of its children.
     #[serde(alias = "careless")]
     ChildrenUnaccounted {
@@ -137,6 +142,7 @@ impl From<&Unknown> for OthersUnknown {
             Unknown::Container => Self::Container,
             Unknown::Parent { name } => Self::Parent { name },
             Unknown::BackEnd { address } => Self::BackEnd { address },
+            Unknown::Ended { name } => Self::Ended { name },
             Unknown::ChildrenUnaccounted { name } => Self::ChildrenUnaccounted { name },
         }
     }

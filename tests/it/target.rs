@@ -165,7 +165,6 @@ async fn a_target_that_ignores_the_request_is_gone_after_stop_with_all_it_starte
     let folder = workspace.path("");
     let (child, grandchild) = (pid(&folder, "child"), pid(&folder, "grandchild"));
     assert!(alive(child) && alive(grandchild));
-    assert!(running.usage().rss > 0);
     running.stop().await.expect("stopped");
     assert!(!alive(child) && !alive(grandchild));
 }

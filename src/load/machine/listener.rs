@@ -1,12 +1,12 @@
 //! Who listens on an address of this machine: the socket that the kernel would hand a connection to, and the
 //! processes that hold it. On Linux only; elsewhere nobody is found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::{text, tree};
+use super::{text, tree, unix_peer};
 
 /// Words of a command that are shown, and characters of each.
 const MOST_WORDS: usize = 2;
@@ -36,12 +36,43 @@ pub fn of_path(path: &Path) -> Listener {
     held_by(&text::unix_listeners(&text, &path.to_string_lossy()).into_iter().collect())
 }
 
-/// The other ends, on this machine, of the connections that these processes have open: whatever works for them
-/// here. `own` are the processes whose ends do not count.
-pub fn back_ends(of: &[i32], own: &[i32]) -> Vec<SocketAddr> {
-    let all = tcp_sockets();
+/// The other end, on this machine, of a connection that these processes have open: whatever works for them here.
+/// `own` are the processes whose ends do not count.
+pub fn back_end(of: &[i32], own: &[i32]) -> Option<String> {
     let inodes = |pids: &[i32]| pids.iter().flat_map(|pid| inodes_of(*pid)).collect::<BTreeSet<u64>>();
     let (ours, known) = (inodes(of), inodes(own));
+    let tcp = || tcp_back_ends(&ours, &known).into_iter().next().map(|address| address.to_string());
+    tcp().or_else(|| unix_back_end(&unix_peer::connected(), &ours, &known))
+}
+
+/// Where a process of neither took a connection to a Unix socket that `ours` opened: an end that was accepted has
+/// the name of its listener, one that was opened has none, and neither have pairs. Logs and buses of the system are
+/// open in any service, and do not work for it.
+fn unix_back_end(
+    ends: &BTreeMap<u32, unix_peer::End>,
+    ours: &BTreeSet<u64>,
+    known: &BTreeSet<u64>,
+) -> Option<String> {
+    let accepted = ends.iter().filter_map(|(inode, end)| Some((*inode, end.peer, end.name.as_deref()?)));
+    let is_back_end = |(inode, peer, name): &(u32, u32, &str)| {
+        let is = |among: &BTreeSet<u64>, inode: u32| among.contains(&u64::from(inode));
+        is(ours, *peer) && !is(ours, *inode) && !is(known, *inode) && !serves_all(name)
+    };
+    accepted.into_iter().find(is_back_end).map(|(_, _, name)| format!("unix:{name}"))
+}
+
+/// Whether a socket is that of a service of the system, which has connections to nearly everything.
+fn serves_all(name: &str) -> bool {
+    let folders = ["systemd/", "dbus/", "user/", "nscd/", "avahi-daemon/"];
+    let folder = name.strip_prefix("/run/").or_else(|| name.strip_prefix("/var/run/"));
+    folder.is_some_and(|rest| folders.iter().any(|folder| rest.starts_with(folder)))
+        || ["/dev/log", "/var/lib/sss/", "/tmp/.X11-unix/", "@/tmp/.X11-unix/", "@/tmp/dbus-", "/tmp/dbus-"]
+            .iter()
+            .any(|start| name.starts_with(start))
+}
+
+fn tcp_back_ends(ours: &BTreeSet<u64>, known: &BTreeSet<u64>) -> Vec<SocketAddr> {
+    let all = tcp_sockets();
     let listens =
         |port: u16| all.iter().any(|it| it.listens && it.local.port() == port && ours.contains(&it.inode));
     // Whoever connects to them is a client of theirs.
@@ -211,6 +242,25 @@ mod tests {
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap();
         let _connection = std::net::TcpStream::connect(address).unwrap();
-        assert!(!back_ends(&[own], &[]).contains(&address));
+        let ours: BTreeSet<u64> = inodes_of(own).into_iter().collect();
+        assert!(!tcp_back_ends(&ours, &BTreeSet::new()).contains(&address));
+    }
+
+    #[test]
+    fn who_accepted_a_connection_to_a_unix_socket_is_a_back_end() {
+        let end = |peer, name: Option<&str>| unix_peer::End { peer, name: name.map(str::to_owned) };
+        let of = |name: Option<&str>, ours: &[u64], known: &[u64]| {
+            let ends = BTreeMap::from([(7, end(8, name)), (8, end(7, None))]);
+            let set = |inodes: &[u64]| inodes.iter().copied().collect::<BTreeSet<u64>>();
+            unix_back_end(&ends, &set(ours), &set(known))
+        };
+        let database = Some("/run/postgresql/.s.PGSQL.5432");
+        assert_eq!(of(database, &[8], &[]).as_deref(), Some("unix:/run/postgresql/.s.PGSQL.5432"));
+        assert_eq!((of(database, &[7, 8], &[]), of(database, &[8], &[7])), (None, None), "ours at both ends");
+        assert_eq!(of(database, &[7], &[]), None, "a client of ours");
+        assert_eq!(of(None, &[8], &[]), None, "a pair, as standard output may be");
+        for system in ["/run/systemd/journal/stdout", "/run/dbus/system_bus_socket", "/run/user/7/bus"] {
+            assert_eq!(of(Some(system), &[8], &[]), None, "{system}");
+        }
     }
 }

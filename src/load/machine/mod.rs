@@ -9,6 +9,8 @@
 //!
 //! Nothing is judged here. Elsewhere than on Linux only the reference computation is known.
 
+mod family;
+mod group;
 pub mod listener;
 mod monitor;
 mod reading;
@@ -16,7 +18,9 @@ mod reference;
 mod service;
 mod text;
 pub mod tree;
+mod unix_peer;
 
-pub use monitor::Monitor;
+pub use monitor::{Monitor, all_cpus};
 pub use reading::{Kernel, Limited, Reading, Timed};
 pub use service::{Location, Service, Unknown, is_forwarder, starter_below};
+pub use text::Ticks;

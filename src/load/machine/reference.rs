@@ -9,9 +9,7 @@ use std::hint::black_box;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 use super::reading::Timed;
 use crate::clock;
@@ -21,11 +19,12 @@ use crate::stats::quantile::median;
 const PERIOD: Duration = Duration::from_millis(50);
 /// 16 KiB: in the first cache once it was touched, whatever the service left in the larger ones.
 const WORDS: usize = 2_048;
-/// Steps of one computation: about 0.3 ms on a processor of 3 GHz. Without optimisation a step takes some
-/// thirty times as long.
-const STEPS: usize = if cfg!(debug_assertions) { 4_000 } else { 120_000 };
-/// What they take on the processor that speed 1 stands for.
-const NOMINAL: Duration = Duration::from_micros(300);
+/// Steps of one computation: 0.125 ms on the processor that speed 1 stands for, one of about 3 GHz. Without
+/// optimisation a step takes some thirty times as long.
+const STEPS: usize = if cfg!(debug_assertions) { 1_600 } else { 50_000 };
+/// What they take there. A step stands for 2.5 ns for ever, or remembered speeds would mean something else: what it
+/// takes does not depend on how many there are, to 0.2 %.
+const NOMINAL: Duration = Duration::from_micros(125);
 
 /// Times the reference computation until it is dropped.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ impl Reference {
                 }
                 let sample = work.timed();
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
-                // What was missed while this process stood still is not caught up.
+                // After a standstill the next one follows at once, and those that were missed do not.
                 next = (next + PERIOD).max(clock::now());
             }
         })?;
@@ -109,9 +108,10 @@ impl Work {
     /// service, and a heavier service must not look like a slower machine.
     fn timed(&mut self) -> Sample {
         self.state ^= self.words.iter().fold(0, |sum: u64, word| sum.wrapping_add(*word));
-        let (wall, cpu) = (Instant::now(), thread_cpu());
+        let (wall, cpu) = (clock::now(), clock::thread_cpu());
         self.compute(STEPS);
-        let (wall, cpu) = (wall.elapsed(), thread_cpu().saturating_sub(cpu));
+        let cpu = clock::thread_cpu().saturating_sub(cpu);
+        let wall = clock::now().saturating_duration_since(wall);
         Sample { cpu: cpu.as_secs_f64(), wall: wall.max(cpu).as_secs_f64() }
     }
 
@@ -127,13 +127,10 @@ impl Work {
     }
 }
 
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs().min(999_999_999) as u32)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn sample(cpu_ms: f64, wall_ms: f64) -> Sample {
@@ -142,24 +139,24 @@ mod tests {
 
     #[test]
     fn a_preempted_sample_shows_in_contention_and_not_in_speed() {
-        let mut samples = vec![sample(0.3, 0.3); 20];
-        samples[7] = sample(0.3, 6.3);
+        let mut samples = vec![sample(0.125, 0.125); 20];
+        samples[7] = sample(0.125, 2.625);
         let timed = summed(&samples);
-        // 20 of 0.3 ms at nominal speed; 12 ms of wall time for 6 ms of CPU
+        // 20 at nominal speed; 5 ms of wall time for 2.5 ms of CPU
         assert!((timed.speed().unwrap() - 1.0).abs() < 1e-9, "{timed:?}");
         assert!((timed.contention().unwrap() - 2.0).abs() < 1e-9, "{timed:?}");
     }
 
     #[test]
     fn a_sample_that_a_hypervisor_stretched_is_no_slow_processor() {
-        let mut samples = vec![sample(0.3, 0.3); 20];
+        let mut samples = vec![sample(0.125, 0.125); 20];
         samples[3] = sample(9.0, 9.0);
         assert!((summed(&samples).speed().unwrap() - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_processor_of_half_the_speed_has_half_the_speed() {
-        assert!((summed(&[sample(0.6, 0.6); 20]).speed().unwrap() - 0.5).abs() < 1e-9);
+        assert!((summed(&[sample(0.25, 0.25); 20]).speed().unwrap() - 0.5).abs() < 1e-9);
     }
 
     #[test]

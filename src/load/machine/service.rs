@@ -10,7 +10,7 @@ use super::tree;
 use crate::load::protocol::origin::socket_path;
 
 /// Programs that hand on what they are sent: whoever works for them may be any process of this machine.
-const FORWARDERS: [&str; 20] = [
+const FORWARDERS: [&str; 27] = [
     "docker-proxy",
     "rootlessport",
     "rootlesskit",
@@ -18,9 +18,16 @@ const FORWARDERS: [&str; 20] = [
     "pasta",
     "passt",
     "gvproxy",
+    "vpnkit",
+    "com.docker.backend",
+    "systemd-socket-proxyd",
+    "linkerd2-proxy",
+    "stunnel",
+    "pgbouncer",
     "kubectl",
     "ssh",
     "sshd",
+    "sshd-session",
     "socat",
     "nginx",
     "haproxy",
@@ -79,6 +86,11 @@ pub enum Unknown {
         /// Where that listens.
         address: String,
     },
+    /// A process that listened for it ended during the run: who took its place is not known.
+    Ended {
+        /// Its name.
+        name: String,
+    },
     /// One of its processes ignores the end of its children, so that nobody knows what those used.
     ChildrenUnaccounted {
         /// The name of that.
@@ -122,7 +134,7 @@ impl Service {
         if let Some(parent) = pids.iter().find(|pid| above.contains(pid)) {
             return Self::Unknown(Unknown::Parent { name: named(parent) });
         }
-        match pids.iter().map(named).find(|name| FORWARDERS.contains(&name.as_str())) {
+        match pids.iter().map(named).find(|name| is_among(&FORWARDERS, name)) {
             Some(name) => Self::Unknown(Unknown::Forwarder { name }),
             None => Self::Found(pids),
         }
@@ -131,12 +143,24 @@ impl Service {
 
 /// Whether a program listens on behalf of others.
 pub fn is_forwarder(pid: i32) -> bool {
-    tree::process(pid).is_some_and(|it| FORWARDERS.contains(&it.name.as_str()))
+    tree::process(pid).is_some_and(|it| is_among(&FORWARDERS, &it.name))
 }
 
 /// A process below this one that starts services elsewhere on this machine, by name.
 pub fn starter_below(root: i32) -> Option<String> {
-    tree::descendants(root).into_iter().map(|it| it.name).find(|name| STARTERS.contains(&name.as_str()))
+    tree::descendants(root).into_iter().map(|it| it.name).find(|name| is_among(&STARTERS, name))
+}
+
+/// Whether a program is one of these by its name, as the kernel has it: cut to 15 bytes. `pasta` is `pasta.avx2` on
+/// processors that can do that, and `stunnel` has its version behind it.
+fn is_among(programs: &[&str], name: &str) -> bool {
+    const LONGEST: usize = 15;
+    let stem = name.split('.').next().unwrap_or(name).trim_end_matches(|c: char| c.is_ascii_digit());
+    let is = |program: &&str| {
+        let known = program.get(..LONGEST).unwrap_or(program);
+        known == name || *program == name || !stem.is_empty() && known == stem
+    };
+    programs.iter().any(is)
 }
 
 /// The processes that this one descends from.
@@ -181,6 +205,19 @@ mod tests {
         drop(tcp);
         // Nobody on this machine listens, and the address is this machine's: it is forwarded somewhere.
         assert_eq!(Service::at(&url).await, Service::Unknown(Unknown::Container));
+    }
+
+    #[test]
+    fn a_forwarder_is_known_by_any_of_its_names() {
+        for name in
+            ["nginx", "pasta", "pasta.avx2", "com.docker.back", "stunnel4", "linkerd2-proxy", "vpnkit"]
+        {
+            assert!(is_among(&FORWARDERS, name), "{name}");
+        }
+        for name in ["", ".", "com", "api", "nginx-api", "4", "sshd-x"] {
+            assert!(!is_among(&FORWARDERS, name), "{name}");
+        }
+        assert!(is_among(&STARTERS, "docker-compose") && is_among(&STARTERS, "docker"));
     }
 
     #[test]

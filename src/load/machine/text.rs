@@ -5,15 +5,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// CPU time in clock ticks, of one CPU or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ticks {
+pub struct Ticks {
     /// User, nice and system time. What a guest of this machine used is part of it already.
-    pub(super) busy: u64,
+    pub busy: u64,
     /// Idle, with or without waiting for a disk.
-    pub(super) idle: u64,
+    pub idle: u64,
     /// Interrupts: of the network above all, and nobody's in particular.
-    pub(super) interrupts: u64,
+    pub interrupts: u64,
     /// Taken by a hypervisor.
-    pub(super) steal: u64,
+    pub steal: u64,
+}
+
+impl Ticks {
+    /// All of it: the time that passed on every CPU.
+    pub fn total(&self) -> u64 {
+        self.busy + self.idle + self.interrupts + self.steal
+    }
 }
 
 /// `/proc/stat`.
@@ -23,6 +30,8 @@ pub(super) struct Stat {
     pub(super) all: Ticks,
     /// Each of those that are online, with its number.
     pub(super) each: Vec<(usize, Ticks)>,
+    /// Processes and threads that were started since the start of the machine.
+    pub(super) forks: Option<u64>,
 }
 
 /// user nice system idle iowait irq softirq steal; kernels before 2.6.11 have no steal.
@@ -44,7 +53,8 @@ pub(super) fn stat(text: &str) -> Option<Stat> {
             Err(_) => all = Some(ticks),
         }
     }
-    Some(Stat { all: all?, each })
+    let forks = text.lines().find_map(|line| line.strip_prefix("processes ")?.trim().parse().ok());
+    Some(Stat { all: all?, each, forks })
 }
 
 /// Microseconds in which some task waited: `/proc/pressure/cpu`.
@@ -66,7 +76,7 @@ pub(super) fn throttled(text: &str) -> Option<[u64; 2]> {
 /// then as seen from inside a container.
 pub(super) fn group_folders(cgroup: &str) -> Vec<String> {
     const ROOT: &str = "/sys/fs/cgroup";
-    let mut folders = Vec::new();
+    let (mut first, mut second, mut inside) = (Vec::new(), Vec::new(), Vec::new());
     for line in cgroup.lines() {
         let mut parts = line.splitn(3, ':');
         let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
@@ -74,15 +84,18 @@ pub(super) fn group_folders(cgroup: &str) -> Vec<String> {
         };
         let path = path.trim_end_matches('/');
         if controllers.split(',').any(|name| name == "cpu") {
-            folders.insert(0, format!("{ROOT}/cpu{path}"));
-            folders.insert(0, format!("{ROOT}/{controllers}{path}"));
+            for name in [controllers, "cpu"] {
+                first.push(format!("{ROOT}/{name}{path}"));
+                // The path is that of the machine, and what is mounted is the group of the container.
+                inside.push(format!("{ROOT}/{name}"));
+            }
         } else if controllers.is_empty() {
-            folders.push(format!("{ROOT}/unified{path}"));
-            folders.push(format!("{ROOT}{path}"));
+            second.push(format!("{ROOT}/unified{path}"));
+            second.push(format!("{ROOT}{path}"));
         }
     }
-    folders.push(ROOT.to_owned());
-    folders
+    inside.push(ROOT.to_owned());
+    [first, second, inside].concat()
 }
 
 /// The CPUs that a process may use, of `/proc/PID/status`: `0-3,8`.
@@ -201,6 +214,8 @@ mod tests {
         let found = stat(STAT).unwrap();
         assert_eq!(found.all, Ticks { busy: 67_530, idle: 13_856, interrupts: 75, steal: 54 });
         assert_eq!((found.each.len(), found.each[1].0, found.each[1].1.busy), (2, 1, 34_807));
+        // The first line adds up, and the CPUs beside it are part of it.
+        assert_eq!((found.all.total(), found.forks), (67_530 + 13_856 + 75 + 54, Some(4_242)));
     }
 
     #[test]
@@ -237,10 +252,15 @@ mod tests {
                 "/sys/fs/cgroup/cpu/jobs/7",
                 "/sys/fs/cgroup/unified",
                 "/sys/fs/cgroup",
+                "/sys/fs/cgroup/cpu",
+                "/sys/fs/cgroup/cpu",
                 "/sys/fs/cgroup"
             ]
         );
-        assert_eq!(group_folders("4:cpu,cpuacct:/docker/ab\n")[0], "/sys/fs/cgroup/cpu,cpuacct/docker/ab");
+        let contained = group_folders("4:cpu,cpuacct:/docker/ab\n");
+        assert_eq!(contained[0], "/sys/fs/cgroup/cpu,cpuacct/docker/ab");
+        // Version 1 in a container: the path is that of the machine, and not mounted.
+        assert_eq!(contained[2..], ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"]);
         let unified = group_folders("0::/system.slice/actions.runner.service\n");
         assert!(unified.contains(&"/sys/fs/cgroup/system.slice/actions.runner.service".to_owned()));
     }

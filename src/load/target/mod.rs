@@ -10,7 +10,6 @@ mod owner;
 mod ready;
 mod shield;
 mod tail;
-
 mod watch;
 
 use std::future::Future;
@@ -24,7 +23,6 @@ use url::Url;
 
 use crate::plan::redact::Redactor;
 
-pub use super::machine::tree::Usage;
 pub use ended::Ended;
 pub use error::TargetError;
 pub use guard::guard;
@@ -33,7 +31,6 @@ pub use owner::Ownership;
 pub use ready::Answer;
 pub use tail::LastLines;
 
-use super::machine::tree;
 use log::Log;
 use watch::{GuardCommand, Life, Watched};
 
@@ -98,11 +95,6 @@ impl Running {
     /// How the command ended, if it did.
     pub fn has_died(&self) -> Option<Ended> {
         self.watched.has_ended()
-    }
-
-    /// What the command and everything it started use by now.
-    pub fn usage(&self) -> Usage {
-        tree::usage(self.watched.guard())
     }
 
     /// The process of which everything that was started descends.

@@ -1,0 +1,519 @@
+//! Some processes and all that descend from them, looked at again and again: what they used in between.
+//!
+//! How much CPU a family used is more than the sum over its processes. One that ended is gone, and its time is with
+//! the parent that waited for it: what the living have collected counts as well, less what was already counted while
+//! the dead still lived. A process whose parent ended belongs to the family all the same. Where time is lost – a head
+//! of the family ended, or nobody collects what ended – that is told: what is missing here would count as used by
+//! others, and excuse the service.
+//!
+//! Looking must cost next to nothing. Members are read at every look. New ones are looked for only where a process
+//! was started since, and then among the numbers that are new; all processes are read seldom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::service::Unknown;
+use super::tree::{self, Collects, Stat};
+use crate::clock;
+
+/// Reading all processes takes at most this share of the time.
+const SEARCH_SHARE: u32 = 2_000;
+/// The number of `kthreadd`, whose children are the threads of the kernel.
+const KTHREADD: i32 = 2;
+/// Of how many threads of the kernel the time is read at every look: those that used most when all were read.
+const MOST_KERNEL_THREADS: usize = 8;
+
+/// A family of processes.
+#[derive(Debug)]
+pub struct Family {
+    heads: Vec<Head>,
+    kind: Kind,
+    members: BTreeMap<i32, Stat>,
+    search: Search,
+    debt: Debt,
+    kernel: KernelThreads,
+}
+
+/// What is at the head of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The service.
+    Service,
+    /// The guard of loadgate, which is none of it, and below which the service is.
+    Guard,
+}
+
+/// A process at the head of a family: who ends here was collected by somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    pid: i32,
+    /// None where it was gone before anybody could look.
+    started: Option<u64>,
+    name: String,
+}
+
+/// What a family did since the last look.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Look {
+    /// CPU time that it used.
+    pub cpu: Duration,
+    /// CPU time that threads of the kernel used: nobody's in particular.
+    pub kernel: Duration,
+    /// Who joined it.
+    pub joined: Vec<i32>,
+    /// Why nobody knows any more what it used.
+    pub lost: Option<Unknown>,
+}
+
+impl Family {
+    /// A family with these at its head.
+    pub fn of(pids: &[i32]) -> Self {
+        Self::begin(pids, Kind::Service)
+    }
+
+    /// All that is below a guard.
+    pub fn guarded(guard: i32) -> Self {
+        Self::begin(&[guard], Kind::Guard)
+    }
+
+    fn begin(pids: &[i32], kind: Kind) -> Self {
+        let mut search = Search::begin();
+        let all = search.all();
+        let by_number: BTreeMap<i32, &Stat> = all.iter().map(|stat| (stat.pid, stat)).collect();
+        // Who descends from another one is collected by it, and its like is found below it.
+        let heads: Vec<Head> = pids
+            .iter()
+            .filter(|pid| !descends(**pid, pids, &by_number))
+            .map(|pid| Head::of(*pid, by_number.get(pid).copied()))
+            .collect();
+        let mut members: BTreeMap<i32, Stat> =
+            pids.iter().filter_map(|pid| Some((*pid, (*by_number.get(pid)?).clone()))).collect();
+        let kernel = KernelThreads::begin(&all);
+        let below = tree::below(&members.keys().copied().collect(), all);
+        members.extend(below.into_iter().map(|stat| (stat.pid, stat)));
+        Self { heads, kind, members, search, debt: Debt::default(), kernel }
+    }
+
+    /// The numbers of all members that were there at the last look, those at its head among them.
+    pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.members.keys().copied()
+    }
+
+    /// Those that are the service.
+    pub fn members(&self) -> impl Iterator<Item = i32> + '_ {
+        let guard = |pid: i32| self.kind == Kind::Guard && self.heads.iter().any(|head| head.pid == pid);
+        self.pids().filter(move |pid| !guard(*pid))
+    }
+
+    /// Looks at all of them. `forks` counts the processes and threads that were started on this machine, where that
+    /// is known: where it stands still, nobody joined.
+    pub fn look(&mut self, forks: Option<u64>) -> Look {
+        let since = self.search.since;
+        let (mut now, mut others) = (BTreeMap::new(), Vec::new());
+        for (pid, old) in &self.members {
+            match tree::process(*pid) {
+                Some(stat) if stat.started == old.started => drop(now.insert(*pid, stat)),
+                // The number is another process's by now, which may be a child of the family.
+                Some(stat) => others.push(stat),
+                None => {}
+            }
+        }
+        let found = self.search.run(forks);
+        let kernel = self.kernel.look(&found, since);
+        let is_new = |stat: &Stat| same(&now, stat).is_none();
+        others.extend(found.stats.into_iter().filter(is_new));
+        let joined = tree::below(&now.keys().copied().collect(), others);
+        let joined: BTreeMap<i32, Stat> = joined.into_iter().map(|stat| (stat.pid, stat)).collect();
+        let numbers = joined.keys().copied().collect();
+        now.extend(joined);
+        let used = used(&self.members, &now, since);
+        let lost = self.lost(&now);
+        self.members = now;
+        Look { cpu: tree::ticks(used), kernel: tree::ticks(kernel), joined: numbers, lost }
+    }
+
+    /// Why nobody knows what the family used until `now`.
+    fn lost(&mut self, now: &BTreeMap<i32, Stat>) -> Option<Unknown> {
+        let lives = |head: &&Head| now.get(&head.pid).is_some_and(|it| Some(it.started) == head.started);
+        if let Some(head) = self.heads.iter().find(|head| !lives(head)) {
+            return Some(Unknown::Ended { name: head.name.clone() });
+        }
+        let owes = self.debt.after(&self.members, now);
+        let ignores = || now.values().find(|it| it.collects == Collects::Nothing).map(|it| it.name.clone());
+        owes.or_else(ignores).map(|name| Unknown::ChildrenUnaccounted { name })
+    }
+}
+
+/// Whether a process descends from another one of these.
+fn descends(pid: i32, from: &[i32], all: &BTreeMap<i32, &Stat>) -> bool {
+    let mut above = pid;
+    // The depth of a tree of processes has a bound, and so has a chain that changes meanwhile.
+    for _ in 0..1_000 {
+        let Some(stat) = all.get(&above) else { return false };
+        above = stat.parent;
+        if above == pid {
+            return false;
+        }
+        if from.contains(&above) {
+            return true;
+        }
+    }
+    false
+}
+
+impl Head {
+    fn of(pid: i32, stat: Option<&Stat>) -> Self {
+        let name = stat.map_or_else(|| format!("process {pid}"), |stat| stat.name.clone());
+        Self { pid, started: stat.map(|stat| stat.started), name }
+    }
+}
+
+/// The ticks that were used between two looks. One that is new and began before `since` was there before, only
+/// not in the family: what it used until now is not known to be new.
+fn used(before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>, since: u64) -> u64 {
+    let (mut own, mut collected) = (0, 0);
+    for it in now.values() {
+        match same(before, it) {
+            Some(old) => {
+                own += it.own_ticks.saturating_sub(old.own_ticks);
+                collected += it.collected_ticks.saturating_sub(old.collected_ticks);
+            }
+            None if it.started >= since => {
+                own += it.own_ticks;
+                collected += it.collected_ticks;
+            }
+            None => {}
+        }
+    }
+    let known: u64 = gone(before, now).map(|old| old.own_ticks + old.collected_ticks).sum();
+    own + collected.saturating_sub(known)
+}
+
+fn same<'a>(among: &'a BTreeMap<i32, Stat>, it: &Stat) -> Option<&'a Stat> {
+    among.get(&it.pid).filter(|other| other.started == it.started)
+}
+
+/// Who was there before, and is not any more.
+fn gone<'a>(before: &'a BTreeMap<i32, Stat>, now: &'a BTreeMap<i32, Stat>) -> impl Iterator<Item = &'a Stat> {
+    before.values().filter(|old| same(now, old).is_none())
+}
+
+/// What the dead have left, and no living member has collected yet.
+///
+/// It is counted in page faults, which a parent collects with the time: every process has some, so that a child of
+/// which nobody collects anything is noticed although it used less than a clock tick.
+#[derive(Debug, Default)]
+struct Debt {
+    faults: u64,
+    name: String,
+}
+
+impl Debt {
+    /// Who, by its name, collects nothing of its children, by what was collected between two looks. A parent that was
+    /// read before it had collected, and a child that was read after it, differ for one look.
+    fn after(&mut self, before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>) -> Option<String> {
+        let collected = |it: &Stat| {
+            it.collected_faults.saturating_sub(same(before, it).map_or(0, |old| old.collected_faults))
+        };
+        let collected: u64 = now.values().map(collected).sum();
+        let Some(left) = collected.checked_sub(self.faults) else {
+            return Some(std::mem::take(&mut self.name));
+        };
+        let faults = |it: &Stat| it.own_faults + it.collected_faults;
+        let dead: u64 = gone(before, now).map(faults).sum();
+        self.faults = dead.saturating_sub(left);
+        if let Some(most) = gone(before, now).max_by_key(|it| faults(it)) {
+            // Its parent may have ended before it; then nobody of the family is to blame.
+            self.name = now.get(&most.parent).map_or_else(|| most.name.clone(), |it| it.name.clone());
+        }
+        None
+    }
+}
+
+/// Finds processes that were not there before.
+#[derive(Debug)]
+struct Search {
+    /// When it was last looked for new ones, by the clock of the machine's start.
+    since: u64,
+    /// The count of forks by then.
+    forks: Option<u64>,
+    /// The numbers that there were.
+    seen: BTreeSet<i32>,
+    /// When all processes were read, and how long that took.
+    all: (Instant, Duration),
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+struct Found {
+    stats: Vec<Stat>,
+    /// Whether these are all processes.
+    all: bool,
+}
+
+impl Search {
+    fn begin() -> Self {
+        Self { since: 0, forks: None, seen: BTreeSet::new(), all: (clock::now(), Duration::ZERO) }
+    }
+
+    fn all(&mut self) -> Vec<Stat> {
+        let begun = clock::now();
+        self.since = tree::now_ticks();
+        let all = tree::processes();
+        self.seen = all.iter().map(|stat| stat.pid).collect();
+        let now = clock::now();
+        self.all = (now, now.saturating_duration_since(begun));
+        all
+    }
+
+    /// All that have come since the last search, and perhaps others.
+    fn run(&mut self, forks: Option<u64>) -> Found {
+        if forks.is_some() && forks == self.forks {
+            return Found::default();
+        }
+        self.forks = forks;
+        let (at, took) = self.all;
+        // A number that was used again meanwhile is found here alone.
+        if clock::now().saturating_duration_since(at) >= took * SEARCH_SHARE {
+            return Found { stats: self.all(), all: true };
+        }
+        self.since = tree::now_ticks();
+        let numbers: BTreeSet<i32> = tree::pids().into_iter().collect();
+        let stats = numbers.difference(&self.seen).filter_map(|pid| tree::process(*pid)).collect();
+        self.seen = numbers;
+        Found { stats, all: false }
+    }
+}
+
+/// The threads of the kernel: what they use is nobody's in particular, and may be work for the service. From inside
+/// a container there are none to be seen.
+#[derive(Debug, Default)]
+struct KernelThreads {
+    /// Start and ticks, by number.
+    known: BTreeMap<i32, (u64, u64)>,
+    busiest: Vec<i32>,
+}
+
+impl KernelThreads {
+    fn begin(all: &[Stat]) -> Self {
+        let visible = all.iter().any(|it| it.pid == KTHREADD && it.parent == 0 && it.name == "kthreadd");
+        let threads = all.iter().filter(|it| visible && it.parent == KTHREADD);
+        Self { known: threads.map(|it| (it.pid, (it.started, it.own_ticks))).collect(), busiest: Vec::new() }
+    }
+
+    /// The ticks they used since the last look, of those that were read: all, or the busiest and the new ones.
+    fn look(&mut self, found: &Found, since: u64) -> u64 {
+        if self.known.is_empty() {
+            return 0;
+        }
+        let read: Vec<Stat> = if found.all {
+            Vec::new()
+        } else {
+            self.busiest.iter().filter_map(|pid| tree::process(*pid)).collect()
+        };
+        let threads = found.stats.iter().chain(&read).filter(|it| it.parent == KTHREADD);
+        let used: Vec<(u64, i32)> = threads.map(|it| (self.used(it, since), it.pid)).collect();
+        if found.all {
+            let mut most: Vec<(u64, i32)> = used.iter().copied().filter(|(used, _)| *used > 0).collect();
+            most.sort_unstable_by(|a, b| b.cmp(a));
+            self.busiest = most.into_iter().take(MOST_KERNEL_THREADS).map(|(_, pid)| pid).collect();
+        }
+        used.iter().map(|(used, _)| used).sum()
+    }
+
+    fn used(&mut self, it: &Stat, since: u64) -> u64 {
+        match self.known.insert(it.pid, (it.started, it.own_ticks)) {
+            Some((started, ticks)) if started == it.started => it.own_ticks.saturating_sub(ticks),
+            _ if it.started >= since => it.own_ticks,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// A process: number, parent, start, own and collected ticks, own and collected faults.
+    fn stat(pid: i32, parent: i32, started: u64, ticks: [u64; 2], faults: [u64; 2]) -> Stat {
+        Stat {
+            pid,
+            parent,
+            group: pid,
+            name: format!("p{pid}"),
+            own_ticks: ticks[0],
+            collected_ticks: ticks[1],
+            own_faults: faults[0],
+            collected_faults: faults[1],
+            started,
+            collects: Collects::Time,
+        }
+    }
+
+    fn members(stats: &[Stat]) -> BTreeMap<i32, Stat> {
+        stats.iter().map(|stat| (stat.pid, stat.clone())).collect()
+    }
+
+    /// Number, start, own and collected ticks.
+    fn family(of: &[(i32, u64, u64, u64)]) -> BTreeMap<i32, Stat> {
+        let one = |(pid, started, own, collected): &(i32, u64, u64, u64)| {
+            stat(*pid, 1, *started, [*own, *collected], [0, 0])
+        };
+        members(&of.iter().map(one).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_time_of_a_child_that_ended_is_counted_once() {
+        let before = family(&[(1, 5, 100, 0), (2, 6, 40, 0)]);
+        // The child used 8 more ticks before it ended, and its parent collected all 48 of it.
+        assert_eq!(used(&before, &family(&[(1, 5, 103, 48)]), 50), 3 + 8);
+        // A child that came and went between two looks.
+        assert_eq!(used(&before, &family(&[(1, 5, 100, 9), (2, 6, 40, 0)]), 50), 9);
+        // Nobody collected it: what it used is lost, and nothing is counted below zero.
+        assert_eq!(used(&before, &family(&[(1, 5, 103, 0)]), 50), 3);
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_process() {
+        let before = family(&[(1, 5, 100, 0), (2, 6, 40, 0)]);
+        let after = family(&[(1, 5, 100, 40), (2, 60, 7, 0)]);
+        assert_eq!(used(&before, &after, 50), 7);
+    }
+
+    #[test]
+    fn one_that_was_there_before_and_joins_brings_nothing_with_it() {
+        let before = family(&[(1, 5, 100, 0)]);
+        assert_eq!(used(&before, &family(&[(1, 5, 100, 0), (9, 3, 5_000, 70)]), 50), 0);
+    }
+
+    #[test]
+    fn a_child_that_nobody_collects_is_told_by_the_look_after() {
+        let head = |collected| stat(1, 0, 5, [9, 0], [700, collected]);
+        // Too short for a clock tick.
+        let child = stat(2, 1, 6, [0, 0], [40, 3]);
+        let both = members(&[head(0), child]);
+        let alone = |collected| members(&[head(collected)]);
+        // Collected: at once, or after the parent was read.
+        let mut debt = Debt::default();
+        assert_eq!(debt.after(&both, &alone(45)), None);
+        assert_eq!((debt.faults, debt.after(&alone(45), &alone(45))), (0, None));
+        let mut debt = Debt::default();
+        assert_eq!((debt.after(&both, &alone(0)), debt.faults), (None, 43));
+        assert_eq!((debt.after(&alone(0), &alone(43)), debt.faults), (None, 0));
+        // Never.
+        let mut debt = Debt::default();
+        assert_eq!(debt.after(&both, &alone(0)), None);
+        assert_eq!(debt.after(&alone(0), &alone(20)).as_deref(), Some("p1"));
+    }
+
+    #[test]
+    fn who_ended_without_its_parent_is_told_by_its_own_name() {
+        let (head, middle) = (stat(1, 0, 5, [9, 0], [700, 0]), stat(2, 1, 6, [0, 0], [40, 0]));
+        let daemon = stat(3, 2, 7, [0, 0], [30, 0]);
+        let without_middle = members(&[Stat { collected_faults: 40, ..head.clone() }, daemon.clone()]);
+        let head_alone = members(&[Stat { collected_faults: 40, ..head.clone() }]);
+        let mut debt = Debt::default();
+        assert_eq!(debt.after(&members(&[head, middle, daemon]), &without_middle), None);
+        assert_eq!(debt.after(&without_middle, &head_alone), None);
+        assert_eq!(debt.after(&head_alone, &head_alone).as_deref(), Some("p3"));
+    }
+
+    #[test]
+    fn the_time_of_threads_of_the_kernel_is_counted_once() {
+        let thread = |ticks| stat(17, KTHREADD, 3, [ticks, 0], [0, 0]);
+        let kthreadd = Stat { name: "kthreadd".into(), ..stat(KTHREADD, 0, 1, [0, 0], [0, 0]) };
+        let mut kernel = KernelThreads::begin(&[kthreadd, thread(100), stat(18, 1, 3, [7, 0], [0, 0])]);
+        let found = |stats: &[Stat]| Found { stats: stats.to_vec(), all: true };
+        let come = stat(19, KTHREADD, 60, [5, 0], [0, 0]);
+        assert_eq!(
+            kernel.look(&found(&[thread(108), come.clone(), stat(18, 1, 3, [50, 0], [0, 0])]), 50),
+            13
+        );
+        assert_eq!(
+            (kernel.busiest.clone(), kernel.look(&found(&[thread(108), come]), 70)),
+            (vec![17, 19], 0)
+        );
+        // In a container, the second process is anything.
+        let mut none = KernelThreads::begin(&[stat(KTHREADD, 1, 1, [0, 0], [0, 0]), thread(1)]);
+        assert_eq!(none.look(&found(&[thread(50)]), 0), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sleeper() -> std::process::Child {
+        Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().expect("a process")
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_head_that_ended_is_told_and_what_comes_after_it_is_not_the_family() {
+        let mut child = sleeper();
+        let pid = child.id().cast_signed();
+        let mut family = Family::of(&[pid]);
+        // Between fork and exec it bears the name of this one.
+        family.heads[0].name = "sleep".into();
+        assert_eq!(family.look(None).lost, None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(family.look(None).lost, Some(Unknown::Ended { name: "sleep".into() }));
+        // One that was gone before the first look.
+        let lost = Family::of(&[pid]).look(None).lost;
+        assert!(matches!(lost, Some(Unknown::Ended { .. })), "{lost:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_number_that_is_used_again_is_no_member() {
+        let own = std::process::id().cast_signed();
+        let mut child = sleeper();
+        let pid = child.id().cast_signed();
+        let mut family = Family::of(&[pid]);
+        // The number of this very process, as if it had been that of a member that ended.
+        let before = Stat { started: 1, parent: pid, ..tree::process(own).unwrap() };
+        family.members.insert(own, before);
+        family.look(family.search.forks);
+        assert!(!family.pids().any(|it| it == own));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn new_members_are_looked_for_where_something_was_started() {
+        let own = std::process::id().cast_signed();
+        let mut family = Family::of(&[own]);
+        family.look(Some(7));
+        let mut child = sleeper();
+        let pid = child.id().cast_signed();
+        assert!(!family.look(Some(7)).joined.contains(&pid));
+        assert!(family.look(Some(8)).joined.contains(&pid));
+        assert!(family.pids().any(|it| it == pid));
+        // It is below another one of these, and no head.
+        assert_eq!(Family::of(&[own, pid]).heads.len(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_guard_is_no_part_of_the_service() {
+        let own = std::process::id().cast_signed();
+        let (service, guarded) = (Family::of(&[own]), Family::guarded(own));
+        assert!(service.members().any(|pid| pid == own) && !guarded.members().any(|pid| pid == own));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_very_process_uses_time() {
+        let own = std::process::id().cast_signed();
+        let mut family = Family::of(&[own]);
+        assert!(family.pids().any(|pid| pid == own));
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut cpu = Duration::ZERO;
+        while cpu.is_zero() && Instant::now() < end {
+            cpu += family.look(None).cpu;
+        }
+        assert!(cpu > Duration::ZERO);
+    }
+}

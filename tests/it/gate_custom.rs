@@ -35,7 +35,9 @@ fn remember(workspace: &Workspace, (runs, flags, folder): (usize, &[&str], &str)
     let files = || std::fs::read_dir(workspace.path(folder)).map_or(0, Iterator::count);
     for _ in 0..8 {
         let missing = (runs - files()).to_string();
-        workspace.run(&[&["baseline", "update", "--runs", &missing, "--quiet"], flags].concat());
+        workspace.run(
+            &[&["baseline", "update", "--allow-busy-machine", "--runs", &missing, "--quiet"], flags].concat(),
+        );
         if files() == runs {
             return;
         }

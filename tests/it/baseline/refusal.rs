@@ -10,7 +10,7 @@ use crate::harness::{Finished, Workspace};
 /// A name, what is changed, and what is said.
 type Case = (&'static str, fn(&mut Value), &'static str);
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     ("ab", |it| it["mode"] = json!("ab"), "it is an A/B comparison"),
     ("capacity", |it| it["mode"] = json!("capacity"), "it is a search for capacity"),
     ("interrupted", |it| it["interrupted"] = json!(true), "the run was interrupted"),
@@ -28,9 +28,30 @@ const CASES: [Case; 15] = [
     ("class", |it| it["runner"]["cpu_class"] = json!(""), "has nothing in `cpu_class`"),
     ("name", |it| it["endpoints"][0]["name"] = json!("\u{1b}[2J".repeat(200)), "a name of 800 characters"),
     ("confirming", |it| it["confirms"] = json!({"started_at": "", "flagged": []}), "it is the second look"),
+    ("busy", beside_a_neighbour, "the machine was busy with something else"),
     ("newer", |it| it["schema"] = json!(2), "has schema 2"),
     ("edited", |it| it["totals"]["ok"] = json!(7), "contradicts itself"),
 ];
+
+/// Other processes use most of the machine, all the time.
+fn beside_a_neighbour(result: &mut Value) {
+    for point in result["series"].as_array_mut().expect("a series") {
+        point["machine"] = json!({"others_cpu": 0.6, "idle": 0.1, "contention": 1.0});
+    }
+}
+
+#[test]
+fn a_run_of_a_busy_machine_is_remembered_where_that_is_asked_for() {
+    let workspace = Workspace::with_results(0..1);
+    let mut busy = at(1);
+    beside_a_neighbour(&mut busy);
+    workspace.store("busy", &busy);
+    ended(&workspace.update(&["busy"]), 1, &["not remembered: `busy.json`", "`--allow-busy-machine`"]);
+    assert!(workspace.remembered().is_empty());
+    let allowed = workspace.run(&["baseline", "update", "busy.json", "--allow-busy-machine"]);
+    ended(&allowed, 0, &["remembered: "]);
+    assert_eq!(minutes(&workspace.remembered()), ["01"]);
+}
 
 #[test]
 fn each_doubtful_result_is_refused_with_its_reason_and_the_good_ones_are_kept() {

@@ -57,8 +57,16 @@ fn remembered() -> &'static [(String, String)] {
     static FILES: OnceLock<Vec<(String, String)>> = OnceLock::new();
     let make = || {
         let (workspace, service) = (Workspace::with_config(CONFIG), Demo::start(&[]));
-        let mut command =
-            workspace.command(&["baseline", "update", "--runs", "5", "--quiet", "--host", &service.url]);
+        let mut command = workspace.command(&[
+            "baseline",
+            "update",
+            "--allow-busy-machine",
+            "--runs",
+            "5",
+            "--quiet",
+            "--host",
+            &service.url,
+        ]);
         // What act calls its machine: runs of another kind would not count.
         command.env("ImageOS", "ubuntu24");
         let done = workspace.finish(command);
@@ -312,7 +320,7 @@ jobs:
       - uses: actions/checkout@v7
         with: {persist-credentials: false}
       - uses: ./
-        with: {command: baseline update --pull-request, artifact: ''}
+        with: {command: baseline update --pull-request --allow-busy-machine, artifact: ''}
 ";
 
 #[test]

@@ -58,11 +58,11 @@ fn decides(result: &RunResult, verdict: &Verdict) -> (String, Vec<String>) {
     let compared = verdict.comparison.as_ref().map_or(0, |comparison| comparison.checks);
     let beside = match compared {
         0 => String::new(),
-        n => format!(", and {} beside the baseline", number::counted(n, "number")),
+        n => format!(", and {} compared with the baseline", number::counted(n, "number")),
     };
     let said = match (checks.len() as u64, compared) {
         (0, 0) => "nothing: the configuration has no objective for this scenario".to_owned(),
-        (0, n) => format!("{} beside the baseline", number::counted(n, "number")),
+        (0, n) => format!("{} compared with the baseline", number::counted(n, "number")),
         (n, _) => format!("the SLA, by {}{beside}", number::counted(n, "objective")),
     };
     (said, limits)

@@ -155,7 +155,7 @@ pub fn state(comparison: &Comparison) -> String {
     let class = &comparison.cpu_class;
     match comparison.state {
         ComparisonState::Compared => format!(
-            "{} numbers beside {}{}; false alarms: at most {} of runs",
+            "{} numbers compared with {}{}; false alarms: at most {} of runs",
             comparison.checks,
             past(comparison),
             left_out(comparison).map_or_else(String::new, |said| format!(", {said}")),
@@ -291,7 +291,7 @@ fn left_out_notes(result: &RunResult) -> Vec<String> {
             Some(Because::NotMeasured) => "the scenario has nothing of that kind",
             Some(Because::NoSample) => "nothing of it in the steady phase",
             Some(Because::Paced) => "the load sets the pace, not the service",
-            _ => "it cannot be",
+            _ => "it cannot be compared",
         };
         let name =
             if delta.because == Some(Because::NotMeasured) { delta.metric.clone() } else { named(delta) };

@@ -46,9 +46,9 @@ pub fn lost(salvaged: &Salvaged) -> String {
     let cut_in = salvaged.cut_in.as_ref().map(|field| format!("the end of {field}"));
     let lost: Vec<_> = cut_in.into_iter().chain(salvaged.missing.iter().cloned()).collect();
     if lost.is_empty() {
-        "nothing is lost but its end".to_owned()
+        "only its end is missing".to_owned()
     } else {
-        format!("lost are {}", lost.join(", "))
+        format!("it lacks {}", lost.join(", "))
     }
 }
 
@@ -169,7 +169,7 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
         ),
         Finding::Unfinished { ratio, limit } => (
             format!(
-                "{} of all requests were cut off at the end, above {}: percentiles are open",
+                "{} of all requests were cut off at the end, above {}: percentiles are undecided",
                 number::ratio(ratio),
                 number::ratio(limit)
             ),

@@ -88,7 +88,7 @@ fn a_half_written_result_says_what_is_lost() {
     let result = what_is_there(&whole.as_bytes()[..cut], Path::new("r.json")).unwrap();
     assert_eq!(result.endpoints.len(), 3, "those before the cut");
     let said = sentence::headline(&result).sentence;
-    assert!(said.starts_with("half-written: lost are the end of endpoints, metrics, tasks"), "{said}");
+    assert!(said.starts_with("half-written: it lacks the end of endpoints, metrics, tasks"), "{said}");
 }
 
 #[test]

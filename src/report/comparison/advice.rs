@@ -37,7 +37,7 @@ pub fn headline(result: &RunResult, reason: Reason, objectives: &str) -> (String
             first(result, Standing::Unconfirmed, said, |_| confirmation(result))
         }
         Reason::TooNoisy => {
-            first(result, Standing::Open, ("1 number is open", "numbers are open"), |delta| {
+            first(result, Standing::Open, ("1 number is undecided", "numbers are undecided"), |delta| {
                 quieter(result, delta)
             })
         }
@@ -62,7 +62,7 @@ fn waiting(result: &RunResult, comparison: &Comparison, objectives: &str) -> Str
             format!("nothing was compared with the baseline: {state}; {objectives}, {alone}")
         }
         0 if judges(result) => {
-            format!("{objectives}; only the comparison is open: {state}, so the SLA decides alone")
+            format!("{objectives}; only the comparison is undecided: {state}, so the SLA decides alone")
         }
         0 => format!("{objectives}; {state}, so nothing decides yet"),
         _ => format!("{objectives}; {state}"),
@@ -95,7 +95,7 @@ pub fn aside(result: &RunResult, reason: Reason, objectives: &str) -> Option<Str
             Some("the baseline is of a later version of loadgate")
         }
         (Reason::BuildingBaseline, _) if has_lost(comparison) => Some("the baseline is of other machines"),
-        (Reason::NothingCompared, ComparisonState::NothingCompared) => Some("no number could be"),
+        (Reason::NothingCompared, ComparisonState::NothingCompared) => Some("no number could be compared"),
         _ => None,
     };
     if let Some(lost) = lost {

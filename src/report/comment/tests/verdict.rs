@@ -60,7 +60,7 @@ fn every_kind_of_verdict_has_its_sign_its_word_and_what_to_do() {
         (after(stop), "⏹️ INTERRUPTED", "Next: run it again to the end"),
         (of_no_objective(), "⚪ PASSED", "add \\`thresholds\\` to the configuration"),
         (after(|it| it.aborted = Some(aborted())), "❔ INCONCLUSIVE", "find out what broke it"),
-        (half_written(), "⚠️ PASSED", "Half-written: lost are series"),
+        (half_written(), "⚠️ PASSED", "Half-written: it lacks series"),
         (small(), "❔ NOT JUDGED", "holds no verdict"),
     ];
     for (result, title, said) in cases {
@@ -167,7 +167,7 @@ fn a_regression_as_a_comment() {
 
     <details><summary>3 numbers compared, 1 without a change that matters</summary>
 
-    3 numbers beside 5 runs on this CPU \(5 in all\); false alarms: at most 5 % of runs; tolerated: 10 %, must not slip through: 30 %
+    3 numbers compared with 5 runs on this CPU \(5 in all\); false alarms: at most 5 % of runs; tolerated: 10 %, must not slip through: 30 %
 
     | number | baseline | now | change lies in | limit | found from |
     |---|--:|--:|--:|--:|--:|
@@ -199,7 +199,7 @@ fn the_first_comment_of_a_new_adopter() {
     insta::assert_snapshot!(spaced(&render(&compared(Confirmation::Off, &[]), &about())), @r"
     ### ❔ INCONCLUSIVE: ` build_flow ` on ` demo ` — the objective holds, no baseline yet
 
-    The objective holds; only the comparison is open: there is no baseline yet, so the SLA decides alone
+    The objective holds; only the comparison is undecided: there is no baseline yet, so the SLA decides alone
 
     ` hyperkit ` · commit abc1234 · [the whole summary](https://github.com/shop/api/actions/runs/42#summary-7) (the artifact of that run has the whole report)
 

@@ -44,8 +44,8 @@ fn nothing_got_worse() {
     let result = compared(Confirmation::Off, &[0.0, 0.01, -0.01, 0.02, -0.02]);
     insta::assert_snapshot!(section(&result, 100), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
-      10 %, must not slip through: 30 %
+      3 numbers compared with 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs;
+      tolerated: 10 %, must not slip through: 30 %
               number                      baseline      now   change           lies in    found  budget
                                                                                            from
      ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -62,8 +62,8 @@ fn something_got_worse() {
     let result = compared(Confirmation::Off, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
     insta::assert_snapshot!(section(&result, 100), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
-      10 %, must not slip through: 30 %
+      3 numbers compared with 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs;
+      tolerated: 10 %, must not slip through: 30 %
                number                      baseline      now   change           lies in    found
                                                                                             from
      ────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,8 +83,8 @@ fn a_second_job_is_to_look() {
     let result = compared(Confirmation::Required, &[-0.3, -0.31, -0.29, -0.32, -0.28]);
     insta::assert_snapshot!(section(&result, 80), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of
-      runs; tolerated: 10 %, must not slip through: 30 %
+      3 numbers compared with 5 runs on this CPU (5 in all); false alarms: at most
+      5 % of runs; tolerated: 10 %, must not slip through: 30 %
                      number                      baseline      now   change
      ───────────────────────────────────────────────────────────────────────
       ? unconfirmed  p50 of GET /health           42.0 ms  60.0 ms  +42.8 %
@@ -103,8 +103,8 @@ fn too_noisy_to_say() {
     let result = compared(Confirmation::Off, &[0.0, 0.2, -0.2, 0.25, -0.15]);
     insta::assert_snapshot!(section(&result, 100), @r"
     Baseline
-      3 numbers beside 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs; tolerated:
-      10 %, must not slip through: 30 %
+      3 numbers compared with 5 runs on this CPU (5 in all); false alarms: at most 5 % of runs;
+      tolerated: 10 %, must not slip through: 30 %
               number                      baseline      now   change           lies in    found  budget
                                                                                            from
      ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,8 +112,8 @@ fn too_noisy_to_say() {
       ? open  p95 of GET /health            105 ms   105 ms  −0.04 %   −29.6 … +41.9 %    151 %    10 %
       ✓ same  error_rate of all requests       0 %      0 %    ±0 pp  −0.05 … +0.27 pp  0.73 pp  0.5 pp
 
-    INCONCLUSIVE  2 numbers are open, first: p50 of GET /health: +41.9 % cannot be ruled out, and 30 %
-                  must not slip through
+    INCONCLUSIVE  2 numbers are undecided, first: p50 of GET /health: +41.9 % cannot be ruled out, and
+                  30 % must not slip through
     next: no number of runs makes up for this noise: run longer, on a quieter machine, or raise
           `baseline.catch`
     ");
@@ -125,8 +125,9 @@ fn too_few_runs() {
     Baseline
       the baseline has 1 of 5 runs on this CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24)
 
-    INCONCLUSIVE  the objective holds; only the comparison is open: the baseline has 1 of 5 runs on this
-                  CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24), so the SLA decides alone
+    INCONCLUSIVE  the objective holds; only the comparison is undecided: the baseline has 1 of 5 runs on
+                  this CPU (amd-epyc-7763-64-core-processor_4-cpu_x86-64_ubuntu24), so the SLA decides
+                  alone
     next: remember 4 runs like this one, made on this kind of machine with the same flags, if any,
           better one in each of several jobs than all in one; then commit them, or in a CI job add
           --pull-request: loadgate baseline update --scenario build_flow -e demo --runs 4
@@ -135,8 +136,8 @@ fn too_few_runs() {
     Baseline
       there is no baseline yet
 
-    INCONCLUSIVE  the objective holds; only the comparison is open: there is no baseline yet, so the SLA
-                  decides alone
+    INCONCLUSIVE  the objective holds; only the comparison is undecided: there is no baseline yet, so
+                  the SLA decides alone
     next: remember 5 runs like this one, made on this kind of machine with the same flags, if any,
           better one in each of several jobs than all in one; then commit them, or in a CI job add
           --pull-request: loadgate baseline update --scenario build_flow -e demo --runs 5
@@ -150,7 +151,7 @@ fn runs_of_one_session_are_told_with_what_helps() {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let of_one = words(&beside(|run| run.session = Some("a".into())));
-    assert!(of_one.contains("beside 5 runs of 1 session on this CPU (5 in all)"), "{of_one}");
+    assert!(of_one.contains("compared with 5 runs of 1 session on this CPU (5 in all)"), "{of_one}");
     let note =
         "the 5 runs on this kind of machine are of 1 session (a session is one job on one machine): they say";
     assert!(of_one.contains(note) && of_one.contains("remember runs of several jobs"), "{of_one}");
@@ -161,7 +162,7 @@ fn runs_of_one_session_are_told_with_what_helps() {
     }));
     let unsaid = words(&beside(|_| {}));
     assert!(
-        unsaid.contains("beside 5 runs on this CPU (5 in all)") && !unsaid.contains("session"),
+        unsaid.contains("compared with 5 runs on this CPU (5 in all)") && !unsaid.contains("session"),
         "{unsaid}"
     );
     assert_eq!(of_five, unsaid);
@@ -202,7 +203,7 @@ fn what_was_not_compared_is_counted_and_named() {
     let rare = beside(|run| run.metrics.values_mut().for_each(|numbers| numbers.n = 100));
     let said = section(&rare, 100);
     for part in [
-        "2 numbers beside 5 runs on this CPU (5 in all), 1 more was not compared",
+        "2 numbers compared with 5 runs on this CPU (5 in all), 1 more was not compared",
         "not compared, too few requests: p95 of GET /health",
         "none of 2 numbers got worse than the baseline; 1 more was not compared",
     ] {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::metric::{Metric, Percentile};
 use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::machine::Machine;
-use crate::result::schema::{RunResult, Runner, Tool};
+use crate::result::schema::{Point, RunResult, Runner, Tool};
 use crate::stats::histogram::rank;
 
 /// The version of the documents of a baseline that this program writes and reads.
@@ -77,6 +77,9 @@ pub struct Conditions {
     /// Used by others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others_cpu: Option<f64>,
+    /// Used by others of the CPUs that the service or loadgate was limited to; files of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_others_cpu: Option<f64>,
     /// Used by the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_cpu: Option<f64>,
@@ -92,12 +95,25 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    fn of(machine: &Machine) -> Self {
+    fn of(machine: &Machine, series: &[Point]) -> Self {
         let Machine { speed, contention, others_cpu, target_cpu, idle, steal, throttled, .. } = machine;
         let [speed, contention, others_cpu, target_cpu, idle, steal, throttled] =
             [speed, contention, others_cpu, target_cpu, idle, steal, throttled].map(|it| it.map(rounded));
-        Self { speed, contention, others_cpu, target_cpu, idle, steal, throttled }
+        // Where the whole of it is not known after all, nothing of a part is.
+        let limited_others_cpu = others_cpu.and_then(|_| limited_others(series)).map(rounded);
+        Self { speed, contention, others_cpu, limited_others_cpu, target_cpu, idle, steal, throttled }
     }
+}
+
+/// The mean of what others used of the CPUs that something was limited to, in the steady phase; none where nothing was
+/// limited, or where it is not known of all of it.
+fn limited_others(series: &[Point]) -> Option<f64> {
+    let steady = series.iter().filter(|point| point.phase == "steady");
+    let limited = steady.filter_map(|point| Some((point.length_s, point.machine?.limited?.others_cpu)));
+    let (length_s, used) = limited.fold((0.0, Some(0.0)), |(length_s, used), (more_s, others)| {
+        (length_s + more_s, used.zip(others).map(|(used, others)| used + others * more_s))
+    });
+    used.filter(|_| length_s > 0.0).map(|used| used / length_s)
 }
 
 /// The machine of a remembered run.
@@ -287,7 +303,7 @@ impl Run {
             epoch: epoch.map(str::to_owned),
             cpu_class,
             session,
-            machine: result.machine.as_ref().map(Conditions::of),
+            machine: result.machine.as_ref().map(|machine| Conditions::of(machine, &result.series)),
             env: Env { cpu_model, cpus, arch, os, image },
             metrics: endpoints.collect(),
             custom_metrics: custom.collect(),

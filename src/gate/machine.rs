@@ -1,22 +1,36 @@
 //! What of a bad number the machine explains. An excuse makes a number inconclusive, and never good; and it
 //! explains only so much, for a service that became heavier must be found on a machine that is in use.
 //!
-//! *Others.* A service that shares its CPUs waits in a queue. With a share `idle` of them left, what it takes is
-//! about proportional to 1 ÷ idle; without the others it would be 1 ÷ (idle + others). So others make times at
-//! most (idle + others) ÷ idle times as long: hardly longer where half of the machine is left, without a bound
-//! where nothing is. Only what others used beyond the remembered runs counts, and beyond what any machine does
-//! for itself. What the service or loadgate used never counts: with others at nothing, this factor is 1 however
-//! busy the machine is, and so a heavier service fails on a quiet machine.
+//! *Others.* Without its neighbours, a service would have had a share `slack` of its CPUs to spare: what is idle, and
+//! what others used beyond the remembered runs and beyond what any machine does for itself. A queue takes about
+//! 1 ÷ slack as long, and 1 ÷ (slack − taken) where others take a part of it. So they make times slack ÷ (slack − taken)
+//! as long. A second is an average of what came and went within it: either others took the same all the time, or twice as
+//! much in one half of it, and each half is judged by the worse of both. Where they left nothing, the queue grows for as
+//! long as that lasts, and there is no bound.
 //!
-//! *When.* Every second has its own factor, and the next one inherits it, since queues drain late. A percentile
-//! is made by the slowest requests, so a p95 is explained by the seconds at the edge of the worst 2.5 %, a median
-//! by those at the edge of the worst 25 %: one bad second in a minute explains no median.
+//! *The service itself.* With 2 % left, nobody can see whether a service is a little or far too heavy, and so what
+//! would be otherwise without the last few per cent of others. A service that has less than 30 % to spare without its
+//! neighbours made its queue itself, and is judged as if it had these 30 %: others of 6 % explain 1.07 of it, of 10 %
+//! 1.5, and of 19 % or more, which is what starves a service that is half busy, anything. With others at nothing, this factor
+//! is 1 however busy the machine is. A thread of loadgate that has to wait for a CPU waits for the service as well: of
+//! its waiting, others account for their share of what was used.
+//!
+//! *When.* Only seconds explain something in which what is judged was made. After one without a bound, the
+//! next one has none either, since queues drain late. A mean becomes so many times as long as its seconds do on average; a throughput as
+//! many times smaller as the mean of their inverses. A percentile is made by the slowest share of the requests: those
+//! of the worst seconds may all be among them, and all others were only made longer by what the rest of the seconds
+//! explains. How much longer than the percentile a yet rarer time is, nobody knows: it is taken to be in proportion, so
+//! p97.5 is twice p95 at most, and one bad second in a minute explains 3 times a p95 at most and hardly any median.
+//!
+//! *Failures.* A failure that came too late is explained where it ended in a second without a bound. Others must be
+//! within their limit together with all that are not explained.
 //!
 //! *Speed.* A processor that computes slower than in the remembered runs makes times longer, and the more so the
 //! less is idle. But a service that uses more CPU slows down what computes beside it: where its CPU grew by more
 //! than the speed explains, the speed explains nothing.
 //!
-//! *Quota.* A control group that holds loadgate back, and not the service, makes anything look slow.
+//! *Quota.* A control group that holds loadgate back, and not the service, makes everything look slow that is measured in
+//! the periods in which it does, and in those after them.
 
 use crate::baseline::run::{Conditions, Run};
 use crate::metric::Metric;
@@ -32,13 +46,14 @@ use super::decision::percentile;
 const ALWAYS: f64 = 0.05;
 /// Less than this cannot be told from nothing left.
 const LEAST_IDLE: f64 = 0.02;
-/// Where nothing is left and others used more than this, a queue grows for as long as it lasts, and there is no bound
-/// to what it takes. Below, the service itself was close to using all there is, and the others explain their share.
-const STARVING: f64 = 0.15;
-/// Beyond this, nobody knows how much is explained.
-const MOST: f64 = 1_000.0;
+/// A service that would have less than this to spare without its neighbours made its queue itself.
+const LEAST_SLACK: f64 = 0.3;
+/// Others that come and go within a second take this many times as much while they are there.
+const HALVES: f64 = 2.0;
 /// Periods that a quota may hold loadgate back before it matters.
 const MOST_THROTTLED: f64 = 0.05;
+/// What is late after a period in which a quota held loadgate back, beside that period itself.
+const TIMES_HELD_BACK: f64 = 2.0;
 /// A processor that is slower by less is not slower.
 const LEAST_SLOWER: f64 = 1.05;
 /// How much more slower a service gets than the processor, at the most, and how much slower that may be.
@@ -50,28 +65,99 @@ const MORE_CPU: f64 = 1.05;
 const ORDINARY: f64 = 0.1;
 /// A run in which others made everything take so many times as long is not remembered: the budget of a comparison is 10 %.
 const NOTICEABLE: f64 = 1.1;
-/// A second in which others made everything take twice as long explains why something failed to come in time.
-const STARVED: f64 = 2.0;
+/// Shares that differ by less are the same.
+const SLIGHT: f64 = 1e-9;
+/// Failures that only say that something did not come in time.
+pub const LATE: [&str; 3] = ["timeout", "dropped", "missing_message"];
 
 /// What the machine of a run explains, beside the machines of remembered runs where there are any.
 #[derive(Debug, Clone)]
 pub struct Excuses<'a> {
     result: &'a RunResult,
     remembered: Conditions,
-    /// By second of the part of the run that is judged: the steady phase as a rule.
-    seconds: Vec<Second>,
+    /// Of all phases, each with what it was measured in.
+    seconds: Vec<(&'a Point, Second)>,
 }
 
-/// One second, and how many times as long others made everything take.
+/// Where and when a number was made: other seconds explain nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Made<'n> {
+    endpoint: Option<&'n str>,
+    whole_run: bool,
+    span: Option<(f64, f64)>,
+}
+
+impl<'n> Made<'n> {
+    /// In the steady phase, by whatever endpoint.
+    pub fn in_steady() -> Self {
+        Self::default()
+    }
+
+    /// At any time.
+    pub fn in_whole_run() -> Self {
+        Self { whole_run: true, ..Self::default() }
+    }
+
+    /// By this endpoint; by all of them where there is none.
+    #[must_use]
+    pub fn by(self, endpoint: Option<&'n str>) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// From one moment to another, in seconds since the start of the load.
+    #[must_use]
+    pub fn between(self, from_s: f64, to_s: f64) -> Self {
+        Self { span: Some((from_s, to_s)), ..self }
+    }
+
+    fn is_in(&self, point: &Point) -> bool {
+        let phase = self.whole_run || point.phase == "steady";
+        let made = self.endpoint.is_none_or(|name| point.endpoints.contains_key(name));
+        let inside = |(from_s, to_s)| point.t_s + length_s(point) > from_s && point.t_s < to_s;
+        phase && made && self.span.is_none_or(inside)
+    }
+
+    /// What failed in a second, and how much of it timed out.
+    fn failed(&self, point: &Point) -> (u64, u64) {
+        match self.endpoint {
+            None => (point.failed, point.timed_out),
+            Some(name) => point.endpoints.get(name).map_or((0, 0), |it| (it.failed, it.timed_out)),
+        }
+    }
+}
+
+/// Failures that are too many, as far as they came too late.
+#[derive(Debug, Clone, Copy)]
+pub struct TooMany<'f> {
+    /// How many there are.
+    pub count: u64,
+    /// All failures of the run where they were made, by kind: what they are among.
+    pub among: &'f Failed,
+    /// The kinds of those that came too late.
+    pub late: &'f [&'f str],
+}
+
+/// One second, and how many times as long others made things take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Second {
-    t_s: f64,
-    length_s: f64,
-    failed: u64,
     idle: f64,
     others: f64,
-    factor: f64,
     held_back: f64,
+    longer: Longer,
+}
+
+/// How many times as long things took in the two halves of a second; infinite where nothing bounds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Longer {
+    worse_half: f64,
+    other_half: f64,
+}
+
+/// A part of the time, and how many times as long things took in it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Part {
+    share: f64,
+    factor: f64,
 }
 
 impl<'a> Excuses<'a> {
@@ -83,79 +169,66 @@ impl<'a> Excuses<'a> {
     /// Of a run that is compared with these.
     pub fn beside(result: &'a RunResult, runs: &[&Run]) -> Self {
         let remembered = usual(runs);
-        let steady = result.series.iter().filter(|point| point.phase == "steady");
-        let seconds = seconds(result, &remembered, steady).into_iter().map(|(_, second)| second).collect();
-        Self { result, remembered, seconds }
+        Self { result, remembered, seconds: seconds(result, &remembered) }
     }
 
-    /// Of the seconds, of all phases, in which what is judged was made: other ones explain nothing of it.
-    pub fn where_made(result: &'a RunResult, made: impl Fn(&Point) -> bool) -> Self {
-        let remembered = usual(&[]);
-        let all = seconds(result, &remembered, result.series.iter()).into_iter();
-        let seconds = all.filter(|(point, _)| made(point)).map(|(_, second)| second).collect();
-        Self { result, remembered, seconds }
-    }
-
-    /// Why a number that is `ratio` times what it may be can be the machine's doing.
-    pub fn explains(&self, metric: Metric, ratio: f64) -> Option<Because> {
-        self.within(&self.seconds, metric, ratio)
-    }
-
-    /// The same of a number of one window.
-    pub fn explains_in(&self, (from_s, to_s): (f64, f64), metric: Metric, ratio: f64) -> Option<Because> {
-        let inside = |second: &&Second| second.t_s + second.length_s > from_s && second.t_s < to_s;
-        let seconds: Vec<Second> = self.seconds.iter().filter(inside).copied().collect();
-        self.within(&seconds, metric, ratio)
-    }
-
-    /// Why failures of these kinds can be the machine's doing: all of them came too late, or found no user, and
-    /// at least half of them did so while there was no CPU for them. Other failures are never excused: `holds`
-    /// says whether they alone would be fine.
-    pub fn explains_failures(&self, failed: &Failed, holds: impl Fn(u64) -> bool) -> Option<Because> {
-        let late: u64 = ["timeout", "dropped"].iter().filter_map(|kind| failed.get(*kind)).sum();
-        if late == 0 || !holds(failures(failed).saturating_sub(late)) {
-            return None;
-        }
-        let starved = self.seconds.iter().filter(|second| second.factor >= STARVED);
-        let then = starved.clone().fold(0, |sum: u64, second| sum.saturating_add(second.failed));
-        let all = self.seconds.iter().fold(0, |sum: u64, second| sum.saturating_add(second.failed));
-        let worst = starved.max_by(|a, b| a.factor.total_cmp(&b.factor))?;
-        (all > 0 && then.saturating_mul(2) >= all).then(|| self.busy(worst))
-    }
-
-    /// Why a run is no measure of its service: in a quarter of its seconds or more, which is what moves a median, others
-    /// used more than machines do for themselves, and made everything take noticeably longer.
-    pub fn too_busy(&self) -> Option<Because> {
-        let is_busy = |second: &&Second| {
-            second.held_back > MOST_THROTTLED || second.factor >= NOTICEABLE && second.others >= ORDINARY
-        };
-        let mut busy: Vec<&Second> = self.seconds.iter().filter(is_busy).collect();
-        busy.sort_by(|a, b| b.factor.total_cmp(&a.factor));
-        let quarter = self.seconds.len().div_ceil(4).max(1);
-        busy.get(quarter - 1).map(|second| self.busy(second))
-    }
-
-    fn within(&self, seconds: &[Second], metric: Metric, ratio: f64) -> Option<Because> {
-        let mut sorted = seconds.to_vec();
-        sorted.sort_by(|a, b| b.factor.total_cmp(&a.factor));
-        let edge = (sorted.len() as f64 * tail(metric) / 2.0).ceil() as usize;
-        let others = sorted.get(edge.max(1) - 1).copied();
-        let factor = others.map_or(1.0, |second| second.factor);
+    /// Why a number that is `ratio` times what it may be can be the machine's doing. Infinite is the ratio of a number
+    /// that is only known from below: then nothing explains it that has a bound.
+    pub fn explains(&self, made: Made, metric: Metric, ratio: f64) -> Option<Because> {
+        let seconds: Vec<_> = self.seconds.iter().filter(|(point, _)| made.is_in(point)).collect();
+        let parts: Vec<Part> = seconds.iter().flat_map(|(point, it)| it.parts(length_s(point))).collect();
+        let factor = together(metric, parts);
         let slower = self.slower();
-        if !(ratio.is_finite()
-            && factor * slower.unwrap_or(1.0) >= ratio
-            && factor * slower.unwrap_or(1.0) > 1.0)
-        {
+        let explained = factor * slower.unwrap_or(1.0);
+        if ratio.is_nan() || explained < ratio || explained <= 1.0 {
             return None;
         }
-        match (others, slower) {
-            (Some(second), slower) if factor >= slower.unwrap_or(1.0) => Some(self.busy(&second)),
+        let worst = seconds.iter().map(|(_, second)| second).max_by(|a, b| a.compare(b));
+        match (worst, slower) {
+            (Some(worst), slower) if factor >= slower.unwrap_or(1.0) => Some(self.busy(worst)),
             (_, Some(_)) => Some(Because::MachineSlow {
                 speed: self.result.machine.as_ref()?.speed?,
                 remembered: self.remembered.speed?,
             }),
             (_, None) => None,
         }
+    }
+
+    /// Why failures can be the machine's doing: `holds` says whether those would be fine that it does not explain. It
+    /// explains those that came too late and ended in a second in which others left no CPU for them. Of what failed in
+    /// such a second, all that did not come too late in the whole run may be a part.
+    pub fn explains_failures(
+        &self,
+        made: Made,
+        failed: TooMany,
+        holds: impl Fn(u64) -> bool,
+    ) -> Option<Because> {
+        let late: u64 = failed.late.iter().filter_map(|kind| failed.among.get(*kind)).sum();
+        let others = failures(failed.among).saturating_sub(late);
+        let starved = self.seconds.iter().filter(|(point, it)| made.is_in(point) && it.is_starved());
+        let (then, timed_out) = starved.clone().fold((0_u64, 0_u64), |(failed, timed_out), (point, _)| {
+            let here = made.failed(point);
+            (failed.saturating_add(here.0), timed_out.saturating_add(here.1))
+        });
+        let timed_out = if failed.late.contains(&"timeout") { timed_out.min(then) } else { 0 };
+        let explained = then.saturating_sub(others).max(timed_out).min(late).min(failed.count);
+        let worst = starved.map(|(_, second)| second).max_by(|a, b| a.compare(b))?;
+        (explained > 0 && holds(failed.count - explained)).then(|| self.busy(worst))
+    }
+
+    /// Why a run is no measure of its service: in a quarter of its seconds or more, which is what moves a median, others
+    /// used more than machines do for themselves, and made everything take noticeably longer.
+    pub fn too_busy(&self) -> Option<Because> {
+        let made = Made::in_steady();
+        let steady = self.seconds.iter().filter(|(point, _)| made.is_in(point)).map(|(_, second)| second);
+        let is_busy = |second: &&Second| {
+            let longer = second.longer.other_half >= NOTICEABLE && second.others >= ORDINARY;
+            second.held_back > MOST_THROTTLED || longer
+        };
+        let mut busy: Vec<&Second> = steady.clone().filter(is_busy).collect();
+        busy.sort_by(|a, b| b.compare(a));
+        let quarter = steady.count().div_ceil(4).max(1);
+        busy.get(quarter - 1).map(|second| self.busy(second))
     }
 
     /// How many times as long everything takes on a slower processor; none where it is not slower, or where the
@@ -190,6 +263,128 @@ impl<'a> Excuses<'a> {
     }
 }
 
+impl Second {
+    /// What is known of a second; none where nothing is.
+    fn of(point: &Point, remembered: &Conditions, quota_shared: bool) -> Option<Self> {
+        let machine = point.machine.as_ref()?;
+        let tightest = tightest(machine, remembered);
+        Some(Self {
+            idle: tightest.idle,
+            others: tightest.others,
+            held_back: machine.throttled.filter(|_| !quota_shared).unwrap_or(0.0),
+            longer: tightest.longer(waiting(machine, remembered)),
+        })
+    }
+
+    /// Its halves, and what a quota made late in it.
+    fn parts(&self, length_s: f64) -> [Part; 3] {
+        let held = if self.held_back > MOST_THROTTLED { TIMES_HELD_BACK * self.held_back } else { 0.0 };
+        let held = held.clamp(0.0, 1.0);
+        let half = length_s * (1.0 - held) / HALVES;
+        [
+            Part { share: length_s * held, factor: f64::INFINITY },
+            Part { share: half, factor: self.longer.worse_half },
+            Part { share: half, factor: self.longer.other_half },
+        ]
+    }
+
+    /// Whether something may have had to wait in it without a bound.
+    fn is_starved(&self) -> bool {
+        self.longer.worse_half.is_infinite() || self.held_back > MOST_THROTTLED
+    }
+
+    fn compare(&self, other: &Self) -> std::cmp::Ordering {
+        let by = |it: &Self| (it.held_back > MOST_THROTTLED, it.longer.worse_half);
+        let ((held, worse), (other_held, other_worse)) = (by(self), by(other));
+        held.cmp(&other_held).then(worse.total_cmp(&other_worse)).then(other.idle.total_cmp(&self.idle))
+    }
+}
+
+/// Some CPUs in one second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cpus {
+    idle: f64,
+    /// What others used.
+    others: f64,
+    /// The same beyond what they always do.
+    extra: f64,
+}
+
+impl Cpus {
+    /// Others that are not known used nothing that could explain anything.
+    fn of(others: Option<f64>, idle: f64, remembered: Option<f64>) -> Self {
+        let always = remembered.unwrap_or(0.0).max(ALWAYS);
+        let others = others.unwrap_or(0.0);
+        Self { idle, others, extra: (others - always).max(0.0) }
+    }
+
+    /// How many times as long things take, where a thread that wants to run has to wait so many times as long as it runs.
+    fn longer(&self, waiting: f64) -> Longer {
+        let slack = (self.idle + self.extra).max(LEAST_SLACK);
+        let without = |taken: f64| {
+            let left = slack - taken;
+            if left > LEAST_IDLE { slack / left } else { f64::INFINITY }
+        };
+        let busy = (1.0 - self.idle).max(self.extra);
+        let of_others = if busy > 0.0 { self.extra / busy } else { 0.0 };
+        // Without others, only the rest of the waiting would have been there.
+        let waited = waiting / (1.0 + (waiting - 1.0) * (1.0 - of_others));
+        let waited = if waited.is_finite() { waited.max(1.0) } else { 1.0 };
+        Longer { worse_half: waited * without(HALVES * self.extra), other_half: waited * without(self.extra) }
+    }
+}
+
+/// All CPUs, or those that the service or loadgate is limited to where others did more there.
+fn tightest(machine: &MachinePoint, remembered: &Conditions) -> Cpus {
+    let all = Cpus::of(machine.others_cpu, machine.idle.unwrap_or(1.0), remembered.others_cpu);
+    let before = remembered.limited_others_cpu.or(remembered.others_cpu);
+    let limited = machine.limited.map(|it| Cpus::of(it.others_cpu, it.idle, before));
+    let worse = |cpus: &Cpus| cpus.longer(1.0).worse_half;
+    limited.filter(|limited| worse(limited) > worse(&all)).unwrap_or(all)
+}
+
+/// How many times as long as in the remembered runs a computation took for want of a CPU.
+fn waiting(machine: &MachinePoint, remembered: &Conditions) -> f64 {
+    let waiting = machine.contention.unwrap_or(1.0) / remembered.contention.unwrap_or(1.0).max(1.0);
+    if waiting.is_finite() { waiting.max(1.0) } else { 1.0 }
+}
+
+/// How many times as long, or as few, a number of a stretch became in which things took so much longer in its parts.
+fn together(metric: Metric, mut parts: Vec<Part>) -> f64 {
+    let all: f64 = parts.iter().map(|part| part.share).sum();
+    if all <= 0.0 {
+        return 1.0;
+    }
+    parts.retain(|part| part.share > 0.0);
+    for part in &mut parts {
+        part.share /= all;
+    }
+    match (percentile(metric), metric) {
+        (Some(percentile), _) => of_slowest(1.0 - percentile.quantile(), parts),
+        (None, Metric::Mean) => parts.iter().map(|part| part.share * part.factor).sum(),
+        (None, Metric::Throughput) => 1.0 / parts.iter().map(|part| part.share / part.factor).sum::<f64>(),
+        (None, _) => parts.iter().map(|part| part.factor).fold(1.0, f64::max),
+    }
+}
+
+/// The same of the time that the `slowest` share of the requests takes. Of the requests beyond it, those of a worst
+/// share of the parts are as many as there are; all others became at most as many times longer as the next part says. So
+/// without others, at least (slowest − worst) ÷ (1 − worst) of the requests were beyond what is left of it then; and times
+/// are taken to grow no faster than they get rare.
+fn of_slowest(slowest: f64, mut parts: Vec<Part>) -> f64 {
+    parts.sort_by(|a, b| b.factor.total_cmp(&a.factor));
+    let rest = Part { share: 0.0, factor: 1.0 };
+    let (mut least, mut worst) = (f64::INFINITY, 0.0);
+    for part in parts.into_iter().chain([rest]) {
+        if worst + SLIGHT >= slowest {
+            break;
+        }
+        least = least.min(part.factor * slowest * (1.0 - worst) / (slowest - worst));
+        worst += part.share;
+    }
+    least
+}
+
 /// How the machines of remembered runs were: of each number the median of the runs that know it.
 fn usual(runs: &[&Run]) -> Conditions {
     let all = || runs.iter().filter_map(|run| run.machine);
@@ -200,6 +395,7 @@ fn usual(runs: &[&Run]) -> Conditions {
         speed: of(|it| it.speed).filter(|speed| *speed > 0.0),
         contention: of(|it| it.contention),
         others_cpu: of(|it| it.others_cpu),
+        limited_others_cpu: of(|it| it.limited_others_cpu),
         target_cpu: of(|it| it.target_cpu),
         idle: of(|it| it.idle),
         steal: of(|it| it.steal),
@@ -207,68 +403,26 @@ fn usual(runs: &[&Run]) -> Conditions {
     }
 }
 
-/// What is known of these seconds; each inherits from the one before it.
-fn seconds<'a>(
-    result: &RunResult,
-    remembered: &Conditions,
-    points: impl Iterator<Item = &'a Point>,
-) -> Vec<(&'a Point, Second)> {
+/// What is known of the seconds of a run. A queue that grew without a bound drains in the next one.
+fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(&'a Point, Second)> {
     // What is used of this machine does not slow down a service on another one. Loadgate itself was late then, and that
     // is measured and excused by itself.
     if result.machine.as_ref().is_some_and(|it| it.target_location == Some(TargetLocation::AnotherMachine)) {
         return Vec::new();
     }
     let shared = result.machine.as_ref().is_none_or(|machine| machine.quota_shared);
-    let mut seconds: Vec<_> =
-        points.filter_map(|point| Some((point, second(point, remembered, shared)?))).collect();
-    let own: Vec<f64> = seconds.iter().map(|(_, second)| second.factor).collect();
-    for ((_, second), before) in seconds.iter_mut().skip(1).zip(own) {
-        second.factor = second.factor.max(before);
+    let known = |point: &'a Point| Some((point, Second::of(point, remembered, shared)?));
+    let mut seconds: Vec<_> = result.series.iter().filter_map(known).collect();
+    let own: Vec<f64> = seconds.iter().map(|(_, second)| second.longer.worse_half).collect();
+    for ((_, second), _) in seconds.iter_mut().skip(1).zip(own).filter(|(_, before)| before.is_infinite()) {
+        second.longer = Longer { worse_half: f64::INFINITY, other_half: f64::INFINITY };
     }
     seconds
 }
 
-/// What is known of a second; none where nothing is.
-fn second(point: &Point, remembered: &Conditions, quota_shared: bool) -> Option<Second> {
-    let machine = point.machine.as_ref()?;
-    let held_back = machine.throttled.filter(|_| !quota_shared).unwrap_or(0.0);
-    let (others, idle) = tightest(machine);
-    let extra = (others - remembered.others_cpu.unwrap_or(0.0).max(ALWAYS)).max(0.0);
-    let waited = match machine.contention {
-        // A service slows the computation down as well: it counts only where others are there to do so.
-        Some(now) if extra > 0.0 => (now / remembered.contention.unwrap_or(1.0).max(1.0)).max(1.0),
-        _ => 1.0,
-    };
-    let left = idle.max(LEAST_IDLE);
-    let starved = idle <= LEAST_IDLE && extra >= STARVING;
-    let factor = if starved || held_back > MOST_THROTTLED { MOST } else { (left + extra) / left * waited };
-    Some(Second {
-        t_s: point.t_s,
-        length_s: point.length_s,
-        failed: point.failed,
-        idle,
-        others,
-        factor: if factor.is_finite() { factor.clamp(1.0, MOST) } else { 1.0 },
-        held_back,
-    })
-}
-
-/// What others used and what was left, of all CPUs or of those that the service or loadgate is limited to. Where
-/// others are not known, they used nothing that could excuse anything.
-fn tightest(machine: &MachinePoint) -> (f64, f64) {
-    let all = (machine.others_cpu.unwrap_or(0.0), machine.idle.unwrap_or(1.0));
-    let limited = machine.limited.map(|it| (it.others_cpu.unwrap_or(0.0), it.idle));
-    let explained = |(others, idle): (f64, f64)| (others - ALWAYS).max(0.0) / idle.max(LEAST_IDLE);
-    limited.filter(|limited| explained(*limited) > explained(all)).unwrap_or(all)
-}
-
-/// The share of requests that make a number: the slowest, of which one makes a maximum, and a mean.
-fn tail(metric: Metric) -> f64 {
-    match (percentile(metric), metric) {
-        (Some(percentile), _) => 1.0 - percentile.quantile(),
-        (None, Metric::Throughput) => 0.5,
-        (None, _) => 0.0,
-    }
+fn length_s(point: &Point) -> f64 {
+    // Results of earlier versions do not say it.
+    if point.length_s > 0.0 && point.length_s.is_finite() { point.length_s } else { 1.0 }
 }
 
 #[cfg(test)]

@@ -3,17 +3,14 @@
 
 use crate::metric::Metric;
 use crate::plan::rules::{Applies, Objective, Origin, Scope, Severity};
-use crate::result::schema::{Point, RunResult};
+use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, Check, CheckScope, CheckSeverity, CheckStatus};
 use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
 use super::decision::{self, ALPHA, CutOff, Decision, decide};
-use super::machine::Excuses;
+use super::machine::{Excuses, LATE, Made, TooMany};
 use super::validity::{Excess, MadeBy};
 use super::{times, validity, whole_run, windows};
-
-/// A number that is only known to be at least what was measured needs an excuse for so many times its limit.
-const AT_LEAST: f64 = 10.0;
 
 /// Evaluates one objective.
 pub fn check(objective: &Objective, result: &RunResult) -> Check {
@@ -179,60 +176,95 @@ fn excused(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outco
     }
 }
 
-/// Why a breach of times may be the generator's doing.
+/// Why a breach of times may be the generator's doing. Of a throughput, only what a hypervisor took says anything.
 fn by_the_generator(objective: &Objective, outcome: &Outcome, result: &RunResult) -> Option<Because> {
+    if objective.metric == Metric::Throughput {
+        return validity::stolen(result);
+    }
     let judged = times::of(objective, result).ok()?;
-    let made_by = match decision::percentile(objective.metric) {
-        Some(percentile) if objective.window.is_none() => MadeBy::of(percentile),
-        _ => MadeBy::Few,
+    let made_by = match objective.window {
+        None => MadeBy::of(objective.metric),
+        Some(_) => MadeBy::Few,
     };
     // Where requests timed out, the true number is larger, and nobody knows by how much.
-    let at_least = outcome.unanswered.is_some_and(|it| it.at_least);
-    let ms = if at_least { f64::INFINITY } else { outcome.value? - objective.limit };
+    let ms = if is_at_least(outcome.unanswered) { f64::INFINITY } else { outcome.value? - objective.limit };
     validity::excuse(result, Excess { ms, p99_ms: judged.times.p99_ms, made_by })
 }
 
 /// Why a breach may be the machine's doing. Of windows, each that broke must be explained by its own seconds.
 fn by_the_machine(objective: &Objective, outcome: &Outcome, result: &RunResult) -> Option<Because> {
-    let metric = objective.metric;
-    let excuses = if objective.over.is_whole_run() && !metric.is_share() {
-        Excuses::where_made(result, |point| is_made_in(&objective.scope, point))
-    } else {
-        Excuses::of(result)
+    let (excuses, made) = (Excuses::of(result), made(objective)?);
+    let Some(length) = objective.window else {
+        let (value, n) = (outcome.value?, outcome.n);
+        let of_value = Of { value, n, at_least: is_at_least(outcome.unanswered) };
+        return explained(objective, &excuses, made, of_value, result);
     };
-    match (metric, objective.window) {
-        (Metric::ErrorRate, None) => {
-            let failed = whole_run::failed_kinds(&objective.scope, result)?;
-            let ended = outcome.n as f64;
-            excuses.explains_failures(failed, |others| decision::holds(objective, others as f64 / ended))
-        }
-        (Metric::Throughput, None) => excuses.explains(metric, objective.limit / outcome.value?),
-        (Metric::Response(_) | Metric::Connect(_) | Metric::Max | Metric::Mean, None) => {
-            // Where requests timed out, the true number is larger, and nobody knows by how much.
-            let least = if outcome.unanswered.is_some_and(|it| it.at_least) { AT_LEAST } else { 1.0 };
-            excuses.explains(metric, (outcome.value? / objective.limit).max(least))
-        }
-        (Metric::Response(_) | Metric::Connect(_) | Metric::Max | Metric::Mean, Some(length)) => {
-            let broken = windows::broken(objective, length.as_secs(), result);
-            let explained: Option<Vec<Because>> = broken
-                .iter()
-                .map(|point| {
-                    let span = (point.t_s, point.t_s + length.as_secs_f64());
-                    excuses.explains_in(span, metric, point.value? / objective.limit)
-                })
-                .collect();
-            explained?.first().copied()
-        }
-        _ => None,
-    }
+    let broken = windows::broken(objective, length.as_secs(), result);
+    let explained: Option<Vec<Because>> = broken
+        .iter()
+        .map(|point| {
+            let made = made.between(point.t_s, point.t_s + length.as_secs_f64());
+            let of_value = Of { value: point.value?, n: point.n, at_least: is_at_least(point.unanswered) };
+            explained(objective, &excuses, made, of_value, result)
+        })
+        .collect();
+    explained?.first().copied()
 }
 
-/// Whether something of it ended at this moment. The series does not say it of custom metrics, so nothing excuses those:
-/// a second in which there was none of it must not.
-fn is_made_in(scope: &Scope, point: &Point) -> bool {
-    match scope {
-        Scope::Total => true,
-        Scope::Endpoint(name) => point.endpoints.contains_key(name),
-        Scope::Metric(_) => false,
+/// A value that broke a limit.
+#[derive(Debug, Clone, Copy)]
+struct Of {
+    value: f64,
+    n: u64,
+    /// Whether it is larger, and nobody knows by how much.
+    at_least: bool,
+}
+
+fn explained(
+    objective: &Objective,
+    excuses: &Excuses,
+    made: Made,
+    Of { value, n, at_least }: Of,
+    result: &RunResult,
+) -> Option<Because> {
+    let (metric, limit) = (objective.metric, objective.limit);
+    let late: &[&str] = match metric {
+        Metric::ErrorRate => &LATE,
+        Metric::MissingMessages => &["missing_message"],
+        Metric::UnexpectedCloses => return None,
+        Metric::Throughput => {
+            let ratio = (value > 0.0).then(|| limit / value)?;
+            return excuses.explains(made, metric, ratio);
+        }
+        Metric::Response(_) | Metric::Connect(_) | Metric::Max | Metric::Mean => {
+            // No machine makes a time of nothing.
+            let ratio = (limit > 0.0).then(|| if at_least { f64::INFINITY } else { value / limit })?;
+            return excuses.explains(made, metric, ratio);
+        }
+    };
+    let of = if metric == Metric::ErrorRate { n as f64 } else { 1.0 };
+    let among = whole_run::failed_kinds(&objective.scope, result)?;
+    let failed = TooMany { count: (value * of).round() as u64, among, late };
+    excuses.explains_failures(made, failed, |others| decision::holds(objective, others as f64 / of))
+}
+
+fn is_at_least(unanswered: Option<Unanswered>) -> bool {
+    unanswered.is_some_and(|it| it.at_least)
+}
+
+/// Where and when it was made. The series says nothing of custom metrics: in the steady phase any request may have made
+/// one, and in the whole run nobody knows in which second none was.
+fn made(objective: &Objective) -> Option<Made<'_>> {
+    let whole_run = match objective.metric {
+        Metric::Throughput | Metric::Response(_) | Metric::Connect(_) | Metric::Max | Metric::Mean => {
+            objective.over.is_whole_run()
+        }
+        Metric::ErrorRate | Metric::MissingMessages | Metric::UnexpectedCloses => true,
+    };
+    let made = if whole_run { Made::in_whole_run() } else { Made::in_steady() };
+    match &objective.scope {
+        Scope::Total => Some(made),
+        Scope::Endpoint(name) => Some(made.by(Some(name))),
+        Scope::Metric(_) => (!whole_run).then_some(made),
     }
 }

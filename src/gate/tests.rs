@@ -486,6 +486,14 @@ fn a_late_or_stolen_generator_excuses_only_broken_times() {
     assert_eq!(check(total(P95, 1_000.0), &late), (Pass, None));
     // What it is late by, twice, is all that it explains.
     assert_eq!(check(total(P95, 50.0), &late), (Fail, None));
+    // A mean of 60 ms was made by all of its requests: it is no more than that late either.
+    assert_eq!(check(total(Metric::Mean, 50.0), &late).0, Invalid);
+    assert_eq!(check(total(Metric::Mean, 30.0), &late), (Fail, None));
+    assert_eq!(
+        check(total(Metric::Max, 1.0), &late).0,
+        Invalid,
+        "how late the latest start was is not known"
+    );
     late.generator.schedule_lag_p99_ms = Some(10.8);
     assert_eq!(check(total(P95, 90.0), &late), (Fail, None));
 
@@ -502,10 +510,9 @@ fn a_late_or_stolen_generator_excuses_only_broken_times() {
     let mut stolen = small();
     stolen.generator.steal = 0.06;
     let excuse = Some(Because::Steal { ratio: 0.06, limit: 0.05 });
-    for metric in [P95, Metric::Max, Metric::Mean] {
-        assert_eq!(check(total(metric, 5.0), &stolen), (Invalid, excuse), "{metric:?}");
+    for (metric, limit) in [(P95, 5.0), (Metric::Max, 5.0), (Metric::Mean, 5.0), (Metric::Throughput, 1e6)] {
+        assert_eq!(check(total(metric, limit), &stolen), (Invalid, excuse), "{metric:?}");
     }
-    assert_eq!(check(total(Metric::Throughput, 1e6), &stolen), (Fail, None));
     stolen.generator.steal = 0.05;
     assert_eq!(check(total(P95, 50.0), &stolen), (Fail, None));
 }

@@ -1,12 +1,12 @@
 //! Whether the numbers of a run can be trusted at all: was there anything to judge, and was it the
 //! service or the generator that set the pace?
 
-use crate::metric::Percentile;
+use crate::metric::Metric;
 use crate::result::endpoint::ended;
 use crate::result::schema::{Generator, NeverReady, RunResult, Task};
 use crate::result::verdict::{Because, Finding};
 
-use super::decision::CutOff;
+use super::decision::{CutOff, percentile};
 
 /// The most of its cores that a generator may need.
 pub const MOST_CPU: f64 = 0.9;
@@ -124,16 +124,20 @@ pub struct Excess {
 /// Which requests make a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MadeBy {
-    /// So many that the latest hundredth of all starts has no say in it.
+    /// So many that the latest hundredth of all starts has no say in it, or all of them, as a mean.
     Many,
-    /// A few, each of which may be the latest of all: a mean, a maximum, a percentile from p99 on, a window.
+    /// A few, each of which may be the latest of all: a maximum, a percentile from p99 on, a window.
     Few,
 }
 
 impl MadeBy {
-    /// What makes a percentile of a whole run.
-    pub fn of(percentile: Percentile) -> Self {
-        if percentile.quantile() < LATEST { Self::Many } else { Self::Few }
+    /// What makes a number of a whole run.
+    pub fn of(metric: Metric) -> Self {
+        let many = match percentile(metric) {
+            Some(percentile) => percentile.quantile() < LATEST,
+            None => metric == Metric::Mean,
+        };
+        if many { Self::Many } else { Self::Few }
     }
 }
 

@@ -4,7 +4,6 @@ use crate::baseline::prune::{ANCHORS, ROOM_FOR_ANCHORS};
 use crate::metric::Metric;
 use crate::plan::rules::Confirmation;
 use crate::result::comparison::{Delta, DeltaStatus};
-use crate::result::endpoint::ended;
 use crate::result::verdict::{Because, CheckUnit};
 use crate::stats::quantile::median;
 
@@ -14,7 +13,7 @@ use super::panel::{Evidence, Panel, Track};
 use super::past::Standing;
 use super::row::{Candidacy, Row};
 use super::subject::{Subject, value};
-use crate::gate::decision;
+use crate::gate::machine::{LATE, Made, TooMany};
 use crate::gate::validity::{self, Excess, MOST_UNFINISHED, MadeBy, unfinished_ratio};
 
 /// What the tests say of one number.
@@ -130,7 +129,7 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
     let first = compared.first_job(row.metric, row.subject);
     let (status, because) = match excuse(compared, row, evidence) {
         _ if !evidence.candidate => not_worse(compared, row, tested),
-        None => match compared.excuses.explains(row.metric, (evidence.change - evidence.budget).exp()) {
+        None => match by_the_machine(compared, row, evidence) {
             None => worse(compared, first),
             machine => (DeltaStatus::Inconclusive, machine),
         },
@@ -178,20 +177,34 @@ pub fn of_share(compared: &Compared, tally: &Tally, rise: &Rise) -> Delta {
     }
 }
 
+/// Why a number that got worse may be the machine's doing.
+fn by_the_machine(compared: &Compared, row: &Row, evidence: &Evidence) -> Option<Because> {
+    let ratio = if row.at_least { f64::INFINITY } else { (evidence.change - evidence.budget).exp() };
+    // The series says nothing of custom metrics: any request may have made one.
+    let endpoint = if let Subject::Endpoint(name) = row.subject { Some(name) } else { None };
+    compared.excuses.explains(Made::in_steady().by(endpoint), row.metric, ratio)
+}
+
 /// Why failures that came too late may be the machine's doing: the others alone are within what is tolerated.
 fn late_by_the_machine(compared: &Compared, tally: &Tally, rise: &Rise) -> Option<Because> {
     let whole = &compared.result.whole_run;
-    let (failed, ok) = match (tally.metric, tally.subject) {
-        (Metric::ErrorRate, Subject::Total) => (&whole.failed, whole.ok),
-        (Metric::ErrorRate, Subject::Endpoint(name)) => {
-            let counts = whole.endpoints.iter().find(|counts| counts.name == name)?;
-            (&counts.failed, counts.ok)
+    let (among, endpoint) = match tally.subject {
+        Subject::Total => (&whole.failed, None),
+        Subject::Endpoint(name) => {
+            (&whole.endpoints.iter().find(|counts| counts.name == name)?.failed, Some(name))
         }
+        Subject::Custom(_) => return None,
+    };
+    let late: &[&str] = match tally.metric {
+        Metric::ErrorRate => &LATE,
+        Metric::MissingMessages => &["missing_message"],
         _ => return None,
     };
-    let budget = compared.rules.budget_of(Metric::ErrorRate).0;
-    let ended = ended(ok, failed) as f64;
-    compared.excuses.explains_failures(failed, |others| others as f64 / ended - rise.base < budget)
+    let head = tally.head();
+    let (ended, budget) = (head.ended() as f64, compared.rules.budget_of(tally.metric).0);
+    let made = Made::in_whole_run().by(endpoint);
+    let failed = TooMany { count: head.failed, among, late };
+    compared.excuses.explains_failures(made, failed, |others| others as f64 / ended - rise.base < budget)
 }
 
 /// A number that has got worse here: who decides?
@@ -225,9 +238,10 @@ fn excuse(compared: &Compared, row: &Row, evidence: &Evidence) -> Option<Because
     if row.metric == Metric::Throughput {
         return validity::stolen(compared.result);
     }
-    let made_by = decision::percentile(row.metric).map_or(MadeBy::Few, MadeBy::of);
     let tolerated_ms = value(row.metric, evidence.centre + evidence.budget);
-    let excess = Excess { ms: row.head? - tolerated_ms, p99_ms: row.p99_ms, made_by };
+    // Where requests timed out, the true number is larger, and nobody knows by how much.
+    let ms = if row.at_least { f64::INFINITY } else { row.head? - tolerated_ms };
+    let excess = Excess { ms, p99_ms: row.p99_ms, made_by: MadeBy::of(row.metric) };
     validity::excuse(compared.result, excess)
 }
 

@@ -175,6 +175,13 @@ impl<'a> Tally<'a> {
     }
 }
 
+impl Tally<'_> {
+    /// The events of this run.
+    pub fn head(&self) -> Counts {
+        self.events.head
+    }
+}
+
 /// Events of an endpoint, and what they could have happened to; none where it cannot have any.
 fn counted(metric: Metric, counts: &EndpointCounts) -> Option<Counts> {
     match metric {

@@ -23,6 +23,8 @@ pub struct Row<'a> {
     pub subject: Subject<'a>,
     /// Its value here.
     pub head: Option<f64>,
+    /// Whether it is at least its value, because requests timed out that may have taken longer.
+    pub at_least: bool,
     /// What timeouts and other failures leave open of it.
     pub open: Option<Open>,
     /// The p99 of what it is about, here.
@@ -110,6 +112,10 @@ fn of_time<'a>(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) ->
         metric,
         subject,
         head,
+        at_least: times.is_some_and(|times| {
+            let reading = times.reading(metric, 0);
+            reading.at_most_ms != Some(reading.value_ms)
+        }),
         open: times.zip(head).and_then(|(times, _)| open(compared, times, metric, subject)),
         p99_ms: times.map_or(0.0, |times| times.p99_ms),
         candidacy: here.candidacy(compared, &track),
@@ -167,7 +173,7 @@ pub fn of_throughput<'a>(compared: &Compared<'a>, subject: Subject<'a>) -> Row<'
         _ => Here { metric, subject, n }.candidacy(compared, &track),
     };
     let head = Some(rate).filter(|rate| subject == Subject::Total || *rate > 0.0);
-    Row { metric, subject, head, open: None, p99_ms: 0.0, track, candidacy }
+    Row { metric, subject, head, at_least: false, open: None, p99_ms: 0.0, track, candidacy }
 }
 
 /// How often something was measured.

@@ -468,10 +468,11 @@ proptest! {
     fn what_is_explained_grows_with_what_others_used(
         others in 0.0..1.0_f64, more in 0.0..1.0_f64, idle in 0.0..1.0_f64, less in 0.0..1.0_f64,
     ) {
+        let plain = run(&[point(None, 1.0)]).series.remove(0);
         let factor = |others: f64, idle: f64| {
-            let result = run(&[point(Some(others), idle)]);
+            let second = Point { machine: Some(point(Some(others), idle)), ..plain.clone() };
             let Longer { worse_half, other_half } =
-                Second::of(&result.series[0], &Conditions::default(), true).unwrap().longer;
+                Second::of(&second, &Conditions::default(), true).unwrap().longer;
             [worse_half, other_half]
         };
         let half = |at: usize| {

@@ -1,5 +1,6 @@
 //! Every status, every reason, every precedence; and that no data is never a pass.
 
+mod held;
 mod over;
 mod property;
 
@@ -12,11 +13,14 @@ use super::validity::MOST_STALLED;
 use crate::load::measure::outcome::FailureKind;
 use crate::load::measure::recording::{Recording, StartTally};
 use crate::metric::{Metric, Percentile};
-use crate::plan::rules::{Applies, BaselineRules, Objective, Over, Policy, Rules, Scope, Severity};
-use crate::result::fixture::{context, fail, objective, of_requests, plan, rich, run, small, succeed};
+use crate::plan::rules::{Applies, BaselineRules, Objective, Policy, Rules, Scope, Severity};
+use crate::result::fixture::{
+    busy, context, fail, objective, of_requests, on_machine, plan, rich, run, small, succeed,
+};
 use crate::result::schema::{RunResult, Signal, Task, WorstSecond};
 use crate::result::summary::summarise;
-use crate::result::verdict::{Because, CheckStatus, Finding, Reason, Status, Verdict};
+use crate::result::verdict::{Because, CheckScope, CheckStatus, Finding, Reason, Status, Verdict};
+use crate::result::window::Aborted;
 
 const P95: Metric = Metric::Response(Percentile::P95);
 
@@ -157,60 +161,6 @@ fn a_run_in_which_nothing_succeeded_is_invalid_unless_it_breaks_an_objective() {
     let mut aborted = with_slow(100, 0);
     (aborted.totals.ok, aborted.aborted) = (0, None);
     assert_ne!(judge(&Rules::default(), &aborted).status, Status::Passed);
-}
-
-/// 100 sockets that opened in the ramp, and what moved over them in the steady phase.
-fn held(talk: impl FnOnce(&mut Recording)) -> RunResult {
-    let mut recording = Recording::new(1, 1, 1);
-    succeed(&mut recording.endpoints[0].rest, 100, 1.0, 6.0);
-    talk(&mut recording);
-    summarise(&plan(&["WS /feed"]), &run(recording), context())
-}
-
-#[test]
-fn messages_on_sockets_that_opened_in_the_ramp_are_something_to_judge() {
-    let judged = |talk: fn(&mut Recording)| judge(&rules(vec![total(Metric::ErrorRate, 0.05)]), &held(talk));
-    for talk in [
-        |it: &mut Recording| it.endpoints[0].steady.messages_in = 1,
-        |it: &mut Recording| it.endpoints[0].steady.messages_out = 1,
-        |it: &mut Recording| it.metrics[0].steady.ok = 1,
-        // One missing message among thousands.
-        |it: &mut Recording| {
-            it.endpoints[0].steady.messages_in = 9_000;
-            fail(&mut it.endpoints[0].steady, FailureKind::MissingMessage, 1, 1);
-        },
-    ] {
-        assert_eq!(judged(talk).findings, []);
-        assert_eq!((judged(talk).status, judged(talk).exit_status), (Status::Passed, 0));
-    }
-}
-
-#[test]
-fn sockets_over_which_nothing_comes_are_no_pass() {
-    let judged = |talk: fn(&mut Recording)| judge(&Rules::default(), &held(talk));
-    let silent = judged(|_| ());
-    assert_eq!(silent.findings.first(), Some(&Finding::NoSteadyRequest { steady_s: 28.0 }));
-    assert_eq!((silent.status, silent.exit_status), (Status::Invalid, 6));
-    // Metrics that only failed are no measurement.
-    let failed = judged(|it| it.metrics[0].steady.failed = 3);
-    assert_eq!(failed.status, Status::Invalid);
-    // What was sent is no answer.
-    let unanswered = judged(|it| {
-        it.endpoints[0].steady.messages_out = 300;
-        fail(&mut it.endpoints[0].steady, FailureKind::MissingMessage, 300, 1);
-    });
-    assert_eq!(unanswered.findings.first(), Some(&Finding::NothingSucceeded { failed: 300, elsewhere: 100 }));
-    assert_eq!(unanswered.status, Status::Invalid);
-}
-
-#[test]
-fn a_missing_message_does_not_hide_that_sockets_opened_outside_the_steady_phase() {
-    let result = held(|it| fail(&mut it.endpoints[0].steady, FailureKind::MissingMessage, 1, 1));
-    let connects = of("WS /feed", Metric::Connect(Percentile::P50), 1_000.0);
-    let outside = (CheckStatus::Invalid, Some(Because::OutsideSteady { ended: 100 }));
-    assert_eq!(check(connects.clone(), &result), outside);
-    let whole_run = Objective { over: Over::WholeRun, ..connects };
-    assert_eq!(check(whole_run, &result).0, CheckStatus::Pass);
 }
 
 #[test]
@@ -576,6 +526,33 @@ fn a_policy_changes_the_exit_status_and_not_the_state() {
         let verdict = judge(&rules, &small());
         assert_eq!((verdict.status, verdict.exit_status), (Status::Inconclusive, exit));
     }
+}
+
+#[test]
+fn a_breach_that_stopped_a_run_is_excused_like_any_other() {
+    let mut result = small();
+    result.aborted = Some(Aborted {
+        scope: CheckScope::Total,
+        endpoint: None,
+        metric: P95.name().to_owned(),
+        length_s: None,
+        limit: 50.0,
+        at_s: 12.0,
+        value: 105.0,
+        n: 1_000,
+        above: Some(600),
+        unanswered: None,
+    });
+    let on_inconclusive =
+        |policy| Rules { baseline: Some(baseline(policy)), ..rules(vec![total(P95, 50.0)]) };
+    let judged = |rules: &Rules, others| {
+        let verdict = judge(rules, &on_machine(result.clone(), &[busy(Some(others), 0.1); 20]));
+        (verdict.status, verdict.exit_status)
+    };
+    assert_eq!(judged(&rules(vec![total(P95, 50.0)]), 0.02), (Status::Failed, 3));
+    assert_eq!(judged(&rules(vec![total(P95, 50.0)]), 0.6), (Status::Inconclusive, 0));
+    assert_eq!(judged(&on_inconclusive(Policy::Pass), 0.6), (Status::Inconclusive, 0));
+    assert_eq!(judged(&on_inconclusive(Policy::Fail), 0.6), (Status::Inconclusive, 5));
 }
 
 #[test]

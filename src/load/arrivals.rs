@@ -99,7 +99,7 @@ pub fn due_before(shape: &Shape, distribution: Distribution, seed: u64, moment: 
 /// What arrivals do, by their number over all loads: the class of each, and the task, from one deck of classes and
 /// one of tasks for each class. Every worker knows all of it and uses its share.
 #[derive(Debug)]
-pub struct Cast {
+pub struct ArrivalTasks {
     classes: Deck,
     tasks: Vec<Deck>,
     names: Vec<Vec<TaskId>>,
@@ -108,7 +108,7 @@ pub struct Cast {
     before: Vec<u64>,
 }
 
-impl Cast {
+impl ArrivalTasks {
     /// For arrivals of these classes.
     pub fn new(classes: &[UserClass], seed: u64) -> Self {
         let weights: Vec<u32> = classes.iter().map(|class| class.weight).collect();
@@ -210,14 +210,14 @@ mod tests {
     #[test]
     fn all_workers_together_deal_what_one_would() {
         let classes = [class(3, &[(0, 4), (1, 1)]), class(1, &[(2, 1)]), class(2, &[(3, 5), (4, 3), (5, 1)])];
-        let mut alone = Cast::new(&classes, 42);
+        let mut alone = ArrivalTasks::new(&classes, 42);
         let dealt: Vec<_> = (0..600).map(|number| alone.of(number).unwrap()).collect();
         for workers in [2, 4, 8] {
             for worker in 0..workers {
-                let mut cast = Cast::new(&classes, 42);
+                let mut tasks = ArrivalTasks::new(&classes, 42);
                 let numbers = (worker..600).step_by(workers);
                 assert!(
-                    numbers.into_iter().all(|n| cast.of(n as u64) == Some(dealt[n])),
+                    numbers.into_iter().all(|n| tasks.of(n as u64) == Some(dealt[n])),
                     "{worker} of {workers}"
                 );
             }

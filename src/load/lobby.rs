@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::arrivals::{Arrivals, Cast, due_before};
+use super::arrivals::{ArrivalTasks, Arrivals, due_before};
 use super::control::Assignment;
 use super::deck::derive_seed;
 use super::heartbeat::STANDSTILL;
@@ -96,7 +96,7 @@ pub(super) struct Lobby {
     /// The users that are free, by class; the one that was busy last is the next, and the one that was busy first
     /// the first to give up its place. Some of them may be claimed for an arrival that another worker has sent.
     waiting: RefCell<Vec<VecDeque<Rc<Visitor>>>>,
-    cast: RefCell<Cast>,
+    tasks: RefCell<ArrivalTasks>,
 }
 
 impl Lobby {
@@ -105,7 +105,7 @@ impl Lobby {
         let classes = &worker.plan.classes;
         Rc::new(Self {
             waiting: RefCell::new(classes.iter().map(|_| VecDeque::new()).collect()),
-            cast: RefCell::new(Cast::new(classes, worker.plan.seed)),
+            tasks: RefCell::new(ArrivalTasks::new(classes, worker.plan.seed)),
             worker,
         })
     }
@@ -164,7 +164,7 @@ impl Lobby {
                 self.worker.recorder.borrow_mut().never_started(1 + arrivals.count() as u64);
                 break;
             }
-            let Some((class, task)) = self.cast.borrow_mut().of(first + next.number) else { break };
+            let Some((class, task)) = self.tasks.borrow_mut().of(first + next.number) else { break };
             self.arrive(Arrival { due, class, task }, max_users).await;
         }
     }

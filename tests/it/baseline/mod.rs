@@ -51,7 +51,6 @@ fn real() -> Value {
         result["generator"]["stalled_share"] = json!(0.0);
         result["generator"]["cpu_utilisation"] = json!(0.2);
         result["generator"]["achieved_ratio"] = json!(1.0);
-        result["machine"] = json!(null);
         for point in result["series"].as_array_mut().expect("a series") {
             point["machine"] = json!(null);
         }

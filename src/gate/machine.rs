@@ -3,24 +3,25 @@
 //!
 //! *Others.* Without its neighbours, a service would have had a share `slack` of its CPUs to spare: what is idle, and
 //! what others used beyond the remembered runs and beyond what any machine does for itself. A queue takes about
-//! 1 ÷ slack as long, and 1 ÷ (slack − taken) where others take a part of it. So they make times slack ÷ (slack − taken)
-//! as long. A second is an average of what came and went within it: either others took the same all the time, or twice as
-//! much in one half of it, and each half is judged by the worse of both. Where they left nothing, the queue grows for as
-//! long as that lasts, and there is no bound.
+//! 1 ÷ slack as long, and 1 ÷ (slack − taken) where others take a part of it. So they make times
+//! slack ÷ (slack − taken) as long. A second is an average of what came and went within it: others may have taken
+//! twice as much in one half of it. So that half is judged by twice what they took, and the other one by what they
+//! took. Where they left nothing, the queue grows for as long as that lasts, and there is no bound.
 //!
-//! *The service itself.* With 2 % left, nobody can see whether a service is a little or far too heavy, and so what
-//! would be otherwise without the last few per cent of others. A service that has less than 30 % to spare without its
-//! neighbours made its queue itself, and is judged as if it had these 30 %: others of 6 % explain 1.07 of it, of 10 %
-//! 1.5, and of 19 % or more, which is what starves a service that is half busy, anything. With others at nothing, this factor
-//! is 1 however busy the machine is. A thread of loadgate that has to wait for a CPU waits for the service as well: of
-//! its waiting, others account for their share of what was used.
+//! *The service itself.* With nothing left, nobody can see whether a service is a little or far too heavy, and so
+//! what would be otherwise without the last few per cent of others. A service that has less than 30 % to spare
+//! without its neighbours made its queue itself, and is judged as if it had these 30 %: others of 6 % make times at
+//! most 1.07 times as long, others of 10 % 1.5 times, and those of 19 % or more have no bound: so much is missing
+//! where a service that is half busy is starved. With others at nothing, the factor is 1 however busy the machine is.
+//! A thread of loadgate that has to wait for a CPU waits for the service as well: of its waiting, others account for
+//! their share of what was used.
 //!
-//! *When.* Only seconds explain something in which what is judged was made. After one without a bound, the
-//! next one has none either, since queues drain late. A mean becomes so many times as long as its seconds do on average; a throughput as
+//! *When.* Only the seconds in which a number was made explain it. The second after one without a bound has none
+//! either, since queues drain late. A mean becomes as many times as long as its seconds do on average, a throughput as
 //! many times smaller as the mean of their inverses. A percentile is made by the slowest share of the requests: those
 //! of the worst seconds may all be among them, and all others were only made longer by what the rest of the seconds
-//! explains. How much longer than the percentile a yet rarer time is, nobody knows: it is taken to be in proportion, so
-//! p97.5 is twice p95 at most, and one bad second in a minute explains 3 times a p95 at most and hardly any median.
+//! explains. How much longer than the percentile a yet rarer time is, nobody knows: it is taken to be in proportion,
+//! so that p97.5 is at most twice p95, and two bad seconds in a minute explain 3 times a p95 and hardly any median.
 //!
 //! *Failures.* A failure that came too late is explained where it ended in a second without a bound. Others must be
 //! within their limit together with all that are not explained.

@@ -59,3 +59,45 @@ fn failures_that_came_too_late_are_open_and_others_fail() {
     assert_eq!(failing("dropped", starved), Status::Inconclusive);
     assert_eq!((failing("status", starved), failing("dropped", quiet)), (Status::Failed, Status::Failed));
 }
+
+#[test]
+fn what_is_only_known_from_below_is_explained_by_nothing_that_has_a_bound() {
+    // A fifth of the requests of one endpoint hang: its p95 is at least 150 ms, 1.43 times what it was.
+    let hanging = || {
+        let mut recording = Recording::new(NAMES.len(), 1, 1);
+        for (index, endpoint) in recording.endpoints.iter_mut().enumerate() {
+            let lost = if index == 1 { 200 } else { 0 };
+            succeed(&mut endpoint.steady, 1_000 - lost, 10.0, 110.0);
+            fail(&mut endpoint.steady, FailureKind::Timeout, lost, 150);
+        }
+        summarise(&plan(&NAMES), &run(recording), context())
+    };
+    let status =
+        |result: &RunResult| delta(&verdict(&rules(), result, &quiet_past()), P95, Some("GET /b")).status;
+    // Others explain (.5 + .2) ÷ (.5 − .2).
+    let neighbour = [busy(Some(0.25), 0.5); 10];
+    assert_eq!(status(&on_machine(hanging(), &neighbour)), DeltaStatus::Regression);
+    assert_eq!(status(&on_machine(one_by(0.43), &neighbour)), DeltaStatus::Inconclusive);
+    assert_eq!(status(&on_machine(hanging(), &[busy(Some(0.6), 0.0); 10])), DeltaStatus::Inconclusive);
+    let late = |result: RunResult| {
+        let mut result = on_machine(result, &[busy(Some(0.02), 0.6); 10]);
+        result.generator.schedule_lag_p99_ms = Some(60.0);
+        result
+    };
+    assert_eq!(status(&late(hanging())), DeltaStatus::Regression);
+    assert_eq!(status(&late(one_by(0.43))), DeltaStatus::Invalid);
+}
+
+#[test]
+fn seconds_in_which_an_endpoint_was_not_made_are_no_excuse_of_it() {
+    let mut seconds = vec![busy(Some(0.02), 0.6); 20];
+    seconds[10..].fill(busy(Some(0.6), 0.0));
+    let mut result = on_machine(one_by(1.5), &seconds);
+    let status =
+        |result: &RunResult| delta(&verdict(&rules(), result, &quiet_past()), P95, Some("GET /b")).status;
+    assert_eq!(status(&result), DeltaStatus::Inconclusive);
+    for point in &mut result.series[10..] {
+        point.endpoints.remove("GET /b");
+    }
+    assert_eq!(status(&result), DeltaStatus::Regression);
+}

@@ -8,7 +8,7 @@ use crate::result::verdict::{Because, CheckUnit};
 use crate::stats::quantile::median;
 
 use super::Compared;
-use super::failures::{Rise, Tally};
+use super::failures::{RateChange, Tally};
 use super::panel::{Evidence, Panel, Track};
 use super::past::Standing;
 use super::row::{Candidacy, Row};
@@ -139,7 +139,7 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
 }
 
 /// The delta of a share of events: an error rate, missing messages, unexpected closes.
-pub fn of_share(compared: &Compared, tally: &Tally, rise: &Rise) -> Delta {
+pub fn of_share(compared: &Compared, tally: &Tally, rise: &RateChange) -> Delta {
     let (metric, subject) = (tally.metric, tally.subject);
     let plain = Delta { head: Some(rise.head), n: tally.standing.here, ..about(compared, metric, subject) };
     let base = (tally.standing.here > 0).then_some(rise.base);
@@ -186,7 +186,7 @@ fn by_the_machine(compared: &Compared, row: &Row, evidence: &Evidence) -> Option
 }
 
 /// Why failures that came too late may be the machine's doing: the others alone are within what is tolerated.
-fn late_by_the_machine(compared: &Compared, tally: &Tally, rise: &Rise) -> Option<Because> {
+fn late_by_the_machine(compared: &Compared, tally: &Tally, rise: &RateChange) -> Option<Because> {
     let whole = &compared.result.whole_run;
     let (among, endpoint) = match tally.subject {
         Subject::Total => (&whole.failed, None),

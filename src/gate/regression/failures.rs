@@ -47,7 +47,7 @@ pub struct Failures {
 
 /// What they say. Rates are shares of requests, changes their differences.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rise {
+pub struct RateChange {
     /// The rate of the remembered runs together.
     pub base: f64,
     /// That of this run.
@@ -242,14 +242,14 @@ impl Failures {
     }
 
     /// Judges the rise at the error rate `tail`, with a tolerated rise of `budget`.
-    pub fn rise(&self, budget: f64, tail: f64) -> Rise {
+    pub fn rise(&self, budget: f64, tail: f64) -> RateChange {
         let (head, base) = (self.share(self.head), self.share(self.base));
         let z = normal_upper(BOUND);
         let (low, high) = difference_bounds(head, base, z);
         let unchanged = Share { events: base.rate() * head.trials, ..head };
         let (_, plain) = difference_bounds(unchanged, base, z);
         let fewer = share_tail(base.events, head.events, base.trials / (head.trials + base.trials)) < tail;
-        Rise {
+        RateChange {
             base: base.rate(),
             head: head.rate(),
             low,
@@ -305,7 +305,7 @@ mod tests {
         Counts { ok, failed }
     }
 
-    fn rise(head: Counts, per_second: &[f64], past: &[Counts]) -> Rise {
+    fn rise(head: Counts, per_second: &[f64], past: &[Counts]) -> RateChange {
         let over_time: Vec<_> =
             per_second.iter().map(|failed| Share { events: *failed, trials: 1.0 }).collect();
         Failures::new(head, &over_time, past).rise(0.005, TAIL)

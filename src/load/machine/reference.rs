@@ -20,8 +20,8 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// 16 KiB: in the first cache once it was touched, whatever the service left in the larger ones.
 const WORDS: usize = 2_048;
 /// Steps of one computation: 0.125 ms on the processor that speed 1 stands for, one of about 3 GHz. Without
-/// optimisation a step takes some thirty times as long.
-const STEPS: usize = if cfg!(debug_assertions) { 1_600 } else { 50_000 };
+/// optimisation a step takes more than twice as long.
+const STEPS: usize = if cfg!(debug_assertions) { 20_000 } else { 50_000 };
 /// What they take there. A step stands for 2.5 ns for ever, or remembered speeds would mean something else: what it
 /// takes does not depend on how many there are, to 0.2 %.
 const NOMINAL: Duration = Duration::from_micros(125);

@@ -198,36 +198,49 @@ fn gone<'a>(before: &'a BTreeMap<i32, Stat>, now: &'a BTreeMap<i32, Stat>) -> im
     before.values().filter(|old| same(now, old).is_none())
 }
 
-/// What the dead have left, and no living member has collected yet.
+/// What the dead have left, and their parents have not collected yet, by the number of the parent.
 ///
 /// It is counted in page faults, which a parent collects with the time: every process has some, so that a child of
 /// which nobody collects anything is noticed although it used less than a clock tick.
 #[derive(Debug, Default)]
-struct Debt {
-    faults: u64,
-    name: String,
-}
+struct Debt(BTreeMap<i32, u64>);
 
 impl Debt {
-    /// Who, by its name, collects nothing of its children, by what was collected between two looks. A parent that was
+    /// Whose time was lost between two looks, or who collects nothing of its children, by its name. A parent that was
     /// read before it had collected, and a child that was read after it, differ for one look.
     fn after(&mut self, before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>) -> Option<String> {
-        let collected = |it: &Stat| {
-            it.collected_faults.saturating_sub(same(before, it).map_or(0, |old| old.collected_faults))
-        };
-        let collected: u64 = now.values().map(collected).sum();
-        let Some(left) = collected.checked_sub(self.faults) else {
-            return Some(std::mem::take(&mut self.name));
-        };
-        let faults = |it: &Stat| it.own_faults + it.collected_faults;
-        let dead: u64 = gone(before, now).map(faults).sum();
-        self.faults = dead.saturating_sub(left);
-        if let Some(most) = gone(before, now).max_by_key(|it| faults(it)) {
-            // Its parent may have ended before it; then nobody of the family is to blame.
-            self.name = now.get(&most.parent).map_or_else(|| most.name.clone(), |it| it.name.clone());
+        let earlier = std::mem::take(&mut self.0);
+        for old in gone(before, now) {
+            // Its parents have ended before it, and a process of the system has collected it.
+            let Some(heir) = heir(old, before, now) else { return Some(old.name.clone()) };
+            let inherited = earlier.get(&old.pid).copied().unwrap_or(0);
+            *self.0.entry(heir).or_default() += old.own_faults + old.collected_faults + inherited;
+        }
+        for it in now.values() {
+            let was = same(before, it).map_or(0, |old| old.collected_faults);
+            let collected = it.collected_faults.saturating_sub(was);
+            let Some(left) = collected.checked_sub(earlier.get(&it.pid).copied().unwrap_or(0)) else {
+                return Some(it.name.clone());
+            };
+            if let Some(owed) = self.0.get_mut(&it.pid) {
+                *owed = owed.saturating_sub(left);
+            }
         }
         None
     }
+}
+
+/// The living member that will have collected what one that is gone used: its parent, or the next above.
+fn heir(old: &Stat, before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>) -> Option<i32> {
+    let mut parent = before.get(&old.parent)?;
+    // No chain of parents is longer than there are processes.
+    for _ in 0..before.len() {
+        if same(now, parent).is_some() {
+            return Some(parent.pid);
+        }
+        parent = before.get(&parent.parent)?;
+    }
+    None
 }
 
 /// Finds processes that were not there before.
@@ -398,10 +411,10 @@ mod tests {
         // Collected: at once, or after the parent was read.
         let mut debt = Debt::default();
         assert_eq!(debt.after(&both, &alone(45)), None);
-        assert_eq!((debt.faults, debt.after(&alone(45), &alone(45))), (0, None));
+        assert_eq!((debt.0.get(&1).copied(), debt.after(&alone(45), &alone(45))), (Some(0), None));
         let mut debt = Debt::default();
-        assert_eq!((debt.after(&both, &alone(0)), debt.faults), (None, 43));
-        assert_eq!((debt.after(&alone(0), &alone(43)), debt.faults), (None, 0));
+        assert_eq!((debt.after(&both, &alone(0)), debt.0.get(&1)), (None, Some(&43)));
+        assert_eq!((debt.after(&alone(0), &alone(43)), debt.0.get(&1)), (None, None));
         // Never.
         let mut debt = Debt::default();
         assert_eq!(debt.after(&both, &alone(0)), None);
@@ -409,15 +422,33 @@ mod tests {
     }
 
     #[test]
-    fn who_ended_without_its_parent_is_told_by_its_own_name() {
-        let (head, middle) = (stat(1, 0, 5, [9, 0], [700, 0]), stat(2, 1, 6, [0, 0], [40, 0]));
-        let daemon = stat(3, 2, 7, [0, 0], [30, 0]);
-        let without_middle = members(&[Stat { collected_faults: 40, ..head.clone() }, daemon.clone()]);
-        let head_alone = members(&[Stat { collected_faults: 40, ..head.clone() }]);
+    fn what_another_parent_collects_does_not_make_up_for_it() {
+        let (head, other) = (stat(1, 0, 5, [9, 0], [700, 0]), |got| stat(3, 1, 6, [0, 0], [9, got]));
+        let both = members(&[head.clone(), stat(2, 1, 6, [0, 0], [40, 0]), other(0)]);
         let mut debt = Debt::default();
-        assert_eq!(debt.after(&members(&[head, middle, daemon]), &without_middle), None);
-        assert_eq!(debt.after(&without_middle, &head_alone), None);
-        assert_eq!(debt.after(&head_alone, &head_alone).as_deref(), Some("p3"));
+        assert_eq!(debt.after(&both, &members(&[head.clone(), other(500)])), None);
+        let later = members(&[head.clone(), other(900)]);
+        assert_eq!(debt.after(&members(&[head, other(500)]), &later).as_deref(), Some("p1"));
+    }
+
+    #[test]
+    fn who_ends_after_its_parents_is_lost_and_who_ends_with_them_is_not() {
+        let head = |got| stat(1, 0, 5, [9, 0], [700, got]);
+        let (middle, lowest) = (stat(2, 1, 6, [0, 0], [40, 0]), stat(3, 2, 7, [0, 0], [30, 0]));
+        let all = members(&[head(0), middle, lowest.clone()]);
+        // The lowest was collected by the middle, and that by the head.
+        let mut debt = Debt::default();
+        assert_eq!((debt.after(&all, &members(&[head(70)])), debt.0.get(&1)), (None, Some(&0)));
+        // It became a child of the system, and ended there.
+        let mut debt = Debt::default();
+        let orphan = Stat { parent: 900, ..lowest };
+        let left = members(&[head(40), orphan]);
+        assert_eq!(debt.after(&all, &left), None);
+        assert_eq!(debt.after(&left, &members(&[head(5_000)])).as_deref(), Some("p3"));
+        // It did both between two looks.
+        let mut debt = Debt::default();
+        assert_eq!(debt.after(&all, &members(&[head(40)])), None);
+        assert_eq!(debt.after(&members(&[head(40)]), &members(&[head(40)])).as_deref(), Some("p1"));
     }
 
     #[test]
@@ -441,8 +472,39 @@ mod tests {
     }
 
     #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_leaves_its_parent_and_ends_is_told() {
+        // Each ends as soon as somebody writes to its fifo.
+        let folder = tempfile::tempdir().unwrap();
+        let [middle, lowest] = ["middle", "lowest"].map(|name| folder.path().join(name));
+        assert!(Command::new("mkfifo").args([&middle, &lowest]).status().unwrap().success());
+        let script = "sh -c 'sh -c \"read line < lowest\" & read line < middle'; exec sleep 30";
+        let mut head = Command::new("sh").args(["-c", script]).current_dir(folder.path()).spawn().unwrap();
+        let mut family = Family::of(&[head.id().cast_signed()]);
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut until = |done: &dyn Fn(&Family, &Look) -> bool| loop {
+            let look = family.look(None);
+            if done(&family, &look) {
+                return;
+            }
+            assert!(Instant::now() < end, "{family:?}");
+        };
+        until(&|family, _| family.pids().count() == 3);
+        std::fs::write(middle, "\n").unwrap();
+        until(&|family, _| {
+            let is_head = |pid: i32| family.heads.iter().any(|head| head.pid == pid);
+            let mut below = family.members.values().filter(|it| !is_head(it.pid));
+            below.any(|it| !family.members.contains_key(&it.parent))
+        });
+        std::fs::write(lowest, "\n").unwrap();
+        until(&|_, look| matches!(look.lost, Some(Unknown::ChildrenUnaccounted { .. })));
+        head.kill().unwrap();
+        head.wait().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
     fn sleeper() -> std::process::Child {
-        Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().expect("a process")
+        Command::new("sleep").arg("30").stdin(Stdio::null()).spawn().expect("a process")
     }
 
     #[cfg(target_os = "linux")]

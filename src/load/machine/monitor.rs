@@ -315,7 +315,7 @@ mod tests {
     fn what_looking_costs() {
         let mut told = Vec::new();
         for (processes, script) in
-            [(1, "exec sleep 600"), (33, "for i in $(seq 32); do sleep 600 & done; wait")]
+            [(1, "exec sleep 30"), (33, "for i in $(seq 32); do sleep 30 & done; wait")]
         {
             let mut shell = std::process::Command::new("sh").args(["-c", script]).spawn().unwrap();
             let pid = shell.id().cast_signed();

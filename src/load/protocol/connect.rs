@@ -158,7 +158,7 @@ fn refused(error: &io::Error) -> String {
              HTTP/1.1 ({error})"
         ),
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => format!(
-            "nobody here vouches for its certificate; `tls: {{ca: FILE}}` names an authority, \
+            "the issuer of its certificate is unknown; `tls: {{ca: FILE}}` names the authority that issued it, \
              `tls: {{insecure: true}}` believes any ({error})"
         ),
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(other)))

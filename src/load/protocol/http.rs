@@ -32,7 +32,8 @@ enum Speaks {
 /// A request that got no response.
 #[derive(Debug)]
 pub enum Unsent {
-    /// Nothing of it was sent: the connection had been closed before.
+    /// The connection was closed, perhaps only just now, before a byte of it was taken: the server has seen nothing
+    /// of it.
     Closed,
     /// The connection had carried a request before, and ended before a byte of this response: most likely the
     /// server closed it while it was idle. What has no further effect may be sent again (RFC 9112, 9.3.1).

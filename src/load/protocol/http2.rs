@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -38,9 +39,21 @@ struct Beside(Rc<RefCell<JoinSet<()>>>);
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Beside {
     fn execute(&self, future: F) {
-        let mut tasks = self.0.borrow_mut();
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_local(future);
+        self.look();
+        self.0.borrow_mut().spawn_local(future);
+    }
+}
+
+impl Beside {
+    /// Goes on with the panic of a task that has ended so: it is no failure of the service, and the worker hears of
+    /// it through whoever uses the connection.
+    fn look(&self) {
+        let ended = || self.0.borrow_mut().try_join_next();
+        while let Some(ended) = ended() {
+            if let Some(payload) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+                resume_unwind(payload);
+            }
+        }
     }
 }
 
@@ -62,11 +75,23 @@ impl Http2 {
 
     /// Whether a request can be sent on it; false when the server has closed it or is about to.
     pub fn usable(&self) -> bool {
-        !self.sender.is_closed()
+        let usable = !self.sender.is_closed();
+        if !usable {
+            self.beside.look();
+        }
+        usable
     }
 
     /// Sends a request and reads its response to the end.
     pub async fn exchange(&mut self, outgoing: &Outgoing<'_>, wants: Wants) -> Result<Received, Unsent> {
+        let received = self.request(outgoing, wants).await;
+        if received.is_err() {
+            self.beside.look();
+        }
+        received
+    }
+
+    async fn request(&mut self, outgoing: &Outgoing<'_>, wants: Wants) -> Result<Received, Unsent> {
         let request = request(outgoing).map_err(Unsent::Failed)?;
         if self.sender.ready().await.is_err() {
             return Err(Unsent::Closed);
@@ -222,4 +247,27 @@ fn failure(error: &hyper::Error) -> Failure {
 fn cause<T: std::error::Error + 'static>(error: &hyper::Error) -> Option<&T> {
     let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.find_map(|cause| cause.downcast_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::load::LoadError;
+
+    #[test]
+    fn a_panic_beside_a_connection_is_no_end_of_the_connection() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.build_local(tokio::runtime::LocalOptions::default()).unwrap().block_on(async {
+            let beside = Beside::default();
+            beside.execute(async {});
+            tokio::task::yield_now().await;
+            beside.execute(async { panic!("no frame") });
+            tokio::task::yield_now().await;
+            let panicked = catch_unwind(AssertUnwindSafe(|| beside.look())).unwrap_err();
+            assert!(LoadError::of_panic(&*panicked).to_string().ends_with("no frame"));
+            beside.look();
+        });
+    }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -98,8 +99,13 @@ impl Names {
             }
             found
         });
-        let answer: Boxed<Found> =
-            Box::pin(async move { task.await.unwrap_or_else(|_| Err("the lookup was given up".to_owned())) });
+        let answer: Boxed<Found> = Box::pin(async move {
+            task.await.unwrap_or_else(|error| match error.try_into_panic() {
+                // Whoever waits for it tells the worker: it is no failure of the service.
+                Ok(payload) => resume_unwind(payload),
+                Err(_) => Err("the lookup was given up".to_owned()),
+            })
+        });
         let lookup = answer.shared();
         self.known.borrow_mut().insert((host.to_owned(), port), Known::Wanted(lookup.clone()));
         lookup
@@ -109,6 +115,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::panic::AssertUnwindSafe;
 
     use tokio::runtime::LocalOptions;
     use tokio::sync::Notify;
@@ -192,6 +199,17 @@ mod tests {
                 assert!(took.is_some());
                 assert_eq!(begun.get(), round);
             }
+        });
+    }
+
+    #[test]
+    fn a_lookup_that_panics_is_no_failure_of_a_name() {
+        on_worker(async {
+            let (names, go, _) = held(|| panic!("no place"));
+            go.notify_one();
+            let found = AssertUnwindSafe(names.addresses("gone.test", 80)).catch_unwind().await;
+            let payload = found.map(drop).unwrap_err();
+            assert_eq!(payload.downcast_ref(), Some(&"no place"));
         });
     }
 

@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -85,7 +85,6 @@ impl Visitor {
             lobby.waiting.borrow_mut()[class].push_back(self.clone());
             worker.pool.free(worker.share.worker, class);
         }
-        worker.presence(-1);
         Ok(())
     }
 }
@@ -131,12 +130,16 @@ impl Lobby {
         }
     }
 
-    /// Lets in what other workers send for users that are free here.
-    pub(super) async fn receive(self: Rc<Self>, mut inbox: Inbox) -> io::Result<()> {
-        while let Some(sent) = inbox.recv().await {
-            self.take_in(sent);
+    /// Lets in what other workers send for users that are free here. What has not been let in by the time that this
+    /// is dropped was due, and never started.
+    pub(super) fn receive(self: Rc<Self>, inbox: Inbox) -> impl Future<Output = io::Result<()>> {
+        let mut door = Door { inbox, worker: self.worker.clone() };
+        async move {
+            while let Some(sent) = door.inbox.recv().await {
+                self.take_in(sent);
+            }
+            Ok(())
         }
-        Ok(())
     }
 
     /// How many arrivals of a load were due when the next one began.
@@ -214,7 +217,9 @@ impl Lobby {
         if claimed == arrival.class {
             self.begin(&visitor, arrival);
         } else {
+            // It is gone from now on, although it hears of it only when it has its turn.
             visitor.call(Call::Leave);
+            self.worker.presence(-1);
             self.make(visitor.place, arrival);
         }
     }
@@ -229,11 +234,12 @@ impl Lobby {
     }
 
     fn begin(&self, visitor: &Visitor, arrival: Arrival) {
-        let lag = clock::now().saturating_duration_since(arrival.due);
+        let now = clock::now();
+        let lag = now.saturating_duration_since(arrival.due);
         self.worker.recorder.borrow_mut().started(Some(lag));
         let late = lag > STANDSTILL;
         if late {
-            self.worker.pool.late(Late::Begins);
+            self.worker.pool.late(Late::Begins { at: now, by: lag });
         }
         visitor.call(Call::Serve { due: arrival.due, task: arrival.task, late });
     }
@@ -249,6 +255,23 @@ impl Lobby {
         } else if let Some(endpoint) = endpoint {
             let message = "no user was free and no more may be made (`max_users`)";
             recorder.failure(endpoint, &Failure::new(FailureKind::Dropped, message), arrival.due);
+        }
+    }
+}
+
+/// Where arrivals of other workers come in.
+struct Door {
+    inbox: Inbox,
+    worker: Rc<Worker>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // Nobody sends any more; who tries counts it as never started itself.
+        self.inbox.close();
+        let left = std::iter::from_fn(|| self.inbox.try_recv().ok()).count() as u64;
+        if left > 0 {
+            self.worker.recorder.borrow_mut().never_started(left);
         }
     }
 }

@@ -5,10 +5,14 @@
 //! A limit of a plan holds for the run. So an arrival whose worker has no free user goes to one that has; and where
 //! every place is taken and only users of other classes are free, one of them gives up its place. Which arrivals
 //! find no user then depends on the service and on `max_users`, and not on the number of cores.
+//!
+//! What workers count by themselves lies on cache lines of its own: else a worker that counts would slow down the
+//! others, which count something else.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -36,24 +40,39 @@ pub struct Sent {
     pub claimed: usize,
 }
 
+/// Alone on its cache lines: processors fetch them in pairs of 64 bytes.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// Shared by the workers of a run.
 #[derive(Debug)]
 pub struct Pool {
     /// Users that were made and hold a place.
-    places: AtomicUsize,
+    places: Apart<AtomicUsize>,
     /// Users that were made in all.
-    made: AtomicU64,
+    made: Apart<AtomicU64>,
     /// Free users that nobody has claimed, by worker and class.
-    free: Vec<Vec<AtomicUsize>>,
+    free: Vec<Apart<Vec<Apart<AtomicUsize>>>>,
     /// Iterations under way that began late, and so hold users which would be free by now.
-    late: AtomicUsize,
-    /// Until when a worker has not read what came in while it stood still, in microseconds since `begun`.
+    late: Apart<AtomicUsize>,
+    /// Until when they may be an excuse, in microseconds since `begun`.
+    late_until_us: AtomicU64,
+    /// Until when a worker has not read what came in while it stood still, likewise.
     settled_us: AtomicU64,
     begun: Instant,
     /// The next card of the tasks of a class, in the closed model.
-    cards: Vec<AtomicU64>,
+    cards: Vec<Apart<AtomicU64>>,
     /// The next row of a data set that is read in order.
-    rows: Vec<AtomicU64>,
+    rows: Vec<Apart<AtomicU64>>,
     inboxes: Vec<mpsc::Sender<Sent>>,
 }
 
@@ -63,19 +82,24 @@ pub type Inbox = mpsc::Receiver<Sent>;
 /// So many arrivals may be under way to a worker. One that has more to take in does not keep up.
 const UNDER_WAY: usize = 1_024;
 
+/// An iteration that began late explains a busy user for so many times its lateness. What is still under way then is
+/// slow by itself: a service that hangs must not be excused by one late start for as long as it hangs.
+const TIMES_LATE: u32 = 10;
+
 impl Pool {
     /// For a plan of so many classes and data sets, and so many workers; with the inbox of each.
     pub fn new(classes: usize, sets: usize, workers: usize) -> (Arc<Self>, Vec<Inbox>) {
         let (inboxes, receivers) = (0..workers).map(|_| mpsc::channel(UNDER_WAY)).unzip();
         let pool = Self {
-            places: AtomicUsize::new(0),
-            made: AtomicU64::new(0),
-            free: (0..workers).map(|_| (0..classes).map(|_| AtomicUsize::new(0)).collect()).collect(),
-            late: AtomicUsize::new(0),
+            places: Apart::default(),
+            made: Apart::default(),
+            free: (0..workers).map(|_| Apart((0..classes).map(|_| Apart::default()).collect())).collect(),
+            late: Apart::default(),
+            late_until_us: AtomicU64::new(0),
             settled_us: AtomicU64::new(0),
             begun: clock::now(),
-            cards: (0..classes).map(|_| AtomicU64::new(0)).collect(),
-            rows: (0..sets).map(|_| AtomicU64::new(0)).collect(),
+            cards: (0..classes).map(|_| Apart::default()).collect(),
+            rows: (0..sets).map(|_| Apart::default()).collect(),
             inboxes,
         };
         (Arc::new(pool), receivers)
@@ -109,12 +133,12 @@ impl Pool {
         (0..workers).map(|offset| (worker + offset) % workers).find(|worker| self.claim(*worker, class))
     }
 
-    /// Claims a free user of any other class: of the one that has most of them, so that none is robbed of its last.
+    /// Claims a free user of any other class: of the one that has most of them where it can be had.
     pub fn claim_other(&self, worker: usize, class: usize) -> Option<(usize, usize)> {
         let free = |class: usize| {
             self.free.iter().map(|classes| classes[class].load(Ordering::Relaxed)).sum::<usize>()
         };
-        let classes = self.free.first().map_or(0, Vec::len);
+        let classes = self.free.first().map_or(0, |classes| classes.len());
         let mut others: Vec<usize> = (0..classes).filter(|other| *other != class).collect();
         others.sort_by_key(|other| std::cmp::Reverse(free(*other)));
         others.into_iter().find_map(|other| Some((self.claim_anywhere(worker, other)?, other)))
@@ -133,9 +157,15 @@ impl Pool {
     /// An iteration begins late, or one that did has ended.
     pub fn late(&self, change: Late) {
         match change {
-            Late::Begins => self.late.fetch_add(1, Ordering::Relaxed),
-            Late::Ends => self.late.fetch_sub(1, Ordering::Relaxed),
-        };
+            Late::Begins { at, by } => {
+                let until = self.since(at + by.saturating_mul(TIMES_LATE));
+                self.late_until_us.fetch_max(until, Ordering::Relaxed);
+                self.late.fetch_add(1, Ordering::Relaxed);
+            }
+            Late::Ends => {
+                self.late.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// A worker stood still until now. It has not read what came in meanwhile, nor perhaps have the others.
@@ -143,10 +173,11 @@ impl Pool {
         self.settled_us.fetch_max(self.since(until + STANDSTILL), Ordering::Relaxed);
     }
 
-    /// Whether users may be busy only because the generator was late: an iteration is under way that began late, or
-    /// a worker has just begun to run again.
+    /// Whether users may be busy only because the generator was late: an iteration is under way that began late, not
+    /// long ago as measured by its lateness; or a worker has just begun to run again.
     pub fn catches_up(&self, now: Instant) -> bool {
-        self.late.load(Ordering::Relaxed) > 0 || self.since(now) < self.settled_us.load(Ordering::Relaxed)
+        let before = |until_us: &AtomicU64| self.since(now) < until_us.load(Ordering::Relaxed);
+        self.late.load(Ordering::Relaxed) > 0 && before(&self.late_until_us) || before(&self.settled_us)
     }
 
     fn since(&self, at: Instant) -> u64 {
@@ -167,8 +198,8 @@ impl Pool {
 /// What becomes of an iteration that began late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Late {
-    /// It begins.
-    Begins,
+    /// It begins at this moment, and should have begun so long before.
+    Begins { at: Instant, by: Duration },
     /// It has ended.
     Ends,
 }
@@ -206,9 +237,21 @@ mod tests {
         assert!(!pool.catches_up(now));
         pool.stood_still(now);
         assert!(pool.catches_up(now + ms(19)) && !pool.catches_up(now + ms(20)));
-        pool.late(Late::Begins);
+        pool.late(Late::Begins { at: now, by: ms(60) });
         assert!(pool.catches_up(now + ms(500)));
         pool.late(Late::Ends);
         assert!(!pool.catches_up(now + ms(500)));
+    }
+
+    #[test]
+    fn a_late_iteration_that_does_not_end_is_an_excuse_for_ten_times_its_lateness() {
+        let (pool, _) = Pool::new(1, 0, 2);
+        let (now, ms) = (clock::now(), std::time::Duration::from_millis);
+        pool.late(Late::Begins { at: now, by: ms(25) });
+        assert!(pool.catches_up(now + ms(249)) && !pool.catches_up(now + ms(251)));
+        // Another that is later lasts longer, whichever of them ends.
+        pool.late(Late::Begins { at: now + ms(100), by: ms(50) });
+        pool.late(Late::Ends);
+        assert!(pool.catches_up(now + ms(599)) && !pool.catches_up(now + ms(601)));
     }
 }

@@ -118,7 +118,7 @@ impl Session {
         command: impl Fn(oneshot::Sender<Recording>) -> Command,
     ) -> Result<(), LoadError> {
         let collected = async {
-            // Of a window that nobody waited for. It was told to nobody how many users it had.
+            // Of a window that nobody waited for: its number of users was never handed over, and does not count here.
             self.settle().await?;
             self.taken.users = 0;
             for hand in &self.workers {

@@ -1,9 +1,12 @@
 //! One user of every class, once through every task: what a scenario really sends and gets.
 
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use super::LoadError;
 use super::arrivals::Share;
@@ -115,11 +118,20 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             pool,
         };
         let worker = Rc::new(Worker::new(setup, Journal::kept())?);
-        for class in 0..plan.classes.len() {
-            VirtualUser::new(worker.clone(), class, class, class as u64)
-                .trace(worker.control.current().end())
-                .await;
-        }
+        let traced = async {
+            for class in 0..plan.classes.len() {
+                VirtualUser::new(worker.clone(), class, class, class as u64)
+                    .trace(worker.control.current().end())
+                    .await;
+            }
+        };
+        tokio::select! {
+            biased;
+            error = worker.failed() => Err(error),
+            traced = AssertUnwindSafe(traced).catch_unwind() => {
+                traced.map_err(|payload| LoadError::of_panic(&*payload))
+            }
+        }?;
         Ok(worker.journal.take())
     })
 }

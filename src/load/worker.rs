@@ -40,9 +40,6 @@ use crate::plan::{Plan, SeedOrigin};
 /// How late after the end of the load an arrival that was due before it may still begin.
 pub const GRACE: Duration = Duration::from_millis(100);
 
-/// How long it may take to drop what was cut off.
-const CUT_OFF: Duration = Duration::from_secs(1);
-
 /// What the session asks of a worker.
 #[derive(Debug)]
 pub enum Command {
@@ -146,7 +143,7 @@ impl Worker {
     }
 
     /// Ends when a task fails: whoever waits for the users of this worker would wait for fewer than planned.
-    async fn failed(&self) -> LoadError {
+    pub(super) async fn failed(&self) -> LoadError {
         poll_fn(|context| {
             loop {
                 match self.tasks.borrow_mut().poll_join_next(context) {
@@ -269,9 +266,8 @@ async fn obey(mut crew: Crew, mut commands: mpsc::Receiver<Command>) -> Result<(
                 crew.stop_in_time(drain).await;
                 // Either way it is over: what is still in flight is cut off and counted as such.
                 let _ = worker.timer.deadline().within(drain, pin!(worker.quiet())).await;
+                // What was cut off is counted as it is dropped, which has happened once all tasks have ended.
                 worker.dismiss().await?;
-                // What was cut off is counted as it is dropped, which happens task by task.
-                let _ = worker.timer.deadline().within(CUT_OFF, pin!(worker.quiet())).await;
                 drop(reply.send(worker.take()));
                 break;
             }
@@ -368,24 +364,46 @@ pub fn first_endpoint(steps: &[Step]) -> Option<EndpointId> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pool::{Arrival, Sent};
     use super::*;
     use crate::result::fixture;
+
+    /// A worker, alone in its run, and its inbox. Must be called inside a runtime.
+    fn worker() -> (Rc<Worker>, Inbox) {
+        let plan = Arc::new(fixture::plan(&["GET /a"]));
+        let (pool, mut inboxes) = Pool::new(1, 0, 1);
+        let setup = Setup {
+            target: "http://127.0.0.1:1".parse().unwrap(),
+            share: Share { worker: 0, of: 1 },
+            assignment: Assignment { generation: 0, load: plan.load.clone(), origin: clock::now() },
+            trust: Arc::new(Trust::of(plan.clone())),
+            identifiers: 0,
+            pool,
+            plan,
+        };
+        (Rc::new(Worker::new(setup, Journal::default()).unwrap()), inboxes.remove(0))
+    }
+
+    #[test]
+    fn arrivals_that_are_still_on_their_way_to_a_worker_when_it_ends_were_due_and_never_started() {
+        runtime().unwrap().block_on(async {
+            let (worker, inbox) = worker();
+            worker.spawn(Lobby::new(worker.clone()).receive(inbox));
+            let arrival = Arrival { due: clock::now(), class: 0, task: None };
+            for _ in 0..3 {
+                assert!(worker.pool.send(0, Sent { arrival, claimed: 0 }));
+            }
+            worker.dismiss().await.unwrap();
+            let health = worker.take().health;
+            assert_eq!((health.due, health.started), (3, 0));
+            assert!(!worker.pool.send(0, Sent { arrival, claimed: 0 }), "nobody takes it in any more");
+        });
+    }
 
     /// What becomes of a worker that does this beside everything else.
     fn beside(task: impl Future<Output = io::Result<()>> + 'static) -> LoadError {
         runtime().unwrap().block_on(async {
-            let plan = Arc::new(fixture::plan(&["GET /a"]));
-            let (pool, _) = Pool::new(0, 0, 1);
-            let setup = Setup {
-                target: "http://127.0.0.1:1".parse().unwrap(),
-                share: Share { worker: 0, of: 1 },
-                assignment: Assignment { generation: 0, load: plan.load.clone(), origin: clock::now() },
-                trust: Arc::new(Trust::of(plan.clone())),
-                identifiers: 0,
-                pool,
-                plan,
-            };
-            let worker = Rc::new(Worker::new(setup, Journal::default()).unwrap());
+            let (worker, _inbox) = worker();
             // One that ends as it was told to is no reason to stop.
             worker.spawn(async { Ok(()) });
             worker.spawn(task);

@@ -47,7 +47,15 @@ pub async fn reach(plan: &Plan, folder: &Path) -> Result<Reached, Error> {
 }
 
 async fn start(command: &TargetCommand, redactor: Redactor, folder: &Path) -> Result<Reached, Error> {
-    let address = free_address()?;
+    start_on(free_address()?, command, redactor, folder).await
+}
+
+async fn start_on(
+    address: SocketAddr,
+    command: &TargetCommand,
+    redactor: Redactor,
+    folder: &Path,
+) -> Result<Reached, Error> {
     let unrendered =
         |error: RenderError| TargetError::Unrendered { message: redactor.clean(&error.to_string()) };
     let argv = render(command, address).map_err(unrendered)?;
@@ -137,5 +145,32 @@ impl Reached {
             Some(running) => Ok(running.stop().await?),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::config::file;
+    use crate::plan::Selection;
+
+    #[tokio::test]
+    async fn a_port_that_somebody_took_meanwhile_is_an_error_and_the_command_is_not_started() {
+        let text = "version: 1\nenvironments: {ci: {users: 1, run_time: 1s, \
+                    target: {ready: /health, command: [sh, -c, 'touch started; sleep 600']}}}\n\
+                    scenarios: {s: {users: {u: {steps: [{get: /health}]}}}}\n";
+        let folder = tempfile::tempdir().unwrap();
+        let config = file::parse("test", text, folder.path()).unwrap();
+        let selection = Selection { environment: None, scenario: None };
+        let plan = Plan::resolve(&config, &selection, &|_| None).unwrap();
+        let Target::Command(command) = &plan.target else { panic!("{:?}", plan.target) };
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = start_on(address, command, Redactor::new(&[]), folder.path()).await.unwrap_err();
+        let said = format!("something answers on {address} before the target command is started");
+        assert_eq!((error.to_string(), error.exit_status()), (said, 1));
+        assert!(!folder.path().join("started").exists() && !folder.path().join(LOG).exists());
     }
 }

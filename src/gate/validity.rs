@@ -161,11 +161,17 @@ fn late(result: &RunResult, Excess { ms, p99_ms, made_by }: Excess) -> Option<Be
     let generator = &result.generator;
     let lags = [generator.schedule_lag_p99_ms, generator.wake_lateness_p99_ms];
     let lag_ms = lags.into_iter().flatten().reduce(f64::max).filter(|lag| *lag > limit_ms)?;
-    // Of a schedule, only the p99 of its lag is known: how late the latest was, nobody can say.
-    let most_ms = match (made_by, generator.schedule_lag_p99_ms, generator.wake_lateness_max_ms) {
-        (MadeBy::Many, _, _) => lag_ms,
-        (MadeBy::Few, None, Some(latest)) => latest.max(lag_ms),
-        (MadeBy::Few, _, _) => f64::INFINITY,
+    // Earlier versions do not say how late the latest start of a schedule was: it may have been any time.
+    let latest = |p99: Option<f64>, max: Option<f64>| max.or(p99.map(|_| f64::INFINITY));
+    let most_ms = match made_by {
+        MadeBy::Many => lag_ms,
+        MadeBy::Few => [
+            latest(generator.schedule_lag_p99_ms, generator.schedule_lag_max_ms),
+            latest(generator.wake_lateness_p99_ms, generator.wake_lateness_max_ms),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(lag_ms, f64::max),
     };
     (ms <= TIMES_LATE * most_ms).then_some(Because::GeneratorLate { lag_ms, limit_ms })
 }

@@ -90,7 +90,7 @@ pub fn workers(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let shares = match plan.load.model {
         Model::Closed => plan.load.shape.peak().ceil() as usize,
-        Model::Open { max_users, .. } => max_users / plan.classes.len().max(1),
+        Model::Open { max_users, .. } => max_users,
     };
     cores.min(shares).max(1)
 }
@@ -147,6 +147,8 @@ impl<'a> Run<'a> {
         if counted {
             let window = self.plain(rest, WINDOW, Phase::Drain);
             self.series.push(&window, rest);
+        } else {
+            self.series.look_back(rest);
         }
         let steady =
             self.load.steady().into_iter().map(|span| span.end.min(self.at).saturating_sub(span.start)).sum();

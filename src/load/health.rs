@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::generate::workers;
 use super::machine::{self, Ticks};
+use super::measure::outcome::FailureKind;
 use super::measure::recording::Recording;
-use super::measure::run::{Health, WakeLateness, Window};
+use super::measure::run::{Health, Lateness, Window};
 use super::measure::standstill;
 use crate::clock;
 use crate::plan::Plan;
@@ -61,25 +62,30 @@ impl Watch {
         let over = self.load_over.unwrap_or(now);
         let (busy, machine) = (over.process.saturating_sub(self.begun.process), over.machine);
         let lasted = over.at.saturating_duration_since(self.begun.at).as_secs_f64();
-        let lag = total.health.lag.histogram().map(|lag| Duration::from_micros(lag.value_at_quantile(0.99)));
         Health {
             cpu_us_per_request: cpu.as_secs_f64() * 1e6 / requests.max(1) as f64,
             cpu_utilisation: busy.as_secs_f64() / (lasted * cores as f64).max(1e-9),
-            schedule_lag_p99: lag,
-            achieved_ratio: if total.health.due == 0 {
-                1.0
-            } else {
-                total.health.started as f64 / total.health.due as f64
-            },
+            schedule_lag: Lateness::of(&total.health.lag),
+            achieved_ratio: achieved_ratio(total),
             steal: steal(&self.begun.machine, &machine),
             rss_mb: peak_memory_mb(),
             exhausted: total.health.exhausted,
             workers: cores,
-            wake_lateness: WakeLateness::of(&total.health.wake.steady),
+            wake_lateness: Lateness::of(&total.health.wake.steady),
             stalled_share: standstill::share(windows, cores),
             worst_second: standstill::worst_second(windows, cores),
         }
     }
+}
+
+/// The share of what was due that the generator has done its part of: what it started, and what it found no user for,
+/// which is the service's doing.
+fn achieved_ratio(total: &Recording) -> f64 {
+    let kind = FailureKind::Dropped.index();
+    let halves = total.endpoints.iter().flat_map(|split| [&split.steady, &split.rest]);
+    let dropped: u64 = halves.map(|tally| tally.failed[kind]).sum();
+    let missing = total.health.due.saturating_sub(total.health.started);
+    1.0 - missing as f64 / (total.health.due + dropped).max(1) as f64
 }
 
 /// A shorter stretch has too few ticks to say anything.
@@ -141,6 +147,18 @@ mod tests {
         // 10 of 100
         assert!((steal(&ticks(0, 0, 5), &ticks(30, 60, 15)) - 0.1).abs() < 1e-9);
         assert!(steal(&Ticks::default(), &Ticks::default()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_the_generator_did_not_start_is_a_share_of_all_that_was_due() {
+        let mut total = Recording::new(2, 0, 0);
+        assert!((achieved_ratio(&total) - 1.0).abs() < 1e-9);
+        (total.health.due, total.health.started) = (100, 90);
+        assert!((achieved_ratio(&total) - 0.9).abs() < 1e-9);
+        // 900 found no user, and that was the service.
+        total.endpoints[0].steady.failed[FailureKind::Dropped.index()] = 600;
+        total.endpoints[1].rest.failed[FailureKind::Dropped.index()] = 300;
+        assert!((achieved_ratio(&total) - 0.99).abs() < 1e-9);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::recording::{MetricTally, Recording, Tally, TaskTally};
-use crate::load::measure::run::{Health, RunData, WakeLateness, Whose, Window, WindowSummary};
+use crate::load::measure::run::{Health, Lateness, RunData, Whose, Window, WindowSummary};
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
@@ -91,13 +91,13 @@ pub fn run(mut total: Recording) -> RunData {
         health: Health {
             cpu_us_per_request: 9.13,
             cpu_utilisation: 0.204,
-            schedule_lag_p99: Some(Duration::from_micros(120)),
+            schedule_lag: Some(Lateness { p99: Duration::from_micros(120), max: Duration::from_micros(300) }),
             achieved_ratio: 1.0,
             steal: 0.0,
             rss_mb: 20.4,
             exhausted: 0,
             workers: 2,
-            wake_lateness: Some(WakeLateness {
+            wake_lateness: Some(Lateness {
                 p99: Duration::from_micros(110),
                 max: Duration::from_micros(400),
             }),

@@ -449,7 +449,10 @@ pub struct Generator {
     pub cpu_utilisation: f64,
     /// How late scheduled iterations began; null where nothing is scheduled.
     pub schedule_lag_p99_ms: Option<f64>,
-    /// Iterations started ÷ iterations due that had a user.
+    /// The latest of them; earlier versions do not say it.
+    #[serde(default)]
+    pub schedule_lag_max_ms: Option<f64>,
+    /// The share of the iterations due that were started, or found no user.
     pub achieved_ratio: f64,
     /// Share of the machine's time that a hypervisor took away.
     pub steal: f64,

@@ -294,7 +294,8 @@ fn generator(health: &Health) -> Generator {
     Generator {
         cpu_us_per_request: finite(health.cpu_us_per_request),
         cpu_utilisation: finite(health.cpu_utilisation),
-        schedule_lag_p99_ms: health.schedule_lag_p99.map(milliseconds),
+        schedule_lag_p99_ms: health.schedule_lag.map(|lag| milliseconds(lag.p99)),
+        schedule_lag_max_ms: health.schedule_lag.map(|lag| milliseconds(lag.max)),
         achieved_ratio: finite(health.achieved_ratio),
         steal: finite(health.steal),
         rss_mb: finite(health.rss_mb),

@@ -218,7 +218,7 @@ fn the_document_has_the_names_of_its_schema() {
     .endpoints[].service_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .endpoints[].websocket: messages_in messages_out missing_messages unexpected_closes
     .failures[]: count endpoint kind samples
-    .generator: achieved_ratio cpu_us_per_request cpu_utilisation exhausted rss_mb schedule_lag_p99_ms stalled_share steal wake_lateness_max_ms wake_lateness_p99_ms worst_second
+    .generator: achieved_ratio cpu_us_per_request cpu_utilisation exhausted rss_mb schedule_lag_max_ms schedule_lag_p99_ms stalled_share steal wake_lateness_max_ms wake_lateness_p99_ms worst_second
     .git: fork ref sha
     .load: model run_time_s saturating spawn_rate_per_s users warmup_s
     .metrics[]: name ok response_time

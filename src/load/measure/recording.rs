@@ -157,8 +157,8 @@ pub struct HealthTally {
     pub standstills: Vec<Span>,
 }
 
-/// The most standstills that are kept: more than all workers of a large machine can have in one window. Only
-/// windows are asked for them, never the whole run.
+/// The most standstills that are kept: more than all workers of a large machine can have in one window. Of a whole run
+/// the first of them are kept, and nobody asks for those.
 const MOST_STANDSTILLS: usize = 1 << 14;
 
 /// The most sample messages kept per endpoint and kind.

@@ -53,8 +53,8 @@ pub struct Health {
     /// Share of its cores that was busy, 0 to 1.
     pub cpu_utilisation: f64,
     /// How late scheduled iterations began that had a free user; none where nothing is scheduled.
-    pub schedule_lag_p99: Option<Duration>,
-    /// Iterations started ÷ iterations due that had a user; 1 where nothing is scheduled.
+    pub schedule_lag: Option<Lateness>,
+    /// The share of the iterations due that were started, or found no user; 1 where nothing is scheduled.
     pub achieved_ratio: f64,
     /// Share of the machine's time that a hypervisor took away, 0 to 1.
     pub steal: f64,
@@ -65,24 +65,24 @@ pub struct Health {
     /// How many workers there were.
     pub workers: usize,
     /// How late sleepers ran in the steady phase; none where nobody slept.
-    pub wake_lateness: Option<WakeLateness>,
+    pub wake_lateness: Option<Lateness>,
     /// Share of the steady phase in which the workers stood still, 0 to 1.
     pub stalled_share: f64,
     /// The second of the steady phase in which they stood still the most; none where they never did.
     pub worst_second: Option<WorstSecond>,
 }
 
-/// How late the generator's sleepers ran.
+/// How late the generator did something again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WakeLateness {
+pub struct Lateness {
     /// 99 %.
     pub p99: Duration,
     /// The latest.
     pub max: Duration,
 }
 
-impl WakeLateness {
-    /// Of these wake-ups; none where there are none.
+impl Lateness {
+    /// Of so many times; none where there are none.
     pub fn of(times: &Times) -> Option<Self> {
         let histogram = times.histogram()?;
         let [p99, max] = [histogram.value_at_quantile(0.99), histogram.max()].map(Duration::from_micros);
@@ -266,11 +266,8 @@ impl Series {
         }
     }
 
-    /// Counts the standstills that came with a window in all windows that they lie in.
-    fn attribute(&mut self, window: &mut Window, recording: &Recording) {
-        let mut ahead = std::mem::take(&mut self.ahead);
-        // What was left over from earlier recordings lies in none of the windows before this one.
-        ahead.retain_mut(|stretch| keep_rest(stretch, window));
+    /// Counts the standstills of a recording in the windows before it, where it makes no window of its own.
+    pub fn look_back(&mut self, recording: &Recording) {
         for stretch in &recording.health.standstills {
             let pending = self.pending.as_mut().map(|(pending, _)| pending);
             let past = self.windows.iter_mut().chain(pending).rev();
@@ -278,6 +275,16 @@ impl Series {
                 let (within, _) = standstill::cut(*stretch, earlier.at, earlier.length);
                 earlier.recording_summary.standstill.add(within, earlier.length);
             }
+        }
+    }
+
+    /// Counts the standstills that came with a window in all windows that they lie in.
+    fn attribute(&mut self, window: &mut Window, recording: &Recording) {
+        self.look_back(recording);
+        let mut ahead = std::mem::take(&mut self.ahead);
+        // What was left over from earlier recordings lies in none of the windows before this one.
+        ahead.retain_mut(|stretch| keep_rest(stretch, window));
+        for stretch in &recording.health.standstills {
             let mut stretch = *stretch;
             if keep_rest(&mut stretch, window) {
                 ahead.push(stretch);

@@ -133,6 +133,29 @@ mod tests {
     }
 
     #[test]
+    fn a_standstill_that_is_told_with_what_is_left_counts_where_it_lies() {
+        let mut series = Series::default();
+        let empty = Recording::new(1, 0, 0);
+        for second in 0..2 {
+            let window = Window {
+                at: SECOND * second,
+                length: SECOND,
+                phase: Phase::Steady,
+                users: 1,
+                recording_summary: crate::load::measure::run::WindowSummary::of(&empty),
+                machine: None,
+            };
+            series.push(&window, &empty);
+        }
+        // The worker answers for the last second before it sees how long it stood still in it.
+        let mut rest = Recording::new(1, 0, 0);
+        rest.health.stood_still(Span { start: ms(900), end: ms(2_300) });
+        series.look_back(&rest);
+        let windows = series.finish();
+        assert_eq!(totals_ms(&windows), [100, 1_000], "and there is no window that nothing was counted in");
+    }
+
+    #[test]
     fn the_steady_phase_has_a_share_and_a_worst_second() {
         // Two workers; of the 3 steady seconds one loses 100 + 200 ms of its 2 s, one 500 ms.
         let windows = windows(&[&[(100, 900)], &[(1_000, 1_100), (1_050, 1_250)], &[(2_500, 3_000)], &[]]);

@@ -72,6 +72,7 @@ fn generator(generator: &Generator) -> Vec<Fact> {
         fact("CPU per request", format!("{} µs", number::significant(generator.cpu_us_per_request))),
         fact("cores busy", number::ratio(generator.cpu_utilisation)),
         fact("schedule lag, p99", milliseconds(generator.schedule_lag_p99_ms)),
+        fact("schedule lag, max", milliseconds(generator.schedule_lag_max_ms)),
         fact("of the plan started", number::ratio(generator.achieved_ratio)),
         fact("wake-ups late, p99", milliseconds(generator.wake_lateness_p99_ms)),
         fact("wake-ups late, max", milliseconds(generator.wake_lateness_max_ms)),

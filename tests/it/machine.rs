@@ -6,7 +6,7 @@ use loadgate::load::target::{Ownership, StartCommand, TargetError, free_address,
 use loadgate::plan::redact::Redactor;
 
 use crate::fault_server::{FaultServer, Mode};
-use crate::harness::{BINARY, Demo, Workspace};
+use crate::harness::{BINARY, Demo, Workspace, poll_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -88,4 +88,34 @@ async fn a_service_that_was_there_before_is_not_taken_for_the_target() {
     let nobody = free_address().expect("a free port");
     assert!(matches!(running.owns(nobody), Ok(Ownership::Unverified(_))));
     running.stop().await.expect("stopped");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stranger_on_the_port_of_the_target_ends_the_run_before_it_begins() {
+    // The command starts nothing: it tells its address to somebody else.
+    let script = "echo $0 > address.new; mv address.new address; echo $$ > child; exec sleep 600";
+    let workspace = config(
+        &format!("target: {{ready: /health, command: [sh, -c, '{script}', '{{{{ address }}}}']}}"),
+        "60s",
+    );
+    let told = workspace.path("address");
+    let stranger = std::thread::spawn(move || {
+        poll_until(PATIENCE, "the address", || told.exists());
+        let address = std::fs::read_to_string(told).expect("an address");
+        Demo::start_on(address.trim().parse().expect("an address"), &[])
+    });
+    let finished = workspace.run(&["run", "--quiet"]);
+    let stranger = stranger.join().expect("a stranger");
+    assert_eq!(finished.code(), 1, "{}\n{}", finished.stdout, finished.stderr);
+    let said = format!("answers on {}, and was not started by the target command", stranger.address());
+    assert!(
+        finished.stderr.contains("loadgate demo-api") && finished.stderr.contains(&said),
+        "{}",
+        finished.stderr
+    );
+    assert!(finished.stderr.contains("end that process"), "{}", finished.stderr);
+    assert!(finished.result().is_none(), "nothing was measured");
+    let child = std::fs::read_to_string(workspace.path("child")).expect("a process number");
+    assert!(!std::path::Path::new(&format!("/proc/{}", child.trim())).exists(), "the command has ended");
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Demo, Workspace, alone};
+use crate::fault_server::{FaultServer, Mode};
+use crate::harness::{Demo, Workspace, alone, poll_until};
 
 /// A third of the time.
 const STOPPED: Duration = Duration::from_millis(150);
@@ -64,4 +65,33 @@ fn a_generator_that_is_stopped_again_and_again_makes_the_run_invalid_in_every_lo
         // No failure of the service is made of it.
         assert_eq!(result["whole_run"]["failed"], serde_json::json!({}), "{load} {wait}");
     }
+}
+
+#[test]
+fn a_service_that_hangs_behind_one_late_start_is_failed() {
+    let server = FaultServer::start(Mode::ByPath);
+    let workspace = Workspace::with_config(&format!(
+        "version: 1\nname: hanging\ntimeout: 30s\nenvironments: {{here: {{host: '{}', \
+         load: {{arrivals: 50/s, run_time: 15s, max_users: 20, drain: 100ms}}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{steps: [{{get: /silent}}]}}}}}}}}\n",
+        server.url("")
+    ));
+    let _alone = alone();
+    let mut command = workspace.command(&["run", "--quiet"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the binary starts");
+    poll_until(DEADLINE, "the load begins", || server.requests() > 1);
+    // One of the users begins late and is never free again, as all the others.
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("a process number");
+    kill_process(pid, Signal::STOP).expect("stopped");
+    std::thread::sleep(Duration::from_millis(50));
+    kill_process(pid, Signal::CONT).expect("continued");
+    let status = child.wait().expect("an end");
+    let text = std::fs::read(workspace.path("reports/latest/result.json")).expect("a result");
+    let result: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let told = format!("{} {} {}", result["verdict"], result["generator"], result["whole_run"]);
+    assert!(result["generator"]["schedule_lag_max_ms"].as_f64() > Some(20.0), "{told}");
+    // 750 arrivals, 20 users; of those that found none some 30 may have been held up by what began late.
+    assert!(result["whole_run"]["failed"]["dropped"].as_u64() > Some(650), "{told}");
+    assert_eq!(status.code(), Some(3), "{told}");
 }

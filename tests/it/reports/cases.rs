@@ -408,6 +408,7 @@ fn generator() -> Generator {
         cpu_us_per_request: 9.13,
         cpu_utilisation: 0.204,
         schedule_lag_p99_ms: Some(0.12),
+        schedule_lag_max_ms: Some(0.3),
         achieved_ratio: 1.0,
         steal: 0.0,
         rss_mb: 20.4,

@@ -82,8 +82,14 @@ mod tests {
     #[test]
     fn a_verdict_that_was_made_up_is_told() {
         type Edit = fn(&mut Verdict);
-        const NOTHING_KNOWN: Unanswered =
-            Unanswered { timed_out: 1, failed: 0, at_least: true, at_most: None };
+        const NOTHING_KNOWN: Unanswered = Unanswered {
+            timed_out: 1,
+            failed: 0,
+            unfinished: 0,
+            not_started: 0,
+            at_least: true,
+            at_most: None,
+        };
         let passed: [(Edit, &str); 6] = [
             (|it| it.checks[0].unanswered = Some(NOTHING_KNOWN), "passes beyond its limit"),
             (|it| it.checks[0].value = Some(1e7), "passes beyond its limit"),

@@ -7,6 +7,7 @@ use crate::result::verdict::{Because, CheckStatus};
 use crate::result::window::Unanswered;
 use crate::stats::significance::proves_share_above;
 
+use super::times::why_open;
 use super::validity::MOST_UNFINISHED;
 
 /// The error rate of the one-sided bound that proves a breach, where it is asked for once. Who looks at several
@@ -16,7 +17,8 @@ pub const ALPHA: f64 = 0.05;
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Number {
-    /// In the metric's unit. Of times, timeouts count as what they were waited for: it may be too small.
+    /// In the metric's unit. Of times, timeouts and requests that were cut off count as what they were waited for: it
+    /// may be too small.
     pub value: f64,
     /// Of how many samples.
     pub n: u64,
@@ -36,7 +38,7 @@ impl Number {
     }
 }
 
-/// Requests that were cut off at the end: too many leave percentiles open.
+/// Requests that were cut off at the end and are not among the samples: too many leave percentiles open.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CutOff {
     /// How many.
@@ -102,11 +104,7 @@ fn between(objective: &Objective, number: Number) -> Decision {
     if number.at_most().is_some_and(|value| holds(objective, value)) {
         return Decision::plain(CheckStatus::Pass);
     }
-    let Unanswered { timed_out, failed, .. } = number.unanswered.unwrap_or_default();
-    Decision::undecided(match timed_out {
-        0 => Because::Failed { failed },
-        _ => Because::TimedOut { timed_out, failed },
-    })
+    Decision::undecided(why_open(number.unanswered.unwrap_or_default()))
 }
 
 /// A value at the limit is good: `error_rate: 0` can be kept.

@@ -9,6 +9,7 @@ pub mod machine;
 mod merged;
 pub mod objective;
 pub mod regression;
+mod silence;
 pub mod simulation;
 mod times;
 pub mod validity;
@@ -46,7 +47,10 @@ pub fn judge(rules: &Rules, result: &RunResult, baseline: Option<&Baseline>) -> 
         let told = |finding: &Finding| {
             matches!(
                 finding,
-                Finding::NeverReady { .. } | Finding::NoIteration { .. } | Finding::NothingSucceeded { .. }
+                Finding::NeverReady { .. }
+                    | Finding::NoIteration { .. }
+                    | Finding::NothingSucceeded { .. }
+                    | Finding::NoAnswer { .. }
             )
         };
         findings.retain(|finding| !told(finding));

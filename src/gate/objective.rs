@@ -112,7 +112,7 @@ fn over_the_run(objective: &Objective, result: &RunResult) -> Outcome {
         judged.map_or(0, |judged| whole_run::slower_than(&judged.times, objective.limit))
     };
     Outcome {
-        decision: decide(objective, number, validity::cut_off(result), ALPHA, above),
+        decision: decide(objective, number, validity::unplaced(result), ALPHA, above),
         value: Some(number.value),
         n: number.n,
         unanswered: number.unanswered,
@@ -149,17 +149,25 @@ fn is_of(aborted: &Aborted, objective: &Objective) -> bool {
         && aborted.length_s == objective.window.map(|length| length.as_secs())
 }
 
-/// A rate of failures that holds without the arrivals that the generator was too late for must hold with them as
-/// well, all in one window at worst: that they would have found a user in time is not known.
+/// A rate of failures that holds without the requests that did not end must hold with them as well, all in one window
+/// at worst: that arrivals which the generator was too late for would have found a user in time is not known, nor that
+/// requests which were cut off would have been answered.
 fn doubted(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outcome {
     let rated = objective.metric == Metric::ErrorRate && outcome.decision.status == CheckStatus::Pass;
     let Some(rate) = outcome.value.filter(|_| rated) else { return outcome };
-    let count = whole_run::not_started(&objective.scope, result);
-    let (n, more) = (outcome.n as f64, count as f64);
-    if count > 0 && (rate * n + more) / (n + more) > objective.limit {
-        return Outcome { decision: Decision::invalid(Because::NotStarted { count }), ..outcome };
-    }
-    outcome
+    let missing = times::never_ended(&objective.scope, result);
+    let count = missing.not_started;
+    let unfinished = missing.unfinished.saturating_add(missing.unplaced);
+    let n = outcome.n as f64;
+    let breaks = |more: u64| (rate * n + more as f64) / (n + more as f64) > objective.limit;
+    let decision = if count > 0 && breaks(count) {
+        Decision::invalid(Because::NotStarted { count })
+    } else if breaks(unfinished.saturating_add(count)) {
+        Decision::undecided(Because::CutOff { unfinished })
+    } else {
+        outcome.decision
+    };
+    Outcome { decision, ..outcome }
 }
 
 /// A breach of times is only as good as the generator that measured it.

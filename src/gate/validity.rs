@@ -2,11 +2,13 @@
 //! service or the generator that set the pace?
 
 use crate::metric::Metric;
+use crate::plan::rules::Scope;
 use crate::result::endpoint::ended;
 use crate::result::schema::{Generator, NeverReady, RunResult, Task};
 use crate::result::verdict::{Because, Finding};
 
 use super::decision::{CutOff, percentile};
+use super::{silence, times};
 
 /// The most of its cores that a generator may need.
 pub const MOST_CPU: f64 = 0.9;
@@ -33,11 +35,11 @@ const TIMES_LATE: f64 = 2.0;
 
 /// What is to be said about the run as a whole.
 pub fn findings(result: &RunResult) -> Vec<Finding> {
+    let found = |holds: bool, finding: Finding| holds.then_some(finding);
     let generator = &result.generator;
     let steady = ended(result.totals.ok, &result.totals.failed);
     // A run that was stopped in its ramp has an objective that says why.
     let aborted = result.aborted.as_ref().map(|aborted| aborted.at_s);
-    let lost = lost_second(generator);
     let most_stalled = if result.steady_s > 0.0 {
         MOST_STALLED.max(LEAST_STALLED_S / result.steady_s)
     } else {
@@ -46,42 +48,43 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     let never_ready = result.whole_run.never_ready.unwrap_or(NeverReady { users: 0, of: 0 });
     let idle = skipped_alone(&result.tasks);
     [
-        (result.target_ended, Finding::TargetEnded),
-        (
+        found(result.target_ended, Finding::TargetEnded),
+        found(
             !result.measured_steadily() && aborted.is_none(),
             Finding::NoSteadyRequest { steady_s: result.steady_s },
         ),
-        (
+        found(
             steady > 0 && !result.answered_steadily() && aborted.is_none(),
             Finding::NothingSucceeded { failed: steady, elsewhere: result.whole_run.ok },
         ),
-        (
+        found(
             never_ready.users as f64 > (1.0 - LEAST_ACHIEVED) * never_ready.of as f64,
             Finding::NeverReady { users: never_ready.users, of: never_ready.of },
         ),
-        (idle.is_some() && aborted.is_none(), Finding::NoIteration { skipped: idle.unwrap_or_default() }),
-        (
+        idle.filter(|_| aborted.is_none()).map(|skipped| Finding::NoIteration { skipped }),
+        found(
             generator.cpu_utilisation > MOST_CPU,
             Finding::GeneratorCpu { utilisation: generator.cpu_utilisation, limit: MOST_CPU },
         ),
-        (
+        found(
             generator.achieved_ratio < LEAST_ACHIEVED,
             Finding::BehindPlan { achieved_ratio: generator.achieved_ratio, limit: LEAST_ACHIEVED },
         ),
-        (
+        found(
             generator.stalled_share > most_stalled,
             Finding::StoodStill { stalled_share: generator.stalled_share, limit: most_stalled },
         ),
-        (lost.is_some(), lost.unwrap_or(Finding::NoObjective)),
-        (generator.exhausted > 0, Finding::Exhausted { count: generator.exhausted }),
-        (
+        lost_second(generator),
+        found(generator.exhausted > 0, Finding::Exhausted { count: generator.exhausted }),
+        silence::longest(result).filter(|_| aborted.is_none()),
+        found(
             unfinished_ratio(result) > MOST_UNFINISHED,
             Finding::Unfinished { ratio: unfinished_ratio(result), limit: MOST_UNFINISHED },
         ),
-        (aborted.is_some(), Finding::Aborted { at_s: aborted.unwrap_or_default() }),
+        aborted.map(|at_s| Finding::Aborted { at_s }),
     ]
     .into_iter()
-    .filter_map(|(found, finding)| found.then_some(finding))
+    .flatten()
     .collect()
 }
 
@@ -96,6 +99,12 @@ fn skipped_alone(tasks: &[Task]) -> Option<u64> {
 fn lost_second(generator: &Generator) -> Option<Finding> {
     let worst = generator.worst_second.filter(|worst| worst.stalled_share > MOST_OF_A_SECOND)?;
     Some(Finding::LostSecond { t_s: worst.t_s, stalled_share: worst.stalled_share })
+}
+
+/// What was cut off at the end and is not among the times: all of it, where an earlier version wrote the result.
+pub fn unplaced(result: &RunResult) -> CutOff {
+    let placed = times::never_ended(&Scope::Total, result).unplaced == 0;
+    if placed { CutOff::default() } else { cut_off(result) }
 }
 
 /// What was cut off at the end.

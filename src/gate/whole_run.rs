@@ -9,7 +9,6 @@ use crate::plan::rules::{Objective, Scope};
 use crate::result::endpoint::{CustomMetric, EndpointCounts, Failed, Times, WebSocketCounts, ended};
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
-use crate::result::window::Unanswered;
 use crate::stats::histogram;
 
 use super::decision::Number;
@@ -19,11 +18,14 @@ use super::times;
 pub fn absent(scope: &Scope, result: &RunResult) -> Option<Because> {
     match scope {
         Scope::Total => {
-            (ended(result.whole_run.ok, &result.whole_run.failed) == 0).then_some(Because::NeverHit)
+            let whole = &result.whole_run;
+            (ended(whole.ok, &whole.failed) == 0 && whole.unfinished == 0).then_some(Because::NeverHit)
         }
         Scope::Endpoint(name) => {
-            let hit = counts(name, result).is_some_and(|counts| ended(counts.ok, &counts.failed) > 0);
-            (!hit).then_some(Because::NeverHit)
+            let hit = |counts: &EndpointCounts| {
+                ended(counts.ok, &counts.failed) > 0 || counts.unfinished_time.is_some()
+            };
+            (!counts(name, result).is_some_and(hit)).then_some(Because::NeverHit)
         }
         Scope::Metric(name) => {
             let hit = |metric: &CustomMetric| metric.ok > 0 || metric.response_time.is_some();
@@ -43,20 +45,12 @@ pub fn number(objective: &Objective, result: &RunResult) -> Result<Number, Becau
         Metric::MissingMessages | Metric::UnexpectedCloses => sockets(scope, objective.metric, result),
         metric => {
             let judged = times::of(objective, result)?;
-            Ok(time(&judged.times, metric, judged.failed))
+            Ok(Number {
+                value: judged.times.reading(metric, 0).value_ms,
+                n: judged.times.n,
+                unanswered: judged.open(metric),
+            })
         }
-    }
-}
-
-/// Arrivals that the generator was too late for, of what an objective is about.
-pub fn not_started(scope: &Scope, result: &RunResult) -> u64 {
-    match scope {
-        Scope::Total => {
-            let endpoints = result.whole_run.endpoints.iter();
-            endpoints.fold(0, |sum, endpoint| sum.saturating_add(endpoint.not_started))
-        }
-        Scope::Endpoint(name) => counts(name, result).map_or(0, |counts| counts.not_started),
-        Scope::Metric(_) => 0,
     }
 }
 
@@ -84,32 +78,6 @@ pub(super) fn counts<'a>(name: &str, result: &'a RunResult) -> Option<&'a Endpoi
     result.whole_run.endpoints.iter().find(|endpoint| endpoint.name == name)
 }
 
-/// A number of times, with so many requests beside them that failed without a time.
-fn time(times: &Times, metric: Metric, failed: u64) -> Number {
-    let reading = |failed: u64| times.reading(metric, failed);
-    let at_most = |failed| reading(failed).at_most_ms;
-    Number {
-        value: reading(0).value_ms,
-        n: times.n,
-        unanswered: unanswered(reading(0).value_ms, (times.timed_out, failed), at_most),
-    }
-}
-
-/// What requests without an answer leave open of a value, if there are any: those that timed out, and those that
-/// failed otherwise. `at_most` is what the number can be with so many that failed.
-pub fn unanswered(
-    value: f64,
-    (timed_out, failed): (u64, u64),
-    at_most: impl Fn(u64) -> Option<f64>,
-) -> Option<Unanswered> {
-    (timed_out > 0 || failed > 0).then(|| Unanswered {
-        timed_out,
-        failed,
-        at_least: at_most(0) != Some(value),
-        at_most: at_most(failed),
-    })
-}
-
 fn error_rate(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
     let (rate, n) = match scope {
         Scope::Total => {
@@ -120,7 +88,8 @@ fn error_rate(scope: &Scope, result: &RunResult) -> Result<Number, Because> {
             .map_or((None, 0), |counts| (counts.error_rate, ended(counts.ok, &counts.failed))),
         Scope::Metric(_) => (None, 0),
     };
-    rate.map(|value| Number::exact(value, n)).ok_or(Because::NotMeasured)
+    let unhit = if matches!(scope, Scope::Metric(_)) { Because::NotMeasured } else { Because::NoSample };
+    rate.map(|value| Number::exact(value, n)).ok_or(unhit)
 }
 
 fn throughput(objective: &Objective, result: &RunResult) -> Result<Number, Because> {

@@ -2,13 +2,16 @@
 
 use std::cmp::Ordering;
 
-use crate::plan::rules::Objective;
+use crate::plan::rules::{Objective, Scope};
+use crate::result::endpoint::{Failed, without_time};
 use crate::result::schema::RunResult;
-use crate::result::verdict::{Because, CheckStatus};
+use crate::result::verdict::{Because, CheckScope, CheckStatus};
 use crate::result::window::{CheckWindow, Unanswered, WindowPoint, WindowSeries};
+use crate::stats::histogram;
 
-use super::decision::{CutOff, Decision, Number, badness, decide, needed};
-use super::{looks, objective, validity};
+use super::decision::{CutOff, Decision, Number, badness, decide, needed, percentile};
+use super::times::Missing;
+use super::{looks, objective, times, validity};
 
 /// How all windows came out: as the worst of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,8 +64,62 @@ pub fn broken(objective: &Objective, length_s: u64, result: &RunResult) -> Vec<W
 fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> Vec<(Decision, WindowPoint)> {
     let cut_off = validity::cut_off(result);
     let alpha = looks::of_windows(judged(series));
-    let decide = |point: &WindowPoint| decide_point(objective, series.limit, *point, cut_off, alpha);
+    let hidden = unanswered_elsewhere(series, result).filter(|_| objective.metric.is_time());
+    let missing = in_no_window(&objective.scope, result);
+    let more = missing.unfinished.saturating_add(missing.without_time());
+    let decide = |point: &WindowPoint| {
+        let decision = decide_point(objective, series.limit, *point, cut_off, alpha);
+        let holds = || hidden.is_none() && holds_with(objective, series.limit, *point, more);
+        if decision.status != CheckStatus::Pass || holds() {
+            return decision;
+        }
+        let open = missing.leave_open(0.0, |_| None).unwrap_or_default();
+        Decision::undecided(hidden.unwrap_or_else(|| times::why_open(open)))
+    };
     series.points.iter().map(|point| (decide(point), *point)).collect()
+}
+
+/// Requests that no window counts. Those that were cut off at the end of the run ended in none; arrivals that did not
+/// start are counted with their endpoint, and any of them may have made a custom metric.
+fn in_no_window(scope: &Scope, result: &RunResult) -> Missing {
+    let missing = times::never_ended(scope, result);
+    match scope {
+        Scope::Metric(_) => missing,
+        Scope::Total | Scope::Endpoint(_) => Missing { not_started: 0, ..missing },
+    }
+}
+
+/// Whether a window that holds would do so with so many requests more that were never answered: had what is in no window
+/// ended in this one, it might have broken it.
+fn holds_with(objective: &Objective, counted_at: f64, point: WindowPoint, more: u64) -> bool {
+    if more == 0 || !objective.metric.is_time() {
+        return true;
+    }
+    let Some((percentile, above)) = percentile(objective.metric).zip(point.above) else { return false };
+    let Unanswered { timed_out, failed, not_started, .. } = point.unanswered.unwrap_or_default();
+    let without_time = [failed, not_started, more].into_iter().fold(0, u64::saturating_add);
+    let all = point.n.saturating_add(without_time);
+    let slow = above.saturating_add(timed_out).saturating_add(without_time);
+    // Above a looser limit there are no more than were counted.
+    objective.limit >= counted_at && histogram::rank(percentile.quantile(), all).saturating_add(slow) <= all
+}
+
+/// Why windows say nothing of requests without an answer although there were some: an earlier version wrote them. In
+/// which windows those requests ended is not known.
+fn unanswered_elsewhere(series: &WindowSeries, result: &RunResult) -> Option<Because> {
+    let told = series.tells_unanswered || series.points.iter().any(|point| point.unanswered.is_some());
+    let whole = &result.whole_run;
+    let failed = match series.scope {
+        // Of which request a custom metric is, a result does not say.
+        CheckScope::Total | CheckScope::Metric => Some(&whole.failed),
+        CheckScope::Endpoint => {
+            let counts = whole.endpoints.iter().find(|it| Some(&it.name) == series.endpoint.as_ref());
+            counts.map(|counts| &counts.failed)
+        }
+    };
+    let timed_out = |failed: &Failed| failed.get("timeout").copied().unwrap_or(0);
+    let unanswered = failed.map_or(0, |failed| without_time(failed).saturating_add(timed_out(failed)));
+    (!told && unanswered > 0).then_some(Because::UnansweredNotStored { unanswered })
 }
 
 fn judged(series: &WindowSeries) -> u64 {

@@ -117,7 +117,7 @@ impl VirtualUser {
             traffic: Traffic::default(),
             retries: Retries::default(),
         };
-        InFlight::begin(&self.worker).end(|recorder, journal| {
+        InFlight::begin(&self.worker, sample.endpoint, sample.scheduled).end(|recorder, journal| {
             journal.note(|| Event::Exchange(Box::new(Traced::unsent(&sample))));
             recorder.sample(&sample);
         });
@@ -127,9 +127,10 @@ impl VirtualUser {
     /// Sends a request and reads its response, within its limit of time.
     pub(super) async fn exchange(&mut self, request: &Request, outgoing: &mut Outgoing<'_>) -> Exchange {
         let worker = self.worker.clone();
-        let in_flight = InFlight::begin(&worker);
         let due = self.due.take();
         let started = clock::now();
+        let scheduled = due.unwrap_or(started);
+        let in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
         self.add_cookies(request, outgoing);
         let mut progress = Progress::default();
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
@@ -151,7 +152,7 @@ impl VirtualUser {
         Exchange {
             in_flight,
             endpoint: request.endpoint,
-            scheduled: due.unwrap_or(started),
+            scheduled,
             started,
             finished,
             phases: progress.phases,

@@ -205,13 +205,15 @@ pub(super) fn unrendered(error: &RenderError) -> Failure {
 /// A request on its way. Dropped before it is done, it was cut off, and is counted so.
 pub(super) struct InFlight {
     worker: Rc<Worker>,
+    endpoint: EndpointId,
+    due: Instant,
     done: bool,
 }
 
 impl InFlight {
-    /// A request begins.
-    pub(super) fn begin(worker: &Rc<Worker>) -> Self {
-        Self { worker: worker.clone(), done: false }
+    /// A request begins that was due at this moment.
+    pub(super) fn begin(worker: &Rc<Worker>, endpoint: EndpointId, due: Instant) -> Self {
+        Self { worker: worker.clone(), endpoint, due, done: false }
     }
 
     /// It has ended: count it.
@@ -224,7 +226,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.done {
-            self.worker.recorder.borrow_mut().unfinished();
+            let time = clock::now().saturating_duration_since(self.due);
+            self.worker.recorder.borrow_mut().unfinished(self.endpoint, self.due, time);
         }
     }
 }

@@ -65,9 +65,10 @@ impl VirtualUser {
     }
 
     async fn connect(&mut self, step: &WebSocket) -> Result<Socket, End> {
-        let in_flight = InFlight::begin(&self.worker);
         let due = self.due.take();
         let started = clock::now();
+        let scheduled = due.unwrap_or(started);
+        let in_flight = InFlight::begin(&self.worker, step.endpoint, scheduled);
         let (mut phases, mut line, mut meter) = (Phases::default(), String::new(), None);
         let worker = self.worker.clone();
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
@@ -82,7 +83,6 @@ impl VirtualUser {
             Err(failure) => (Err(End::Failed), Err(failure)),
         };
         let traffic = meter.map(|meter: Meter| meter.take()).unwrap_or_default();
-        let scheduled = due.unwrap_or(started);
         let sample = Sample {
             endpoint: step.endpoint,
             scheduled,

@@ -350,7 +350,13 @@ fn reason(delta: &Delta) -> Option<String> {
         Because::NotSeenBefore => {
             "it got worse in this second job, and had not in the first: neither is proof".to_owned()
         }
+        Because::CutOff { unfinished } => format!(
+            "{}, and with them what must not slip through cannot be ruled out. To do: {}",
+            super::sentence::were_cut_off(unfinished),
+            super::sentence::CUT_OFF
+        ),
         because @ (Because::GeneratorLate { .. }
+        | Because::NotStarted { .. }
         | Because::Steal { .. }
         | Because::Unfinished { .. }
         | Because::MachineBusy { .. }

@@ -11,6 +11,7 @@ use super::next::Next;
 use super::{comparison, machine, model, number, text, window};
 
 /// What to do about a run that an objective has stopped.
+pub(super) const CUT_OFF: &str = "raise `load.drain` to what requests may take, or look for those that hang";
 pub(super) const STOPPED_EARLY: &str = "find out what broke it, and run it again to the end";
 
 /// What to do where the objective is broken that nobody wrote.
@@ -124,6 +125,11 @@ pub(super) fn place(scope: CheckScope, endpoint: Option<&str>) -> &str {
     }
 }
 
+/// How many requests did not end.
+pub(super) fn were_cut_off(unfinished: u64) -> String {
+    number::counted_as(unfinished, "request was cut off at the end", "requests were cut off at the end")
+}
+
 /// What a finding says, and what to do about it.
 pub fn finding(finding: Finding) -> (String, &'static str) {
     match finding {
@@ -169,11 +175,11 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
         ),
         Finding::Unfinished { ratio, limit } => (
             format!(
-                "{} of all requests were cut off at the end, above {}: percentiles are undecided",
+                "{} of all requests were cut off at the end, above {}",
                 number::ratio(ratio),
                 number::ratio(limit)
             ),
-            "raise `load.drain`, or look for requests that hang",
+            CUT_OFF,
         ),
         Finding::Aborted { at_s } => (
             format!("the run was stopped early, after {}, by an objective", number::seconds(at_s)),
@@ -183,11 +189,18 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
             "the target command ended while it was measured".to_owned(),
             "look at its last lines, and at target.log in the folder of the run",
         ),
-        other => of_failures(other),
+        Finding::NoObjective => {
+            ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration")
+        }
+        Finding::NothingSucceeded { .. }
+        | Finding::NoAnswer { .. }
+        | Finding::NeverReady { .. }
+        | Finding::NoIteration { .. }
+        | Finding::UnjudgedFailures { .. } => of_failures(finding),
     }
 }
 
-/// The same of findings about failures, and of nothing to judge by.
+/// The same of findings about failures.
 fn of_failures(finding: Finding) -> (String, &'static str) {
     match finding {
         Finding::NothingSucceeded { failed, elsewhere } => (
@@ -199,6 +212,15 @@ fn of_failures(finding: Finding) -> (String, &'static str) {
                 ),
             },
             "look at the failures: there is nothing else to judge",
+        ),
+        Finding::NoAnswer { t_s, length_s, usual } => (
+            format!(
+                "from {} on, no request was answered for {}, in which about {} usually are",
+                number::seconds(t_s),
+                number::seconds(length_s),
+                number::count(usual)
+            ),
+            "find out why the service stopped answering: users who waited for it did not make the planned load",
         ),
         Finding::NeverReady { users, of } => (
             format!(
@@ -228,7 +250,17 @@ fn of_failures(finding: Finding) -> (String, &'static str) {
                 (format!("{of}, and no objective is about that"), remedy)
             }
         }
-        _ => ("there is no objective to judge by".to_owned(), "add `thresholds` to the configuration"),
+        // These are told by `finding`.
+        Finding::NoSteadyRequest { .. }
+        | Finding::GeneratorCpu { .. }
+        | Finding::BehindPlan { .. }
+        | Finding::StoodStill { .. }
+        | Finding::LostSecond { .. }
+        | Finding::Exhausted { .. }
+        | Finding::Unfinished { .. }
+        | Finding::TargetEnded
+        | Finding::Aborted { .. }
+        | Finding::NoObjective => self::finding(finding),
     }
 }
 
@@ -272,6 +304,22 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
             ),
             "find out why requests fail: a failure is no fast answer",
         ),
+        Because::CutOff { unfinished } => (
+            format!(
+                "{}, and with the worst of outcomes for {} it would lie beyond the limit of {}",
+                were_cut_off(unfinished),
+                if unfinished == 1 { "it" } else { "them" },
+                number::limit(check.unit, check.limit)
+            ),
+            CUT_OFF,
+        ),
+        Because::UnansweredNotStored { unanswered } => (
+            format!(
+                "an earlier version of loadgate wrote the result, which does not say in which windows {} without an answer ended",
+                number::counted(unanswered, "request")
+            ),
+            "run it again with this version",
+        ),
         Because::NotStored { length_s } => (
             format!("the result holds no windows of {}", number::seconds(length_s as f64)),
             "run it again: windows are measured while the load runs",
@@ -283,13 +331,6 @@ pub fn because(check: &Check, because: Because) -> (String, &'static str) {
                 number::seconds(steady_s)
             ),
             "run longer, or take shorter windows",
-        ),
-        Because::NotStarted { count } => (
-            format!(
-                "{} found no user while the generator was late, and nobody knows whether they would have in time",
-                number::counted(count, "arrival")
-            ),
-            "run it again on a larger or quieter machine",
         ),
         Because::NeverHit | Because::NoSample | Because::OutsideSteady { .. } | Because::TimesNotStored => {
             without_number(check, because)
@@ -334,9 +375,15 @@ fn without_number(check: &Check, because: Because) -> (String, &'static str) {
 /// What casts doubt on times wherever they are judged, and what to do about it.
 pub fn doubt(because: Because) -> Option<(String, &'static str)> {
     match because {
-        Because::Unfinished { ratio } => Some((
-            format!("{} of all requests were cut off at the end", number::ratio(ratio)),
-            "raise `load.drain`, or look for requests that hang",
+        Because::Unfinished { ratio } => {
+            Some((format!("{} of all requests were cut off at the end", number::ratio(ratio)), CUT_OFF))
+        }
+        Because::NotStarted { count } => Some((
+            format!(
+                "{} found no user while the generator was late, and nobody knows whether they would have in time",
+                number::counted(count, "arrival")
+            ),
+            "run it again on a larger or quieter machine",
         )),
         Because::GeneratorLate { lag_ms, limit_ms } => Some((
             format!(

@@ -42,10 +42,12 @@ fn of_endpoint(endpoint: &Endpoint, steady_s: f64) -> Option<String> {
     let name = &endpoint.name;
     let distributions = [&endpoint.response_time, &endpoint.service_time];
     let timeouts = timeouts(&endpoint.failed);
+    let unfinished = endpoint.unfinished_time.as_ref().and_then(|times| of_times(name, times));
     distributions
         .into_iter()
         .flatten()
         .find_map(|times| of_times(name, times))
+        .or(unfinished)
         .or_else(|| of_timeouts((name, endpoint.ok, timeouts), endpoint.response_time.as_ref()))
         .or_else(|| of_rate(name, (endpoint.ok, &endpoint.failed), endpoint.error_rate))
         .or_else(|| {
@@ -63,6 +65,14 @@ fn of_whole_run(result: &RunResult) -> Option<String> {
     let whole = &result.whole_run;
     let endpoints = whole.endpoints.iter().map(|it| (it.name.as_str(), it.ok, &it.failed, &it.response_time));
     let all = endpoints.chain([("whole_run", whole.ok, &whole.failed, &whole.response_time)]);
+    let cut_off = || whole.endpoints.iter().filter_map(|it| Some((&it.name, it.unfinished_time.as_ref()?)));
+    let placed = cut_off().fold(0, |sum: u64, (_, times)| sum.saturating_add(times.n));
+    if placed > whole.unfinished {
+        return differ("unfinished", whole.unfinished as f64, placed as f64);
+    }
+    if let Some(damaged) = cut_off().find_map(|(name, times)| of_times(name, times)) {
+        return Some(damaged);
+    }
     let mut stored = all.filter_map(|(name, ok, failed, times)| Some((name, ok, failed, times.as_ref()?)));
     stored.find_map(|(name, ok, failed, times)| {
         of_times(name, times).or_else(|| of_timeouts((name, ok, timeouts(failed)), Some(times)))
@@ -186,7 +196,12 @@ mod tests {
     #[test]
     fn every_edit_is_told() {
         type Edit = fn(&mut RunResult);
-        let edits: [(Edit, &str); 13] = [
+        let edits: [(Edit, &str); 15] = [
+            (|it| it.whole_run.unfinished = 6, "unfinished is 6, and 7"),
+            (
+                |it| it.endpoints[1].unfinished_time.as_mut().unwrap().max_ms = 1.0,
+                "max of POST /api/v1/builds is 1",
+            ),
             (|it| it.started_at = "yesterday".into(), "started_at is `yesterday`"),
             (|it| it.totals.response_time.as_mut().unwrap().p95_ms = 1.0, "p95 of total is 1"),
             (|it| it.endpoints[1].response_time.as_mut().unwrap().n += 1, "count of POST /api/v1/builds"),

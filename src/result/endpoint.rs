@@ -58,6 +58,10 @@ pub struct EndpointCounts {
     /// steady phase has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_time: Option<Times>,
+    /// Requests of the whole run that were cut off at its end; absent where there were none, and in results of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished_time: Option<Times>,
 }
 
 /// What an endpoint speaks.
@@ -104,6 +108,10 @@ pub struct Endpoint {
     /// Response times of the other failures.
     #[serde(default)]
     pub failed_response_time: Option<Times>,
+    /// Requests that were cut off at the end of the run, from when each was due to that moment: all of them lower bounds.
+    /// Absent where there were none, and in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished_time: Option<Times>,
     /// Parts of a request.
     pub phases: Phases,
     /// What only a WebSocket has.

@@ -167,6 +167,11 @@ pub fn fail(tally: &mut Tally, kind: FailureKind, n: u64, ms: u64) {
     }
 }
 
+/// Adds requests that were cut off so long after they were due. The recording counts them as well.
+pub fn cut_off(tally: &mut Tally, n: u64, ms: u64) {
+    (0..n).for_each(|_| tally.unfinished.record(Duration::from_millis(ms)));
+}
+
 /// One endpoint, `n` requests from 10 to 110 ms.
 pub fn of_requests(n: u64) -> RunResult {
     let mut recording = Recording::new(1, 1, 1);
@@ -201,6 +206,7 @@ pub fn rich() -> RunResult {
     recording.metrics[0].steady.response = recording.endpoints[1].steady.service.clone();
     recording.tasks[0].iterations = 2_334;
     recording.tasks[0].failed = 34;
+    cut_off(&mut recording.endpoints[1].steady, 7, 5_200);
     recording.unfinished = 7;
     for (kind, message) in [
         (FailureKind::Timeout, "no response within 30 s"),

@@ -157,6 +157,7 @@ fn endpoint(name: &str, kind: Kind, tally: &Tally, steady_s: f64) -> Endpoint {
         response_time: with_histogram(&tally.response),
         service_time: with_histogram(&tally.service),
         failed_response_time: times(&tally.failed_response),
+        unfinished_time: at_least(&tally.unfinished),
         phases: Phases {
             dns_ms: times(&tally.dns),
             connect_ms: times(&tally.connect),
@@ -186,6 +187,12 @@ pub(super) fn failed(counts: &[u64; FailureKind::ALL.len()]) -> Failed {
 
 fn times(recorded: &Recorded) -> Option<Times> {
     recorded.histogram().and_then(|histogram| Times::of(&histogram))
+}
+
+/// Times all of which are lower bounds.
+pub(super) fn at_least(recorded: &Recorded) -> Option<Times> {
+    let histogram = recorded.histogram()?;
+    Times::complete(&histogram, Some(&histogram))
 }
 
 pub(super) fn with_histogram(recorded: &CensoredTimes) -> Option<Times> {

@@ -229,13 +229,14 @@ fn the_document_has_the_names_of_its_schema() {
     .series[].endpoints.WS /ws/builds/{id}: failed ok p50_ms p95_ms p99_ms
     .tasks[]: failed iterations skipped task user_class
     .tool: name version
-    .totals: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time retried_on_close retried_on_refusal service_time websocket
+    .totals: bytes_in bytes_out error_rate failed failed_response_time kind name ok phases requests_per_second response_time retried_on_close retried_on_refusal service_time unfinished_time websocket
     .totals.failed: status timeout
     .totals.failed_response_time: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .totals.phases: connect_ms dns_ms first_byte_ms tls_ms
     .totals.phases.first_byte_ms: max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms
     .totals.response_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
     .totals.service_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
+    .totals.unfinished_time: histogram max_ms mean_ms min_ms n p50_ms p75_ms p90_ms p95_ms p999_ms p99_ms timed_out timed_out_histogram
     .whole_run: endpoints error_rate failed ok retried_on_close retried_on_refusal unfinished
     .whole_run.endpoints[]: error_rate failed name ok retried_on_close retried_on_refusal websocket
     .whole_run.endpoints[].failed: 

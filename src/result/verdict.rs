@@ -134,7 +134,7 @@ pub enum Finding {
         /// How often.
         count: u64,
     },
-    /// Percentiles are undecided: too much was cut off at the end.
+    /// A note: much was cut off at the end. What that leaves open, the checks say.
     Unfinished {
         /// Share of all requests.
         ratio: f64,
@@ -156,6 +156,16 @@ pub enum Finding {
         failed: u64,
         /// Successes outside the steady phase; zero where there is none at all.
         elsewhere: u64,
+    },
+    /// Invalid: the service answered nothing for a large part of the steady phase, or until its end, while requests were
+    /// in flight. Users who waited meanwhile did not make the load that was planned.
+    NoAnswer {
+        /// When that began, since the start of the load.
+        t_s: f64,
+        /// How long it lasted.
+        length_s: f64,
+        /// How many requests are usually answered in that time.
+        usual: u64,
     },
     /// Invalid: users that were a part of the load never got through `on_start`, and made no load.
     NeverReady {
@@ -325,6 +335,16 @@ pub enum Because {
         /// How many failed otherwise.
         failed: u64,
     },
+    /// Undecided: requests were cut off at the end, and the true value may lie beyond the limit.
+    CutOff {
+        /// How many.
+        unfinished: u64,
+    },
+    /// Undecided: an earlier version wrote the result, which does not say in which windows requests had no answer.
+    UnansweredNotStored {
+        /// How many of the whole run had none.
+        unanswered: u64,
+    },
     /// Undecided: requests failed, and had they been answered slowly the limit would be broken.
     Failed {
         /// How many, none of them a timeout.
@@ -355,8 +375,8 @@ pub enum Because {
     TimesNotStored,
     /// Invalid: this is not measured of its scope.
     NotMeasured,
-    /// Invalid: it holds only without the arrivals that the generator was too late for, and would be broken if they
-    /// had found no user in time either.
+    /// It holds only without the arrivals that the generator was too late for, and would be broken if they had found
+    /// no user in time, or had been slow. Invalid for an error rate, undecided for a time or a comparison.
     NotStarted {
         /// How many there were.
         count: u64,

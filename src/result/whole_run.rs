@@ -10,7 +10,7 @@ use crate::plan::{Endpoint, EndpointKind, Plan};
 
 use super::endpoint::{CustomMetric, EndpointCounts, Kind, Times, WebSocketCounts};
 use super::schema::{NeverReady, WholeRun};
-use super::summary::{failed, kind, ratio, with_histogram};
+use super::summary::{at_least, failed, kind, ratio, with_histogram};
 
 /// Counts of both halves, and times where they are needed: elsewhere no histogram is copied.
 pub(super) fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
@@ -20,6 +20,7 @@ pub(super) fn whole_run(plan: &Plan, recording: &Recording) -> WholeRun {
         .zip(&recording.endpoints)
         .map(|(planned, split)| EndpointCounts {
             response_time: endpoint_times(plan, planned, split),
+            unfinished_time: unfinished_times(split),
             ..endpoint_counts(&planned.name, kind(planned.kind), split)
         })
         .collect();
@@ -68,7 +69,15 @@ fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCoun
             unexpected_closes: steady.unexpected_closes + rest.unexpected_closes,
         }),
         response_time: None,
+        unfinished_time: None,
     }
+}
+
+/// Requests of both halves that were cut off.
+fn unfinished_times(split: &Split<Tally>) -> Option<Times> {
+    let mut sum = split.steady.unfinished.clone();
+    sum.merge(&split.rest.unfinished);
+    at_least(&sum)
 }
 
 /// Failures of the whole run.

@@ -20,6 +20,9 @@ pub struct WindowSeries {
     pub limit: f64,
     /// The windows, in order of time.
     pub points: Vec<WindowPoint>,
+    /// Whether the points say what requests without an answer leave open. Earlier versions did not know it.
+    #[serde(default)]
+    pub tells_unanswered: bool,
 }
 
 /// One window.
@@ -49,7 +52,14 @@ pub struct Unanswered {
     pub timed_out: u64,
     /// Requests that failed otherwise: they do not count into the value.
     pub failed: u64,
-    /// Whether the value is only a lower bound, because of those that timed out.
+    /// Requests that were cut off at the end of the run: they count into the value as the time that they were in
+    /// flight, where that is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unfinished: u64,
+    /// Arrivals that the generator was too late for: they do not count into the value.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_started: u64,
+    /// Whether the value is only a lower bound, because of those that timed out or were cut off.
     pub at_least: bool,
     /// The number if all of them had been slower than everything else, in milliseconds; null where that has no
     /// bound. The true number is not above it.
@@ -96,6 +106,11 @@ pub struct Aborted {
     /// Of a time: what requests without an answer left open; absent where all had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Unanswered>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn one() -> u64 {

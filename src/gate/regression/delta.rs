@@ -14,7 +14,8 @@ use super::past::Standing;
 use super::row::{Candidacy, Row};
 use super::subject::{Subject, value};
 use crate::gate::machine::{LATE, Made, TooMany};
-use crate::gate::validity::{self, Excess, MOST_UNFINISHED, MadeBy, unfinished_ratio};
+use crate::gate::times::why_open;
+use crate::gate::validity::{self, Excess, MOST_UNFINISHED, MadeBy};
 
 /// What the tests say of one number.
 pub struct Tested<'a> {
@@ -69,25 +70,30 @@ pub fn about(compared: &Compared, metric: Metric, subject: Subject) -> Delta {
 
 /// The delta of a time or of a throughput.
 pub fn of_row(compared: &Compared, row: &Row, tested: Option<Tested>) -> Delta {
-    let plain = Delta {
-        head: row.head.filter(|head| head.is_finite()),
-        n: row.track.standing().here,
-        ..about(compared, row.metric, row.subject)
-    };
     match (&row.candidacy, tested) {
-        (Candidacy::Told(status, because), _) => told(compared, row, (plain, *status, *because)),
-        (Candidacy::Tested, Some(tested)) => judged(compared, row, (plain, &tested)),
+        (Candidacy::Told(status, because), _) => told(compared, row, *status, *because),
+        (Candidacy::Tested, Some(tested)) => judged(compared, row, &tested),
         // Without a spread there is no test, and so no pass.
         (Candidacy::Tested, None) => {
             let Standing { here, needed, .. } = row.track.standing();
             let because = Some(Because::Building { runs: here, needed });
-            Delta { status: DeltaStatus::Building, because, ..plain }
+            Delta { status: DeltaStatus::Building, because, ..measured(compared, row) }
         }
     }
 }
 
+/// What this run measured, and how many runs it can be compared with.
+fn measured(compared: &Compared, row: &Row) -> Delta {
+    Delta {
+        head: row.head.filter(|head| head.is_finite()),
+        n: row.track.standing().here,
+        ..about(compared, row.metric, row.subject)
+    }
+}
+
 /// A number that was not tested.
-fn told(compared: &Compared, row: &Row, (plain, status, because): (Delta, DeltaStatus, Because)) -> Delta {
+fn told(compared: &Compared, row: &Row, status: DeltaStatus, because: Because) -> Delta {
+    let plain = measured(compared, row);
     let base = row.track.centre().map(|(y, _)| value(row.metric, y));
     let change = base.zip(plain.head).map(|(base, head)| head / base - 1.0);
     let first = compared.first_job(row.metric, row.subject);
@@ -105,7 +111,7 @@ fn untested(plain: Delta, first: FirstJob, status: DeltaStatus, because: Because
     Delta { gated, confirmed: confirmed(first, false), status, because: Some(because), ..plain }
 }
 
-fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> Delta {
+fn judged(compared: &Compared, row: &Row, tested: &Tested) -> Delta {
     let evidence = &tested.evidence;
     let ratio = |change: f64| ratio(row.metric, change);
     // Less throughput is worse, so the bounds change places.
@@ -124,7 +130,7 @@ fn judged(compared: &Compared, row: &Row, (plain, tested): (Delta, &Tested)) -> 
         runs_missing: tested.panel.runs_missing(tested.place).filter(|missing| *missing > 0),
         drift: drift(&row.track, evidence.centre).map(ratio),
         candidate: evidence.candidate,
-        ..plain
+        ..measured(compared, row)
     };
     let first = compared.first_job(row.metric, row.subject);
     let (status, because) = match excuse(compared, row, evidence) {
@@ -148,21 +154,22 @@ pub fn of_share(compared: &Compared, tally: &Tally, rise: &RateChange) -> Delta 
     if let Candidacy::Told(status, because) = tally.candidacy {
         return untested(known, first, status, because);
     }
-    let (status, because) = match () {
-        () if rise.candidate => match late_by_the_machine(compared, tally, rise) {
+    let (status, because) = if rise.candidate {
+        match late_by_the_machine(compared, tally, rise) {
             None => worse(compared, first),
             machine => (DeltaStatus::Inconclusive, machine),
-        },
-        () if rise.high < rise.catch && rise.improved => (DeltaStatus::Improved, None),
-        () if rise.high < rise.catch => (DeltaStatus::Pass, None),
-        () => {
-            let because = Because::AboveCatch { bound: rise.high, catch: rise.catch };
-            // All requests must be decided; of one endpoint with few, no run could ever be.
-            if subject != Subject::Total && !rise.can_pass && first != FirstJob::Flagged {
-                return untested(known, first, DeltaStatus::NotComparable, because);
-            }
-            (DeltaStatus::Inconclusive, Some(because))
         }
+    } else if rise.high_with_missing < rise.catch {
+        (if rise.improved { DeltaStatus::Improved } else { DeltaStatus::Pass }, None)
+    } else {
+        let bound = rise.high_with_missing;
+        let above = Because::AboveCatch { bound, catch: rise.catch };
+        let because = if rise.high < rise.catch { never_ended(tally).unwrap_or(above) } else { above };
+        // All requests must be decided; of one endpoint with few, no run could ever be.
+        if subject != Subject::Total && !rise.can_pass && first != FirstJob::Flagged {
+            return untested(known, first, DeltaStatus::NotComparable, because);
+        }
+        (DeltaStatus::Inconclusive, Some(because))
     };
     Delta {
         low: Some(rise.low),
@@ -183,6 +190,11 @@ fn by_the_machine(compared: &Compared, row: &Row, evidence: &Evidence) -> Option
     // The series says nothing of custom metrics: any request may have made one.
     let endpoint = if let Subject::Endpoint(name) = row.subject { Some(name) } else { None };
     compared.excuses.explains(Made::in_steady().by(endpoint), row.metric, ratio)
+}
+
+/// Why a share of requests that failed is open: some did not end.
+fn never_ended(tally: &Tally) -> Option<Because> {
+    tally.missing.leave_open(0.0, |_| None).map(why_open)
 }
 
 /// Why failures that came too late may be the machine's doing: the others alone are within what is tolerated.
@@ -218,7 +230,8 @@ fn worse(compared: &Compared, first: FirstJob) -> (DeltaStatus, Option<Because>)
 
 fn not_worse(compared: &Compared, row: &Row, tested: &Tested) -> (DeltaStatus, Option<Because>) {
     let evidence = &tested.evidence;
-    let unfinished = unfinished_ratio(compared.result);
+    // What was cut off after a known time is among the times.
+    let unfinished = validity::unplaced(compared.result).ratio;
     if unfinished > MOST_UNFINISHED && row.metric != Metric::Throughput {
         return (DeltaStatus::Inconclusive, Some(Because::Unfinished { ratio: unfinished }));
     }

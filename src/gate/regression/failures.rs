@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use crate::baseline::run::{Counts, Numbers, Run};
+use crate::gate::times::{self, Missing};
 use crate::metric::Metric;
 use crate::result::comparison::{Delta, DeltaStatus};
 use crate::result::endpoint::{EndpointCounts, failures as failed};
@@ -41,7 +42,14 @@ const HALVINGS: u32 = 30;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failures {
     head: Counts,
+    /// Requests of this run that did not end, each of which may have failed.
+    missing: u64,
     base: Counts,
+    /// What the middle one of the remembered runs had.
+    usual: u64,
+    /// How much the failures of the remembered runs clump.
+    clumping_before: f64,
+    /// The same, or how much those of this run do, where that is more.
     clumping: f64,
 }
 
@@ -56,13 +64,17 @@ pub struct RateChange {
     pub low: f64,
     /// The same from above: below `catch`, it is a pass.
     pub high: f64,
+    /// The same with all requests that did not end counted as failed: a pass holds with them as well.
+    pub high_with_missing: f64,
     /// What must not slip through.
     pub catch: f64,
     /// Whether it is worse, by more than is tolerated and than chance explains.
     pub candidate: bool,
     /// Whether it is better in the same sense.
     pub improved: bool,
-    /// Whether a run with the rate of the remembered ones would pass: whether there are enough requests.
+    /// Whether a usual run with the rate of the remembered ones would pass: whether there are enough requests as a
+    /// rule. Neither what failed in this run nor how few requests it made has a say in it, for else a service that
+    /// fails more would not be compared any more.
     pub can_pass: bool,
     /// The smallest rise that is found in four of five runs.
     pub min_detectable: f64,
@@ -79,6 +91,8 @@ pub struct Tally<'a> {
     pub standing: Standing,
     /// Whether they can be compared.
     pub candidacy: Candidacy,
+    /// Requests of this run that did not end.
+    pub missing: Missing,
     events: Failures,
 }
 
@@ -170,8 +184,12 @@ impl<'a> Tally<'a> {
             _ => waiting(standing, all)
                 .unwrap_or(Candidacy::Told(DeltaStatus::NotComparable, Because::NotRemembered)),
         };
-        let events = Failures::new(head, &over_time, &here).of_sessions(&of_sessions);
-        Some(Self { metric, subject, standing, candidacy, events })
+        let missing = match metric {
+            Metric::ErrorRate => times::never_ended(&subject.place(), result),
+            _ => Missing::default(),
+        };
+        let events = Failures::new(head, &over_time, &here).of_sessions(&of_sessions).with_missing(missing);
+        Some(Self { metric, subject, standing, candidacy, missing, events })
     }
 }
 
@@ -227,10 +245,14 @@ impl Failures {
     pub fn new(head: Counts, over_time: &[Share], past: &[Counts]) -> Self {
         let of_runs: Vec<Share> = past.iter().map(|counts| share(*counts)).collect();
         let sum = |pick: fn(&Counts) -> u64| past.iter().map(pick).fold(0, u64::saturating_add);
+        let clumping_before = dispersion(&of_runs);
         Self {
             head,
+            missing: 0,
             base: Counts { ok: sum(|counts| counts.ok), failed: sum(|counts| counts.failed) },
-            clumping: dispersion(over_time).max(dispersion(&of_runs)),
+            usual: middle(past.iter().map(|counts| counts.ended()).collect()),
+            clumping_before,
+            clumping: dispersion(over_time).max(clumping_before),
         }
     }
 
@@ -238,7 +260,14 @@ impl Failures {
     /// session, so that they clump at least as much as sessions do.
     fn of_sessions(self, sessions: &[Counts]) -> Self {
         let of_sessions: Vec<Share> = sessions.iter().map(|counts| share(*counts)).collect();
-        Self { clumping: self.clumping.max(dispersion(&of_sessions)), ..self }
+        let clumping_before = self.clumping_before.max(dispersion(&of_sessions));
+        Self { clumping_before, clumping: self.clumping.max(clumping_before), ..self }
+    }
+
+    /// The same with these requests that did not end.
+    fn with_missing(self, missing: Missing) -> Self {
+        let unfinished = missing.unfinished.saturating_add(missing.unplaced);
+        Self { missing: unfinished.saturating_add(missing.not_started), ..self }
     }
 
     /// Judges the rise at the error rate `tail`, with a tolerated rise of `budget`.
@@ -246,26 +275,35 @@ impl Failures {
         let (head, base) = (self.share(self.head), self.share(self.base));
         let z = normal_upper(BOUND);
         let (low, high) = difference_bounds(head, base, z);
-        let unchanged = Share { events: base.rate() * head.trials, ..head };
-        let (_, plain) = difference_bounds(unchanged, base, z);
+        let all_failed = Counts { failed: self.head.failed.saturating_add(self.missing), ..self.head };
+        let (_, high_with_missing) = difference_bounds(self.share(all_failed), base, z);
         let fewer = share_tail(base.events, head.events, base.trials / (head.trials + base.trials)) < tail;
         RateChange {
             base: base.rate(),
             head: head.rate(),
             low,
             high,
+            high_with_missing: high.max(high_with_missing),
             catch: CATCH * budget,
             candidate: self.is_more(head, tail) && head.rate() - base.rate() >= budget,
             improved: fewer && base.rate() - head.rate() >= budget,
-            can_pass: plain < CATCH * budget,
+            can_pass: self.can_pass(CATCH * budget),
             min_detectable: self.min_detectable(budget, tail),
         }
     }
 
+    /// Whether a run with as many requests as usual, and with the rate of the remembered runs, would pass.
+    fn can_pass(&self, catch: f64) -> bool {
+        let base = thinned(share(self.base), self.clumping_before);
+        let trials = self.usual as f64 / self.clumping_before;
+        let (_, high) =
+            difference_bounds(Share { events: base.rate() * trials, trials }, base, normal_upper(BOUND));
+        high < catch
+    }
+
     /// Counts as independent events: each divided by how much they clump.
     fn share(&self, counts: Counts) -> Share {
-        let Share { events, trials } = share(counts);
-        Share { events: events / self.clumping, trials: trials / self.clumping }
+        thinned(share(counts), self.clumping)
     }
 
     /// Whether so many failures are more than chance lets fall on this run.
@@ -289,6 +327,10 @@ impl Failures {
         };
         (0..HALVINGS).fold((0.0, 1.0), halve).1
     }
+}
+
+fn thinned(Share { events, trials }: Share, clumping: f64) -> Share {
+    Share { events: events / clumping, trials: trials / clumping }
 }
 
 fn share(counts: Counts) -> Share {

@@ -175,11 +175,14 @@ pub fn outlook(rules: &BaselineRules, baseline: &Baseline, past: &Past) -> Compa
     let standings = standings(rules, past);
     let plain = past.standing_of_plan();
     let least = standings.iter().min_by_key(|standing| standing.here).copied().unwrap_or(plain);
-    let state = match () {
-        () if baseline.runs.is_empty() => ComparisonState::Missing,
-        () if past.is_empty() => ComparisonState::OtherPlan,
-        () if least.decides() => ComparisonState::Compared,
-        () => ComparisonState::Building,
+    let state = if baseline.runs.is_empty() {
+        ComparisonState::Missing
+    } else if past.is_empty() {
+        ComparisonState::OtherPlan
+    } else if least.decides() {
+        ComparisonState::Compared
+    } else {
+        ComparisonState::Building
     };
     Comparison {
         state,

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::baseline::run::Run;
+use crate::gate::times::{self, Judged, why_open};
 use crate::metric::Metric;
 use crate::result::comparison::DeltaStatus;
-use crate::result::endpoint::{Kind, Times, ended, without_time};
+use crate::result::endpoint::{Kind, ended};
 use crate::result::verdict::Because;
 
 use super::panel::Track;
@@ -102,56 +103,42 @@ pub fn sockets<'a>(compared: &Compared<'a>) -> Vec<Subject<'a>> {
 }
 
 fn of_time<'a>(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) -> Row<'a> {
-    let times = times(compared, subject);
+    let judged = times::in_steady_phase(&subject.place(), compared.result);
     let track = compared.past.track(metric, subject, tolerance(compared.rules, metric));
-    let head = times
-        .map(|times| times.reading(metric, 0).value_ms)
+    let head = judged
+        .as_ref()
+        .map(|judged| judged.times.reading(metric, 0).value_ms)
         .filter(|ms| super::subject::y(metric, *ms).is_some());
-    let here = Here { metric, subject, n: times.filter(|_| head.is_some()).map_or(0, |times| times.n) };
+    let known = judged.as_ref().filter(|_| head.is_some());
+    let here = Here {
+        metric,
+        subject,
+        n: known.map_or(0, |judged| judged.times.n),
+        lost: known.map_or(0, |judged| judged.missing.without_time()),
+    };
     Row {
         metric,
         subject,
         head,
-        at_least: times.is_some_and(|times| {
-            let reading = times.reading(metric, 0);
+        at_least: judged.as_ref().is_some_and(|judged| {
+            let reading = judged.times.reading(metric, 0);
             reading.at_most_ms != Some(reading.value_ms)
         }),
-        open: times.zip(head).and_then(|(times, _)| open(compared, times, metric, subject)),
-        p99_ms: times.map_or(0.0, |times| times.p99_ms),
+        open: known.and_then(|judged| open(judged, metric)),
+        p99_ms: judged.as_ref().map_or(0.0, |judged| judged.times.p99_ms),
         candidacy: here.candidacy(compared, &track),
         track,
     }
 }
 
-/// A request that timed out took at least as long as it was waited for, and one that failed otherwise might have
-/// been the slowest of all: neither ever helps to pass.
-fn open(compared: &Compared, times: &Times, metric: Metric, subject: Subject) -> Option<Open> {
-    let failed = match subject {
-        Subject::Total => 0,
-        Subject::Endpoint(name) => compared.endpoints.get(name).map_or(0, |it| without_time(&it.failed)),
-        Subject::Custom(name) => compared.custom.get(name).map_or(0, |it| it.failed),
-    };
-    let reading = times.reading(metric, failed);
+/// A request that timed out, or was cut off, took at least as long as it was waited for, and one that failed otherwise
+/// might have been the slowest of all: none of them ever helps to pass.
+fn open(judged: &Judged, metric: Metric) -> Option<Open> {
+    let unanswered = judged.open(metric)?;
     let y = |value: f64| super::subject::y(metric, value);
-    let worse = match reading.at_most_ms {
-        Some(at_most_ms) => {
-            y(at_most_ms).zip(y(reading.value_ms)).map_or(f64::INFINITY, |(most, y)| most - y)
-        }
-        None => f64::INFINITY,
-    };
-    let because = match times.timed_out {
-        0 => Because::Failed { failed },
-        timed_out => Because::TimedOut { timed_out, failed },
-    };
-    (times.timed_out > 0 || failed > 0).then_some(Open { worse, because })
-}
-
-fn times<'a>(compared: &Compared<'a>, subject: Subject) -> Option<&'a Times> {
-    match subject {
-        Subject::Total => compared.result.totals.response_time.as_ref(),
-        Subject::Endpoint(name) => compared.endpoints.get(name)?.response_time.as_ref(),
-        Subject::Custom(name) => compared.custom.get(name)?.response_time.as_ref(),
-    }
+    let most = unanswered.at_most.and_then(y).zip(y(judged.times.reading(metric, 0).value_ms));
+    let worse = most.map_or(f64::INFINITY, |(most, y)| most - y);
+    Some(Open { worse, because: why_open(unanswered) })
 }
 
 /// A throughput: it can only vary where the service sets the pace.
@@ -170,7 +157,7 @@ pub fn of_throughput<'a>(compared: &Compared<'a>, subject: Subject<'a>) -> Row<'
         }
         standing if standing.decides() && subject == Subject::Total => Candidacy::Tested,
         standing if subject == Subject::Total => building(standing),
-        _ => Here { metric, subject, n }.candidacy(compared, &track),
+        _ => Here { metric, subject, n, lost: 0 }.candidacy(compared, &track),
     };
     let head = Some(rate).filter(|rate| subject == Subject::Total || *rate > 0.0);
     Row { metric, subject, head, at_least: false, open: None, p99_ms: 0.0, track, candidacy }
@@ -181,6 +168,8 @@ struct Here<'a> {
     metric: Metric,
     subject: Subject<'a>,
     n: u64,
+    /// Requests that would be among them, had they been answered.
+    lost: u64,
 }
 
 impl Here<'_> {
@@ -191,7 +180,7 @@ impl Here<'_> {
         let not_comparable = |because| Candidacy::Told(DeltaStatus::NotComparable, because);
         match self.n {
             0 if known => Candidacy::Told(DeltaStatus::Invalid, absence(compared, self.subject)),
-            n if n < needed && known && n.saturating_mul(2) < self.usual(compared) => {
+            n if n < needed && known && self.is_rarer(compared) => {
                 let because = Because::Rarer { n, usual: self.usual(compared) };
                 Candidacy::Told(DeltaStatus::Inconclusive, because)
             }
@@ -204,6 +193,14 @@ impl Here<'_> {
                 not_comparable(if remembered { too_few } else { Because::NotRemembered })
             }),
         }
+    }
+
+    /// Whether there are too few for a reason that may be the service's: usually there are enough, or far more, or there
+    /// would be enough had all been answered. A slower service makes fewer requests where users wait for it, and one
+    /// that fails loses its slowest.
+    fn is_rarer(&self, compared: &Compared) -> bool {
+        let (needed, usual) = (fewest(self.metric), self.usual(compared));
+        usual >= needed || self.n.saturating_mul(2) < usual || self.n.saturating_add(self.lost) >= needed
     }
 
     /// Whether a run remembers such a number, of however few samples.

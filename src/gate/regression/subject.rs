@@ -2,6 +2,7 @@
 
 use crate::baseline::run::{Numbers, Run};
 use crate::metric::Metric;
+use crate::plan::rules::Scope;
 use crate::result::verdict::CheckScope;
 
 /// Below so many samples a mean or a maximum is mostly luck: as many as the median needs.
@@ -28,6 +29,15 @@ impl<'a> Subject<'a> {
         match self {
             Self::Total => None,
             Self::Endpoint(name) | Self::Custom(name) => Some(name),
+        }
+    }
+
+    /// As an objective names it.
+    pub fn place(self) -> Scope {
+        match self {
+            Self::Total => Scope::Total,
+            Self::Endpoint(name) => Scope::Endpoint(name.to_owned()),
+            Self::Custom(name) => Scope::Metric(name.to_owned()),
         }
     }
 

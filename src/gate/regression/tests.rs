@@ -3,6 +3,7 @@
 mod confirmation;
 mod custom;
 mod machine;
+mod missing;
 mod property;
 mod sessions;
 
@@ -21,7 +22,7 @@ use crate::load::measure::recording::Recording;
 use crate::metric::{Metric, Percentile};
 use crate::plan::rules::{BaselineRules, Confirmation, Policy, Rules};
 use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};
-use crate::result::fixture::{context, fail, plan, record, run, succeed};
+use crate::result::fixture::{context, cut_off, fail, plan, record, run, succeed};
 use crate::result::schema::RunResult;
 use crate::result::summary::summarise;
 use crate::result::verdict::{Because, CheckUnit, Reason, Status, Verdict};

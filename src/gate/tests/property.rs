@@ -1,5 +1,6 @@
-//! Whatever was measured: a success that becomes a timeout, a dropped arrival or another failure never helps to pass,
-//! and neither does a machine that has no excuse any more. Nor does one that has an excuse help to pass, or keep from it.
+//! Whatever was measured: a success that becomes a timeout, a dropped arrival or another failure, that is cut off at the
+//! end or not started never helps to pass, and neither does a machine that has no excuse any more. Nor does one that has
+//! an excuse help to pass, or keep from it.
 //!
 //! What "towards pass" means. A run that did not pass must not pass afterwards, and a check that failed, was undecided
 //! or invalid must not become a pass. A check that failed may become undecided where a slow success becomes a failure
@@ -34,6 +35,10 @@ const STEADY: std::ops::Range<u64> = 2..30;
 enum End {
     Ok(u64),
     Failed(FailureKind, u64),
+    /// It was cut off at the end of the run, so long after it was due.
+    CutOff(u64),
+    /// The generator was too late for it.
+    NotStarted,
 }
 
 /// A request to one of the endpoints, which also makes a custom metric.
@@ -171,6 +176,8 @@ fn count(tally: &mut Tally, end: End) {
     match end {
         End::Ok(ms) => succeed(tally, 1, ms as f64, ms as f64),
         End::Failed(kind, ms) => fail(tally, kind, 1, ms),
+        End::CutOff(ms) => cut_off(tally, 1, ms),
+        End::NotStarted => tally.not_started += 1,
     }
 }
 
@@ -185,8 +192,14 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
     let mut windows = Vec::new();
     for second in 0..STEADY.end {
         let mut recording = Recording::new(2, 1, 1);
+        let phase = plan.load.phase(Duration::from_secs(second));
         for request in measured.requests.iter().filter(|request| request.second == second) {
-            let phase = plan.load.phase(Duration::from_secs(second));
+            if let End::CutOff(_) = request.end {
+                // What is cut off is counted when it is, after the last window.
+                count(total.endpoints[request.endpoint].of(phase), request.end);
+                total.unfinished += 1;
+                continue;
+            }
             count(recording.endpoints[request.endpoint].of(phase), request.end);
             let metric = recording.metrics[0].of(phase);
             match request.end {
@@ -198,6 +211,7 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
                     metric.response.record_at_least(Duration::from_millis(ms));
                 }
                 End::Failed(..) => metric.failed += 1,
+                End::CutOff(_) | End::NotStarted => {}
             }
         }
         recording.endpoints[1].steady.messages_in += 1;
@@ -215,7 +229,7 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
         windows.push(window);
         total.merge(&recording);
     }
-    total.unfinished = measured.unfinished;
+    total.unfinished += measured.unfinished;
     let run = RunData { windows, ..run(total) };
     let mut result = watch.complete(summarise(&plan, &run, context()));
     result.load.saturating = !measured.open;
@@ -298,7 +312,7 @@ proptest! {
 
     #[test]
     fn a_success_that_becomes_a_failure_never_helps_to_pass(
-        measured in measured(), objectives in objectives(), at in prop::collection::vec(any::<prop::sample::Index>(), 1..60), how in 0..3_usize,
+        measured in measured(), objectives in objectives(), at in prop::collection::vec(any::<prop::sample::Index>(), 1..60), how in 0..5_usize,
     ) {
         let before = verdict_of(&measured, &objectives);
         let mut worse = measured.clone();
@@ -309,6 +323,9 @@ proptest! {
                 // It was given up when it had lasted at least as long.
                 0 => End::Failed(FailureKind::Timeout, ms.max(200)),
                 1 => End::Failed(FailureKind::Dropped, 0),
+                // It may have been due just before the end.
+                2 => End::CutOff(ms / 2),
+                3 => End::NotStarted,
                 _ => End::Failed(FailureKind::Status, 1),
             };
             let index = at.index(worse.requests.len());

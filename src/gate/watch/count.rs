@@ -11,6 +11,7 @@ use crate::plan::rules::{Objective, Scope};
 use crate::plan::{EndpointKind, Plan};
 use crate::result::window::WindowPoint;
 
+use crate::gate::times::Missing;
 use crate::gate::{decision, whole_run};
 use crate::stats::histogram;
 use crate::stats::quantile::normal_upper;
@@ -46,8 +47,8 @@ struct Sum {
     n: u64,
     bad: u64,
     times: CensoredTimes,
-    /// Requests that failed without a time, of what the times are about.
-    failed: u64,
+    /// Requests without a time, of what the times are about.
+    missing: Missing,
 }
 
 impl Count {
@@ -145,7 +146,7 @@ impl Count {
     }
 
     fn time(&self, at: Duration) -> WindowPoint {
-        let Sum { times, failed, .. } = &self.sum;
+        let Sum { times, missing, .. } = &self.sum;
         let Some(all) = times.all.histogram() else { return nothing(at) };
         let timed_out = times.timed_out.histogram();
         let percentile = decision::percentile(self.metric);
@@ -156,16 +157,16 @@ impl Count {
         };
         let above = percentile.map(|_| whole_run::slower(&all, self.limit));
         let value = us / 1e3;
-        let counts = (times.timed_out.count(), *failed);
+        let missing = Missing { timed_out: times.timed_out.count(), ..*missing };
         let at_most = |failed: u64| match percentile {
             Some(percentile) => {
                 let rank = histogram::rank(percentile.quantile(), all.len() + failed);
                 let us = histogram::value_at_rank(&all, timed_out.as_deref(), rank);
                 us.map(|us| us as f64 / 1e3)
             }
-            None => (counts.0 == 0 && failed == 0).then_some(value),
+            None => (missing.timed_out == 0 && failed == 0).then_some(value),
         };
-        let unanswered = whole_run::unanswered(value, counts, at_most);
+        let unanswered = missing.leave_open(value, at_most);
         WindowPoint { n: all.len(), value: Some(value), above, unanswered, ..nothing(at) }
     }
 }
@@ -199,7 +200,8 @@ impl Sum {
             self.n += tally.ok;
         } else {
             self.times.merge(&tally.response);
-            self.failed += tally.without_time();
+            self.missing.failed += tally.without_time();
+            self.missing.not_started += tally.not_started;
         }
     }
 
@@ -208,7 +210,7 @@ impl Sum {
             self.n += tally.ok;
         } else {
             self.times.merge(&tally.response);
-            self.failed += tally.failed;
+            self.missing.failed += tally.failed;
         }
     }
 }

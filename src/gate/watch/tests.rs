@@ -327,6 +327,55 @@ fn too_many_unfinished_requests_leave_windows_open() {
     assert!(matches!(loose.because, Some(Because::Unfinished { .. })), "{loose:?}");
 }
 
+#[test]
+fn what_was_cut_off_may_have_broken_any_window() {
+    // 800 in each window, of which 2 % are slow.
+    let statuses = |unfinished: u64| {
+        let mut run = Run::over(vec![every(2, objective(P95, 100.0)), every(2, objective(Metric::Max, 1e3))]);
+        run.steady(|_, it| {
+            succeed(http(it), 392, 10.0, 10.0);
+            succeed(http(it), 8, 190.0, 190.0);
+        });
+        run.total.unfinished = unfinished;
+        fixture::cut_off(http(&mut run.total), unfinished, 5_200);
+        run.judged().0.checks.iter().map(|check| check.because).collect::<Vec<_>>()
+    };
+    let open = |unfinished| Some(Because::CutOff { unfinished });
+    assert_eq!(statuses(0), [None, None]);
+    // 16 + 25 of 825 are no more than 5 %, 16 + 26 of 826 are.
+    assert_eq!(statuses(25), [None, open(25)]);
+    assert_eq!(statuses(26), [open(26), open(26)]);
+}
+
+#[test]
+fn windows_of_an_earlier_version_are_no_pass_where_requests_timed_out() {
+    // The timeouts of 200 ms fill the windows, and count as if they were exact.
+    let mut run =
+        Run::over(vec![every(10, objective(P95, 1e3)), every(10, objective(Metric::ErrorRate, 1.0))]);
+    run.steady(|_, it| fail(http(it), FailureKind::Timeout, 100, 200));
+    run.total.endpoints[0].steady.ok += 1;
+    run.total.endpoints[0].steady.response.record(Duration::from_millis(10));
+    let (rules, mut result) = run.end();
+    let statuses = |result: &RunResult| {
+        let checks = judge(&rules, result, None).checks.into_iter();
+        checks.map(|check| (check.status, check.because)).collect::<Vec<_>>()
+    };
+    let told = Because::TimedOut { timed_out: 1_000, failed: 0 };
+    assert_eq!(statuses(&result), [(CheckStatus::Undecided, Some(told)), (CheckStatus::Pass, None)]);
+    for series in &mut result.windows {
+        series.tells_unanswered = false;
+        series.points.iter_mut().for_each(|point| point.unanswered = None);
+    }
+    let told = Because::UnansweredNotStored { unanswered: 2_800 };
+    assert_eq!(statuses(&result), [(CheckStatus::Undecided, Some(told)), (CheckStatus::Pass, None)]);
+    // Where all were answered, there is nothing to tell.
+    let mut run = Run::over(vec![every(10, objective(P95, 1e3))]);
+    run.steady(|_, it| succeed(http(it), 100, 10.0, 10.0));
+    let (rules, mut result) = run.end();
+    result.windows[0].tells_unanswered = false;
+    assert_eq!(judge(&rules, &result, None).checks[0].status, CheckStatus::Pass);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -30,7 +30,7 @@ pub struct Windowed {
     span: Option<usize>,
     begun: Duration,
     points: Vec<WindowPoint>,
-    /// The first window that broke, where that stops the run.
+    /// The first window whose breach is proven, where that stops the run.
     broken: Option<WindowPoint>,
 }
 
@@ -81,6 +81,7 @@ impl Windowed {
             length_s: self.length.as_secs(),
             limit: self.objective.limit,
             points: self.points,
+            tells_unanswered: true,
         }
     }
 
@@ -93,7 +94,9 @@ impl Windowed {
         let point = self.count.point(self.begun);
         let decision =
             decide_point(&self.objective, self.objective.limit, point, CutOff::default(), self.alpha);
-        if decision.status == CheckStatus::Fail {
+        // As a look at the value so far: chance alone makes one window or another break, which the verdict tells when
+        // all of them are known.
+        if decision.status == CheckStatus::Fail && self.count.proves_breach(self.alpha) {
             self.broken.get_or_insert(point);
         }
         points::push(&mut self.points, point, self.objective.metric);

@@ -128,9 +128,10 @@ impl Recorder {
         }
     }
 
-    /// Counts a request that was cut off.
-    pub fn unfinished(&mut self) {
+    /// Counts a request that was cut off so long after it was due.
+    pub fn unfinished(&mut self, endpoint: EndpointId, due: Instant, time: Duration) {
         self.recording.unfinished += 1;
+        self.tally(endpoint, due).unfinished.record(time);
     }
 
     /// Counts a time that descriptors or ports ran out.

@@ -20,6 +20,8 @@ pub struct Tally {
     pub service: CensoredTimes,
     /// Response times of the other failures.
     pub failed_response: Times,
+    /// Requests that were cut off at the end, from when each was due to that moment: what they would have taken at least.
+    pub unfinished: Times,
     /// From the send to the first byte of the response.
     pub first_byte: Times,
     /// Name resolution, of requests that opened a connection.
@@ -75,6 +77,7 @@ impl Tally {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.failed_response.merge(&other.failed_response);
+        self.unfinished.merge(&other.unfinished);
         self.first_byte.merge(&other.first_byte);
         self.dns.merge(&other.dns);
         self.connect.merge(&other.connect);

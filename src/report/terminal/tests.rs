@@ -127,11 +127,11 @@ fn a_rich_run_at_100_columns() {
     Objectives
                    metric            of                              value  limit          n
      ────────────────────────────────────────────────────────────────────────────────────────
-      ✗ broken     p95               POST /api/v1/builds            3.30 s  ≤ 3 s      2,323
+      ✗ broken     p95               POST /api/v1/builds            3.30 s  ≤ 3 s      2,330
       ! invalid    p95               DELETE /api/v1/builds/{id}          –  ≤ 500 ms       0
       ? undecided  p95               GET /api/v1/builds/{id}/code  38.1 ms  ≤ 500 ms     150
       ! warning    missing_messages  WS /ws/builds/{id}                  2  ≤ 0          600
-      ✓ pass       p95               all requests                   2.57 s  ≤ 4 s     15,118
+      ✓ pass       p95               all requests                   2.58 s  ≤ 4 s     15,125
       ✓ pass       error_rate        all requests                   0.22 %  ≤ 1 %     15,229
       ✓ pass       p95               build_created                  2.97 s  ≤ 10 s     2,323
       ✓ pass       throughput        all requests                    539/s  ≥ 100/s   15,095
@@ -188,7 +188,7 @@ fn a_rich_run_at_80_columns() {
       ! invalid    p95               DELETE /api/v1/builds/{id}         –  ≤ 500 ms
       ? undecided  p95               GET /api/v1/b…lds/{id}/code  38.1 ms  ≤ 500 ms
       ! warning    missing_messages  WS /ws/builds/{id}                 2  ≤ 0
-      ✓ pass       p95               all requests                  2.57 s  ≤ 4 s
+      ✓ pass       p95               all requests                  2.58 s  ≤ 4 s
       ✓ pass       error_rate        all requests                  0.22 %  ≤ 1 %
       ✓ pass       p95               build_created                 2.97 s  ≤ 10 s
       ✓ pass       throughput        all requests                   539/s  ≥ 100/s

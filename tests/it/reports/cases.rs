@@ -231,6 +231,7 @@ fn endpoint(name: &str, rank: usize, steady_s: f64) -> Endpoint {
         requests_per_second: (u64::from(count) - timeouts) as f64 / steady_s,
         error_rate: error_rate(u64::from(count) - timeouts, &failed),
         failed_response_time: (!failed.is_empty()).then(|| Times::of(&histogram(0, 4))).flatten(),
+        unfinished_time: None,
         failed,
         bytes_in: 500 * u64::from(count),
         bytes_out: 80 * u64::from(count),
@@ -267,6 +268,7 @@ fn totals(endpoints: &[Endpoint], steady_s: f64) -> Endpoint {
         response_time: Times::complete(&times, None),
         service_time: Times::complete(&times, None),
         failed_response_time: None,
+        unfinished_time: None,
         phases: Phases::default(),
         websocket: None,
     }
@@ -281,6 +283,7 @@ fn whole_run(endpoints: &[Endpoint]) -> WholeRun {
         failed: it.failed.clone(),
         error_rate: it.error_rate,
         not_started: 0,
+        unfinished_time: None,
         retried_on_close: it.retried_on_close,
         retried_on_refusal: it.retried_on_refusal,
         websocket: it.websocket,

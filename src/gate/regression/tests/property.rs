@@ -93,29 +93,83 @@ proptest! {
         }
     }
 
-    /// The slowest of an endpoint are not answered any more, in whatever way.
+    /// The slowest of an endpoint are not answered any more, in whatever way. It has a few more requests than a p95
+    /// needs, or a few less.
     #[test]
     fn a_request_without_an_answer_never_makes_a_pass(
-        factor in 0.9..1.5_f64,
-        lost in 0_u64..400,
+        factor in 0.9..2.2_f64,
+        usual in 150_u64..400,
+        lost in 0_u64..60,
         timeout_ms in 1_u64..300,
-        times_out in any::<bool>(),
+        how in 0..5_usize,
     ) {
         let head = |lost: u64| {
-            let mut recording = Recording::new(NAMES.len(), 1, 1);
-            for (index, endpoint) in recording.endpoints.iter_mut().enumerate() {
-                let (factor, lost) = if index == 1 { (factor, lost) } else { (1.0, 0) };
-                let (from, to, left) = (10.0 * factor, 110.0 * factor, 1_000 - lost);
-                succeed(&mut endpoint.steady, left, from, from + (to - from) * left as f64 / 1e3);
-                let kind = if times_out { FailureKind::Timeout } else { FailureKind::Status };
-                fail(&mut endpoint.steady, kind, lost, timeout_ms);
-            }
-            summarise(&plan(&NAMES), &run(recording), context())
+            let mut result = missing::second(|recording| {
+                let tally = &mut recording.endpoints[1].steady;
+                let (from, to, left) = (10.0 * factor, 110.0 * factor, usual - lost);
+                succeed(tally, left, from, from + (to - from) * left as f64 / usual as f64);
+                match how {
+                    0 => fail(tally, FailureKind::Timeout, lost, timeout_ms),
+                    1 => fail(tally, FailureKind::Status, lost, 1),
+                    2 => fail(tally, FailureKind::Dropped, lost, 0),
+                    3 => {
+                        cut_off(tally, lost, timeout_ms);
+                        recording.unfinished = lost;
+                    }
+                    _ => tally.not_started = lost,
+                }
+            });
+            // In one second, as after a restart.
+            result.series.iter_mut().for_each(|point| point.failed = 0);
+            let clump = if matches!(how, 0..3) { lost } else { 0 };
+            missing::failing(result, &std::array::from_fn::<u64, 28, _>(|second| if second == 9 { clump } else { 0 }))
         };
-        let times = with(|rules| rules.gate_on = vec![P50, P95]);
-        for rules in [times, rules()] {
-            let [before, after] = [0, lost].map(|lost| verdict(&rules, &head(lost), &past(&QUIET)).status);
+        let heads = [0, lost].map(head);
+        let baseline = missing::past_of_counts(&[usual; 5]);
+        let only = |metrics: &[Metric]| with(|rules| rules.gate_on = metrics.to_vec());
+        for rules in [only(&[P95]), only(&[P50, P95]), rules()] {
+            let [before, after] = heads.each_ref().map(|head| verdict(&rules, head, &baseline).status);
             prop_assert!(before == Status::Passed || after != Status::Passed, "{before:?} {after:?}");
+        }
+    }
+
+    /// More failures never hide those that there are: neither how they clump, nor how few requests are left.
+    #[test]
+    fn more_failures_never_make_a_pass(
+        spread in 0_u64..28,
+        clump in 0_u64..120,
+        n in 300_u64..2_000,
+    ) {
+        let head = |clump: u64| {
+            let per_second: [u64; 28] =
+                std::array::from_fn(|at| u64::from((at as u64) < spread) + if at == 9 { clump } else { 0 });
+            let mut result = missing::of_count(200, 1.0);
+            let counts = &mut result.whole_run.endpoints[1];
+            counts.ok = n.saturating_sub(spread + clump);
+            counts.failed = [("status".to_owned(), spread + clump)].into();
+            missing::failing(result, &per_second)
+        };
+        let heads = [head(0), head(clump)];
+        let mut base = missing::failing(missing::of_count(200, 1.0), &[0; 28]);
+        base.whole_run.endpoints[1].ok = n;
+        let baseline = Baseline { runs: remembered(&vec![base; 5], None), ..Baseline::default() };
+        let rules = with(|rules| rules.gate_on = vec![P50, Metric::ErrorRate]);
+        let [before, after] = heads.each_ref().map(|head| verdict(&rules, head, &baseline).status);
+        prop_assert!(before == Status::Passed || after != Status::Passed, "{before:?} {after:?}");
+    }
+
+    /// Users who wait for a slower service make fewer requests.
+    #[test]
+    fn a_slower_service_never_passes_by_fewer_requests(
+        factor in 1.6..3.0_f64,
+        usual in 200_u64..400,
+        share in 0.02..1.0_f64,
+    ) {
+        let head = missing::of_count((usual as f64 * share) as u64, factor);
+        let baseline = missing::past_of_counts(&[usual; 5]);
+        for gate_on in [vec![P95], vec![P50, P95]] {
+            let verdict = verdict(&with(|rules| rules.gate_on = gate_on), &head, &baseline);
+            prop_assert_ne!(verdict.status, Status::Passed);
         }
     }
 }

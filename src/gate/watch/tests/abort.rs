@@ -112,13 +112,34 @@ fn what_stopped_a_run_fails_whatever_was_still_in_flight() {
 #[test]
 fn a_window_that_stopped_a_run_fails_it_even_if_percentiles_are_open_now() {
     let mut run = Run::over(vec![abort(0, every(2, objective(P95, 100.0)))]);
-    let stopped = run.steady(|_, recording| succeed(http(recording), 150, 10.0, 106.0));
-    assert_eq!(stopped, Some(4), "6 % are slower");
+    let stopped = run.steady(|_, recording| succeed(http(recording), 150, 10.0, 120.0));
+    assert_eq!(stopped, Some(4), "18 % are slower");
     run.total.unfinished = 1_000;
     let (verdict, result) = run.judged();
     assert_eq!(result.aborted.as_ref().and_then(|aborted| aborted.length_s), Some(2));
     assert_eq!(verdict.checks[0].status, CheckStatus::Fail);
     assert_eq!(verdict.exit_status, 3);
+}
+
+#[test]
+fn a_window_that_breaks_by_chance_stops_no_run_and_fails_it_at_the_end() {
+    // 6 % of 300 are slower than the limit, and 5 % may be: 18 where 15 are expected.
+    let near = |_: u64, recording: &mut Recording| succeed(http(recording), 150, 10.0, 106.0);
+    let mut run = Run::over(vec![abort(0, every(2, objective(P95, 100.0)))]);
+    assert_eq!(run.steady(near), None);
+    let (verdict, result) = run.judged();
+    assert_eq!(result.aborted, None);
+    assert_eq!((verdict.status, verdict.checks[0].window.unwrap().broken), (Status::Failed, 14));
+    // An error rate of 6 % likewise; the longest time needs no proof.
+    let some_fail = |_: u64, recording: &mut Recording| {
+        succeed(http(recording), 141, 10.0, 10.0);
+        fail(http(recording), FailureKind::Status, 9, 1);
+    };
+    let stopped =
+        |objective, fill: fn(u64, &mut Recording)| Run::over(vec![abort(0, objective)]).steady(fill);
+    assert_eq!(stopped(every(2, objective(Metric::ErrorRate, 0.05)), some_fail), None);
+    assert_eq!(stopped(every(2, objective(Metric::ErrorRate, 0.005)), some_fail), Some(4));
+    assert_eq!(stopped(every(2, objective(Metric::Max, 100.0)), near), Some(4));
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn windowed(points: &[(u64, f64)]) -> RunResult {
         length_s: 10,
         limit: 500.0,
         points: points.iter().enumerate().map(point).collect(),
+        tells_unanswered: true,
     };
     RunResult { windows: vec![series], ..small() }
 }

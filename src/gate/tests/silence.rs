@@ -1,0 +1,97 @@
+//! A service that stopped answering, and what only looks like it.
+
+use super::*;
+use crate::result::schema::Point;
+
+/// 20 users whose requests take 40 ms: 500 a second, 30 s, of which the first two are the ramp. `ok` and `failed` of
+/// each second.
+fn over_time(each: impl Fn(u64) -> (u64, u64), unfinished: u64, in_flight_ms: u64) -> RunResult {
+    let mut recording = Recording::new(1, 1, 1);
+    let sum = |pick: fn((u64, u64)) -> u64| (2..30).map(|second| pick(each(second))).sum::<u64>();
+    let tally = &mut recording.endpoints[0].steady;
+    succeed(tally, sum(|(ok, _)| ok), 30.0, 50.0);
+    fail(tally, FailureKind::Timeout, sum(|(_, failed)| failed), 5_000);
+    cut_off(tally, unfinished, in_flight_ms);
+    recording.unfinished = unfinished;
+    let mut result = summarise(&plan(&["GET /a"]), &run(recording), context());
+    let (ramp, like) = (result.series[0].clone(), result.series[1].clone());
+    let second = |second: u64| {
+        let (ok, failed) = each(second);
+        let mut point = Point { t_s: second as f64, ok, failed, ..like.clone() };
+        point.endpoints.values_mut().for_each(|it| (it.ok, it.failed) = (ok, failed));
+        point
+    };
+    result.series = [ramp].into_iter().chain((2..30).map(second)).collect();
+    result
+}
+
+fn silence_of(result: &RunResult) -> Option<(u64, u64)> {
+    judge(&Rules::default(), result).findings.into_iter().find_map(|finding| match finding {
+        Finding::NoAnswer { t_s, length_s, .. } => Some((t_s as u64, length_s as u64)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_service_that_hangs_until_the_end_never_passes() {
+    // It hangs at 10 s after 4,000 answers. All 20 users wait until the end of the drain: 25 s.
+    let hung = over_time(|second| if second < 10 { (500, 0) } else { (0, 0) }, 20, 25_000);
+    assert_eq!(silence_of(&hung), Some((10, 25)));
+    // 20 of 4,020 are 0.5 %.
+    let objectives = || vec![total(P95, 1_000.0), total(Metric::ErrorRate, 0.01)];
+    let verdict = judge(&rules(objectives()), &hung);
+    assert!(verdict.checks.iter().all(|check| check.status == CheckStatus::Pass), "{:?}", verdict.checks);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Invalid, 6));
+    // An objective that it breaks says more.
+    let verdict = judge(&rules(vec![total(Metric::Max, 1_000.0)]), &hung);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Failed, 3));
+    // It hangs two seconds before the end.
+    let late = over_time(|second| if second < 28 { (500, 0) } else { (0, 0) }, 20, 7_000);
+    assert_eq!(silence_of(&late), Some((28, 7)));
+    // In a result of an earlier version nothing says how long they were in flight, and twenty seconds were silent.
+    let mut earlier = over_time(|second| if second < 10 { (500, 0) } else { (0, 0) }, 0, 1);
+    earlier.whole_run.unfinished = 20;
+    assert_eq!(silence_of(&earlier), Some((10, 20)));
+}
+
+#[test]
+fn a_service_that_answered_nothing_for_a_while_is_told_whatever_came_after() {
+    // For eight seconds the 20 users wait; then they time out, or are answered.
+    let frozen = |failed: u64| {
+        move |second: u64| match second {
+            10..18 if second % 4 == 1 => (0, failed),
+            10..18 => (0, 0),
+            _ => (500, 0),
+        }
+    };
+    assert_eq!(silence_of(&over_time(frozen(20), 0, 1)), Some((10, 8)));
+    assert_eq!(silence_of(&over_time(frozen(0), 0, 1)), None, "nobody asked");
+    let mut answered = over_time(frozen(0), 0, 1);
+    answered.totals.response_time.as_mut().unwrap().max_ms = 8_000.0;
+    let told = |result: &RunResult| super::super::validity::findings(result).len();
+    assert_eq!(told(&answered), 1);
+    // A fifth of 28 s is 5.6 s.
+    let short = |second: u64| if (10..15).contains(&second) { (0, 20) } else { (500, 0) };
+    assert_eq!(silence_of(&over_time(short, 0, 1)), None);
+}
+
+#[test]
+fn an_ordinary_run_is_not_silent() {
+    // A few requests that last longer than the drain, and users go on until the end.
+    assert_eq!(silence_of(&over_time(|_| (500, 0), 3, 5_300)), None);
+    // Failures at the full rate are a load of their own.
+    let down = |second: u64| if (10..20).contains(&second) { (0, 500) } else { (500, 0) };
+    assert_eq!(silence_of(&over_time(down, 0, 1)), None);
+    // All users wait for each other, ten seconds each time, and one request fails.
+    let bursts = |second: u64| match second % 10 {
+        2 => (100, 0),
+        5 => (0, 1),
+        _ => (0, 0),
+    };
+    assert_eq!(silence_of(&over_time(bursts, 0, 1)), None);
+    // Two users whose requests take ten seconds.
+    let mut slow = over_time(|second| (u64::from(second % 10 == 3), 0), 2, 9_000);
+    let times = slow.totals.response_time.as_mut().unwrap();
+    (times.p50_ms, times.max_ms) = (10_000.0, 10_100.0);
+    assert!(!super::super::validity::findings(&slow).iter().any(|it| matches!(it, Finding::NoAnswer { .. })));
+}

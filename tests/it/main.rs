@@ -32,4 +32,5 @@ mod standstill;
 mod stateful;
 mod suffering;
 mod target;
+mod unfinished;
 mod websockets;

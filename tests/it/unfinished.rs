@@ -1,0 +1,99 @@
+//! A service that stops answering, and requests that the end of a run cuts off.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Finished, Workspace};
+
+/// Answers at once until `hangs_at` after its first connection, and then not any more. What is asked of `/slow` it never
+/// answers.
+fn serve(hangs_at: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        let mut first = None;
+        for stream in listener.incoming().flatten() {
+            let first = *first.get_or_insert_with(Instant::now);
+            thread::spawn(move || answer(&stream, first + hangs_at));
+        }
+    });
+    address
+}
+
+/// The requests of one connection, which have no body. What hangs does so until the connection is closed.
+fn answer(stream: &TcpStream, until: Instant) -> Option<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let mut silent = false;
+    loop {
+        let request = lines.next()?.ok()?;
+        while !lines.next()?.ok()?.is_empty() {}
+        silent |= Instant::now() >= until || request.contains("/slow");
+        if !silent {
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            (&mut &*stream).write_all(response).ok()?;
+        }
+    }
+}
+
+fn run(address: SocketAddr, load: &str, thresholds: &str) -> Finished {
+    let config = format!(
+        "version: 1\nname: silence\n\
+         environments: {{here: {{host: 'http://{address}', load: {{users: 5, {load}}}}}}}\nthresholds: {thresholds}\n\
+         scenarios: {{s: {{users: {{asks: {{weight: 4, wait: 5ms, tasks: {{ask: 1}}}}, \
+         hangs: {{weight: 1, tasks: {{wait: 1}}}}}}, \
+         tasks: {{ask: [{{get: /ask}}], wait: [{{get: /slow}}]}}}}}}\n"
+    );
+    Workspace::with_config(&config).run(&["run", "--quiet"])
+}
+
+fn found(finished: &Finished, kind: &str) -> Option<Value> {
+    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+    let findings = result["verdict"]["findings"].as_array()?.clone();
+    findings.into_iter().find(|finding| finding["kind"] == kind)
+}
+
+#[test]
+fn a_service_that_hangs_for_most_of_a_run_is_no_pass() {
+    let finished = run(serve(Duration::from_secs(2)), "run_time: 8s, drain: 1s", "{p95: 1s}");
+    assert_eq!(finished.code(), 6, "{}", finished.stdout);
+    let silence = found(&finished, "no_answer").expect("it is told");
+    assert!(silence["length_s"].as_f64() > Some(5.0), "{silence}");
+    assert!(finished.stdout.contains("no request was answered for"), "{}", finished.stdout);
+    let result = finished.result().expect("a result");
+    let of_all = &result["whole_run"];
+    assert_eq!(of_all["unfinished"], 5, "{of_all}");
+    let placed = |name: &str| {
+        let endpoints = of_all["endpoints"].as_array().into_iter().flatten();
+        endpoints.filter(|it| it["name"] == name).find_map(|it| it["unfinished_time"]["n"].as_u64())
+    };
+    assert_eq!((placed("GET /ask"), placed("GET /slow")), (Some(4), Some(1)));
+}
+
+#[test]
+fn a_request_that_is_cut_off_is_tolerated_where_few_are_and_breaks_what_it_took_longer_than() {
+    // One user waits until the end of the drain, the others ask hundreds of times.
+    let ask = |limits: &str| {
+        run(
+            serve(Duration::from_mins(1)),
+            "run_time: 2s, drain: 500ms",
+            &format!("{{p95: 1s, endpoints: {{GET /ask: {{max: 10s, mean: 1s}}}}{limits}}}"),
+        )
+    };
+    let finished = ask("");
+    assert!(finished.ended_with(0), "{}", finished.stdout);
+    let result = finished.result().expect("a result");
+    assert_eq!(result["verdict"]["status"], "passed", "{}", finished.stdout);
+    assert_eq!(found(&finished, "no_answer"), None);
+    let finished = ask(", max: 10s");
+    let result = finished.result().expect("a result");
+    assert_eq!(result["verdict"]["status"], "inconclusive", "{}", finished.stdout);
+    assert!(finished.stdout.contains("1 request was cut off at the end"), "{}", finished.stdout);
+    let check = result["verdict"]["checks"].as_array().into_iter().flatten();
+    let because: Vec<_> = check.map(|check| check["because"].clone()).filter(|it| !it.is_null()).collect();
+    assert_eq!(because, [json!({"kind": "cut_off", "unfinished": 1})]);
+    assert_eq!(ask(", max: 2s").code(), 3);
+}

@@ -371,6 +371,7 @@ fn windowed(metric: Metric, limit: f64, points: &[(f64, f64)]) -> (Objective, Wi
         metric: metric.name().to_owned(),
         length_s: 2,
         limit,
+        tells_unanswered: true,
         points: points.iter().map(point).collect(),
     };
     (rule, series)
@@ -405,7 +406,7 @@ fn every_kind_of_window_is_explained_by_its_own_seconds() {
     // What is only known from below may be anything.
     let from_below = |result: &mut RunResult| {
         result.series.iter_mut().for_each(|point| point.machine = Some(busy_by_half()));
-        let unanswered = Unanswered { timed_out: 100, failed: 0, at_least: true, at_most: None };
+        let unanswered = Unanswered { timed_out: 100, at_least: true, ..Unanswered::default() };
         result.windows[0].points[0].unanswered = Some(unanswered);
     };
     let exact = |result: &mut RunResult| {

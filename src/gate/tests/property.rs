@@ -276,7 +276,7 @@ fn remembered(measured: &Measured, before: Before) -> Baseline {
         let end = |end: End| match end {
             End::Ok(ms) => End::Ok(((ms as f64 * before.faster * deviation).round() as u64).max(1)),
             failed if before.failed => failed,
-            End::Failed(..) => End::Ok(20),
+            End::Failed(..) | End::CutOff(_) | End::NotStarted => End::Ok(20),
         };
         let requests = measured.requests.iter().map(|it| Request { end: end(it.end), ..*it }).collect();
         let machine = vec![busy(Some(0.03), 0.6); STEADY.end as usize];

@@ -286,10 +286,10 @@ class Campaign:
                                                         "others_cpu", "idle")}))
 
     def kept(self, result: dict) -> str:
-        """The name of the file in which the result is kept, which is the number of the run."""
+        """The name of the file in which the result is kept."""
         folder = FOLDER / "results"
         folder.mkdir(exist_ok=True)
-        name = f"{len(self.done):04}.json"
+        name = f"{len(list(folder.iterdir())):04}.json"
         (folder / name).write_text(json.dumps(result))
         return name
 
@@ -343,10 +343,13 @@ def held_back(kind: str) -> Path:
         try:
             group.mkdir(exist_ok=True)
             for name, value in files.items():
-                (group / name).write_text(value)
+                # Below a folder that is no control group, it would be an ordinary file that limits nothing.
+                with (group / name).open("r+") as file:
+                    file.write(value)
             return group
         except OSError as error:
             say(f"{group} cannot be made here: {error}")
+            shutil.rmtree(group, ignore_errors=True)
     raise SystemExit("--quota needs a control group")
 
 

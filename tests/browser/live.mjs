@@ -53,7 +53,8 @@ function state(page) {
       sort: sorted ? `${sorted.innerText.trim()} ${sorted.getAttribute('aria-sort')}` : 'none',
       open: document.querySelectorAll('details[open]').length,
       hidden: [...document.querySelectorAll('#endpoints tbody:first-of-type tr')].filter((it) => !it.checkVisibility()).length,
-      scroll: Math.round(scrollY),
+      // What is above may become shorter, and the browser then scrolls so that the reader still sees the same.
+      place: Math.round((sorted ?? focused).getBoundingClientRect().top),
     };
   });
 }

@@ -74,7 +74,9 @@ fn a_report_that_cannot_be_written_keeps_neither_the_others_nor_the_verdict_from
     });
     assert_eq!(finished.code(), 1, "{}", finished.stderr);
     assert!(finished.stderr.contains("report.html"), "{}", finished.stderr);
-    assert!(finished.stdout.contains("FAILED"), "{}", finished.stdout);
+    // Beside a busy neighbour a limit of times may be undecided: what is said is what was decided.
+    let decided = finished.result().expect("a result")["verdict"]["status"].as_str().map(str::to_uppercase);
+    assert!(finished.stdout.contains(&decided.expect("a verdict")), "{}", finished.stdout);
     for file in ["result.json", "summary.md", "junit.xml", "endpoints.csv", "series.csv"] {
         assert!(folder(&workspace).join(file).is_file(), "{file} is missing");
     }

@@ -59,8 +59,8 @@ pub(super) struct Exchange {
 }
 
 /// What is known of an exchange while it is under way, and when its time runs out.
-#[derive(Default)]
 struct Progress {
+    begun: Instant,
     phases: Phases,
     /// Moved on connections that are done with.
     traffic: Traffic,
@@ -70,6 +70,11 @@ struct Progress {
 }
 
 impl Progress {
+    fn of_exchange(begun: Instant) -> Self {
+        let (phases, traffic, retries) = (Phases::default(), Traffic::default(), Retries::default());
+        Self { begun, phases, traffic, meter: None, retries }
+    }
+
     /// All that was moved so far.
     fn traffic(&mut self) -> Traffic {
         if let Some(meter) = self.meter.take() {
@@ -132,12 +137,12 @@ impl VirtualUser {
         let scheduled = due.unwrap_or(started);
         let in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
         self.add_cookies(request, outgoing);
-        let mut progress = Progress::default();
+        let mut progress = Progress::of_exchange(started);
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
         let wants = self.wants(request);
         let deadline = self.deadline.clone();
         let response = deadline
-            .within(limit, pin!(self.send_and_read(outgoing, wants, &mut progress)))
+            .until(started + limit, pin!(self.send_and_read(outgoing, wants, &mut progress)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let (response, finished) = match response {
@@ -171,7 +176,6 @@ impl VirtualUser {
     ) -> Result<(Response, Instant), Failure> {
         let worker = self.worker.clone();
         let http = &worker.plan.http;
-        let begun = clock::now();
         let mut connection = self.kept(&outgoing.origin);
         loop {
             let fresh = connection.is_none();
@@ -190,7 +194,7 @@ impl VirtualUser {
                         && outgoing.is_idempotent()
                         && progress.retry(ON_CLOSE) => {}
                 Ok(Received { response, first_byte, last_byte, reuse }) => {
-                    progress.phases.first_byte = Some(first_byte.saturating_duration_since(begun));
+                    progress.phases.first_byte = Some(first_byte.saturating_duration_since(progress.begun));
                     if reuse == Reuse::Again && http.keep_alive == KeepAlive::Kept {
                         self.keep(at_hand);
                     }

@@ -135,6 +135,8 @@ impl VirtualUser {
         // Whatever the user does, the open sockets are listened to.
         let lines = self.lines.clone();
         match action {
+            // Most users have none, and make nothing but requests.
+            Action::Request(request) if lines.is_empty() => self.request(request).await,
             Action::Request(request) => lines.attend(pin!(self.request(request))).await,
             Action::WebSocket(websocket) => Box::pin(self.websocket(websocket)).await,
             Action::Repeat { times, steps } => self.repeat(*times, steps).await,

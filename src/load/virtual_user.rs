@@ -163,8 +163,11 @@ impl VirtualUser {
 
     /// Whether the load still wants this user.
     pub(super) fn wanted(&mut self) -> bool {
+        self.wanted_at(clock::now())
+    }
+
+    fn wanted_at(&mut self, now: Instant) -> bool {
         let assignment = self.worker.control.current();
-        let now = clock::now();
         if assignment.generation != self.turn.generation {
             self.turn =
                 Turn { generation: assignment.generation, until: self.wanted_until(&assignment, now) };
@@ -175,17 +178,20 @@ impl VirtualUser {
     /// Sleeps until `at`; false where the load ceases to want this user before.
     pub(super) async fn sleep_until(&mut self, at: Instant) -> bool {
         let worker = self.worker.clone();
-        while self.wanted() {
-            let end = at.min(self.turn.until);
-            if clock::now() >= at {
+        loop {
+            let now = clock::now();
+            if !self.wanted_at(now) {
+                return false;
+            }
+            if now >= at {
                 return true;
             }
+            let end = at.min(self.turn.until);
             tokio::select! {
                 () = worker.timer.sleep_until(end) => {}
                 () = worker.control.changed() => {}
             }
         }
-        false
     }
 
     fn wanted_until(&self, assignment: &Assignment, now: Instant) -> Instant {

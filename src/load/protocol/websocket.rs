@@ -166,6 +166,11 @@ impl Lines {
         self.0.borrow_mut().pop();
     }
 
+    /// Whether no socket is open.
+    pub fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// None of them is.
     pub fn clear(&self) {
         self.0.borrow_mut().clear();

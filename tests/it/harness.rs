@@ -20,6 +20,9 @@ const DEADLINE: Duration = Duration::from_mins(4);
 /// How long a service may take to start.
 const START: Duration = Duration::from_secs(20);
 
+/// How often a run that the machine has spoilt is made again: a busy minute of the machine must be over by then.
+const TRIES: usize = 10;
+
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// What a workflow or a terminal sets, and would change what the binary does.
@@ -159,7 +162,8 @@ impl Finished {
 }
 
 /// A run that the machine did not spoil: a late generator, or one whose machine was taken away or busy with
-/// something else, says nothing slow about the service, and rightly so.
+/// something else, says nothing slow about the service, and rightly so. For tests of times alone: a verdict of
+/// another kind is asked for with an error rate, which no machine excuses.
 pub fn unspoilt(mut run: impl FnMut() -> Finished) -> Finished {
     let spoilt = |finished: &Finished| {
         let result = finished.result().unwrap_or_default();
@@ -173,7 +177,7 @@ pub fn unspoilt(mut run: impl FnMut() -> Finished) -> Finished {
             || late.iter().any(|late| generator[*late].as_f64() > Some(5.0))
     };
     let mut finished = run();
-    for _ in 0..3 {
+    for _ in 0..TRIES {
         if !spoilt(&finished) {
             break;
         }

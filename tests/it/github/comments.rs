@@ -223,9 +223,9 @@ fn a_run_whose_comment_is_refused_keeps_its_exit_status() {
         "config.yaml",
         &format!(
             "version: 1\nname: shop\nenvironments: {{here: {{host: '{}', users: 2, run_time: 1s}}}}\n\
-             thresholds: {{p95: 1us}}\n\
+             thresholds: {{error_rate: 1%}}\n\
              scenarios: {{browse: {{users: {{visitor: {{wait: 10ms, tasks: {{look: 1}}}}}}, \
-             tasks: {{look: [{{get: /health}}]}}}}}}\n",
+             tasks: {{look: [{{get: /health}}, {{get: /nowhere}}]}}}}}}\n",
             demo.url
         ),
     );

@@ -74,7 +74,7 @@ fn names_that_are_commands_go_through_a_whole_run_as_names() {
         &format!(
             "version: 1\nname: \"{COMMANDS}\"\n\
              environments: {{demo: {{host: '{}', load: {{users: 5, run_time: 1s}}}}}}\n\
-             thresholds: {{p95: 1us}}\n\
+             thresholds: {{error_rate: 1%}}\n\
              scenarios:\n  shop:\n    users: {{visitor: {{wait: 10ms, tasks: {{look: 1}}}}}}\n    tasks:\n      look:\n        \
              - {{get: /health, name: \"{COMMANDS}\"}}\n        \
              - {{get: /nowhere, name: \"GET ::error::pwned ##[error]pwned\", expect: {{status: 200}}}}\n",

@@ -45,19 +45,19 @@ const FILES: [(&str, &str); 6] = [
     ("series-csv", "series.csv"),
 ];
 
-/// How many endpoints it has: two that are used all the time, and a login before.
-const ENDPOINTS: usize = 3;
+/// How many endpoints it has: three that are used all the time, one of which is never found, and a login before.
+const ENDPOINTS: usize = 4;
 
-/// Five users of two endpoints, one of which is to be far faster than it can be.
+/// Five users of three endpoints, one of which is never found: the run fails, however busy the machine is.
 fn workspace(demo: &Demo, reporting: &str) -> Workspace {
     Workspace::with_config(&format!(
         "version: 1\nname: reports\n\
          environments: {{demo: {{host: '{}', load: {{users: 5, run_time: 2s, warmup: 200ms}}}}}}\n\
-         thresholds:\n  error_rate: 5%\n  endpoints:\n    GET /api/v1/builds: {{p95: 1us}}\n{reporting}\
+         thresholds:\n  error_rate: 5%\n  endpoints:\n    GET /api/v1/builds: {{p95: 10s}}\n{reporting}\
          scenarios:\n  shop:\n    users:\n      visitor: {{wait: 20ms, on_start: login, \
          headers: {{Authorization: 'Bearer {{{{ token }}}}'}}, tasks: {{look: 1}}}}\n    tasks:\n      \
          login: [{{post: /api/v1/auth/test-token, json: {{user_id: me}}, capture: {{token: $.access_token}}}}]\n      \
-         look: [{{get: /health}}, {{get: /api/v1/builds}}]\n",
+         look: [{{get: /health}}, {{get: /api/v1/builds}}, {{get: /nowhere}}]\n",
         demo.url
     ))
 }

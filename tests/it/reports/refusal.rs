@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::process::Stdio;
 
 use super::{folder, run, workspace};
-use crate::harness::{BINARY, Demo, Workspace, unspoilt};
+use crate::harness::{BINARY, Demo, Workspace};
 
 fn refused(workspace: &Workspace, arguments: &[&str], said: &[&str]) {
     let finished = workspace.run(arguments);
@@ -66,17 +66,11 @@ fn a_report_that_cannot_be_written_keeps_neither_the_others_nor_the_verdict_from
          exec {BINARY} demo-api --listen {{{{ address }}}}']}}"
     );
     let text = text.replace(&format!("host: '{}'", demo.url), &target);
-    let mut workspace = Workspace::new();
-    let finished = unspoilt(|| {
-        // The target makes its folder in that of one run.
-        workspace = Workspace::with_config(&text);
-        workspace.run(&["run", "shop", "--quiet"])
-    });
+    let workspace = Workspace::with_config(&text);
+    let finished = workspace.run(&["run", "shop", "--quiet"]);
     assert_eq!(finished.code(), 1, "{}", finished.stderr);
     assert!(finished.stderr.contains("report.html"), "{}", finished.stderr);
-    // Beside a busy neighbour a limit of times may be undecided: what is said is what was decided.
-    let decided = finished.result().expect("a result")["verdict"]["status"].as_str().map(str::to_uppercase);
-    assert!(finished.stdout.contains(&decided.expect("a verdict")), "{}", finished.stdout);
+    assert!(finished.stdout.contains("FAILED"), "{}", finished.stdout);
     for file in ["result.json", "summary.md", "junit.xml", "endpoints.csv", "series.csv"] {
         assert!(folder(&workspace).join(file).is_file(), "{file} is missing");
     }

@@ -189,8 +189,8 @@ mod tests {
   "environment": "demo",
   "epoch": null,
   "metrics": {
-    "GET /api/v1/builds/{id}/code": {"error_rate":0.0,"max_ms":39.9,"mean_ms":21.0,"n":150,"p50_ms":20.88,"p75_ms":30.51,"p90_ms":36.09,"p95_ms":38.11,"p99_ms":39.65,"requests_per_second":5.357,"whole_run":{"failed":0,"ok":150}},
-    "POST /api/v1/builds": {"error_rate":0.01457,"max_ms":30020.0,"mean_ms":2376.0,"n":2323,"p50_ms":2114.0,"p75_ms":2771.0,"p90_ms":3164.0,"p95_ms":3295.0,"p99_ms":3400.0,"requests_per_second":82.14,"timed_out":23,"whole_run":{"failed":34,"ok":2300}}
+    "GET /api/v1/builds/{id}/code": {"error_rate":0.0,"max_ms":39.9,"mean_ms":21.0,"n":150,"p50_ms":20.88,"p75_ms":30.51,"p90_ms":36.09,"p95_ms":38.11,"p99_ms":39.65,"requests_per_second":5.357,"unfinished":0,"whole_run":{"failed":0,"ok":150}},
+    "POST /api/v1/builds": {"error_rate":0.01457,"max_ms":30020.0,"mean_ms":2385.0,"n":2330,"p50_ms":2118.0,"p75_ms":2777.0,"p90_ms":3170.0,"p95_ms":3303.0,"p99_ms":5202.0,"requests_per_second":82.14,"timed_out":23,"unfinished":7,"whole_run":{"failed":34,"ok":2300}}
   },
   "plan_digest": "0f1e2d",
   "requests_per_second": 539.1,
@@ -199,7 +199,7 @@ mod tests {
   "sha": "c0ffee",
   "time": "2026-11-24T10:15:00Z",
   "tool": {"name":"loadgate","version":"0.1.0"},
-  "unique": "272ae8543d6739393807dd833f7b42fa08ecb655955abdf1c81086539b0a7e7af79d4b06d9f27a626217d2213363c95a70f3d91594e04e932d60e9f3fa49716845c100a982177bdd2a607a59f390066adbfd92af30a9a4911abb6318fb66fc0e9d56fc465ffbd197f21ce5393095cde7b48ef2eeffb906c870e1127442322ada6778c9aeeb91401644132a4aed57a9bc0c22add0d60a5a31d6f5edf05abdd281ce46d21f894bb8eb56879528b5a5948747b86ef90208650dbc767ee409c244ba49c78389b43871d3ad2da93084e118a8d51d33b97e759ca37bce8039018e2fa912b4acac84769ba2c47334071781816b1ecccc7b54b4f4b93d6162903235a8d3ff725ec9d44c583ffcff90a5b46dc9a1b538becab6ab5e4b14b255230b1c6758eef2898100cd46b",
+  "unique": "694b0b68498d4ac9aca65777c2b3cf8137c7a0043288e17a70bb09e42d80301f01dec08c888d9cb49e19296a69440c9b946c99e0c83a887da7a2ff8983293c371f05fbdcb6fb2094a0a84d74bfed874fff399b4e5f1779e2dfdb15d2fdb1379349e00261c06ef788eab5dd9beb3b5bc18a372c07caa48068e53714c160fcbbccac439a9fdea67c162ec0e7e982146ca993c053568297b98dfdc63e1989acb6edc96dbccc127aafcf25ac0bb647e13d1293c5a7732c20899380d1528e19e953822e4fc816bc83236f31bb5aea28194c0c38cda653a3c2b347ec380fcc730cc4e6bf960b5a97fddec5caed3da1197baf9d0636f6c845517abe48ec23a00d8e696fd3c6837f10a4c5e30ba57e268c429b49d397801770dd4426c2fe9ce9d58d0b23db0bca3003f5168",
   "whole_run": {"failed":34,"ok":15195}
 }
 "#);

@@ -1,7 +1,7 @@
 //! The folder of one baseline: one small file a run, one a deliberate change. Files are added and removed,
 //! never changed, so that branches merge. Decides nothing about numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ use super::key::{Key, Owner};
 use super::prune;
 use super::run::Run;
 use crate::result::file::write_atomic;
+
+/// As many runs as are kept where nothing else is configured.
+const KEPT: usize = 20;
 
 /// The most that is told about one folder.
 const MOST_DEFECTS: usize = 50;
@@ -141,11 +144,19 @@ impl Folder {
     }
 
     /// The plans whose runs have moved on from where an earlier version kept them: this folder has a run of them that
-    /// says whose it is. What is left of them there may be too old and pruned here, or of another baseline, and is not
-    /// read any more; it would come back with every update.
+    /// does not say whose it is, as only those do that moved, or so many of its own that none of the old ones would be
+    /// kept. What is left of them there may be too old and pruned here, or of another baseline, and is not read any
+    /// more; it would come back with every update.
     fn moved_plans(&self, baseline: &Baseline) -> BTreeSet<String> {
-        let runs = baseline.runs.values().filter(|run| self.owner(run) == Owner::This);
-        runs.map(|run| run.plan_digest.clone()).collect()
+        let mut own: BTreeMap<&str, usize> = BTreeMap::new();
+        for run in baseline.runs.values() {
+            *own.entry(&run.plan_digest).or_default() += match self.owner(run) {
+                Owner::This => 1,
+                Owner::Unsaid => KEPT,
+                Owner::Other => 0,
+            };
+        }
+        own.into_iter().filter(|(_, runs)| *runs >= KEPT).map(|(plan, _)| plan.to_owned()).collect()
     }
 
     fn owner(&self, run: &Run) -> Owner {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::metric::{Metric, Percentile};
 use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::machine::Machine;
+use crate::result::merged::merge;
 use crate::result::schema::{Point, RunResult, Runner, Tool};
 use crate::stats::histogram::rank;
 
@@ -167,11 +168,15 @@ pub struct Numbers {
     /// Failed ÷ (ok + failed) in the steady phase; a custom metric has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<f64>,
-    /// How many times: of an endpoint, those of successes and timeouts.
+    /// How many times: of an endpoint, those of successes, of timeouts, and of requests that were cut off.
     pub n: u64,
     /// How many of them are timeouts, whose true time is at least what they were waited for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub timed_out: u64,
+    /// How many of them were cut off at the end of the run, whose true time is at least what they were in flight. In
+    /// files of earlier versions, which do not say it, those are not among the times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<u64>,
     /// What its requests came to in the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_run: Option<Counts>,
@@ -225,13 +230,17 @@ impl Numbers {
             error_rate: None,
             n: times.n,
             timed_out: times.timed_out,
+            unfinished: None,
             whole_run: None,
             sockets: None,
         }
     }
 
     fn of_endpoint(endpoint: &Endpoint, result: &RunResult) -> Option<Self> {
-        let times = endpoint.response_time.as_ref()?;
+        let ended = endpoint.response_time.as_ref()?;
+        // As a later run is compared: there they are among the times.
+        let times = merge([ended].into_iter().chain(&endpoint.unfinished_time));
+        let cut_off = times.as_ref().map(|_| endpoint.unfinished_time.as_ref().map_or(0, |times| times.n));
         let counts = result.whole_run.endpoints.iter().find(|counts| counts.name == endpoint.name);
         let sockets = counts.and_then(|counts| counts.websocket).map(|sockets| Sockets {
             messages_in: sockets.messages_in,
@@ -241,21 +250,28 @@ impl Numbers {
         Some(Self {
             error_rate: Some(rounded(endpoint.error_rate.unwrap_or(0.0))),
             whole_run: counts.map(|counts| Counts { ok: counts.ok, failed: failures(&counts.failed) }),
+            timed_out: ended.timed_out,
+            unfinished: cut_off,
             sockets,
-            ..Self::of(times, endpoint.requests_per_second)
+            ..Self::of(times.as_deref().unwrap_or(ended), endpoint.requests_per_second)
         })
     }
 
-    /// Whether a time is known, and not only a lower bound: whether its rank is among those that did not time out.
+    /// Whether a time is known, and not only a lower bound: whether its rank is among those that came to their end.
     pub fn is_exact(&self, metric: Metric) -> bool {
-        let exact = self.n.saturating_sub(self.timed_out);
+        let exact = self.ended();
         match metric {
             Metric::Response(percentile) | Metric::Connect(percentile) => {
                 rank(percentile.quantile(), self.n) <= exact
             }
-            Metric::Mean | Metric::Max => self.timed_out == 0,
+            Metric::Mean | Metric::Max => exact == self.n,
             _ => true,
         }
+    }
+
+    /// How many times are of requests that came to their end.
+    fn ended(&self) -> u64 {
+        self.n.saturating_sub(self.timed_out).saturating_sub(self.unfinished.unwrap_or(0))
     }
 
     /// A time, in milliseconds; none for what is no time, or is not remembered.
@@ -319,7 +335,7 @@ impl Run {
         let other = Self::of(result, None);
         let known_by = |run: &Self| {
             let endpoints: Vec<_> =
-                run.metrics.iter().map(|(name, numbers)| (name.clone(), numbers.n)).collect();
+                run.metrics.iter().map(|(name, numbers)| (name.clone(), numbers.ended())).collect();
             (run.time.clone(), run.plan_digest.clone(), run.sha.clone(), run.whole_run, endpoints)
         };
         known_by(self) == known_by(&other) && self.env == other.env

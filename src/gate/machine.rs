@@ -412,11 +412,19 @@ fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(&'a Point
         return Vec::new();
     }
     let shared = result.machine.as_ref().is_none_or(|machine| machine.quota_shared);
-    let known = |point: &'a Point| Some((point, Second::of(point, remembered, shared)?));
-    let mut seconds: Vec<_> = result.series.iter().filter_map(known).collect();
-    let own: Vec<f64> = seconds.iter().map(|(_, second)| second.longer.worse_half).collect();
-    for ((_, second), _) in seconds.iter_mut().skip(1).zip(own).filter(|(_, before)| before.is_infinite()) {
-        second.longer = Longer { worse_half: f64::INFINITY, other_half: f64::INFINITY };
+    let mut seconds: Vec<(&Point, Second)> = Vec::new();
+    let mut before: Option<Second> = None;
+    for point in &result.series {
+        let starved = before.filter(|before| before.longer.worse_half.is_infinite());
+        let own = match point.phase.as_str() {
+            // Nobody looks at the machine while the load drains: it is as it was when the load ended.
+            "drain" if point.machine.is_none() => starved,
+            _ => Second::of(point, remembered, shared),
+        };
+        let longer = Longer { worse_half: f64::INFINITY, other_half: f64::INFINITY };
+        seconds
+            .extend(own.map(|own| (point, if starved.is_some() { Second { longer, ..own } } else { own })));
+        before = own.or(before);
     }
     seconds
 }

@@ -6,7 +6,6 @@ mod decision;
 mod failures;
 mod looks;
 pub mod machine;
-mod merged;
 pub mod objective;
 pub mod regression;
 mod silence;
@@ -83,7 +82,7 @@ fn reasons(result: &RunResult, verdict: &Verdict) -> Vec<Reason> {
     let nothing_compared = state == Some(ComparisonState::NothingCompared) || unexplained;
     [
         (Reason::Interrupted, result.interrupted),
-        (Reason::InvalidRun, findings.iter().any(|finding| finding.invalidates())),
+        (Reason::InvalidRun, findings.iter().any(Finding::invalidates)),
         (Reason::Sla, broken(CheckStatus::Fail)),
         (Reason::Regression, compared(|delta| delta.status == DeltaStatus::Regression)),
         (

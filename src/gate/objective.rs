@@ -9,6 +9,7 @@ use crate::result::window::{Aborted, CheckWindow, Unanswered, WindowPoint};
 
 use super::decision::{self, ALPHA, CutOff, Decision, decide};
 use super::machine::{Excuses, LATE, Made, TooMany};
+use super::times::Missing;
 use super::validity::{Excess, MadeBy};
 use super::{times, validity, whole_run, windows};
 
@@ -149,17 +150,26 @@ fn is_of(aborted: &Aborted, objective: &Objective) -> bool {
         && aborted.length_s == objective.window.map(|length| length.as_secs())
 }
 
-/// A rate of failures that holds without the requests that did not end must hold with them as well, all in one window
-/// at worst: that arrivals which the generator was too late for would have found a user in time is not known, nor that
-/// requests which were cut off would have been answered.
+/// What holds of failures without the requests that did not end must hold with them as well, all in one window at worst:
+/// that arrivals which the generator was too late for would have found a user in time is not known, nor that requests
+/// which were cut off would have been answered, nor that a message which was still waited for would have come.
 fn doubted(objective: &Objective, outcome: Outcome, result: &RunResult) -> Outcome {
-    let rated = objective.metric == Metric::ErrorRate && outcome.decision.status == CheckStatus::Pass;
-    let Some(rate) = outcome.value.filter(|_| rated) else { return outcome };
-    let missing = times::never_ended(&objective.scope, result);
+    let Some(value) = outcome.value.filter(|_| outcome.decision.status == CheckStatus::Pass) else {
+        return outcome;
+    };
+    let awaited = times::awaited(&objective.scope, result);
+    let missing = match objective.metric {
+        Metric::ErrorRate => times::never_ended(&objective.scope, result),
+        Metric::MissingMessages => Missing::default(),
+        _ => return outcome,
+    };
     let count = missing.not_started;
-    let unfinished = missing.unfinished.saturating_add(missing.unplaced);
+    let unfinished = missing.unfinished.saturating_add(missing.unplaced).saturating_add(awaited);
     let n = outcome.n as f64;
-    let breaks = |more: u64| (rate * n + more as f64) / (n + more as f64) > objective.limit;
+    let breaks = |more: u64| match objective.metric {
+        Metric::ErrorRate => (value * n + more as f64) / (n + more as f64) > objective.limit,
+        _ => value + more as f64 > objective.limit,
+    };
     let decision = if count > 0 && breaks(count) {
         Decision::invalid(Because::NotStarted { count })
     } else if breaks(unfinished.saturating_add(count)) {

@@ -1,13 +1,17 @@
-//! Whether the service stopped answering for a large part of the run, while it was being asked.
+//! Whether the service, or one of its endpoints, stopped answering for a large part of the run, while it was being
+//! asked.
 //!
 //! Counts of requests do not show it in the closed model. Twenty users who wait for twenty answers send nothing else: a
 //! service that answers 5,000 requests in ten seconds and none in the next twenty has 20 requests without an answer, or
 //! as many as time out meanwhile, which is less than any usual limit of percentiles and error rates. The requests that
 //! users would have sent are missing, so the load was not the one that was planned. Arrivals go on whatever the service
 //! does and are counted, so what they say stands.
+//!
+//! A health check that goes on does not make up for it, so each endpoint is looked at by itself; nor does a hundredth of
+//! the usual answers.
 
 use crate::plan::rules::Scope;
-use crate::result::endpoint::{Kind, Times};
+use crate::result::endpoint::{Endpoint, Kind, Times};
 use crate::result::schema::{Point, RunResult};
 use crate::result::verdict::Finding;
 
@@ -19,6 +23,8 @@ const LEAST_S: f64 = 5.0;
 const LARGE: f64 = 0.2;
 /// So many requests that usually are answered meanwhile: else they may just be rare.
 const LEAST_USUAL: f64 = 20.0;
+/// Of the usual answers, so many are as good as none.
+const NEXT_TO_NONE: f64 = 0.01;
 /// Failures that are more than this share of them are a load of their own, and an error rate judges them.
 const FEW_FAILED: f64 = 0.5;
 /// In so much of the rest of the phase requests are answered, where nobody waits for each other.
@@ -28,7 +34,17 @@ const USUALLY: f64 = 1.0 / 3.0;
 /// One that takes more than this share of it shows that the service was asked.
 const ASKED: f64 = 0.5;
 
-/// Seconds of the steady phase, one after the other, in which no request was answered.
+/// What may have stopped answering.
+#[derive(Debug, Clone, Copy)]
+struct Subject<'a> {
+    result: &'a RunResult,
+    /// One endpoint; none stands for the whole service.
+    name: Option<&'a str>,
+    /// What was measured of it in the steady phase.
+    steady: &'a Endpoint,
+}
+
+/// Seconds of the steady phase, one after the other, in which next to no request was answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Silence {
     t_s: f64,
@@ -39,84 +55,126 @@ struct Silence {
     at_the_end: bool,
 }
 
-/// The longest such time that says that the service did not answer; none where there is none.
+/// The longest such time that says that the service did not answer; none where there is none. Of an endpoint it is only
+/// told where it says more than that of the whole service.
 pub fn longest(result: &RunResult) -> Option<Finding> {
-    let silences = silences(result);
-    let told = silences.iter().filter_map(|silence| told(silence, result));
-    told.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(finding, _)| finding)
+    let service = Subject { result, name: None, steady: &result.totals };
+    let endpoints = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
+    let endpoints = endpoints.map(|steady| Subject { result, name: Some(&steady.name), steady });
+    let of_one = || endpoints.filter_map(Subject::longest).max_by(|a, b| a.1.total_cmp(&b.1));
+    service.longest().or_else(of_one).map(|(finding, _)| finding)
 }
 
-/// Every stretch without an answer.
-fn silences(result: &RunResult) -> Vec<Silence> {
-    let mut all: Vec<Silence> = Vec::new();
-    let mut open = false;
-    for point in &result.series {
-        let silent = point.phase == "steady" && point.ok == 0;
-        if let Some(last) = all.last_mut().filter(|_| silent && open) {
-            last.length_s += point.length_s;
-            last.failed = last.failed.saturating_add(failed(point, result));
-            last.seconds_with_failures += u64::from(failed(point, result) > 0);
-        } else if silent {
-            all.push(Silence {
-                t_s: point.t_s,
-                length_s: point.length_s,
-                failed: failed(point, result),
-                seconds_with_failures: u64::from(failed(point, result) > 0),
-                at_the_end: false,
-            });
+impl<'a> Subject<'a> {
+    fn longest(self) -> Option<(Finding, f64)> {
+        let silences = self.silences();
+        let told = silences.iter().filter_map(|silence| self.told(silence));
+        told.max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Every stretch without an answer.
+    fn silences(self) -> Vec<Silence> {
+        let mut all: Vec<Silence> = Vec::new();
+        let mut open = false;
+        let most_per_s = self.next_to_none_per_s();
+        let is_silent = |point: &Point| self.ok(point) as f64 <= most_per_s * point.length_s;
+        for point in &self.result.series {
+            let (silent, failed) = (point.phase == "steady" && is_silent(point), self.failed(point));
+            if let Some(last) = all.last_mut().filter(|_| silent && open) {
+                last.length_s += point.length_s;
+                last.failed = last.failed.saturating_add(failed);
+                last.seconds_with_failures += u64::from(failed > 0);
+            } else if silent {
+                all.push(Silence {
+                    t_s: point.t_s,
+                    length_s: point.length_s,
+                    failed,
+                    seconds_with_failures: u64::from(failed > 0),
+                    at_the_end: false,
+                });
+            }
+            open = silent || (open && point.phase == "drain" && is_silent(point));
         }
-        open = silent || (open && point.phase == "drain" && point.ok == 0);
+        if let Some(last) = all.last_mut() {
+            last.at_the_end = open;
+        }
+        all
     }
-    if let Some(last) = all.last_mut() {
-        last.at_the_end = open;
+
+    /// What is said of one of them, and how long it was.
+    fn told(self, silence: &Silence) -> Option<(Finding, f64)> {
+        let others = |point: &Point| point.t_s < silence.t_s || point.t_s >= silence.t_s + silence.length_s;
+        let steady = self.result.series.iter().filter(|point| point.phase == "steady" && others(point));
+        let most_per_s = self.next_to_none_per_s();
+        let answering = steady.clone().filter(|point| self.ok(point) as f64 > most_per_s * point.length_s);
+        let rest_s: f64 = steady.map(|point| point.length_s).sum();
+        let answering_s: f64 = answering.map(|point| point.length_s).sum();
+        let usual_per_s = self.usual_per_s(others);
+        let answered = self.steady.response_time.as_ref();
+        let median_s = answered.map_or(0.0, |times| times.p50_ms / 1e3);
+        let unfinished_s = self.unfinished().map(|times| times.p50_ms / 1e3).fold(0.0, f64::max);
+        // What hangs until the end does so through the drain as well.
+        let hangs = silence.at_the_end && unfinished_s > silence.length_s;
+        let length_s = if hangs { unfinished_s } else { silence.length_s };
+        let least_s = if hangs { LEAST_S } else { LEAST_S.max(LARGE * self.result.steady_s) };
+        let usual = usual_per_s * length_s;
+        let asked = silence.seconds_with_failures > 1
+            || self.longest_s() >= ASKED * length_s
+            || silence.at_the_end && self.unplaced() > 0;
+        let holds = length_s > least_s
+            && usual >= LEAST_USUAL
+            && silence.failed as f64 <= FEW_FAILED * usual_per_s * silence.length_s
+            && answering_s >= OFTEN * rest_s
+            && median_s <= USUALLY * length_s
+            && asked;
+        let endpoint = self.name.map(str::to_owned);
+        let finding = Finding::NoAnswer { endpoint, t_s: silence.t_s, length_s, usual: usual as u64 };
+        holds.then_some((finding, length_s))
     }
-    all
-}
 
-/// Requests that failed: what goes wrong on an open socket is no request.
-fn failed(point: &Point, result: &RunResult) -> u64 {
-    let http = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
-    let at = http.filter_map(|endpoint| point.endpoints.get(&endpoint.name));
-    at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed))
-}
+    /// Requests that were cut off, in a result that does not say of which endpoint.
+    fn unplaced(self) -> u64 {
+        if self.name.is_none() { times::never_ended(&Scope::Total, self.result).unplaced } else { 0 }
+    }
 
-/// What is said of one of them, and how long it was.
-fn told(silence: &Silence, result: &RunResult) -> Option<(Finding, f64)> {
-    let others = || {
-        let inside = |point: &Point| point.t_s >= silence.t_s && point.t_s < silence.t_s + silence.length_s;
-        result.series.iter().filter(move |point| point.phase == "steady" && !inside(point))
-    };
-    let [rest_s, answering_s] = [0, 1]
-        .map(|least| others().filter(|point| point.ok >= least).map(|point| point.length_s).sum::<f64>());
-    let usual_per_s = others().map(|point| point.ok as f64).sum::<f64>() / rest_s;
-    let usual = usual_per_s * silence.length_s;
-    let answered = result.totals.response_time.as_ref();
-    let median_s = answered.map_or(0.0, |times| times.p50_ms / 1e3);
-    let unfinished_s = unfinished(result).map(|times| times.p50_ms / 1e3).fold(0.0, f64::max);
-    // What hangs until the end does so through the drain as well.
-    let hangs = silence.at_the_end && unfinished_s > silence.length_s;
-    let length_s = if hangs { unfinished_s } else { silence.length_s };
-    let least_s = if hangs { LEAST_S } else { LEAST_S.max(LARGE * result.steady_s) };
-    let asked = silence.seconds_with_failures > 1
-        || longest_s(result) >= ASKED * length_s
-        || silence.at_the_end && times::never_ended(&Scope::Total, result).unplaced > 0;
-    let holds = length_s > least_s
-        && usual >= LEAST_USUAL
-        && silence.failed as f64 <= FEW_FAILED * usual
-        && answering_s >= OFTEN * rest_s
-        && median_s <= USUALLY * length_s
-        && asked;
-    let usual = (usual_per_s * length_s) as u64;
-    holds.then_some((Finding::NoAnswer { t_s: silence.t_s, length_s, usual }, length_s))
-}
+    /// So many answers per second are as good as none.
+    fn next_to_none_per_s(self) -> f64 {
+        NEXT_TO_NONE * self.usual_per_s(|_| true)
+    }
 
-fn unfinished(result: &RunResult) -> impl Iterator<Item = &Times> {
-    result.whole_run.endpoints.iter().filter_map(|endpoint| endpoint.unfinished_time.as_ref())
-}
+    /// Answers per second in these seconds of the steady phase.
+    fn usual_per_s(self, within: impl Fn(&Point) -> bool) -> f64 {
+        let steady = self.result.series.iter().filter(|point| point.phase == "steady" && within(point));
+        let (ok, length_s) = steady.fold((0.0, 0.0), |(ok, length_s), point| {
+            (ok + self.ok(point) as f64, length_s + point.length_s)
+        });
+        if length_s > 0.0 { ok / length_s } else { 0.0 }
+    }
 
-/// The longest that any request was under way.
-fn longest_s(result: &RunResult) -> f64 {
-    let totals = &result.totals;
-    let ended = [&totals.response_time, &totals.failed_response_time].into_iter().flatten();
-    ended.chain(unfinished(result)).map(|times| times.max_ms / 1e3).fold(0.0, f64::max)
+    fn ok(self, point: &Point) -> u64 {
+        match self.name {
+            Some(name) => point.endpoints.get(name).map_or(0, |endpoint| endpoint.ok),
+            None => point.ok,
+        }
+    }
+
+    /// Requests that failed: what goes wrong on an open socket is no request.
+    fn failed(self, point: &Point) -> u64 {
+        let http = self.result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
+        let ours = http.filter(|endpoint| self.name.is_none_or(|name| endpoint.name == name));
+        let at = ours.filter_map(|endpoint| point.endpoints.get(&endpoint.name));
+        at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed))
+    }
+
+    fn unfinished(self) -> impl Iterator<Item = &'a Times> {
+        let counts = self.result.whole_run.endpoints.iter();
+        let counts = counts.filter(move |counts| self.name.is_none_or(|name| counts.name == name));
+        counts.filter_map(|counts| counts.unfinished_time.as_ref())
+    }
+
+    /// The longest that any request was under way.
+    fn longest_s(self) -> f64 {
+        let ended = [&self.steady.response_time, &self.steady.failed_response_time].into_iter().flatten();
+        ended.chain(self.unfinished()).map(|times| times.max_ms / 1e3).fold(0.0, f64::max)
+    }
 }

@@ -12,11 +12,11 @@ use crate::plan::rules::{Objective, Scope};
 use crate::result::endpoint::{
     CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Times, ended, without_time,
 };
+use crate::result::merged::merge;
 use crate::result::schema::RunResult;
 use crate::result::verdict::Because;
 use crate::result::window::Unanswered;
 
-use super::merged::merge;
 use super::whole_run::counts;
 
 /// Requests without an answer.
@@ -127,12 +127,25 @@ pub(super) fn of<'a>(objective: &Objective, result: &'a RunResult) -> Result<Jud
 
 /// The response times of the steady phase, and what is missing among them.
 pub(super) fn in_steady_phase<'a>(scope: &Scope, result: &'a RunResult) -> Option<Judged<'a>> {
-    let part = match scope {
+    judged(&[steady_part(scope, result)?], scope, result)
+}
+
+/// The same without what was cut off at the end, of which only the count is known then: as earlier versions remember
+/// their runs.
+pub(super) fn ended_in_steady_phase<'a>(scope: &Scope, result: &'a RunResult) -> Option<Judged<'a>> {
+    let part = steady_part(scope, result)?;
+    let unfinished = part.unfinished.map_or(0, |times| times.n);
+    let judged = judged(&[Part { unfinished: None, ..part }], scope, result)?;
+    let unplaced = judged.missing.unplaced.saturating_add(unfinished);
+    Some(Judged { missing: Missing { unplaced, ..judged.missing }, ..judged })
+}
+
+fn steady_part<'a>(scope: &Scope, result: &'a RunResult) -> Option<Part<'a>> {
+    Some(match scope {
         Scope::Total => in_steady(&result.totals),
         Scope::Endpoint(name) => in_steady(endpoint(name, result)?),
         Scope::Metric(name) => custom(metric(name, result)?),
-    };
-    judged(&[part], scope, result)
+    })
 }
 
 /// Requests that did not end, of what an objective of failures is about.
@@ -150,6 +163,18 @@ pub(super) fn never_ended(scope: &Scope, result: &RunResult) -> Missing {
         not_started: not_started(scope, result),
         ..Missing::default()
     }
+}
+
+/// Messages that were still waited for when the run ended, of what an objective of failures is about: any of them may
+/// never have come.
+pub(super) fn awaited(scope: &Scope, result: &RunResult) -> u64 {
+    let endpoints = result.whole_run.endpoints.iter().filter(|endpoint| match scope {
+        Scope::Total => true,
+        Scope::Endpoint(name) => endpoint.name == *name,
+        Scope::Metric(_) => false,
+    });
+    let sockets = endpoints.filter_map(|endpoint| endpoint.websocket);
+    sockets.fold(0, |sum: u64, socket| sum.saturating_add(socket.unfinished_messages))
 }
 
 /// Arrivals that the generator was too late for, of what an objective is about: any of them may have made a custom

@@ -46,7 +46,7 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         MOST_STALLED
     };
     let never_ready = result.whole_run.never_ready.unwrap_or(NeverReady { users: 0, of: 0 });
-    let idle = skipped_alone(&result.tasks);
+    let skipped = skipped_alone(&result.tasks);
     [
         found(result.target_ended, Finding::TargetEnded),
         found(
@@ -54,14 +54,14 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
             Finding::NoSteadyRequest { steady_s: result.steady_s },
         ),
         found(
-            steady > 0 && !result.answered_steadily() && aborted.is_none(),
+            result.measured_steadily() && !result.answered_steadily() && aborted.is_none(),
             Finding::NothingSucceeded { failed: steady, elsewhere: result.whole_run.ok },
         ),
         found(
             never_ready.users as f64 > (1.0 - LEAST_ACHIEVED) * never_ready.of as f64,
             Finding::NeverReady { users: never_ready.users, of: never_ready.of },
         ),
-        idle.filter(|_| aborted.is_none()).map(|skipped| Finding::NoIteration { skipped }),
+        skipped.filter(|_| aborted.is_none()).map(|skipped| Finding::NoIteration { skipped }),
         found(
             generator.cpu_utilisation > MOST_CPU,
             Finding::GeneratorCpu { utilisation: generator.cpu_utilisation, limit: MOST_CPU },
@@ -89,10 +89,13 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
 }
 
 /// Where no iteration of any task began, how many were skipped. A load that is made of `on_start` alone has no task.
+/// Earlier versions did not count iterations that were cut off at the end: without `on_start`, what was measured was
+/// measured by iterations.
 fn skipped_alone(tasks: &[Task]) -> Option<u64> {
     let iterated = || tasks.iter().filter(|task| !task.on_start);
     let none = iterated().next().is_some() && iterated().all(|task| task.iterations == 0);
-    none.then(|| iterated().map(|task| task.skipped).sum())
+    let skipped = iterated().fold(0, |sum: u64, task| sum.saturating_add(task.skipped));
+    (none && (skipped > 0 || tasks.iter().any(|task| task.on_start))).then_some(skipped)
 }
 
 /// A second that the generator mostly lost.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::metric::Metric;
 use crate::plan::rules::{Objective, Scope};
 use crate::result::endpoint::{Failed, without_time};
 use crate::result::schema::RunResult;
@@ -62,10 +63,14 @@ pub fn broken(objective: &Objective, length_s: u64, result: &RunResult) -> Vec<W
 
 /// Every window with how it came out.
 fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> Vec<(Decision, WindowPoint)> {
-    let cut_off = validity::cut_off(result);
+    // Where it is known which requests those were, each window is held against them below.
+    let cut_off = validity::unplaced(result);
     let alpha = looks::of_windows(judged(series));
     let hidden = unanswered_elsewhere(series, result).filter(|_| objective.metric.is_time());
-    let missing = in_no_window(&objective.scope, result);
+    let mut missing = in_no_window(&objective.scope, result);
+    if objective.metric == Metric::ErrorRate {
+        missing.unfinished = missing.unfinished.saturating_add(times::awaited(&objective.scope, result));
+    }
     let more = missing.unfinished.saturating_add(missing.without_time());
     let decide = |point: &WindowPoint| {
         let decision = decide_point(objective, series.limit, *point, cut_off, alpha);
@@ -92,8 +97,12 @@ fn in_no_window(scope: &Scope, result: &RunResult) -> Missing {
 /// Whether a window that holds would do so with so many requests more that were never answered: had what is in no window
 /// ended in this one, it might have broken it.
 fn holds_with(objective: &Objective, counted_at: f64, point: WindowPoint, more: u64) -> bool {
-    if more == 0 || !objective.metric.is_time() {
+    if more == 0 || !(objective.metric.is_time() || objective.metric == Metric::ErrorRate) {
         return true;
+    }
+    if objective.metric == Metric::ErrorRate {
+        let (n, more) = (point.n as f64, more as f64);
+        return point.value.is_some_and(|rate| (rate * n + more) / (n + more) <= objective.limit);
     }
     let Some((percentile, above)) = percentile(objective.metric).zip(point.above) else { return false };
     let Unanswered { timed_out, failed, not_started, .. } = point.unanswered.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The WebSocket step and the steps inside it.
 
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -26,9 +27,10 @@ use super::protocol::websocket::{Arrived, Count, Moved, Socket};
 use super::tls::Purpose;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
+use super::worker::Worker;
 use crate::clock;
 use crate::plan::connection::Cookies;
-use crate::plan::step::{EndpointId, Message, Receive, Since, WebSocket};
+use crate::plan::step::{EndpointId, Message, MetricId, Receive, Since, WebSocket};
 
 /// How long a server may take to answer our goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -196,7 +198,9 @@ impl VirtualUser {
             Since::Open => open.socket.opened,
             Since::Step => step_begun,
         };
+        let awaited = Awaited::begin(&self.worker, open.endpoint, receive.record, since);
         let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
+        awaited.end();
         let arrived = match received {
             Ok(Ok(arrived)) => arrived,
             Ok(Err(failure)) => return self.not_received(receive, since, failure),
@@ -234,7 +238,9 @@ impl VirtualUser {
     pub(super) async fn ping(&mut self) -> Result<(), End> {
         let (deadline, limit) = (self.deadline.clone(), self.worker.plan.limits.timeout);
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
+        let awaited = Awaited::begin(&self.worker, open.endpoint, None, clock::now());
         let answered = deadline.within(limit, pin!(open.socket.ping())).await;
+        awaited.end();
         let answered = answered.unwrap_or_else(|_| {
             Err(Failure::new(FailureKind::MissingMessage, format!("no pong within {limit:?}")))
         });
@@ -297,6 +303,40 @@ impl VirtualUser {
         recorder.failure(endpoint, &failure, now);
         self.worker.journal.note(|| Event::Failure(failure));
         Err(End::Failed)
+    }
+}
+
+/// A message that is waited for. Dropped before it is there, the end of the run has cut it off: it took at least as long
+/// as it was waited for, and nobody knows whether it would have come.
+struct Awaited {
+    worker: Rc<Worker>,
+    endpoint: EndpointId,
+    record: Option<MetricId>,
+    since: Instant,
+    ended: bool,
+}
+
+impl Awaited {
+    fn begin(worker: &Rc<Worker>, endpoint: EndpointId, record: Option<MetricId>, since: Instant) -> Self {
+        Self { worker: worker.clone(), endpoint, record, since, ended: false }
+    }
+
+    /// It came, or it is known that it did not.
+    fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let mut recorder = self.worker.recorder.borrow_mut();
+        recorder.tally(self.endpoint, self.since).unfinished_messages += 1;
+        if let Some(metric) = self.record {
+            recorder.metric_at_least(metric, self.since, clock::now().saturating_duration_since(self.since));
+        }
     }
 }
 

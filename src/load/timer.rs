@@ -164,12 +164,20 @@ struct Set {
 
 impl Deadline {
     /// The output of `future`, unless it takes longer than `limit`.
-    pub async fn within<F: Future>(&self, limit: Duration, future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
+    pub async fn within<F: Future>(
+        &self,
+        limit: Duration,
+        future: Pin<&mut F>,
+    ) -> Result<F::Output, Elapsed> {
         self.until(clock::now() + limit, future).await
     }
 
     /// The output of `future`, unless it has none by `end`. It comes pinned, so that a large one is not moved.
-    pub async fn until<F: Future>(&self, end: Instant, mut future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
+    pub async fn until<F: Future>(
+        &self,
+        end: Instant,
+        mut future: Pin<&mut F>,
+    ) -> Result<F::Output, Elapsed> {
         poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Ok(output));

@@ -128,7 +128,7 @@ pub fn of_run(result: &RunResult) -> Vec<String> {
     let findings = findings.filter(|finding| **finding != Finding::NoObjective).map(|finding| {
         let (text, remedy) = match (finding, &result.aborted) {
             (Finding::Aborted { .. }, Some(aborted)) => (window::aborted(aborted), sentence::STOPPED_EARLY),
-            _ => sentence::finding(*finding),
+            _ => sentence::finding(finding),
         };
         format!("{text}. To do: {remedy}.")
     });

@@ -131,8 +131,8 @@ pub(super) fn were_cut_off(unfinished: u64) -> String {
 }
 
 /// What a finding says, and what to do about it.
-pub fn finding(finding: Finding) -> (String, &'static str) {
-    match finding {
+pub fn finding(finding: &Finding) -> (String, &'static str) {
+    match *finding {
         Finding::NoSteadyRequest { steady_s } => (
             format!("no request ended in the {} of constant load", number::seconds(steady_s)),
             "let the run last longer than its ramp and warm-up, and look at the failures",
@@ -201,8 +201,13 @@ pub fn finding(finding: Finding) -> (String, &'static str) {
 }
 
 /// The same of findings about failures.
-fn of_failures(finding: Finding) -> (String, &'static str) {
-    match finding {
+fn of_failures(finding: &Finding) -> (String, &'static str) {
+    match *finding {
+        Finding::NothingSucceeded { failed: 0, .. } => (
+            "the service gave no answer in the phase of constant load: messages were only sent to it"
+                .to_owned(),
+            "let the plan wait for an answer with `receive`, or make requests: there is nothing else to judge",
+        ),
         Finding::NothingSucceeded { failed, elsewhere } => (
             match elsewhere {
                 0 => format!("not one of {} succeeded", number::counted(failed, "request")),
@@ -213,10 +218,11 @@ fn of_failures(finding: Finding) -> (String, &'static str) {
             },
             "look at the failures: there is nothing else to judge",
         ),
-        Finding::NoAnswer { t_s, length_s, usual } => (
+        Finding::NoAnswer { ref endpoint, t_s, length_s, usual } => (
             format!(
-                "from {} on, no request was answered for {}, in which about {} usually are",
+                "from {} on, next to no request{} was answered for {}, in which about {} usually are",
                 number::seconds(t_s),
+                endpoint.as_ref().map_or_else(String::new, |name| format!(" of {name}")),
                 number::seconds(length_s),
                 number::count(usual)
             ),
@@ -445,11 +451,11 @@ fn limit_word(check: &Check) -> &'static str {
 fn passed(verdict: &Verdict) -> (String, Option<Next>) {
     let without = verdict.findings.contains(&Finding::NoObjective);
     let unjudged = verdict.findings.iter().find(|it| matches!(it, Finding::UnjudgedFailures { .. }));
-    if let Some((text, remedy)) = unjudged.map(|unjudged| finding(*unjudged)) {
+    if let Some((text, remedy)) = unjudged.map(finding) {
         let measured = if without { "the service was measured".to_owned() } else { objectives(verdict) };
         return (format!("{measured}; {text}"), Some(remedy.into()));
     }
-    let (text, remedy) = finding(Finding::NoObjective);
+    let (text, remedy) = finding(&Finding::NoObjective);
     if without {
         return (format!("the service was measured, and {text}"), Some(remedy.into()));
     }
@@ -513,7 +519,7 @@ fn stopped_early(result: &RunResult) -> (String, Option<Next>) {
 }
 
 fn invalid_run(verdict: &Verdict) -> (String, Option<Next>) {
-    let worst = verdict.findings.iter().copied().find(|finding| finding.invalidates());
+    let worst = verdict.findings.iter().find(|finding| finding.invalidates());
     worst.map_or_else(
         || ("the numbers cannot be trusted".to_owned(), None),
         |worst| {

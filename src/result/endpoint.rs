@@ -311,6 +311,9 @@ pub struct WebSocketCounts {
     pub messages_out: u64,
     /// Messages waited for in vain.
     pub missing_messages: u64,
+    /// Messages and pongs that were still waited for when the run ended; absent in results of older versions.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unfinished_messages: u64,
     /// Sockets that closed when nobody wanted them to.
     pub unexpected_closes: u64,
 }

@@ -269,10 +269,16 @@ pub fn on_machine(mut result: RunResult, seconds: &[MachinePoint]) -> RunResult 
             ..first.clone()
         })
         .collect();
+    result.machine = Some(machine(seconds));
+    result
+}
+
+/// What a run says of a machine, this one, that was so in each of its seconds.
+pub fn machine(seconds: &[MachinePoint]) -> Machine {
     let mean = |pick: fn(&MachinePoint) -> Option<f64>| {
         seconds.iter().map(pick).sum::<Option<f64>>().map(|sum| sum / seconds.len() as f64)
     };
-    result.machine = Some(Machine {
+    Machine {
         speed: mean(|it| it.speed),
         contention: mean(|it| it.contention),
         others_cpu: mean(|it| it.others_cpu),
@@ -283,9 +289,8 @@ pub fn on_machine(mut result: RunResult, seconds: &[MachinePoint]) -> RunResult 
         idle: mean(|it| it.idle),
         steal: Some(0.0),
         pressure: None,
-        throttled: Some(0.0),
+        throttled: mean(|it| it.throttled),
         quota_shared: true,
         worst_second: None,
-    });
-    result
+    }
 }

@@ -6,6 +6,7 @@ pub mod endpoint;
 pub mod file;
 pub mod foreign;
 pub mod machine;
+pub mod merged;
 pub mod salvage;
 pub mod schema;
 pub mod summary;

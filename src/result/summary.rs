@@ -173,6 +173,7 @@ fn websocket(tally: &Tally) -> WebSocketCounts {
         messages_in: tally.messages_in,
         messages_out: tally.messages_out,
         missing_messages: tally.missing_messages,
+        unfinished_messages: tally.unfinished_messages,
         unexpected_closes: tally.unexpected_closes,
     }
 }

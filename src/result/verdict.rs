@@ -93,7 +93,7 @@ pub enum Reason {
 }
 
 /// Something about the run as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
     /// Invalid: nothing ended in the steady phase.
@@ -157,9 +157,12 @@ pub enum Finding {
         /// Successes outside the steady phase; zero where there is none at all.
         elsewhere: u64,
     },
-    /// Invalid: the service answered nothing for a large part of the steady phase, or until its end, while requests were
-    /// in flight. Users who waited meanwhile did not make the load that was planned.
+    /// Invalid: the service, or one of its endpoints, answered next to nothing for a large part of the steady phase, or
+    /// until its end, while requests were in flight. Users who waited meanwhile did not make the load that was planned.
     NoAnswer {
+        /// The endpoint; none where no other one was answered either.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
         /// When that began, since the start of the load.
         t_s: f64,
         /// How long it lasted.
@@ -193,7 +196,7 @@ pub enum Finding {
 
 impl Finding {
     /// Whether the run is invalid because of it.
-    pub fn invalidates(self) -> bool {
+    pub fn invalidates(&self) -> bool {
         !matches!(
             self,
             Self::Unfinished { .. }

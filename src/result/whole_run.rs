@@ -66,6 +66,7 @@ fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCoun
             messages_in: steady.messages_in + rest.messages_in,
             messages_out: steady.messages_out + rest.messages_out,
             missing_messages: steady.missing_messages + rest.missing_messages,
+            unfinished_messages: steady.unfinished_messages + rest.unfinished_messages,
             unexpected_closes: steady.unexpected_closes + rest.unexpected_closes,
         }),
         response_time: None,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::fault_server::{FaultServer, Mode};
 use crate::harness::{Finished, Workspace};
 
 /// Answers at once until `hangs_at` after its first connection, and then not any more. What is asked of `/slow` it never
@@ -96,4 +97,31 @@ fn a_request_that_is_cut_off_is_tolerated_where_few_are_and_breaks_what_it_took_
     let because: Vec<_> = check.map(|check| check["because"].clone()).filter(|it| !it.is_null()).collect();
     assert_eq!(because, [json!({"kind": "cut_off", "unfinished": 1})]);
     assert_eq!(ask(", max: 2s").code(), 3);
+}
+
+#[test]
+fn a_message_that_is_still_waited_for_at_the_end_is_no_message_that_came() {
+    let server = FaultServer::start(Mode::ByPath);
+    let config = format!(
+        "version: 1\nname: awaited\n\
+         environments: {{here: {{host: 'http://{}', load: {{users: 3, run_time: 1s, drain: 300ms}}}}}}\n\
+         thresholds: {{missing_messages: 0, error_rate: 10%, metrics: {{echo: {{max: 500ms}}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{steps: [{{websocket: /deaf, steps: [{{send: {{text: hi}}}}, \
+         {{receive: {{within: 60s, record: echo}}}}]}}]}}}}}}}}\n",
+        server.address
+    );
+    let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+    let result = finished.result().expect("a result");
+    let counts = &result["whole_run"]["endpoints"][0]["websocket"];
+    assert_eq!((&counts["missing_messages"], &counts["unfinished_messages"]), (&json!(0), &json!(3)));
+    assert_eq!(result["metrics"][0]["response_time"]["timed_out"], 3, "{}", result["metrics"]);
+    let checks = result["verdict"]["checks"].as_array().into_iter().flatten();
+    let outcome = |metric: &str| {
+        let check = checks.clone().find(|check| check["metric"] == metric).expect("a check");
+        (check["status"].clone(), check["because"].clone())
+    };
+    let open = (json!("undecided"), json!({"kind": "cut_off", "unfinished": 3}));
+    assert_eq!([outcome("missing_messages"), outcome("error_rate")], [open.clone(), open]);
+    // All of them took longer than 0.5 s, and nobody knows by how much.
+    assert_eq!(outcome("max").0, "fail", "{}", finished.stdout);
 }

@@ -128,6 +128,24 @@ fn what_was_pruned_does_not_come_back_from_a_folder_that_is_shared() {
 }
 
 #[test]
+fn old_runs_are_still_read_beside_a_few_new_ones_that_were_committed_alone() {
+    let place = Place::new();
+    let dir = place.dir.path();
+    let folder = Folder::of(dir, "checkout.v2", "prod");
+    let earlier = Folder::at(&dir.join("checkout.v2.prod"));
+    for minute in 0..20 {
+        earlier.append(&of_key(minute, None, "one")).unwrap();
+    }
+    // A pull request brings the new run alone, and the old ones stay where they were.
+    for minute in 20..40 {
+        folder.append(&of_key(minute, Some(("checkout.v2", "prod")), "one")).unwrap();
+        let old = if minute < 39 { 20 } else { 0 };
+        assert_eq!(folder.load().unwrap().earlier.len(), old, "{minute}");
+    }
+    assert_eq!(folder.load().unwrap().runs.len(), 20);
+}
+
+#[test]
 fn runs_of_another_baseline_take_no_place_of_ours() {
     let place = Place::new();
     let dir = place.dir.path();

@@ -80,7 +80,11 @@ fn judged(
     let verdict = judge(rules, result, Some(baseline));
     let status = verdict.status;
     // What waits for a second opinion would, remembered often enough, become the normal it is not.
-    let worse = verdict.deltas.iter().any(|delta| delta.gated && delta.candidate);
+    let by_the_machine = |because: Option<Because>| because.is_some_and(Because::is_of_the_machine);
+    let worse = verdict.deltas.iter().any(|delta| {
+        let allowed = busy_machine == BusyMachine::Allowed && by_the_machine(delta.because);
+        delta.gated && delta.candidate && !allowed
+    });
     let busy = busy(&verdict, result).filter(|_| busy_machine == BusyMachine::Refused);
     if !matches!(status, Status::Failed | Status::Invalid | Status::Interrupted) {
         match busy {
@@ -148,11 +152,13 @@ impl Display for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::measure::recording::Recording;
     use crate::metric::{Metric, Percentile};
-    use crate::plan::rules::{Objective, Scope};
+    use crate::plan::rules::{BaselineRules, Objective, Scope};
     use crate::result::fixture;
     use crate::result::machine::MachinePoint;
     use crate::result::schema::Confirms;
+    use crate::result::summary::summarise;
 
     fn limit(ms: f64) -> Rules {
         let percentile = Metric::Response(Percentile::P95);
@@ -204,6 +210,28 @@ mod tests {
         it has an endpoint with a name of 501 characters
         ");
     }
+
+    #[test]
+    fn what_the_machine_made_slower_is_remembered_where_that_is_asked_for() {
+        let measured = |factor: f64, (others, idle): (f64, f64)| {
+            let mut recording = Recording::new(1, 1, 1);
+            fixture::succeed(&mut recording.endpoints[0].steady, 1_000, 10.0 * factor, 110.0 * factor);
+            let plan = fixture::plan(&["GET /health"]);
+            let result = summarise(&plan, &fixture::run(recording), fixture::context());
+            fixture::on_machine(result, &[fixture::busy(Some(others), idle); 40])
+        };
+        let rules = Rules { baseline: Some(BaselineRules::default()), ..limit(1_000.0) };
+        let runs = (0..5).map(|at| (format!("run-{at}"), Run::of(&measured(1.0, (0.02, 0.6)), None)));
+        let baseline = Baseline { runs: runs.collect(), ..Baseline::default() };
+        let refused = |result: &RunResult, machine| refusal(&rules, result, &baseline, machine);
+        let slower = measured(1.8, (0.6, 0.1));
+        assert!(matches!(refused(&slower, BusyMachine::Refused), Some(Refusal::Busy(_))));
+        assert!(refused(&slower, BusyMachine::Allowed).is_none());
+        // On a quiet machine it is the service.
+        let slower = refused(&measured(1.8, (0.02, 0.6)), BusyMachine::Allowed);
+        assert!(matches!(slower, Some(Refusal::Judged(Status::Failed, _))), "{slower:?}");
+    }
+
     #[test]
     fn a_run_beside_a_busy_neighbour_is_remembered_only_where_that_is_asked_for() {
         let refused = |rules: &Rules, seconds: &[MachinePoint], busy_machine: BusyMachine| {

@@ -314,6 +314,25 @@ fn only_what_failed_in_starved_seconds_is_explained() {
 }
 
 #[test]
+fn what_times_out_while_the_load_drains_is_explained_by_how_the_load_ended() {
+    let status = |last: MachinePoint| {
+        let mut result = run(&[vec![point(Some(0.8), 0.0); 9], vec![last]].concat());
+        let drain = Point { t_s: 10.0, phase: "drain".into(), machine: None, ..result.series[9].clone() };
+        result.series.push(drain);
+        result.whole_run.failed = [("timeout".to_owned(), 60)].into();
+        result.whole_run.ok = 540;
+        result.whole_run.error_rate = Some(0.1);
+        for (at, failed) in [(4, 50), (10, 10)] {
+            failing(&mut result, at, "GET /health", failed, failed);
+        }
+        judged(&result, &[objective(Scope::Total, Metric::ErrorRate, 0.01)]).checks[0].status
+    };
+    assert_eq!(status(point(Some(0.8), 0.0)), CheckStatus::Undecided);
+    // The machine was free again before the end: 10 of 600 are the service's.
+    assert_eq!(status(point(Some(0.0), 0.6)), CheckStatus::Fail);
+}
+
+#[test]
 fn failures_of_one_endpoint_are_no_excuse_of_another_and_the_ramp_counts() {
     let mut result = starved_in(10, &[1]);
     result.series[0].phase = "ramp".into();

@@ -103,7 +103,7 @@ pub fn sockets<'a>(compared: &Compared<'a>) -> Vec<Subject<'a>> {
 }
 
 fn of_time<'a>(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) -> Row<'a> {
-    let judged = times::in_steady_phase(&subject.place(), compared.result);
+    let judged = judged(compared, subject);
     let track = compared.past.track(metric, subject, tolerance(compared.rules, metric));
     let head = judged
         .as_ref()
@@ -128,6 +128,17 @@ fn of_time<'a>(compared: &Compared<'a>, metric: Metric, subject: Subject<'a>) ->
         p99_ms: judged.as_ref().map_or(0.0, |judged| judged.times.p99_ms),
         candidacy: here.candidacy(compared, &track),
         track,
+    }
+}
+
+/// The times that are compared: those that the remembered runs have too. Earlier versions did not remember requests
+/// that were cut off at the end; beside such runs, an unchanged service that leaves some in flight is no slower.
+fn judged<'a>(compared: &Compared<'a>, subject: Subject<'a>) -> Option<Judged<'a>> {
+    let mut remembered = compared.past.runs().filter_map(|run| subject.numbers(run));
+    if remembered.all(|numbers| numbers.unfinished.is_some()) {
+        times::in_steady_phase(&subject.place(), compared.result)
+    } else {
+        times::ended_in_steady_phase(&subject.place(), compared.result)
     }
 }
 

@@ -16,7 +16,6 @@ fn messages_on_sockets_that_opened_in_the_ramp_are_something_to_judge() {
     let judged = |talk: fn(&mut Recording)| judge(&rules(vec![total(Metric::ErrorRate, 0.05)]), &held(talk));
     for talk in [
         |it: &mut Recording| it.endpoints[0].steady.messages_in = 1,
-        |it: &mut Recording| it.endpoints[0].steady.messages_out = 1,
         |it: &mut Recording| it.metrics[0].steady.ok = 1,
         // One missing message among thousands.
         |it: &mut Recording| {
@@ -45,6 +44,9 @@ fn sockets_over_which_nothing_comes_are_no_pass() {
     });
     assert_eq!(unanswered.findings.first(), Some(&Finding::NothingSucceeded { failed: 300, elsewhere: 100 }));
     assert_eq!(unanswered.status, Status::Invalid);
+    let only_sent = judged(|it| it.endpoints[0].steady.messages_out = 2_800);
+    assert_eq!(only_sent.findings.first(), Some(&Finding::NothingSucceeded { failed: 0, elsewhere: 100 }));
+    assert_eq!((only_sent.status, only_sent.exit_status), (Status::Invalid, 6));
 }
 
 #[test]

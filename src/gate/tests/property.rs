@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::plan::load::{Distribution, Model};
 use crate::plan::rules::Over;
 use crate::result::comparison::{Delta, DeltaStatus};
-use crate::result::fixture::busy;
+use crate::result::fixture::{self, busy};
 use crate::result::machine::{LimitedPoint, Machine, MachinePoint};
 use crate::result::schema::RunResult;
 
@@ -242,24 +242,7 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
 fn on_machine(mut result: RunResult, seconds: &[MachinePoint], quota_shared: bool) -> RunResult {
     assert_eq!(result.series.len(), seconds.len());
     result.series.iter_mut().zip(seconds).for_each(|(point, second)| point.machine = Some(*second));
-    let mean = |pick: fn(&MachinePoint) -> Option<f64>| {
-        seconds.iter().map(pick).sum::<Option<f64>>().map(|sum| sum / seconds.len() as f64)
-    };
-    result.machine = Some(Machine {
-        speed: mean(|it| it.speed),
-        contention: mean(|it| it.contention),
-        others_cpu: mean(|it| it.others_cpu),
-        others_unknown: None,
-        target_location: None,
-        target_cpu: Some(0.3),
-        generator_cpu: Some(0.1),
-        idle: mean(|it| it.idle),
-        steal: Some(0.0),
-        pressure: None,
-        throttled: mean(|it| it.throttled),
-        quota_shared,
-        worst_second: None,
-    });
+    result.machine = Some(Machine { quota_shared, ..fixture::machine(seconds) });
     result
 }
 

@@ -1,7 +1,8 @@
 //! A service that stopped answering, and what only looks like it.
 
 use super::*;
-use crate::result::schema::Point;
+use crate::result::endpoint::{Endpoint, Failed, Times};
+use crate::result::schema::{EndpointPoint, Point};
 
 /// 20 users whose requests take 40 ms: 500 a second, 30 s, of which the first two are the ramp. `ok` and `failed` of
 /// each second.
@@ -73,6 +74,58 @@ fn a_service_that_answered_nothing_for_a_while_is_told_whatever_came_after() {
     // A fifth of 28 s is 5.6 s.
     let short = |second: u64| if (10..15).contains(&second) { (0, 20) } else { (500, 0) };
     assert_eq!(silence_of(&over_time(short, 0, 1)), None);
+}
+
+/// The same run, in which a health check of another user goes on once a second.
+fn beside_a_health_check(mut result: RunResult) -> RunResult {
+    let answer = Times { n: 28, p50_ms: 1.0, max_ms: 2.0, ..result.totals.response_time.clone().unwrap() };
+    let health = Endpoint {
+        name: "GET /health".into(),
+        ok: 28,
+        failed: Failed::default(),
+        response_time: Some(answer),
+        failed_response_time: None,
+        unfinished_time: None,
+        ..result.endpoints[0].clone()
+    };
+    result.endpoints.push(health);
+    for point in &mut result.series {
+        let health = EndpointPoint { ok: 1, failed: 0, ..point.endpoints["GET /a"].clone() };
+        point.ok += 1;
+        point.endpoints.insert("GET /health".into(), health);
+    }
+    result
+}
+
+#[test]
+fn an_endpoint_that_stops_answering_is_told_whatever_others_answer() {
+    let hung = over_time(|second| if second < 10 { (500, 0) } else { (0, 0) }, 20, 25_000);
+    let told = |result: &RunResult| {
+        super::super::silence::longest(result).map(|finding| match finding {
+            Finding::NoAnswer { endpoint, t_s, length_s, .. } => (endpoint, t_s as u64, length_s as u64),
+            _ => panic!("{finding:?}"),
+        })
+    };
+    // A single answer per second is next to none of 500.
+    assert_eq!(told(&beside_a_health_check(hung)), Some((None, 10, 25)));
+    let mut rarely = over_time(|second| if second < 10 { (40, 0) } else { (0, 0) }, 2, 25_000);
+    rarely = beside_a_health_check(rarely);
+    assert_eq!(told(&rarely), Some((Some("GET /a".into()), 10, 25)));
+    let verdict = judge(&rules(vec![total(P95, 1_000.0)]), &rarely);
+    assert_eq!((verdict.status, verdict.exit_status), (Status::Invalid, 6));
+    assert_eq!(told(&beside_a_health_check(over_time(|_| (40, 0), 2, 5_300))), None);
+    // An endpoint of which no more was asked.
+    assert_eq!(
+        told(&beside_a_health_check(over_time(|it| if it < 10 { (40, 0) } else { (0, 0) }, 0, 1))),
+        None
+    );
+}
+
+#[test]
+fn a_service_of_few_answers_hangs_for_the_drain_too() {
+    // 15 per second until 1 s before the end, and then none for 6 s: 90 are usual.
+    let late = over_time(|second| if second < 29 { (15, 0) } else { (0, 0) }, 3, 6_300);
+    assert_eq!(silence_of(&late), Some((29, 6)));
 }
 
 #[test]

@@ -348,6 +348,42 @@ fn what_was_cut_off_may_have_broken_any_window() {
 }
 
 #[test]
+fn a_window_that_broke_is_broken_whatever_was_cut_off_elsewhere() {
+    let status = |unfinished: u64| {
+        let mut run = Run::over(vec![every(1, objective(P95, 100.0))]);
+        run.steady(|at, it| {
+            succeed(http(it), 900, 10.0, 10.0);
+            succeed(http(it), 100, 10.0, if at == 10 { 900.0 } else { 10.0 });
+        });
+        run.total.unfinished = unfinished;
+        fixture::cut_off(http(&mut run.total), unfinished, 5_200);
+        run.judged().0.checks[0].status
+    };
+    // 400 of 28,400 are 1.4 % of all requests; they ended in no window.
+    assert_eq!([0, 200, 400].map(status), [CheckStatus::Fail; 3]);
+}
+
+#[test]
+fn what_was_cut_off_may_have_failed_in_the_smallest_window() {
+    let because = |unfinished: u64| {
+        let mut run = Run::over(vec![every(2, objective(Metric::ErrorRate, 0.01))]);
+        // 0.5 % of a window of 1,000 failed, and nothing of one of 50.
+        run.steady(|at, it| {
+            succeed(http(it), if at < 4 { 497 } else { 25 }, 10.0, 10.0);
+            fail(http(it), FailureKind::Status, if at == 2 { 5 } else { 0 }, 2);
+        });
+        run.total.unfinished = unfinished;
+        fixture::cut_off(http(&mut run.total), unfinished, 5_200);
+        let check = run.judged().0.checks.remove(0);
+        (check.status, check.because)
+    };
+    assert_eq!(because(0), (CheckStatus::Pass, None));
+    // 8 of 1,003 are within 1 %, and 3 of 53 are not.
+    let open = Some(Because::CutOff { unfinished: 3 });
+    assert_eq!(because(3), (CheckStatus::Undecided, open));
+}
+
+#[test]
 fn windows_of_an_earlier_version_are_no_pass_where_requests_timed_out() {
     // The timeouts of 200 ms fill the windows, and count as if they were exact.
     let mut run =

@@ -44,6 +44,8 @@ pub struct Tally {
     pub messages_out: u64,
     /// Messages waited for in vain.
     pub missing_messages: u64,
+    /// Messages and pongs that were still waited for when the run ended: neither in nor missing.
+    pub unfinished_messages: u64,
     /// Sockets that closed when nobody wanted them to.
     pub unexpected_closes: u64,
     /// Arrivals that found no user where the generator was late: neither ok nor failed.
@@ -89,6 +91,7 @@ impl Tally {
         self.messages_in += other.messages_in;
         self.messages_out += other.messages_out;
         self.missing_messages += other.missing_messages;
+        self.unfinished_messages += other.unfinished_messages;
         self.unexpected_closes += other.unexpected_closes;
         self.not_started += other.not_started;
     }

@@ -93,7 +93,10 @@ fn a_pull_request_whose_run_cannot_start_is_told_in_the_comment_that_was_green()
 fn a_file_that_cannot_be_written_takes_nothing_back_that_was_told() {
     let (github, service) = (github(), Demo::start(&[]));
     let job = night(&github, RUN);
-    job.workspace.write("config.yaml", &config(&service.url).replace("{get: /health}", "{get: /health}, {get: /nowhere}"));
+    job.workspace.write(
+        "config.yaml",
+        &config(&service.url).replace("{get: /health}", "{get: /health}, {get: /nowhere}"),
+    );
     // Where the link to the newest run should be.
     job.workspace.write("reports/latest/occupied", "");
     let step = job.step(&["run", "--quiet"]);

@@ -222,8 +222,13 @@ fn endpoint(name: &str, rank: usize, steady_s: f64) -> Endpoint {
     let count = 60 + 10 * (rank as u32 % 40);
     let timeouts = failed.get("timeout").copied().unwrap_or(0);
     let times = histogram(rank, count);
-    let counts =
-        WebSocketCounts { messages_in: 120, messages_out: 60, missing_messages: 2, unexpected_closes: 1 };
+    let counts = WebSocketCounts {
+        messages_in: 120,
+        messages_out: 60,
+        missing_messages: 2,
+        unexpected_closes: 1,
+        ..WebSocketCounts::default()
+    };
     Endpoint {
         name: name.into(),
         kind: if socket { Kind::Websocket } else { Kind::Http },

@@ -130,6 +130,31 @@ fn an_error_rate_is_compared_with_fewer_requests_than_usual() {
 }
 
 #[test]
+fn a_service_that_always_leaves_requests_unfinished_is_no_slower_than_itself() {
+    // A long poll: 60 of 1,000 are in flight at the end of every run.
+    let run = || {
+        second(|recording| {
+            succeed(&mut recording.endpoints[B].steady, 940, 10.0, 110.0);
+            cut_off(&mut recording.endpoints[B].steady, 60, 5_200);
+            recording.unfinished = 60;
+        })
+    };
+    let runs: Vec<RunResult> = (0..5).map(|_| run()).collect();
+    let mut baseline = Baseline { runs: remembered(&runs, None), ..Baseline::default() };
+    let p95 = |baseline: &Baseline| status_of(&verdict(&rules(), &run(), baseline), P95).0;
+    assert_eq!(p95(&baseline), DeltaStatus::NotComparable, "all that is known of it is a lower bound");
+    let told = baseline.runs.values().map(|run| run.metrics[NAMES[B]]).next().unwrap();
+    assert_eq!((told.n, told.unfinished, told.p95_ms > 5_000.0), (1_000, Some(60), true));
+    // As an earlier version remembered the same runs, without those requests.
+    for numbers in baseline.runs.values_mut().flat_map(|run| run.metrics.values_mut()) {
+        (numbers.n, numbers.p95_ms, numbers.unfinished) = (940, 105.0, None);
+    }
+    assert_eq!(p95(&baseline), DeltaStatus::Inconclusive);
+    let verdict = verdict(&rules(), &run(), &baseline);
+    assert_eq!((verdict.status, worse(&verdict).len()), (Status::Inconclusive, 0));
+}
+
+#[test]
 fn requests_that_did_not_end_are_no_pass_of_what_they_would_change() {
     let baseline = past(&QUIET);
     let cut = |n: u64, ms: u64| {

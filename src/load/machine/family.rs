@@ -30,6 +30,7 @@ pub struct Family {
     kind: Kind,
     members: BTreeMap<i32, Stat>,
     search: Search,
+    uncollected: Uncollected,
     debt: Debt,
     kernel: KernelThreads,
 }
@@ -91,7 +92,8 @@ impl Family {
         let kernel = KernelThreads::begin(&all);
         let below = tree::below(&members.keys().copied().collect(), all);
         members.extend(below.into_iter().map(|stat| (stat.pid, stat)));
-        Self { heads, kind, members, search, debt: Debt::default(), kernel }
+        let (uncollected, debt) = (Uncollected::default(), Debt::default());
+        Self { heads, kind, members, search, uncollected, debt, kernel }
     }
 
     /// The numbers of all members that were there at the last look, those at its head among them.
@@ -110,9 +112,9 @@ impl Family {
     pub fn look(&mut self, forks: Option<u64>) -> Look {
         let since = self.search.since;
         let (mut now, mut others) = (BTreeMap::new(), Vec::new());
-        for (pid, old) in &self.members {
-            match tree::process(*pid) {
-                Some(stat) if stat.started == old.started => drop(now.insert(*pid, stat)),
+        for old in oldest_first(&self.members) {
+            match tree::process(old.pid) {
+                Some(stat) if stat.started == old.started => drop(now.insert(old.pid, stat)),
                 // The number is another process's by now, which may be a child of the family.
                 Some(stat) => others.push(stat),
                 None => {}
@@ -126,7 +128,7 @@ impl Family {
         let joined: BTreeMap<i32, Stat> = joined.into_iter().map(|stat| (stat.pid, stat)).collect();
         let numbers = joined.keys().copied().collect();
         now.extend(joined);
-        let used = used(&self.members, &now, since);
+        let used = self.uncollected.used(&self.members, &now, since);
         let lost = self.lost(&now);
         self.members = now;
         Look { cpu: tree::ticks(used), kernel: tree::ticks(kernel), joined: numbers, lost }
@@ -168,25 +170,44 @@ impl Head {
     }
 }
 
-/// The ticks that were used between two looks. One that is new and began before `since` was there before, only
-/// not in the family: what it used until now is not known to be new.
-fn used(before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>, since: u64) -> u64 {
-    let (mut own, mut collected) = (0, 0);
-    for it in now.values() {
-        match same(before, it) {
-            Some(old) => {
-                own += it.own_ticks.saturating_sub(old.own_ticks);
-                collected += it.collected_ticks.saturating_sub(old.collected_ticks);
+/// Parents before their children, which began later. A child that ends while it is looked at its family may then be
+/// missing without having been collected by its parent, as far as that was read; it is never both there and collected.
+fn oldest_first(members: &BTreeMap<i32, Stat>) -> Vec<&Stat> {
+    let mut all: Vec<&Stat> = members.values().collect();
+    all.sort_by_key(|it| (it.started, it.pid));
+    all
+}
+
+/// The ticks of those that were gone at the last look, and that their parents had not collected when they were read.
+/// They were counted while the dead still lived, and are collected by the next look: not to be counted again.
+#[derive(Debug, Default)]
+struct Uncollected(u64);
+
+impl Uncollected {
+    /// The ticks that were used between two looks. One that is new and began before `since` was there before, only
+    /// not in the family: what it used until now is not known to be new.
+    fn used(&mut self, before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>, since: u64) -> u64 {
+        let (mut own, mut collected) = (0, 0);
+        for it in now.values() {
+            match same(before, it) {
+                Some(old) => {
+                    own += it.own_ticks.saturating_sub(old.own_ticks);
+                    collected += it.collected_ticks.saturating_sub(old.collected_ticks);
+                }
+                None if it.started >= since => {
+                    own += it.own_ticks;
+                    collected += it.collected_ticks;
+                }
+                None => {}
             }
-            None if it.started >= since => {
-                own += it.own_ticks;
-                collected += it.collected_ticks;
-            }
-            None => {}
         }
+        let gone: u64 = gone(before, now).map(|old| old.own_ticks + old.collected_ticks).sum();
+        let known = gone + self.0;
+        // What is older than that nobody collects any more: it is lost, and what the family uses from now on is not
+        // to be taken for it.
+        self.0 = known.saturating_sub(collected).min(gone);
+        own + collected.saturating_sub(known)
     }
-    let known: u64 = gone(before, now).map(|old| old.own_ticks + old.collected_ticks).sum();
-    own + collected.saturating_sub(known)
 }
 
 fn same<'a>(among: &'a BTreeMap<i32, Stat>, it: &Stat) -> Option<&'a Stat> {
@@ -377,28 +398,59 @@ mod tests {
         members(&of.iter().map(one).collect::<Vec<_>>())
     }
 
+    fn used(before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>) -> u64 {
+        Uncollected::default().used(before, now, 50)
+    }
+
     #[test]
     fn the_time_of_a_child_that_ended_is_counted_once() {
         let before = family(&[(1, 5, 100, 0), (2, 6, 40, 0)]);
         // The child used 8 more ticks before it ended, and its parent collected all 48 of it.
-        assert_eq!(used(&before, &family(&[(1, 5, 103, 48)]), 50), 3 + 8);
+        assert_eq!(used(&before, &family(&[(1, 5, 103, 48)])), 3 + 8);
         // A child that came and went between two looks.
-        assert_eq!(used(&before, &family(&[(1, 5, 100, 9), (2, 6, 40, 0)]), 50), 9);
+        assert_eq!(used(&before, &family(&[(1, 5, 100, 9), (2, 6, 40, 0)])), 9);
         // Nobody collected it: what it used is lost, and nothing is counted below zero.
-        assert_eq!(used(&before, &family(&[(1, 5, 103, 0)]), 50), 3);
+        assert_eq!(used(&before, &family(&[(1, 5, 103, 0)])), 3);
+    }
+
+    #[test]
+    fn the_time_of_a_child_that_ended_while_they_were_read_is_counted_once() {
+        let both = family(&[(1, 5, 100, 0), (2, 6, 5_000, 0)]);
+        let parent = |own, collected| family(&[(1, 5, own, collected)]);
+        // The parent was read, it collected the child, and then the child was gone.
+        let mut uncollected = Uncollected::default();
+        assert_eq!(uncollected.used(&both, &parent(103, 0), 50), 3);
+        assert_eq!(uncollected.used(&parent(103, 0), &parent(105, 5_008), 70), 2 + 8);
+        assert_eq!(uncollected.used(&parent(105, 5_008), &parent(106, 5_017), 90), 1 + 9, "and only once");
+        // Another child was collected meanwhile: its time comes late, and is not lost.
+        let mut uncollected = Uncollected::default();
+        assert_eq!(uncollected.used(&both, &parent(100, 300), 50), 0);
+        assert_eq!(uncollected.used(&parent(100, 300), &parent(100, 5_300), 70), 300);
+        // Nobody ever collects it. What others leave is not taken for it for ever.
+        let mut uncollected = Uncollected::default();
+        assert_eq!(uncollected.used(&both, &parent(100, 0), 50), 0);
+        assert_eq!(uncollected.used(&parent(100, 0), &parent(100, 0), 70), 0);
+        assert_eq!(uncollected.used(&parent(100, 0), &parent(100, 9), 90), 9);
+    }
+
+    #[test]
+    fn a_parent_is_read_before_its_children_whatever_their_numbers() {
+        let members = family(&[(7, 60, 0, 0), (2, 90, 0, 0), (30_000, 5, 0, 0), (8, 60, 0, 0)]);
+        let order: Vec<i32> = oldest_first(&members).iter().map(|it| it.pid).collect();
+        assert_eq!(order, [30_000, 7, 8, 2]);
     }
 
     #[test]
     fn a_number_that_is_used_again_is_another_process() {
         let before = family(&[(1, 5, 100, 0), (2, 6, 40, 0)]);
         let after = family(&[(1, 5, 100, 40), (2, 60, 7, 0)]);
-        assert_eq!(used(&before, &after, 50), 7);
+        assert_eq!(used(&before, &after), 7);
     }
 
     #[test]
     fn one_that_was_there_before_and_joins_brings_nothing_with_it() {
         let before = family(&[(1, 5, 100, 0)]);
-        assert_eq!(used(&before, &family(&[(1, 5, 100, 0), (9, 3, 5_000, 70)]), 50), 0);
+        assert_eq!(used(&before, &family(&[(1, 5, 100, 0), (9, 3, 5_000, 70)])), 0);
     }
 
     #[test]
@@ -489,9 +541,13 @@ mod tests {
             }
             assert!(Instant::now() < end, "{family:?}");
         };
-        until(&|family, _| family.pids().count() == 3);
+        until(&|family, look| {
+            assert_eq!(look.lost, None, "nobody has ended");
+            family.pids().count() == 3
+        });
         std::fs::write(middle, "\n").unwrap();
-        until(&|family, _| {
+        until(&|family, look| {
+            assert_eq!(look.lost, None, "who ended was collected by the head");
             let is_head = |pid: i32| family.heads.iter().any(|head| head.pid == pid);
             let mut below = family.members.values().filter(|it| !is_head(it.pid));
             below.any(|it| !family.members.contains_key(&it.parent))

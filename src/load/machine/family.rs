@@ -9,19 +9,13 @@
 //! Looking must cost next to nothing. Members are read at every look. New ones are looked for only where a process
 //! was started since, and then among the numbers that are new; all processes are read seldom.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
+use super::kernel_threads::KernelThreads;
+use super::search::Search;
 use super::service::Unknown;
 use super::tree::{self, Collects, Stat};
-use crate::clock;
-
-/// Reading all processes takes at most this share of the time.
-const SEARCH_SHARE: u32 = 2_000;
-/// The number of `kthreadd`, whose children are the threads of the kernel.
-const KTHREADD: i32 = 2;
-/// Of how many threads of the kernel the time is read at every look: those that used most when all were read.
-const MOST_KERNEL_THREADS: usize = 8;
 
 /// A family of processes.
 #[derive(Debug)]
@@ -78,8 +72,7 @@ impl Family {
     }
 
     fn begin(pids: &[i32], kind: Kind) -> Self {
-        let mut search = Search::begin();
-        let all = search.all();
+        let (search, all) = Search::begin();
         let by_number: BTreeMap<i32, &Stat> = all.iter().map(|stat| (stat.pid, stat)).collect();
         // Who descends from another one is collected by it, and its like is found below it.
         let heads: Vec<Head> = pids
@@ -264,109 +257,10 @@ fn heir(old: &Stat, before: &BTreeMap<i32, Stat>, now: &BTreeMap<i32, Stat>) -> 
     None
 }
 
-/// Finds processes that were not there before.
-#[derive(Debug)]
-struct Search {
-    /// When it was last looked for new ones, by the clock of the machine's start.
-    since: u64,
-    /// The count of forks by then.
-    forks: Option<u64>,
-    /// The numbers that there were.
-    seen: BTreeSet<i32>,
-    /// When all processes were read, and how long that took.
-    all: (Instant, Duration),
-}
-
-/// What a search found.
-#[derive(Debug, Default)]
-struct Found {
-    stats: Vec<Stat>,
-    /// Whether these are all processes.
-    all: bool,
-}
-
-impl Search {
-    fn begin() -> Self {
-        Self { since: 0, forks: None, seen: BTreeSet::new(), all: (clock::now(), Duration::ZERO) }
-    }
-
-    fn all(&mut self) -> Vec<Stat> {
-        let begun = clock::now();
-        self.since = tree::now_ticks();
-        let all = tree::processes();
-        self.seen = all.iter().map(|stat| stat.pid).collect();
-        let now = clock::now();
-        self.all = (now, now.saturating_duration_since(begun));
-        all
-    }
-
-    /// All that have come since the last search, and perhaps others.
-    fn run(&mut self, forks: Option<u64>) -> Found {
-        if forks.is_some() && forks == self.forks {
-            return Found::default();
-        }
-        self.forks = forks;
-        let (at, took) = self.all;
-        // A number that was used again meanwhile is found here alone.
-        if clock::now().saturating_duration_since(at) >= took * SEARCH_SHARE {
-            return Found { stats: self.all(), all: true };
-        }
-        self.since = tree::now_ticks();
-        let numbers: BTreeSet<i32> = tree::pids().into_iter().collect();
-        let stats = numbers.difference(&self.seen).filter_map(|pid| tree::process(*pid)).collect();
-        self.seen = numbers;
-        Found { stats, all: false }
-    }
-}
-
-/// The threads of the kernel: what they use is nobody's in particular, and may be work for the service. From inside
-/// a container there are none to be seen.
-#[derive(Debug, Default)]
-struct KernelThreads {
-    /// Start and ticks, by number.
-    known: BTreeMap<i32, (u64, u64)>,
-    busiest: Vec<i32>,
-}
-
-impl KernelThreads {
-    fn begin(all: &[Stat]) -> Self {
-        let visible = all.iter().any(|it| it.pid == KTHREADD && it.parent == 0 && it.name == "kthreadd");
-        let threads = all.iter().filter(|it| visible && it.parent == KTHREADD);
-        Self { known: threads.map(|it| (it.pid, (it.started, it.own_ticks))).collect(), busiest: Vec::new() }
-    }
-
-    /// The ticks they used since the last look, of those that were read: all, or the busiest and the new ones.
-    fn look(&mut self, found: &Found, since: u64) -> u64 {
-        if self.known.is_empty() {
-            return 0;
-        }
-        let read: Vec<Stat> = if found.all {
-            Vec::new()
-        } else {
-            self.busiest.iter().filter_map(|pid| tree::process(*pid)).collect()
-        };
-        let threads = found.stats.iter().chain(&read).filter(|it| it.parent == KTHREADD);
-        let used: Vec<(u64, i32)> = threads.map(|it| (self.used(it, since), it.pid)).collect();
-        if found.all {
-            let mut most: Vec<(u64, i32)> = used.iter().copied().filter(|(used, _)| *used > 0).collect();
-            most.sort_unstable_by(|a, b| b.cmp(a));
-            self.busiest = most.into_iter().take(MOST_KERNEL_THREADS).map(|(_, pid)| pid).collect();
-        }
-        used.iter().map(|(used, _)| used).sum()
-    }
-
-    fn used(&mut self, it: &Stat, since: u64) -> u64 {
-        match self.known.insert(it.pid, (it.started, it.own_ticks)) {
-            Some((started, ticks)) if started == it.started => it.own_ticks.saturating_sub(ticks),
-            _ if it.started >= since => it.own_ticks,
-            _ => 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
+    use std::time::Instant;
 
     use super::*;
 
@@ -503,26 +397,6 @@ mod tests {
         assert_eq!(debt.after(&members(&[head(40)]), &members(&[head(40)])).as_deref(), Some("p1"));
     }
 
-    #[test]
-    fn the_time_of_threads_of_the_kernel_is_counted_once() {
-        let thread = |ticks| stat(17, KTHREADD, 3, [ticks, 0], [0, 0]);
-        let kthreadd = Stat { name: "kthreadd".into(), ..stat(KTHREADD, 0, 1, [0, 0], [0, 0]) };
-        let mut kernel = KernelThreads::begin(&[kthreadd, thread(100), stat(18, 1, 3, [7, 0], [0, 0])]);
-        let found = |stats: &[Stat]| Found { stats: stats.to_vec(), all: true };
-        let come = stat(19, KTHREADD, 60, [5, 0], [0, 0]);
-        assert_eq!(
-            kernel.look(&found(&[thread(108), come.clone(), stat(18, 1, 3, [50, 0], [0, 0])]), 50),
-            13
-        );
-        assert_eq!(
-            (kernel.busiest.clone(), kernel.look(&found(&[thread(108), come]), 70)),
-            (vec![17, 19], 0)
-        );
-        // In a container, the second process is anything.
-        let mut none = KernelThreads::begin(&[stat(KTHREADD, 1, 1, [0, 0], [0, 0]), thread(1)]);
-        assert_eq!(none.look(&found(&[thread(50)]), 0), 0);
-    }
-
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_that_leaves_its_parent_and_ends_is_told() {
@@ -590,7 +464,7 @@ mod tests {
         // The number of this very process, as if it had been that of a member that ended.
         let before = Stat { started: 1, parent: pid, ..tree::process(own).unwrap() };
         family.members.insert(own, before);
-        family.look(family.search.forks);
+        family.look(family.search.forks());
         assert!(!family.pids().any(|it| it == own));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -602,6 +476,7 @@ mod tests {
         let own = std::process::id().cast_signed();
         let mut family = Family::of(&[own]);
         family.look(Some(7));
+        family.search.all_are_due(false);
         let mut child = sleeper();
         let pid = child.id().cast_signed();
         assert!(!family.look(Some(7)).joined.contains(&pid));

@@ -11,10 +11,12 @@
 
 mod family;
 mod group;
+mod kernel_threads;
 pub mod listener;
 mod monitor;
 mod reading;
 mod reference;
+mod search;
 mod service;
 mod text;
 pub mod tree;

@@ -170,6 +170,8 @@ impl Monitor {
         let accounted = self.account(generator, now);
         let part = |of: fn(&Ticks) -> u64| seconds(of(&now.stat.all).saturating_sub(of(&last.stat.all)));
         let busy = part(|it| it.busy);
+        // Interrupts are no part of `busy`. A kernel that does not measure their time by itself counts some of it as
+        // that of the process which they interrupted: then too much is taken off here. So others are a lower bound.
         Kernel {
             elapsed,
             capacity: elapsed * now.stat.each.len().max(1) as f64,
@@ -303,6 +305,7 @@ mod tests {
     fn where_the_service_is_not_known_nothing_is_claimed_about_others() {
         let mut monitor = Monitor::begin(&Service::Unknown(Unknown::NoPermission));
         let kernel = monitor.look_at_kernel(clock::now() + Duration::from_secs(1));
+        assert_eq!(kernel.is_some(), cfg!(target_os = "linux"), "what there is to be known");
         assert_eq!(kernel.and_then(|kernel| kernel.others), None);
         assert_eq!(monitor.location(), None);
         assert_eq!((monitor.unknown(), monitor.shares_group()), (Some(Unknown::NoPermission), true));

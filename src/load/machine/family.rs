@@ -89,6 +89,14 @@ impl Family {
         Self { heads, kind, members, search, uncollected, debt, kernel }
     }
 
+    /// The numbers of all that are members at this moment, those among them that joined since the last look. All
+    /// processes are read for it.
+    pub fn everybody(&self) -> Vec<i32> {
+        let members = self.members.keys().copied().collect();
+        let joined = tree::below(&members, tree::processes());
+        members.into_iter().chain(joined.into_iter().map(|stat| stat.pid)).collect()
+    }
+
     /// The numbers of all members that were there at the last look, those at its head among them.
     pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
         self.members.keys().copied()
@@ -480,6 +488,7 @@ mod tests {
         let mut child = sleeper();
         let pid = child.id().cast_signed();
         assert!(!family.look(Some(7)).joined.contains(&pid));
+        assert!(!family.pids().any(|it| it == pid) && family.everybody().contains(&pid));
         assert!(family.look(Some(8)).joined.contains(&pid));
         assert!(family.pids().any(|it| it == pid));
         // It is below another one of these, and no head.

@@ -1,12 +1,12 @@
 //! Who listens on an address of this machine: the socket that the kernel would hand a connection to, and the
 //! processes that hold it. On Linux only; elsewhere nobody is found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use super::{text, tree, unix_peer};
+use super::{text, tree};
 
 /// Words of a command that are shown, and characters of each.
 const MOST_WORDS: usize = 2;
@@ -32,80 +32,43 @@ pub fn of_address(address: SocketAddr) -> Listener {
 /// Who listens on a Unix socket.
 pub fn of_path(path: &Path) -> Listener {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    held_by(&text::unix_listeners(&text, &path.to_string_lossy()).into_iter().collect())
-}
-
-/// The other end, on this machine, of a connection that these processes have open: whatever works for them here.
-/// `own` are the processes whose ends do not count.
-pub fn back_end(of: &[i32], own: &[i32]) -> Option<String> {
-    let inodes = |pids: &[i32]| pids.iter().flat_map(|pid| inodes_of(*pid)).collect::<BTreeSet<u64>>();
-    let (ours, known) = (inodes(of), inodes(own));
-    let tcp = || tcp_back_ends(&ours, &known).into_iter().next().map(|address| address.to_string());
-    tcp().or_else(|| unix_back_end(&unix_peer::connected(), &ours, &known))
-}
-
-/// Where a process of neither took a connection to a Unix socket that `ours` opened: an end that was accepted has
-/// the name of its listener, one that was opened has none, and neither have pairs. Logs and buses of the system are
-/// open in any service, and do not work for it.
-fn unix_back_end(
-    ends: &BTreeMap<u32, unix_peer::End>,
-    ours: &BTreeSet<u64>,
-    known: &BTreeSet<u64>,
-) -> Option<String> {
-    let accepted = ends.iter().filter_map(|(inode, end)| Some((*inode, end.peer, end.name.as_deref()?)));
-    let is_back_end = |(inode, peer, name): &(u32, u32, &str)| {
-        let is = |among: &BTreeSet<u64>, inode: u32| among.contains(&u64::from(inode));
-        is(ours, *peer) && !is(ours, *inode) && !is(known, *inode) && !serves_all(name)
-    };
-    accepted.into_iter().find(is_back_end).map(|(_, _, name)| format!("unix:{name}"))
-}
-
-/// Whether a socket is that of a service of the system, which has connections to nearly everything.
-fn serves_all(name: &str) -> bool {
-    let folders = ["systemd/", "dbus/", "user/", "nscd/", "avahi-daemon/"];
-    let folder = name.strip_prefix("/run/").or_else(|| name.strip_prefix("/var/run/"));
-    folder.is_some_and(|rest| folders.iter().any(|folder| rest.starts_with(folder)))
-        || ["/dev/log", "/var/lib/sss/", "/tmp/.X11-unix/", "@/tmp/.X11-unix/", "@/tmp/dbus-", "/tmp/dbus-"]
-            .iter()
-            .any(|start| name.starts_with(start))
-}
-
-fn tcp_back_ends(ours: &BTreeSet<u64>, known: &BTreeSet<u64>) -> Vec<SocketAddr> {
-    let all = tcp_sockets();
-    let listens =
-        |port: u16| all.iter().any(|it| it.listens && it.local.port() == port && ours.contains(&it.inode));
-    // Whoever connects to them is a client of theirs.
-    let opened = |it: &&text::Socket| it.established && ours.contains(&it.inode) && !listens(it.local.port());
-    let connected = all.iter().filter(opened);
-    let is_known = |inode: &u64| known.contains(inode) || ours.contains(inode);
-    let elsewhere = connected.filter(|socket| {
-        let other = |end: &&text::Socket| end.local == socket.remote && end.remote == socket.local;
-        match all.iter().find(other) {
-            // Not accepted yet, an end is nobody's: it will be whose who listens there.
-            Some(end) if end.inode == 0 => !listening(&all, socket.remote).iter().any(is_known),
-            Some(end) => !is_known(&end.inode),
-            // No other end in this network: of another machine, or of a container on this one.
-            None => socket.remote.ip().is_loopback() || is_next_door(socket.remote.ip()),
-        }
-    });
-    elsewhere.map(|socket| socket.remote).collect()
+    let (text, path) = (unix_text(), path.to_string_lossy());
+    let listening = text::unix_sockets(&text).filter(|it| it.listens && it.name == Some(&*path));
+    held_by(&listening.map(|it| it.inode).collect())
 }
 
 /// Whether an address, though not one of this machine's own, may be that of a container or a virtual machine on
 /// it: it is reached without a gateway, through an interface that no device stands behind, or from inside of a
 /// container.
 pub fn is_next_door(ip: IpAddr) -> bool {
-    let read = |name: &str| fs::read_to_string(name).unwrap_or_default();
-    let interface = match ip.to_canonical() {
-        IpAddr::V4(ip) => text::on_link(&read("/proc/net/route"), ip),
-        IpAddr::V6(ip) => text::on_link_v6(&read("/proc/net/ipv6_route"), ip),
-    };
-    interface.is_some_and(|interface| {
-        let folder = Path::new("/sys/class/net").join(interface);
-        // Where the interfaces cannot be seen, nobody knows what they are.
-        folder.exists() && is_virtual(&folder) || is_contained()
-    })
+    Routes::read().lead_next_door(ip)
+}
+
+/// The routes of this machine, to be asked of any number of addresses.
+#[derive(Debug)]
+pub(super) struct Routes {
+    v4: String,
+    v6: String,
+}
+
+impl Routes {
+    pub(super) fn read() -> Self {
+        let read = |name: &str| fs::read_to_string(name).unwrap_or_default();
+        Self { v4: read("/proc/net/route"), v6: read("/proc/net/ipv6_route") }
+    }
+
+    /// As [`is_next_door`].
+    pub(super) fn lead_next_door(&self, ip: IpAddr) -> bool {
+        let interface = match ip.to_canonical() {
+            IpAddr::V4(ip) => text::on_link(&self.v4, ip),
+            IpAddr::V6(ip) => text::on_link_v6(&self.v6, ip),
+        };
+        interface.is_some_and(|interface| {
+            let folder = Path::new("/sys/class/net").join(interface);
+            // Where the interfaces cannot be seen, nobody knows what they are.
+            folder.exists() && is_virtual(&folder) || is_contained()
+        })
+    }
 }
 
 /// Whether what is reached through an interface is on this machine: a bridge, the end of a virtual cable. What
@@ -129,14 +92,19 @@ fn is_contained() -> bool {
         || named.iter().any(|name| group.contains(name))
 }
 
-fn tcp_sockets() -> Vec<text::Socket> {
+pub(super) fn tcp_sockets() -> Vec<text::Socket> {
     let read = |name: &str| fs::read_to_string(name).unwrap_or_default();
     ["/proc/net/tcp", "/proc/net/tcp6"].iter().flat_map(|name| text::sockets(&read(name))).collect()
 }
 
+/// `/proc/net/unix`. A socket may be named in any bytes.
+pub(super) fn unix_text() -> String {
+    String::from_utf8_lossy(&fs::read("/proc/net/unix").unwrap_or_default()).into_owned()
+}
+
 /// The inodes of the sockets that take connections to an address: those bound to it; without any, those bound to
 /// all addresses of its family; without any, those of IPv6 that take IPv4 as well.
-fn listening(all: &[text::Socket], address: SocketAddr) -> BTreeSet<u64> {
+pub(super) fn listening(all: &[text::Socket], address: SocketAddr) -> BTreeSet<u64> {
     let ip = address.ip().to_canonical();
     let any = |v4: bool| if v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0_u8; 16]) };
     [ip, any(ip.is_ipv4()), any(false)]
@@ -161,7 +129,7 @@ fn held_by(inodes: &BTreeSet<u64>) -> Listener {
 }
 
 /// The sockets that a process holds; none of one that may not be looked at.
-fn inodes_of(pid: i32) -> Vec<u64> {
+pub(super) fn inodes_of(pid: i32) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     links.filter_map(|link| text::socket_inode(link.to_str()?)).collect()
@@ -233,34 +201,5 @@ mod tests {
         let _unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
         assert_eq!(of_path(&path), Listener::Held(vec![own]));
         assert!(command_of(own).contains("loadgate"));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_connection_within_one_process_has_no_back_end() {
-        let own = std::process::id().cast_signed();
-        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = tcp.local_addr().unwrap();
-        let _connection = std::net::TcpStream::connect(address).unwrap();
-        let ours: BTreeSet<u64> = inodes_of(own).into_iter().collect();
-        assert!(!tcp_back_ends(&ours, &BTreeSet::new()).contains(&address));
-    }
-
-    #[test]
-    fn who_accepted_a_connection_to_a_unix_socket_is_a_back_end() {
-        let end = |peer, name: Option<&str>| unix_peer::End { peer, name: name.map(str::to_owned) };
-        let of = |name: Option<&str>, ours: &[u64], known: &[u64]| {
-            let ends = BTreeMap::from([(7, end(8, name)), (8, end(7, None))]);
-            let set = |inodes: &[u64]| inodes.iter().copied().collect::<BTreeSet<u64>>();
-            unix_back_end(&ends, &set(ours), &set(known))
-        };
-        let database = Some("/run/postgresql/.s.PGSQL.5432");
-        assert_eq!(of(database, &[8], &[]).as_deref(), Some("unix:/run/postgresql/.s.PGSQL.5432"));
-        assert_eq!((of(database, &[7, 8], &[]), of(database, &[8], &[7])), (None, None), "ours at both ends");
-        assert_eq!(of(database, &[7], &[]), None, "a client of ours");
-        assert_eq!(of(None, &[8], &[]), None, "a pair, as standard output may be");
-        for system in ["/run/systemd/journal/stdout", "/run/dbus/system_bus_socket", "/run/user/7/bus"] {
-            assert_eq!(of(Some(system), &[8], &[]), None, "{system}");
-        }
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! Nothing is judged here. Elsewhere than on Linux only the reference computation is known.
 
+mod back_end;
 mod family;
 mod group;
 mod kernel_threads;

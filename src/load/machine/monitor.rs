@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use super::back_end;
 use super::family::Family;
 use super::group::{Groups, Throttled, Where};
-use super::listener;
 use super::reading::{Kernel, Limited, Reading};
 use super::reference::Reference;
 use super::service::{Location, Service, Unknown, starter_below};
@@ -133,7 +133,7 @@ impl Monitor {
         if let (None, Some(family)) = (&self.unknown, &self.family) {
             let begun = clock::now();
             let pids: Vec<i32> = family.pids().collect();
-            let back_end = listener::back_end(&pids, &[self.own]);
+            let back_end = back_end::address(&pids, &[self.own], || family.everybody());
             self.unknown = back_end.map(|address| Unknown::BackEnd { address });
             let now = clock::now();
             self.sought = (now, now.saturating_duration_since(begun));

@@ -179,7 +179,7 @@ fn ancestors() -> Vec<i32> {
 }
 
 /// Whether an address is one of this machine's.
-fn is_here(ip: IpAddr) -> bool {
+pub(super) fn is_here(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 

@@ -151,16 +151,42 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
 }
 
-/// The inodes of the Unix sockets that listen at a path, of `/proc/net/unix`.
-pub(super) fn unix_listeners(text: &str, path: &str) -> Vec<u64> {
+/// A socket of `/proc/net/unix`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UnixSocket<'a> {
+    pub(super) inode: u64,
+    pub(super) listens: bool,
+    /// Whether it is one end of a connection, as those of streams are.
+    pub(super) connected: bool,
+    /// Where it listens, or was accepted: the end of a client has none, and neither have pairs.
+    pub(super) name: Option<&'a str>,
+}
+
+/// All sockets of that file: address, references, protocol, flags, type, state, inode, name.
+pub(super) fn unix_sockets(text: &str) -> impl Iterator<Item = UnixSocket<'_>> {
     const ACCEPTS: u64 = 0x1_0000;
-    let listener = |line: &str| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().take(7).collect();
-        let flags = u64::from_str_radix(fields.get(3)?, 16).ok()?;
-        let inode = fields.get(6)?.parse().ok()?;
-        (flags & ACCEPTS != 0 && line.ends_with(&format!(" {path}"))).then_some(inode)
+    /// `SOCK_STREAM` and `SOCK_SEQPACKET`.
+    const OF_CONNECTIONS: [u64; 2] = [1, 5];
+    const CONNECTED: u64 = 3;
+    let socket = |line| {
+        let mut rest: &str = line;
+        let mut fields = [""; 7];
+        for field in &mut fields {
+            rest = rest.trim_start_matches(' ');
+            (*field, rest) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+        }
+        let [_, _, _, flags, kind, state, inode] = fields;
+        let [flags, kind, state] = [flags, kind, state].map(|field| u64::from_str_radix(field, 16).ok());
+        let listens = flags? & ACCEPTS != 0;
+        Some(UnixSocket {
+            inode: inode.parse().ok()?,
+            listens,
+            connected: !listens && OF_CONNECTIONS.contains(&kind?) && state? == CONNECTED,
+            // A name may have blanks in it, and before it.
+            name: rest.strip_prefix(' ').filter(|name| !name.is_empty()),
+        })
     };
-    text.lines().skip(1).filter_map(listener).collect()
+    text.lines().skip(1).filter_map(socket)
 }
 
 /// The inode that a link of `/proc/PID/fd` names.
@@ -297,9 +323,23 @@ mod tests {
         let text = "Num       RefCount Protocol Flags    Type St Inode Path\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 30542 /run/my app.sock\n\
             0000000000000000: 00000003 00000000 00000000 0001 03 30543 /run/my app.sock\n\
-            0000000000000000: 00000002 00000000 00010000 0001 01 30544 /run/app.sock\n";
-        assert_eq!(unix_listeners(text, "/run/my app.sock"), [30_542]);
-        assert_eq!(unix_listeners(text, "/run/none.sock"), [0; 0]);
+            0000000000000000: 00000003 00000000 00000000 0001 03   544\n\
+            0000000000000000: 00000003 00000000 00000000 0002 03 30545 /run/log\n\
+            0000000000000000: 00000003 00000000 00000000 0005 03 30546 @bus\n\
+            0000000000000000: 00000003\n\n";
+        let found: Vec<UnixSocket<'_>> = unix_sockets(text).collect();
+        let listens = |it: &UnixSocket<'_>| (it.inode, it.listens, it.connected, it.name.map(str::to_owned));
+        let app = || Some("/run/my app.sock".to_owned());
+        assert_eq!(
+            found.iter().map(listens).collect::<Vec<_>>(),
+            [
+                (30_542, true, false, app()),
+                (30_543, false, true, app()),
+                (544, false, true, None),
+                (30_545, false, false, Some("/run/log".to_owned())),
+                (30_546, false, true, Some("@bus".to_owned())),
+            ]
+        );
         assert_eq!((socket_inode("socket:[42]"), socket_inode("pipe:[42]")), (Some(42), None));
     }
 

@@ -50,6 +50,21 @@ fn sockets_over_which_nothing_comes_are_no_pass() {
 }
 
 #[test]
+fn messages_that_were_still_waited_for_may_never_have_come() {
+    let result = held(|it| {
+        it.endpoints[0].steady.messages_in = 900;
+        it.endpoints[0].steady.unfinished_messages = 3;
+    });
+    let outcome = |metric, limit| check(of("WS /feed", metric, limit), &result);
+    let open = (CheckStatus::Undecided, Some(Because::CutOff { unfinished: 3 }));
+    // 3 of 103, beside 100 sockets that opened.
+    for (metric, breaks, holds) in [(Metric::MissingMessages, 2.0, 3.0), (Metric::ErrorRate, 0.029, 0.03)] {
+        assert_eq!(outcome(metric, breaks), open, "{metric:?}");
+        assert_eq!(outcome(metric, holds), (CheckStatus::Pass, None), "{metric:?}");
+    }
+}
+
+#[test]
 fn a_missing_message_does_not_hide_that_sockets_opened_outside_the_steady_phase() {
     let result = held(|it| fail(&mut it.endpoints[0].steady, FailureKind::MissingMessage, 1, 1));
     let connects = of("WS /feed", Metric::Connect(Percentile::P50), 1_000.0);

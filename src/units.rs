@@ -11,11 +11,25 @@ use thiserror::Error;
 pub struct UnitError {
     message: String,
     hint: String,
+    understood: bool,
 }
 
 impl UnitError {
     fn not(wanted: &str, found: &str, example: &str) -> Self {
-        Self { message: format!("`{found}` is not {wanted}"), hint: format!("write {example}") }
+        let (message, hint) = (format!("`{found}` is not {wanted}"), format!("write {example}"));
+        Self { message, hint, understood: false }
+    }
+
+    fn too_long(found: &str) -> Self {
+        let longest = LONGEST.as_secs() / 3_600;
+        let (message, hint) =
+            (format!("`{found}` is longer than {longest} hours"), format!("write `{longest}h` or less"));
+        Self { message, hint, understood: true }
+    }
+
+    /// Whether what is meant is known, so that this says more than that it is something else.
+    pub fn is_understood(&self) -> bool {
+        self.understood
     }
 
     /// What would be valid.
@@ -27,7 +41,11 @@ impl UnitError {
 /// What a duration looks like, for messages.
 pub const DURATION_EXAMPLE: &str = "a duration such as `500ms`, `2s`, `5m` or `1h30m`";
 
-/// Reads `500ms`, `2s`, `5m`, `1h30m`, `1.5s`, and `0`. Any other bare number is refused: some tools mean seconds
+/// The longest duration that is accepted, more than a year. A longer one is a slip, and the sum of a moment and of
+/// some that fit into a [`Duration`] is beyond what a clock can count.
+pub const LONGEST: Duration = Duration::from_hours(10_000);
+
+/// Reads `500ms`, `2s`, `5m`, `1h30m`, `1.5s`, and `0`, up to [`LONGEST`]. Any other bare number is refused: some tools mean seconds
 /// by it, others milliseconds, and a run of 30 ms instead of 30 s judges next to nothing.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     let fail = || UnitError::not("a duration", text, DURATION_EXAMPLE);
@@ -35,10 +53,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     match decimal(trimmed) {
         Some(0.0) => return Ok(Duration::ZERO),
         Some(_) => {
-            return Err(UnitError {
-                message: format!("`{trimmed}` has no unit"),
-                hint: format!("write `{trimmed}s` for seconds (until now it was read as `{trimmed}ms`)"),
-            });
+            let message = format!("`{trimmed}` has no unit");
+            let hint = format!("write `{trimmed}s` for seconds (until now it was read as `{trimmed}ms`)");
+            return Err(UnitError { message, hint, understood: true });
         }
         None => {}
     }
@@ -58,7 +75,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     if smallest.is_infinite() {
         return Err(fail());
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| fail())
+    let read = Duration::try_from_secs_f64(seconds).ok();
+    read.filter(|read| *read <= LONGEST).ok_or_else(|| UnitError::too_long(trimmed))
 }
 
 fn duration_unit(unit: &str) -> Option<f64> {
@@ -94,7 +112,7 @@ impl Ratio {
         let percent = trimmed_number(ratio.0 * 100.0);
         let message = format!("`{bare}` without a `%` is {percent} %");
         let hint = format!("write `{bare}%` or `{}`", trimmed_number(ratio.0 / 100.0));
-        Err(UnitError { message, hint })
+        Err(UnitError { message, hint, understood: true })
     }
 }
 
@@ -202,6 +220,12 @@ mod tests {
             assert_eq!(error.to_string(), format!("`{}` has no unit", text.trim()));
             assert!(error.hint().contains(seconds), "{error:?}");
         }
+        for text in ["10001h", "10000h 1ms", "3000000000000000h", "99999999999999999999h"] {
+            let error = parse_duration(text).unwrap_err();
+            let told = format!("`{text}` is longer than 10000 hours");
+            assert_eq!((error.to_string(), error.hint()), (told, "write `10000h` or less"));
+        }
+        assert_eq!(parse_duration("10000h"), Ok(LONGEST));
         let error = parse_duration("2 sec").unwrap_err();
         assert_eq!(error.to_string(), "`2 sec` is not a duration");
         assert!(error.hint().contains("`500ms`"));

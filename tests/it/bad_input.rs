@@ -48,6 +48,17 @@ fn one_mistake_is_told_with_its_place_and_what_would_be_valid() {
         ("p95: 1s", "p95th: 1s", &["config.yaml:5:14", "did you mean `p95`"]),
         ("users: 2,", "users: many,", &["config.yaml:4:45", "`many`"]),
         ("run_time: 1s", "run_time: 5 parsecs", &["config.yaml:4", "`5 parsecs`", "`500ms`"]),
+        (
+            "thresholds:",
+            "timeout: 3000000000000000h\nthresholds:",
+            &["config.yaml:5:10", "`3000000000000000h` is longer than 10000 hours", "write `10000h` or less"],
+        ),
+        ("wait: 10ms", "wait: 1s..10001h", &["config.yaml:9", "`10001h` is longer", "`10000h` or less"]),
+        (
+            "wait: 10ms",
+            "wait: {throughput: 0.00000000000000000001/s}",
+            &["config.yaml:9", "`0.00000000000000000001/s` is less than one start in 10000 hours", "`10/s`"],
+        ),
         ("{get: /items}", "{get: '/items/{{ itme }}'}", &["config.yaml:11", "`itme`"]),
         ("tasks: {look: 1}", "tasks: {lok: 1}", &["config.yaml:9", "`lok`", "did you mean `look`"]),
         ("tasks: {look: 1}", "tasks: {look: 0}", &["config.yaml:9", "zero"]),

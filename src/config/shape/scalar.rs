@@ -73,13 +73,13 @@ const RANGE_HINT: &str = "write a range such as `1s..3s`, or one duration";
 /// What is wrong with a range, and what would be valid.
 fn range(text: &str) -> Result<(), (String, String)> {
     let (low, high) = text.split_once("..").unwrap_or((text, text));
-    let bare = |part: &str| part.trim().parse::<f64>().is_ok_and(|number| number > 0.0);
-    let unit = |error: UnitError| (error.to_string(), error.hint().to_owned());
-    let wrong = |_| (format!("`{text}` is not a range of durations"), RANGE_HINT.to_owned());
-    // A number without a unit is told as such: what is meant by it is known.
-    if let Some(part) = [low, high].into_iter().find(|part| bare(part)) {
-        parse_duration(part).map_err(unit)?;
-    }
+    // What is meant by a number without a unit, or by a duration that is too long, is known, and it is told as such.
+    let wrong = |error: UnitError| {
+        if error.is_understood() {
+            return (error.to_string(), error.hint().to_owned());
+        }
+        (format!("`{text}` is not a range of durations"), RANGE_HINT.to_owned())
+    };
     let (low, high) = (parse_duration(low).map_err(wrong)?, parse_duration(high).map_err(wrong)?);
     if low > high {
         return Err((format!("the range `{text}` runs backwards"), RANGE_HINT.to_owned()));

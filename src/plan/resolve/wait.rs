@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::node::Node;
 use crate::config::problem::Problem;
 use crate::plan::user::Wait;
-use crate::units::parse_duration;
+use crate::units::{LONGEST, parse_duration};
 
 use super::unit;
 
@@ -37,11 +37,15 @@ fn read(node: &Node) -> Option<Result<Wait, Problem>> {
     }
     let throughput = node.get("throughput")?;
     let rate = unit::rate(Some(throughput))?;
-    Some(if rate.0 > 0.0 {
-        Ok(Wait::Throughput(rate))
+    let wrong = |message: String| Problem::at(throughput.span, message).hint("write a rate such as `10/s`");
+    Some(if rate.0 <= 0.0 {
+        Err(wrong("a throughput of zero never starts anything".into()))
+    } else if rate.0 * LONGEST.as_secs_f64() < 1.0 {
+        // From one start to the next is a duration as any other.
+        let (text, hours) = (throughput.scalar().unwrap_or_default(), LONGEST.as_secs() / 3_600);
+        Err(wrong(format!("`{text}` is less than one start in {hours} hours")))
     } else {
-        Err(Problem::at(throughput.span, "a throughput of zero never starts anything")
-            .hint("write a rate such as `10/s`"))
+        Ok(Wait::Throughput(rate))
     })
 }
 

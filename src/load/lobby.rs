@@ -13,14 +13,15 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::arrivals::{ArrivalTasks, Arrivals, due_before};
+use super::arrivals::{ArrivalTasks, Arrivals, Due, due_before};
 use super::control::Assignment;
 use super::deck::derive_seed;
 use super::heartbeat::STANDSTILL;
+use super::latecomers::Latecomers;
 use super::measure::outcome::{Failure, FailureKind};
-use super::pool::{Arrival, Inbox, Late, Sent};
+use super::pool::{Arrival, Inbox, Sent};
 use super::virtual_user::VirtualUser;
-use super::worker::{GRACE, Worker, first_endpoint};
+use super::worker::{GRACE, Worker};
 use crate::clock;
 use crate::plan::load::Model;
 use crate::plan::user::TaskId;
@@ -36,8 +37,8 @@ enum Call {
     Serve {
         due: Instant,
         task: Option<TaskId>,
-        /// Whether it begins so late that it is counted among those that hold up others.
-        late: bool,
+        /// Until when it holds up others, where it begins so late.
+        late_until: Option<Instant>,
     },
     /// Another user is to have its place.
     Leave,
@@ -77,10 +78,10 @@ impl Visitor {
     /// The life of a user of the open model: visit after visit.
     async fn serve(self: Rc<Self>, mut user: VirtualUser, class: usize, lobby: Rc<Lobby>) -> io::Result<()> {
         let worker = lobby.worker.clone();
-        while let Call::Serve { due, task, late } = self.called().await {
+        while let Call::Serve { due, task, late_until } = self.called().await {
             user.visit(due, task).await;
-            if late {
-                worker.pool.late(Late::Ends);
+            if let Some(until) = late_until {
+                lobby.late(|latecomers| latecomers.ends(until));
             }
             lobby.waiting.borrow_mut()[class].push_back(self.clone());
             worker.pool.free(worker.share.worker, class);
@@ -96,6 +97,7 @@ pub(super) struct Lobby {
     /// the first to give up its place. Some of them may be claimed for an arrival that another worker has sent.
     waiting: RefCell<Vec<VecDeque<Rc<Visitor>>>>,
     tasks: RefCell<ArrivalTasks>,
+    latecomers: RefCell<Latecomers>,
 }
 
 impl Lobby {
@@ -105,6 +107,7 @@ impl Lobby {
         Rc::new(Self {
             waiting: RefCell::new(classes.iter().map(|_| VecDeque::new()).collect()),
             tasks: RefCell::new(ArrivalTasks::new(classes, worker.plan.seed)),
+            latecomers: RefCell::default(),
             worker,
         })
     }
@@ -131,7 +134,7 @@ impl Lobby {
     }
 
     /// Lets in what other workers send for users that are free here. What has not been let in by the time that this
-    /// is dropped was due, and never started.
+    /// is dropped was due, and not started.
     pub(super) fn receive(self: Rc<Self>, inbox: Inbox) -> impl Future<Output = io::Result<()>> {
         let mut door = Door { inbox, worker: self.worker.clone() };
         async move {
@@ -156,20 +159,26 @@ impl Lobby {
     async fn admit(self: &Rc<Self>, assignment: &Assignment, first: u64) {
         let Model::Open { distribution, max_users } = assignment.load.model else { return };
         let shape = assignment.load.shape.clone();
-        let mut arrivals = Arrivals::new(shape, distribution, self.seed(), self.worker.share);
-        while let Some(next) = arrivals.next() {
+        let arrivals = Arrivals::new(shape, distribution, self.seed(), self.worker.share);
+        let mut schedule =
+            Schedule { lobby: self, origin: assignment.origin, first, arrivals, at_hand: None };
+        while let Some(next) = schedule.next() {
             let due = assignment.origin + next.at;
             self.worker.timer.sleep_until(due).await;
             if clock::now().saturating_duration_since(due) > CATCHES_UP {
                 tokio::task::yield_now().await;
             }
             if clock::now() > assignment.end() + GRACE {
-                self.worker.recorder.borrow_mut().never_started(1 + arrivals.count() as u64);
                 break;
             }
-            let Some((class, task)) = self.tasks.borrow_mut().of(first + next.number) else { break };
-            self.arrive(Arrival { due, class, task }, max_users).await;
+            let Some(arrival) = self.arrival(first + next.number, due) else { break };
+            self.arrive(arrival, max_users).await;
         }
+    }
+
+    /// The arrival with this number over all loads; none where no class has a weight.
+    fn arrival(&self, number: u64, due: Instant) -> Option<Arrival> {
+        self.tasks.borrow_mut().of(number).map(|(class, task)| Arrival { due, class, task })
     }
 
     async fn arrive(self: &Rc<Self>, arrival: Arrival, most: usize) {
@@ -201,7 +210,7 @@ impl Lobby {
         if worker == here {
             self.take_in(sent);
         } else if !pool.send(worker, sent) {
-            self.worker.recorder.borrow_mut().never_started(1);
+            self.worker.not_started(&arrival);
         }
         true
     }
@@ -213,7 +222,7 @@ impl Lobby {
         };
         let visitor = free(&mut self.waiting.borrow_mut()[claimed]);
         debug_assert!(visitor.is_some(), "who is claimed is there");
-        let Some(visitor) = visitor else { return self.worker.recorder.borrow_mut().never_started(1) };
+        let Some(visitor) = visitor else { return self.worker.not_started(&arrival) };
         if claimed == arrival.class {
             self.begin(&visitor, arrival);
         } else {
@@ -237,24 +246,65 @@ impl Lobby {
         let now = clock::now();
         let lag = now.saturating_duration_since(arrival.due);
         self.worker.recorder.borrow_mut().started(Some(lag));
-        let late = lag > STANDSTILL;
-        if late {
-            self.worker.pool.late(Late::Begins { at: now, by: lag });
-        }
-        visitor.call(Call::Serve { due: arrival.due, task: arrival.task, late });
+        let late_until = (lag > STANDSTILL).then(|| self.late(|latecomers| latecomers.begins(now, lag)));
+        visitor.call(Call::Serve { due: arrival.due, task: arrival.task, late_until });
+    }
+
+    /// Something changes among the iterations under way that began late, and the other workers are to know of it.
+    fn late<T>(&self, change: impl FnOnce(&mut Latecomers) -> T) -> T {
+        let mut latecomers = self.latecomers.borrow_mut();
+        let changed = change(&mut latecomers);
+        self.worker.pool.late_until(self.worker.share.worker, latecomers.until());
+        changed
     }
 
     /// Nobody was free. Where the generator was late, now or with those who are busy, that is its own doing.
     fn turn_away(&self, arrival: Arrival) {
-        let tasks = &self.worker.plan.tasks;
-        let endpoint = arrival.task.and_then(|task| first_endpoint(&tasks[task.0].steps));
-        let now = clock::now();
-        let mut recorder = self.worker.recorder.borrow_mut();
-        if now.saturating_duration_since(arrival.due) > STANDSTILL || self.worker.pool.catches_up(now) {
-            recorder.not_started(endpoint, arrival.due);
-        } else if let Some(endpoint) = endpoint {
+        let (worker, now) = (&self.worker, clock::now());
+        if now.saturating_duration_since(arrival.due) > STANDSTILL || worker.pool.catches_up(now) {
+            worker.not_started(&arrival);
+        } else if let Some(endpoint) = arrival.task.and_then(|task| worker.first_endpoint(task)) {
             let message = "no user was free and no more may be made (`max_users`)";
-            recorder.failure(endpoint, &Failure::new(FailureKind::Dropped, message), arrival.due);
+            let failure = Failure::new(FailureKind::Dropped, message);
+            worker.recorder.borrow_mut().failure(endpoint, &failure, arrival.due);
+        }
+    }
+}
+
+/// The arrivals of one load, one after the other. What is due by the time that this is dropped and has not begun was
+/// not started: the load is over and the generator behind it, or it was cut short.
+struct Schedule<'a> {
+    lobby: &'a Lobby,
+    /// The moment zero of the load.
+    origin: Instant,
+    /// The number of its first arrival over all loads.
+    first: u64,
+    arrivals: Arrivals,
+    /// The one that is waited for, or that looks for a user.
+    at_hand: Option<Due>,
+}
+
+impl Schedule<'_> {
+    /// The next one. Whatever there was to do for the last one is done.
+    fn next(&mut self) -> Option<Due> {
+        self.at_hand = self.arrivals.next();
+        self.at_hand
+    }
+}
+
+impl Drop for Schedule<'_> {
+    fn drop(&mut self) {
+        let Self { lobby, origin, first, arrivals, at_hand } = self;
+        let current = lobby.worker.control.current();
+        // A load that was cut short wants nothing after that, and one that another has taken the place of nothing
+        // after the start of that.
+        let end = if current.origin == *origin { current.end() } else { current.origin };
+        let until = clock::now().min(end);
+        let left =
+            at_hand.take().into_iter().chain(arrivals).map(|next| (*first + next.number, *origin + next.at));
+        for (number, due) in left.take_while(|(_, due)| *due <= until) {
+            let Some(arrival) = lobby.arrival(number, due) else { break };
+            lobby.worker.not_started(&arrival);
         }
     }
 }
@@ -267,11 +317,10 @@ struct Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // Nobody sends any more; who tries counts it as never started itself.
+        // Nobody sends any more; who tries counts it as not started itself.
         self.inbox.close();
-        let left = std::iter::from_fn(|| self.inbox.try_recv().ok()).count() as u64;
-        if left > 0 {
-            self.worker.recorder.borrow_mut().never_started(left);
+        while let Ok(Sent { arrival, .. }) = self.inbox.try_recv() {
+            self.worker.not_started(&arrival);
         }
     }
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod generate;
 pub mod health;
 mod heartbeat;
+mod latecomers;
 mod lobby;
 pub mod machine;
 pub mod measure;

@@ -12,7 +12,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -62,10 +62,9 @@ pub struct Pool {
     made: Apart<AtomicU64>,
     /// Free users that nobody has claimed, by worker and class.
     free: Vec<Apart<Vec<Apart<AtomicUsize>>>>,
-    /// Iterations under way that began late, and so hold users which would be free by now.
-    late: Apart<AtomicUsize>,
-    /// Until when they may be an excuse, in microseconds since `begun`.
-    late_until_us: AtomicU64,
+    /// Until when iterations under way that began late may be an excuse, by worker, in microseconds since `begun`: they
+    /// hold users which would be free by now.
+    late_until_us: Vec<Apart<AtomicU64>>,
     /// Until when a worker has not read what came in while it stood still, likewise.
     settled_us: AtomicU64,
     begun: Instant,
@@ -82,10 +81,6 @@ pub type Inbox = mpsc::Receiver<Sent>;
 /// So many arrivals may be under way to a worker. One that has more to take in does not keep up.
 const UNDER_WAY: usize = 1_024;
 
-/// An iteration that began late explains a busy user for so many times its lateness. What is still under way then is
-/// slow by itself: a service that hangs must not be excused by one late start for as long as it hangs.
-const TIMES_LATE: u32 = 10;
-
 impl Pool {
     /// For a plan of so many classes and data sets, and so many workers; with the inbox of each.
     pub fn new(classes: usize, sets: usize, workers: usize) -> (Arc<Self>, Vec<Inbox>) {
@@ -94,8 +89,7 @@ impl Pool {
             places: Apart::default(),
             made: Apart::default(),
             free: (0..workers).map(|_| Apart((0..classes).map(|_| Apart::default()).collect())).collect(),
-            late: Apart::default(),
-            late_until_us: AtomicU64::new(0),
+            late_until_us: (0..workers).map(|_| Apart::default()).collect(),
             settled_us: AtomicU64::new(0),
             begun: clock::now(),
             cards: (0..classes).map(|_| Apart::default()).collect(),
@@ -154,18 +148,11 @@ impl Pool {
         under_way
     }
 
-    /// An iteration begins late, or one that did has ended.
-    pub fn late(&self, change: Late) {
-        match change {
-            Late::Begins { at, by } => {
-                let until = self.since(at + by.saturating_mul(TIMES_LATE));
-                self.late_until_us.fetch_max(until, Ordering::Relaxed);
-                self.late.fetch_add(1, Ordering::Relaxed);
-            }
-            Late::Ends => {
-                self.late.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
+    /// Until when those iterations of a worker may be an excuse that are under way and began late; never where there
+    /// are none.
+    pub fn late_until(&self, worker: usize, until: Option<Instant>) {
+        let until_us = until.map_or(0, |until| self.since(until));
+        self.late_until_us[worker].store(until_us, Ordering::Relaxed);
     }
 
     /// A worker stood still until now. It has not read what came in meanwhile, nor perhaps have the others.
@@ -177,7 +164,7 @@ impl Pool {
     /// long ago as measured by its lateness; or a worker has just begun to run again.
     pub fn catches_up(&self, now: Instant) -> bool {
         let before = |until_us: &AtomicU64| self.since(now) < until_us.load(Ordering::Relaxed);
-        self.late.load(Ordering::Relaxed) > 0 && before(&self.late_until_us) || before(&self.settled_us)
+        self.late_until_us.iter().any(|until_us| before(until_us)) || before(&self.settled_us)
     }
 
     fn since(&self, at: Instant) -> u64 {
@@ -193,15 +180,6 @@ impl Pool {
     pub fn next_row(&self, set: usize) -> u64 {
         self.rows[set].fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// What becomes of an iteration that began late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Late {
-    /// It begins at this moment, and should have begun so long before.
-    Begins { at: Instant, by: Duration },
-    /// It has ended.
-    Ends,
 }
 
 #[cfg(test)]
@@ -230,28 +208,21 @@ mod tests {
     }
 
     #[test]
-    fn the_generator_catches_up_right_after_a_standstill_and_while_a_late_iteration_is_under_way() {
+    fn the_generator_catches_up_right_after_a_standstill_and_while_any_worker_has_a_late_iteration() {
         let (pool, _) = Pool::new(1, 0, 2);
-        let now = clock::now();
-        let ms = std::time::Duration::from_millis;
+        let (now, ms) = (clock::now(), std::time::Duration::from_millis);
         assert!(!pool.catches_up(now));
         pool.stood_still(now);
         assert!(pool.catches_up(now + ms(19)) && !pool.catches_up(now + ms(20)));
-        pool.late(Late::Begins { at: now, by: ms(60) });
-        assert!(pool.catches_up(now + ms(500)));
-        pool.late(Late::Ends);
-        assert!(!pool.catches_up(now + ms(500)));
-    }
-
-    #[test]
-    fn a_late_iteration_that_does_not_end_is_an_excuse_for_ten_times_its_lateness() {
-        let (pool, _) = Pool::new(1, 0, 2);
-        let (now, ms) = (clock::now(), std::time::Duration::from_millis);
-        pool.late(Late::Begins { at: now, by: ms(25) });
-        assert!(pool.catches_up(now + ms(249)) && !pool.catches_up(now + ms(251)));
-        // Another that is later lasts longer, whichever of them ends.
-        pool.late(Late::Begins { at: now + ms(100), by: ms(50) });
-        pool.late(Late::Ends);
-        assert!(pool.catches_up(now + ms(599)) && !pool.catches_up(now + ms(601)));
+        for worker in [0, 1] {
+            pool.late_until(worker, Some(now + ms(600)));
+            assert!(pool.catches_up(now + ms(599)) && !pool.catches_up(now + ms(601)));
+            // One worker has none any more; the other still has one, which is an excuse for less long.
+            pool.late_until(1 - worker, Some(now + ms(300)));
+            pool.late_until(worker, None);
+            assert!(pool.catches_up(now + ms(299)) && !pool.catches_up(now + ms(301)));
+            pool.late_until(1 - worker, None);
+            assert!(!pool.catches_up(now + ms(25)));
+        }
     }
 }

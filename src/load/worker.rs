@@ -24,7 +24,7 @@ use super::lobby::Lobby;
 use super::measure::phases::Phases;
 use super::measure::recorder::Recorder;
 use super::measure::recording::Recording;
-use super::pool::{Inbox, Pool};
+use super::pool::{Arrival, Inbox, Pool};
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
 use super::timer::Timer;
@@ -193,6 +193,17 @@ impl Worker {
         recording
     }
 
+    /// Counts an arrival that was due and that the generator did not start.
+    pub(super) fn not_started(&self, arrival: &Arrival) {
+        let endpoint = arrival.task.and_then(|task| self.first_endpoint(task));
+        self.recorder.borrow_mut().not_started(endpoint, arrival.due);
+    }
+
+    /// The first endpoint that a task would hit.
+    pub(super) fn first_endpoint(&self, task: TaskId) -> Option<EndpointId> {
+        first_endpoint(&self.plan.tasks[task.0].steps)
+    }
+
     async fn quiet(&self) {
         while self.busy.get() > 0 {
             self.idle.notified().await;
@@ -311,8 +322,8 @@ impl Crew {
         self.hired = self.hired.max(users);
     }
 
-    /// Lets nothing more begin. Where the load has run its course, arrivals that were due before its end
-    /// still begin, or are counted as never started.
+    /// Lets nothing more begin. Where the load has run its course, and there is time for it, arrivals that were due
+    /// before its end still begin. What was due and does not is counted as it is dropped.
     async fn stop_in_time(&self, drain: Duration) {
         let assignment = self.worker.control.current();
         if clock::now() < assignment.end() {
@@ -363,71 +374,4 @@ pub fn first_endpoint(steps: &[Step]) -> Option<EndpointId> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::pool::{Arrival, Sent};
-    use super::*;
-    use crate::result::fixture;
-
-    /// A worker, alone in its run, and its inbox. Must be called inside a runtime.
-    fn worker() -> (Rc<Worker>, Inbox) {
-        let plan = Arc::new(fixture::plan(&["GET /a"]));
-        let (pool, mut inboxes) = Pool::new(1, 0, 1);
-        let setup = Setup {
-            target: "http://127.0.0.1:1".parse().unwrap(),
-            share: Share { worker: 0, of: 1 },
-            assignment: Assignment { generation: 0, load: plan.load.clone(), origin: clock::now() },
-            trust: Arc::new(Trust::of(plan.clone())),
-            identifiers: 0,
-            pool,
-            plan,
-        };
-        (Rc::new(Worker::new(setup, Journal::default()).unwrap()), inboxes.remove(0))
-    }
-
-    #[test]
-    fn arrivals_that_are_still_on_their_way_to_a_worker_when_it_ends_were_due_and_never_started() {
-        runtime().unwrap().block_on(async {
-            let (worker, inbox) = worker();
-            worker.spawn(Lobby::new(worker.clone()).receive(inbox));
-            let arrival = Arrival { due: clock::now(), class: 0, task: None };
-            for _ in 0..3 {
-                assert!(worker.pool.send(0, Sent { arrival, claimed: 0 }));
-            }
-            worker.dismiss().await.unwrap();
-            let health = worker.take().health;
-            assert_eq!((health.due, health.started), (3, 0));
-            assert!(!worker.pool.send(0, Sent { arrival, claimed: 0 }), "nobody takes it in any more");
-        });
-    }
-
-    /// What becomes of a worker that does this beside everything else.
-    fn beside(task: impl Future<Output = io::Result<()>> + 'static) -> LoadError {
-        runtime().unwrap().block_on(async {
-            let (worker, _inbox) = worker();
-            // One that ends as it was told to is no reason to stop.
-            worker.spawn(async { Ok(()) });
-            worker.spawn(task);
-            worker.failed().await
-        })
-    }
-
-    #[test]
-    fn a_task_that_panics_or_fails_ends_the_worker_and_says_why() {
-        let panicked = beside(async { panic!("no place {}", 7) });
-        assert_eq!(
-            panicked.to_string(),
-            "a part of the generator failed, which is a bug in loadgate: no place 7"
-        );
-        let refused = beside(async { Err(io::Error::other("no more timers")) });
-        assert!(matches!(refused, LoadError::System(_)), "{refused:?}");
-    }
-
-    #[test]
-    fn users_are_seated_exactly_by_weight_and_mixed_from_the_start() {
-        // 1:1:3 of 10 users: 2, 2, 6; every five in a row hold one, one and three.
-        let seats = seats(10, &[1, 1, 3]);
-        for five in seats.chunks(5) {
-            assert_eq!([0, 1, 2].map(|class| five.iter().filter(|seat| **seat == class).count()), [1, 1, 3]);
-        }
-    }
-}
+mod tests;

@@ -115,14 +115,10 @@ impl Recorder {
         }
     }
 
-    /// Counts iterations that were due, had a user, and never began.
-    pub fn never_started(&mut self, iterations: u64) {
-        self.recording.health.due += iterations;
-    }
-
-    /// Counts an arrival that found no user and perhaps would have, had the generator not been late.
+    /// Counts an arrival that was due and never began because the generator was late: how long it would have taken,
+    /// nobody knows. So it counts under the endpoint that it would have hit first, as everything does that is due.
     pub fn not_started(&mut self, endpoint: Option<EndpointId>, due: Instant) {
-        self.never_started(1);
+        self.recording.health.due += 1;
         if let Some(endpoint) = endpoint {
             self.tally(endpoint, due).not_started += 1;
         }

@@ -48,7 +48,7 @@ pub struct Tally {
     pub unfinished_messages: u64,
     /// Sockets that closed when nobody wanted them to.
     pub unexpected_closes: u64,
-    /// Arrivals that found no user where the generator was late: neither ok nor failed.
+    /// Arrivals that the generator was too late for, or that found no user because it was: neither ok nor failed.
     pub not_started: u64,
 }
 
@@ -151,7 +151,7 @@ pub struct StartTally {
 pub struct HealthTally {
     /// How late scheduled iterations began that had a free user.
     pub lag: Times,
-    /// Iterations due for which a user was free or could be made.
+    /// Iterations due, but those for which the service left no user free.
     pub due: u64,
     /// Of those, iterations started.
     pub started: u64,

@@ -67,7 +67,7 @@ fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> 
     let cut_off = validity::unplaced(result);
     let alpha = looks::of_windows(judged(series));
     let hidden = unanswered_elsewhere(series, result).filter(|_| objective.metric.is_time());
-    let mut missing = in_no_window(&objective.scope, result);
+    let mut missing = in_no_window(objective, series, result);
     if objective.metric == Metric::ErrorRate {
         missing.unfinished = missing.unfinished.saturating_add(times::awaited(&objective.scope, result));
     }
@@ -84,14 +84,21 @@ fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> 
     series.points.iter().map(|point| (decide(point), *point)).collect()
 }
 
-/// Requests that no window counts. Those that were cut off at the end of the run ended in none; arrivals that did not
-/// start are counted with their endpoint, and any of them may have made a custom metric.
-fn in_no_window(scope: &Scope, result: &RunResult) -> Missing {
-    let missing = times::never_ended(scope, result);
-    match scope {
-        Scope::Metric(_) => missing,
-        Scope::Total | Scope::Endpoint(_) => Missing { not_started: 0, ..missing },
-    }
+/// Requests that no window counts. Those that were cut off at the end of the run ended in none. Arrivals that did not
+/// start are counted with their endpoint, in the window in which that was seen, and at the end of the run in none; any
+/// of them may have made a custom metric. Windows of an error rate do not say how many they have, and all of those
+/// arrivals together are held against the worst of them.
+fn in_no_window(objective: &Objective, series: &WindowSeries, result: &RunResult) -> Missing {
+    let missing = times::never_ended(&objective.scope, result);
+    let in_windows = match objective.scope {
+        Scope::Metric(_) => 0,
+        Scope::Total | Scope::Endpoint(_) if objective.metric.is_time() => {
+            let open = series.points.iter().filter_map(|point| point.unanswered);
+            open.fold(0, |sum: u64, open| sum.saturating_add(open.not_started))
+        }
+        Scope::Total | Scope::Endpoint(_) => missing.not_started,
+    };
+    Missing { not_started: missing.not_started.saturating_sub(in_windows), ..missing }
 }
 
 /// Whether a window that holds would do so with so many requests more that were never answered: had what is in no window

@@ -384,6 +384,24 @@ fn what_was_cut_off_may_have_failed_in_the_smallest_window() {
 }
 
 #[test]
+fn arrivals_that_the_end_of_the_run_shows_as_not_started_may_have_broken_any_window() {
+    // 800 in each window, of which 2 % are slow; in one of them as many were not started as it can bear.
+    let because = |at_the_end: u64| {
+        let mut run = Run::over(vec![every(2, objective(P95, 100.0))]);
+        run.steady(|at, it| {
+            succeed(http(it), 392, 10.0, 10.0);
+            succeed(http(it), 8, 190.0, 190.0);
+            http(it).not_started += if at == 10 { 25 } else { 0 };
+        });
+        http(&mut run.total).not_started += at_the_end;
+        run.judged().0.checks[0].because
+    };
+    assert_eq!(because(0), None, "each of them is in one window");
+    assert_eq!(because(1), Some(Because::NotStarted { count: 1 }));
+    assert_eq!(because(30), Some(Because::NotStarted { count: 30 }));
+}
+
+#[test]
 fn windows_of_an_earlier_version_are_no_pass_where_requests_timed_out() {
     // The timeouts of 200 ms fill the windows, and count as if they were exact.
     let mut run =

@@ -386,7 +386,7 @@ pub fn doubt(because: Because) -> Option<(String, &'static str)> {
         }
         Because::NotStarted { count } => Some((
             format!(
-                "{} found no user while the generator was late, and nobody knows whether they would have in time",
+                "the generator was too late for {}, whose outcome nobody knows",
                 number::counted(count, "arrival")
             ),
             "run it again on a larger or quieter machine",

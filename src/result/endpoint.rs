@@ -41,7 +41,7 @@ pub struct EndpointCounts {
     pub failed: Failed,
     /// Failed ÷ (ok + failed); null where nothing ended.
     pub error_rate: Option<f64>,
-    /// Arrivals that found no user where the generator was late: neither ok nor failed. Left out where there are
+    /// Arrivals that were not started because the generator was late: neither ok nor failed. Left out where there are
     /// none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub not_started: u64,

@@ -120,7 +120,11 @@ fn a_message_that_is_still_waited_for_at_the_end_is_no_message_that_came() {
         let check = checks.clone().find(|check| check["metric"] == metric).expect("a check");
         (check["status"].clone(), check["because"].clone())
     };
-    assert_eq!(outcome("missing_messages"), (json!("invalid"), json!({"kind": "no_sample"})), "none ever came");
+    assert_eq!(
+        outcome("missing_messages"),
+        (json!("invalid"), json!({"kind": "no_sample"})),
+        "none ever came"
+    );
     let open = json!({"kind": "cut_off", "unfinished": 3});
     assert_eq!(outcome("error_rate"), (json!("undecided"), open));
     // All of them took longer than 0.5 s, and nobody knows by how much.

@@ -66,6 +66,8 @@ const MORE_CPU: f64 = 1.05;
 const ORDINARY: f64 = 0.1;
 /// A run in which others made everything take so many times as long is not remembered: the budget of a comparison is 10 %.
 const NOTICEABLE: f64 = 1.1;
+/// How a load ended is how these last seconds of it were: what ends while it drains has mostly begun in them.
+const LAST: usize = 5;
 /// Shares that differ by less are the same.
 const SLIGHT: f64 = 1e-9;
 /// Failures that only say that something did not come in time.
@@ -417,8 +419,8 @@ fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(&'a Point
     for point in &result.series {
         let starved = before.filter(|before| before.longer.worse_half.is_infinite());
         let own = match point.phase.as_str() {
-            // Nobody looks at the machine while the load drains: it is as it was when the load ended.
-            "drain" if point.machine.is_none() => starved,
+            // Nobody looks at the machine while the load drains: it is as it mostly was when the load ended.
+            "drain" if point.machine.is_none() => starved.filter(|_| ends_starved(&seconds)),
             _ => Second::of(point, remembered, shared),
         };
         let longer = Longer { worse_half: f64::INFINITY, other_half: f64::INFINITY };
@@ -427,6 +429,13 @@ fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(&'a Point
         before = own.or(before);
     }
     seconds
+}
+
+/// Whether most of the last seconds had no bound.
+fn ends_starved(seconds: &[(&Point, Second)]) -> bool {
+    let last = &seconds[seconds.len().saturating_sub(LAST)..];
+    let starved = last.iter().filter(|(_, second)| second.longer.worse_half.is_infinite()).count();
+    2 * starved > last.len()
 }
 
 fn length_s(point: &Point) -> f64 {

@@ -19,9 +19,11 @@ use super::times;
 
 /// The least that is told: shorter ones are what a percentile or a maximum is for.
 const LEAST_S: f64 = 5.0;
+/// Of it, so much lies in the steady phase: users who still wait while the load drains ask for nothing else.
+const LEAST_STEADY_S: f64 = 2.0;
 /// Of the steady phase, so much.
 const LARGE: f64 = 0.2;
-/// So many requests that usually are answered meanwhile: else they may just be rare.
+/// So many requests that usually are answered in that part of the steady phase: else they may just be rare.
 const LEAST_USUAL: f64 = 20.0;
 /// Of the usual answers, so many are as good as none.
 const NEXT_TO_NONE: f64 = 0.01;
@@ -33,6 +35,8 @@ const OFTEN: f64 = 0.5;
 const USUALLY: f64 = 1.0 / 3.0;
 /// One that takes more than this share of it shows that the service was asked.
 const ASKED: f64 = 0.5;
+/// What was in flight in a silence is answered in so many seconds after it.
+const AFTER: usize = 2;
 
 /// What may have stopped answering.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +46,8 @@ struct Subject<'a> {
     name: Option<&'a str>,
     /// What was measured of it in the steady phase.
     steady: &'a Endpoint,
+    /// So many answers per second are as good as none.
+    most_per_s: f64,
 }
 
 /// Seconds of the steady phase, one after the other, in which next to no request was answered.
@@ -58,14 +64,19 @@ struct Silence {
 /// The longest such time that says that the service did not answer; none where there is none. Of an endpoint it is only
 /// told where it says more than that of the whole service.
 pub fn longest(result: &RunResult) -> Option<Finding> {
-    let service = Subject { result, name: None, steady: &result.totals };
+    let service = Subject::of(result, None, &result.totals);
     let endpoints = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
-    let endpoints = endpoints.map(|steady| Subject { result, name: Some(&steady.name), steady });
+    let endpoints = endpoints.map(|steady| Subject::of(result, Some(&steady.name), steady));
     let of_one = || endpoints.filter_map(Subject::longest).max_by(|a, b| a.1.total_cmp(&b.1));
     service.longest().or_else(of_one).map(|(finding, _)| finding)
 }
 
 impl<'a> Subject<'a> {
+    fn of(result: &'a RunResult, name: Option<&'a str>, steady: &'a Endpoint) -> Self {
+        let subject = Self { result, name, steady, most_per_s: 0.0 };
+        Self { most_per_s: NEXT_TO_NONE * subject.usual_per_s(|_| true), ..subject }
+    }
+
     fn longest(self) -> Option<(Finding, f64)> {
         let silences = self.silences();
         let told = silences.iter().filter_map(|silence| self.told(silence));
@@ -76,10 +87,8 @@ impl<'a> Subject<'a> {
     fn silences(self) -> Vec<Silence> {
         let mut all: Vec<Silence> = Vec::new();
         let mut open = false;
-        let most_per_s = self.next_to_none_per_s();
-        let is_silent = |point: &Point| self.ok(point) as f64 <= most_per_s * point.length_s;
         for point in &self.result.series {
-            let (silent, failed) = (point.phase == "steady" && is_silent(point), self.failed(point));
+            let (silent, failed) = (point.phase == "steady" && self.is_silent(point), self.failed(point));
             if let Some(last) = all.last_mut().filter(|_| silent && open) {
                 last.length_s += point.length_s;
                 last.failed = last.failed.saturating_add(failed);
@@ -93,7 +102,7 @@ impl<'a> Subject<'a> {
                     at_the_end: false,
                 });
             }
-            open = silent || (open && point.phase == "drain" && is_silent(point));
+            open = silent || (open && point.phase == "drain" && self.is_silent(point));
         }
         if let Some(last) = all.last_mut() {
             last.at_the_end = open;
@@ -103,43 +112,53 @@ impl<'a> Subject<'a> {
 
     /// What is said of one of them, and how long it was.
     fn told(self, silence: &Silence) -> Option<(Finding, f64)> {
+        let unfinished_s = self.unfinished().map(|times| times.p50_ms / 1e3).fold(0.0, f64::max);
+        // What hangs until the end does so through the drain as well.
+        let hangs =
+            silence.at_the_end && unfinished_s > silence.length_s && silence.length_s >= LEAST_STEADY_S;
+        let length_s = if hangs { unfinished_s } else { silence.length_s };
+        let least_s = if hangs { LEAST_S } else { LEAST_S.max(LARGE * self.result.steady_s) };
+        // Most silences are a second or two of an endpoint that is rare.
+        if length_s <= least_s {
+            return None;
+        }
         let others = |point: &Point| point.t_s < silence.t_s || point.t_s >= silence.t_s + silence.length_s;
         let steady = self.result.series.iter().filter(|point| point.phase == "steady" && others(point));
-        let most_per_s = self.next_to_none_per_s();
-        let answering = steady.clone().filter(|point| self.ok(point) as f64 > most_per_s * point.length_s);
+        let answering = steady.clone().filter(|point| !self.is_silent(point));
         let rest_s: f64 = steady.map(|point| point.length_s).sum();
         let answering_s: f64 = answering.map(|point| point.length_s).sum();
         let usual_per_s = self.usual_per_s(others);
+        let usual = usual_per_s * silence.length_s;
         let answered = self.steady.response_time.as_ref();
         let median_s = answered.map_or(0.0, |times| times.p50_ms / 1e3);
-        let unfinished_s = self.unfinished().map(|times| times.p50_ms / 1e3).fold(0.0, f64::max);
-        // What hangs until the end does so through the drain as well.
-        let hangs = silence.at_the_end && unfinished_s > silence.length_s;
-        let length_s = if hangs { unfinished_s } else { silence.length_s };
-        let least_s = if hangs { LEAST_S } else { LEAST_S.max(LARGE * self.result.steady_s) };
-        let usual = usual_per_s * length_s;
-        let asked = silence.seconds_with_failures > 1
-            || self.longest_s() >= ASKED * length_s
-            || silence.at_the_end && self.unplaced() > 0;
-        let holds = length_s > least_s
-            && usual >= LEAST_USUAL
-            && silence.failed as f64 <= FEW_FAILED * usual_per_s * silence.length_s
+        let holds = usual >= LEAST_USUAL
+            && silence.failed as f64 <= FEW_FAILED * usual
             && answering_s >= OFTEN * rest_s
             && median_s <= USUALLY * length_s
-            && asked;
+            && (silence.seconds_with_failures > 1 || self.was_asked(silence, length_s));
         let endpoint = self.name.map(str::to_owned);
-        let finding = Finding::NoAnswer { endpoint, t_s: silence.t_s, length_s, usual: usual as u64 };
-        holds.then_some((finding, length_s))
+        let usual = (usual_per_s * length_s) as u64;
+        holds.then_some((Finding::NoAnswer { endpoint, t_s: silence.t_s, length_s, usual }, length_s))
     }
 
-    /// Requests that were cut off, in a result that does not say of which endpoint.
-    fn unplaced(self) -> u64 {
-        if self.name.is_none() { times::never_ended(&Scope::Total, self.result).unplaced } else { 0 }
+    /// Whether requests were in flight for much of a silence. Of the whole service, any request that was under way for
+    /// so long says it: there is always somebody who asks it. Of an endpoint, only one that was under way then.
+    fn was_asked(self, silence: &Silence, length_s: f64) -> bool {
+        let much = |times: &Times| times.max_ms / 1e3 >= ASKED * length_s;
+        if self.name.is_none() {
+            let ended = [&self.steady.response_time, &self.steady.failed_response_time].into_iter().flatten();
+            let unplaced = silence.at_the_end && times::never_ended(&Scope::Total, self.result).unplaced > 0;
+            return unplaced || ended.chain(self.unfinished()).any(much);
+        }
+        let end_s = silence.t_s + silence.length_s;
+        let after = self.result.series.iter().filter(|point| point.t_s >= end_s);
+        let answered = after.take(AFTER).filter_map(|point| point.endpoints.get(self.name?)?.p99_ms);
+        silence.at_the_end && self.unfinished().any(much)
+            || answered.fold(0.0, f64::max) / 1e3 >= ASKED * length_s
     }
 
-    /// So many answers per second are as good as none.
-    fn next_to_none_per_s(self) -> f64 {
-        NEXT_TO_NONE * self.usual_per_s(|_| true)
+    fn is_silent(self, point: &Point) -> bool {
+        self.ok(point) as f64 <= self.most_per_s * point.length_s
     }
 
     /// Answers per second in these seconds of the steady phase.
@@ -170,11 +189,5 @@ impl<'a> Subject<'a> {
         let counts = self.result.whole_run.endpoints.iter();
         let counts = counts.filter(move |counts| self.name.is_none_or(|name| counts.name == name));
         counts.filter_map(|counts| counts.unfinished_time.as_ref())
-    }
-
-    /// The longest that any request was under way.
-    fn longest_s(self) -> f64 {
-        let ended = [&self.steady.response_time, &self.steady.failed_response_time].into_iter().flatten();
-        ended.chain(self.unfinished()).map(|times| times.max_ms / 1e3).fold(0.0, f64::max)
     }
 }

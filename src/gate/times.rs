@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::metric::Metric;
-use crate::plan::rules::{Objective, Scope};
+use crate::plan::rules::{Objective, Over, Scope};
 use crate::result::endpoint::{
     CustomMetric, Endpoint, EndpointCounts, Failed, Kind, Times, ended, without_time,
 };
@@ -122,12 +122,12 @@ pub(super) fn of<'a>(objective: &Objective, result: &'a RunResult) -> Result<Jud
         }
         Scope::Metric(name) => vec![custom(metric(name, result).ok_or(Because::NoSample)?)],
     };
-    judged(&parts, scope, result).ok_or(Because::NoSample)
+    judged(&parts, objective.over, scope, result).ok_or(Because::NoSample)
 }
 
 /// The response times of the steady phase, and what is missing among them.
 pub(super) fn in_steady_phase<'a>(scope: &Scope, result: &'a RunResult) -> Option<Judged<'a>> {
-    judged(&[steady_part(scope, result)?], scope, result)
+    judged(&[steady_part(scope, result)?], Over::Steady, scope, result)
 }
 
 /// The same without what was cut off at the end, of which only the count is known then: as earlier versions remember
@@ -135,7 +135,7 @@ pub(super) fn in_steady_phase<'a>(scope: &Scope, result: &'a RunResult) -> Optio
 pub(super) fn ended_in_steady_phase<'a>(scope: &Scope, result: &'a RunResult) -> Option<Judged<'a>> {
     let part = steady_part(scope, result)?;
     let unfinished = part.unfinished.map_or(0, |times| times.n);
-    let judged = judged(&[Part { unfinished: None, ..part }], scope, result)?;
+    let judged = judged(&[Part { unfinished: None, ..part }], Over::Steady, scope, result)?;
     let unplaced = judged.missing.unplaced.saturating_add(unfinished);
     Some(Judged { missing: Missing { unplaced, ..judged.missing }, ..judged })
 }
@@ -160,7 +160,7 @@ pub(super) fn never_ended(scope: &Scope, result: &RunResult) -> Missing {
     Missing {
         unfinished,
         unplaced: unplaced(scope, result),
-        not_started: not_started(scope, result),
+        not_started: not_started(scope, Over::WholeRun, result),
         ..Missing::default()
     }
 }
@@ -179,13 +179,15 @@ pub(super) fn awaited(scope: &Scope, result: &RunResult) -> u64 {
 
 /// Arrivals that the generator was too late for, of what an objective is about: any of them may have made a custom
 /// metric.
-fn not_started(scope: &Scope, result: &RunResult) -> u64 {
-    match scope {
-        Scope::Endpoint(name) => counts(name, result).map_or(0, |counts| counts.not_started),
-        Scope::Total | Scope::Metric(_) => {
+pub(super) fn not_started(scope: &Scope, over: Over, result: &RunResult) -> u64 {
+    match (scope, over.is_whole_run()) {
+        (Scope::Endpoint(name), true) => counts(name, result).map_or(0, |counts| counts.not_started),
+        (Scope::Endpoint(name), false) => endpoint(name, result).map_or(0, |it| it.not_started),
+        (Scope::Total | Scope::Metric(_), true) => {
             let endpoints = result.whole_run.endpoints.iter();
             endpoints.fold(0, |sum, endpoint| sum.saturating_add(endpoint.not_started))
         }
+        (Scope::Total | Scope::Metric(_), false) => result.totals.not_started,
     }
 }
 
@@ -228,7 +230,7 @@ pub(super) fn endpoint<'a>(name: &str, result: &'a RunResult) -> Option<&'a Endp
     result.endpoints.iter().find(|endpoint| endpoint.name == name)
 }
 
-fn metric<'a>(name: &str, result: &'a RunResult) -> Option<&'a CustomMetric> {
+pub(super) fn metric<'a>(name: &str, result: &'a RunResult) -> Option<&'a CustomMetric> {
     result.metrics.iter().find(|metric| metric.name == name)
 }
 
@@ -238,7 +240,7 @@ pub(super) fn metric_of_all<'a>(name: &str, result: &'a RunResult) -> Option<&'a
 }
 
 /// All parts merged, with what was cut off among them; none where there is no time.
-fn judged<'a>(parts: &[Part<'a>], scope: &Scope, result: &'a RunResult) -> Option<Judged<'a>> {
+fn judged<'a>(parts: &[Part<'a>], over: Over, scope: &Scope, result: &'a RunResult) -> Option<Judged<'a>> {
     let ended = || parts.iter().filter_map(|part| part.times);
     let cut_off = || parts.iter().filter_map(|part| part.unfinished);
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
@@ -248,7 +250,7 @@ fn judged<'a>(parts: &[Part<'a>], scope: &Scope, result: &'a RunResult) -> Optio
         unfinished,
         unplaced: unplaced(scope, result),
         failed: sum(&mut parts.iter().map(|part| part.failed)),
-        not_started: not_started(scope, result),
+        not_started: not_started(scope, over, result),
     };
     match merge(ended().chain(cut_off())) {
         Some(times) => Some(Judged { times, missing }),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::metric::Metric;
-use crate::plan::rules::{Objective, Scope};
+use crate::plan::rules::{Objective, Over, Scope};
 use crate::result::endpoint::{Failed, without_time};
 use crate::result::schema::RunResult;
 use crate::result::verdict::{Because, CheckScope, CheckStatus};
@@ -67,10 +67,7 @@ fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> 
     let cut_off = validity::unplaced(result);
     let alpha = looks::of_windows(judged(series));
     let hidden = unanswered_elsewhere(series, result).filter(|_| objective.metric.is_time());
-    let mut missing = in_no_window(objective, series, result);
-    if objective.metric == Metric::ErrorRate {
-        missing.unfinished = missing.unfinished.saturating_add(times::awaited(&objective.scope, result));
-    }
+    let missing = in_no_window(objective, series, result);
     let more = missing.unfinished.saturating_add(missing.without_time());
     let decide = |point: &WindowPoint| {
         let decision = decide_point(objective, series.limit, *point, cut_off, alpha);
@@ -86,19 +83,38 @@ fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> 
 
 /// Requests that no window counts. Those that were cut off at the end of the run ended in none. Arrivals that did not
 /// start are counted with their endpoint, in the window in which that was seen, and at the end of the run in none; any
-/// of them may have made a custom metric. Windows of an error rate do not say how many they have, and all of those
-/// arrivals together are held against the worst of them.
+/// of them may have made a custom metric. Of a message that was still waited for at the end, a custom metric knows, and no
+/// window does. Windows of an error rate do not say what is in them, and all of it together is held against the worst.
+/// Where windows have been merged, what they say is only that of the worst of each, and nothing is subtracted from.
 fn in_no_window(objective: &Objective, series: &WindowSeries, result: &RunResult) -> Missing {
-    let missing = times::never_ended(&objective.scope, result);
-    let in_windows = match objective.scope {
-        Scope::Metric(_) => 0,
-        Scope::Total | Scope::Endpoint(_) if objective.metric.is_time() => {
-            let open = series.points.iter().filter_map(|point| point.unanswered);
-            open.fold(0, |sum: u64, open| sum.saturating_add(open.not_started))
-        }
-        Scope::Total | Scope::Endpoint(_) => missing.not_started,
+    let scope = &objective.scope;
+    let missing = Missing { not_started: 0, ..times::never_ended(scope, result) };
+    if !objective.metric.is_time() {
+        let unfinished = missing.unfinished.saturating_add(times::awaited(scope, result));
+        return Missing { unfinished, ..missing };
+    }
+    if series.points.iter().any(|point| point.of > 1) {
+        return missing;
+    }
+    let in_windows = |count: fn(&Unanswered) -> u64| {
+        let open = series.points.iter().filter_map(|point| point.unanswered.as_ref());
+        open.fold(0, |sum: u64, open| sum.saturating_add(count(open)))
     };
-    Missing { not_started: missing.not_started.saturating_sub(in_windows), ..missing }
+    let not_started = times::not_started(scope, Over::Steady, result);
+    let awaited = match scope {
+        Scope::Metric(name) => {
+            let times = times::metric(name, result).and_then(|metric| metric.response_time.as_ref());
+            let timed_out = times.map_or(0, |times| times.timed_out);
+            let left = timed_out.saturating_sub(in_windows(|open| open.timed_out));
+            left.min(times::awaited(&Scope::Total, result))
+        }
+        Scope::Total | Scope::Endpoint(_) => 0,
+    };
+    Missing {
+        unfinished: missing.unfinished.saturating_add(awaited),
+        not_started: not_started.saturating_sub(in_windows(|open| open.not_started)),
+        ..missing
+    }
 }
 
 /// Whether a window that holds would do so with so many requests more that were never answered: had what is in no window

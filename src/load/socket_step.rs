@@ -198,7 +198,9 @@ impl VirtualUser {
             Since::Open => open.socket.opened,
             Since::Step => step_begun,
         };
-        let awaited = Awaited::begin(&self.worker, open.endpoint, receive.record, since);
+        // A feed that says something now and then is waited for when the run ends, too.
+        let least = receive.within / 2;
+        let awaited = Awaited::begin(&self.worker, open.endpoint, (receive.record, since), least);
         let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
         awaited.end();
         let arrived = match received {
@@ -238,13 +240,13 @@ impl VirtualUser {
     pub(super) async fn ping(&mut self) -> Result<(), End> {
         let (deadline, limit) = (self.deadline.clone(), self.worker.plan.limits.timeout);
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
-        let awaited = Awaited::begin(&self.worker, open.endpoint, None, clock::now());
+        let awaited = Awaited::begin(&self.worker, open.endpoint, (None, clock::now()), Duration::ZERO);
         let answered = deadline.within(limit, pin!(open.socket.ping())).await;
         awaited.end();
         let answered = answered.unwrap_or_else(|_| {
             Err(Failure::new(FailureKind::MissingMessage, format!("no pong within {limit:?}")))
         });
-        self.settle(answered, |_| {})
+        self.settle(answered, |tally| tally.pongs += 1)
     }
 
     /// Keeps the socket open.
@@ -307,18 +309,27 @@ impl VirtualUser {
 }
 
 /// A message that is waited for. Dropped before it is there, the end of the run has cut it off: it took at least as long
-/// as it was waited for, and nobody knows whether it would have come.
+/// as it was waited for, and nobody knows whether it would have come. What was waited for only a short time is not counted:
+/// a feed is silent most of the time.
 struct Awaited {
     worker: Rc<Worker>,
     endpoint: EndpointId,
     record: Option<MetricId>,
     since: Instant,
+    begun: Instant,
+    /// A shorter wait says nothing.
+    least: Duration,
     ended: bool,
 }
 
 impl Awaited {
-    fn begin(worker: &Rc<Worker>, endpoint: EndpointId, record: Option<MetricId>, since: Instant) -> Self {
-        Self { worker: worker.clone(), endpoint, record, since, ended: false }
+    fn begin(
+        worker: &Rc<Worker>,
+        endpoint: EndpointId,
+        (record, since): (Option<MetricId>, Instant),
+        least: Duration,
+    ) -> Self {
+        Self { worker: worker.clone(), endpoint, record, since, begun: clock::now(), least, ended: false }
     }
 
     /// It came, or it is known that it did not.
@@ -329,13 +340,14 @@ impl Awaited {
 
 impl Drop for Awaited {
     fn drop(&mut self) {
-        if self.ended {
+        let now = clock::now();
+        if self.ended || now.saturating_duration_since(self.begun) < self.least {
             return;
         }
         let mut recorder = self.worker.recorder.borrow_mut();
         recorder.tally(self.endpoint, self.since).unfinished_messages += 1;
         if let Some(metric) = self.record {
-            recorder.metric_at_least(metric, self.since, clock::now().saturating_duration_since(self.since));
+            recorder.metric_at_least(metric, self.since, now.saturating_duration_since(self.since));
         }
     }
 }

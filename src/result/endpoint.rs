@@ -101,6 +101,9 @@ pub struct Endpoint {
     /// Requests that were sent again because the server said that it had not processed them.
     #[serde(default)]
     pub retried_on_refusal: u64,
+    /// Arrivals that the generator was too late for, under the first endpoint of their task; left out where there were none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub not_started: u64,
     /// From when it was due to its end: successes, and timeouts as lower bounds.
     pub response_time: Option<Times>,
     /// From when it was sent to its end, likewise.
@@ -316,6 +319,9 @@ pub struct WebSocketCounts {
     pub unfinished_messages: u64,
     /// Sockets that closed when nobody wanted them to.
     pub unexpected_closes: u64,
+    /// Answers to pings; absent in results of older versions.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub pongs: u64,
 }
 
 /// A custom metric in the steady phase, or in the whole run.

@@ -117,7 +117,7 @@ impl RunResult {
     /// Whether anything was measured in the steady phase: a request that ended, a message on an open socket, or a custom
     /// metric. Sockets that were opened in the ramp and are held make no request there.
     pub fn measured_steadily(&self) -> bool {
-        let messages = |it: &WebSocketCounts| it.messages_in > 0 || it.messages_out > 0;
+        let messages = |it: &WebSocketCounts| it.messages_in > 0 || it.messages_out > 0 || it.pongs > 0;
         ended(self.totals.ok, &self.totals.failed) > 0
             || self.endpoints.iter().filter_map(|endpoint| endpoint.websocket.as_ref()).any(messages)
             || self.metrics.iter().any(|metric| metric.ok > 0)
@@ -125,8 +125,9 @@ impl RunResult {
 
     /// Whether the service gave any answer in the steady phase. A message that was only sent is none.
     pub fn answered_steadily(&self) -> bool {
+        let answers = |it: WebSocketCounts| it.messages_in > 0 || it.pongs > 0;
         self.totals.ok > 0
-            || self.endpoints.iter().filter_map(|endpoint| endpoint.websocket).any(|it| it.messages_in > 0)
+            || self.endpoints.iter().filter_map(|endpoint| endpoint.websocket).any(answers)
             || self.metrics.iter().any(|metric| metric.ok > 0)
     }
 

@@ -154,6 +154,7 @@ fn endpoint(name: &str, kind: Kind, tally: &Tally, steady_s: f64) -> Endpoint {
         bytes_out: tally.bytes_out,
         retried_on_close: tally.retried_on_close,
         retried_on_refusal: tally.retried_on_refusal,
+        not_started: tally.not_started,
         response_time: with_histogram(&tally.response),
         service_time: with_histogram(&tally.service),
         failed_response_time: times(&tally.failed_response),
@@ -175,6 +176,7 @@ fn websocket(tally: &Tally) -> WebSocketCounts {
         missing_messages: tally.missing_messages,
         unfinished_messages: tally.unfinished_messages,
         unexpected_closes: tally.unexpected_closes,
+        pongs: tally.pongs,
     }
 }
 

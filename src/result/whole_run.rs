@@ -68,6 +68,7 @@ fn endpoint_counts(name: &str, kind: Kind, split: &Split<Tally>) -> EndpointCoun
             missing_messages: steady.missing_messages + rest.missing_messages,
             unfinished_messages: steady.unfinished_messages + rest.unfinished_messages,
             unexpected_closes: steady.unexpected_closes + rest.unexpected_closes,
+            pongs: steady.pongs + rest.pongs,
         }),
         response_time: None,
         unfinished_time: None,

@@ -104,10 +104,10 @@ fn a_message_that_is_still_waited_for_at_the_end_is_no_message_that_came() {
     let server = FaultServer::start(Mode::ByPath);
     let config = format!(
         "version: 1\nname: awaited\n\
-         environments: {{here: {{host: 'http://{}', load: {{users: 3, run_time: 1s, drain: 300ms}}}}}}\n\
+         environments: {{here: {{host: 'http://{}', load: {{users: 3, run_time: 2s, drain: 500ms}}}}}}\n\
          thresholds: {{missing_messages: 0, error_rate: 10%, metrics: {{echo: {{max: 500ms}}}}}}\n\
          scenarios: {{s: {{users: {{u: {{steps: [{{websocket: /deaf, steps: [{{send: {{text: hi}}}}, \
-         {{receive: {{within: 60s, record: echo}}}}]}}]}}}}}}}}\n",
+         {{receive: {{within: 3s, record: echo}}}}]}}]}}}}}}}}\n",
         server.address
     );
     let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);

@@ -16,6 +16,7 @@ fn messages_on_sockets_that_opened_in_the_ramp_are_something_to_judge() {
     let judged = |talk: fn(&mut Recording)| judge(&rules(vec![total(Metric::ErrorRate, 0.05)]), &held(talk));
     for talk in [
         |it: &mut Recording| it.endpoints[0].steady.messages_in = 1,
+        |it: &mut Recording| it.endpoints[0].steady.pongs = 1,
         |it: &mut Recording| it.metrics[0].steady.ok = 1,
         // One missing message among thousands.
         |it: &mut Recording| {

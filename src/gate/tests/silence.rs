@@ -122,10 +122,35 @@ fn an_endpoint_that_stops_answering_is_told_whatever_others_answer() {
 }
 
 #[test]
-fn a_service_of_few_answers_hangs_for_the_drain_too() {
-    // 15 per second until 1 s before the end, and then none for 6 s: 90 are usual.
-    let late = over_time(|second| if second < 29 { (15, 0) } else { (0, 0) }, 3, 6_300);
-    assert_eq!(silence_of(&late), Some((29, 6)));
+fn an_endpoint_that_nobody_asks_for_is_not_silent() {
+    let told = |change: &dyn Fn(&mut RunResult)| {
+        let mut run = over_time(|it| if it < 16 { (40, 0) } else { (0, 0) }, 0, 1);
+        change(&mut run);
+        super::super::silence::longest(&beside_a_health_check(run))
+    };
+    // One of its requests took long once, in another part of the run.
+    let slow = |it: &mut RunResult| it.endpoints[0].response_time.as_mut().unwrap().max_ms = 16_000.0;
+    assert_eq!(told(&slow), None);
+    // It took long when the silence was over.
+    let after = |it: &mut RunResult| {
+        let last = it.series.last_mut().unwrap();
+        last.endpoints.values_mut().for_each(|it| (it.ok, it.p99_ms) = (40, Some(13_000.0)));
+    };
+    let finding = told(&after).unwrap();
+    assert!(
+        matches!(finding, Finding::NoAnswer { endpoint: Some(_), t_s: 16.0, length_s: 13.0, .. }),
+        "{finding:?}"
+    );
+}
+
+#[test]
+fn one_request_that_hangs_beside_a_second_without_another_is_no_silence() {
+    // About one a second; the last second has none by chance, and one request was cut off after 21 s.
+    let rare = over_time(|second| (u64::from(second < 29), 0), 1, 21_000);
+    assert_eq!(silence_of(&rare), None);
+    // 20 pollers of something that comes every other second.
+    let polled = over_time(|second| if second % 2 == 0 { (20, 0) } else { (0, 0) }, 20, 6_000);
+    assert_eq!(silence_of(&polled), None);
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Tally {
     pub unfinished_messages: u64,
     /// Sockets that closed when nobody wanted them to.
     pub unexpected_closes: u64,
+    /// Answers to pings.
+    pub pongs: u64,
     /// Arrivals that the generator was too late for, or that found no user because it was: neither ok nor failed.
     pub not_started: u64,
 }
@@ -93,6 +95,7 @@ impl Tally {
         self.missing_messages += other.missing_messages;
         self.unfinished_messages += other.unfinished_messages;
         self.unexpected_closes += other.unexpected_closes;
+        self.pongs += other.pongs;
         self.not_started += other.not_started;
     }
 }

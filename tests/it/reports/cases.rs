@@ -242,6 +242,7 @@ fn endpoint(name: &str, rank: usize, steady_s: f64) -> Endpoint {
         bytes_out: 80 * u64::from(count),
         retried_on_close: 0,
         retried_on_refusal: 0,
+        not_started: 0,
         response_time: Times::complete(&times, None),
         service_time: Times::complete(&times, None),
         phases: Phases {
@@ -270,6 +271,7 @@ fn totals(endpoints: &[Endpoint], steady_s: f64) -> Endpoint {
         bytes_out: endpoints.iter().map(|endpoint| endpoint.bytes_out).sum(),
         retried_on_close: 0,
         retried_on_refusal: 0,
+        not_started: 0,
         response_time: Times::complete(&times, None),
         service_time: Times::complete(&times, None),
         failed_response_time: None,

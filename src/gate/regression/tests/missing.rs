@@ -184,6 +184,7 @@ fn requests_that_did_not_end_are_no_pass_of_what_they_would_change() {
     // Arrivals that the generator was too late for.
     let mut late = of_count(1_000, 1.0);
     late.whole_run.endpoints[B].not_started = 60;
+    late.endpoints[B].not_started = 60;
     let late = verdict(&rules(), &late, &baseline);
     let because = (DeltaStatus::Inconclusive, Some(Because::NotStarted { count: 60 }));
     assert_eq!((late.status, status_of(&late, P95)), (Status::Inconclusive, because));

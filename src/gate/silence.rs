@@ -151,10 +151,15 @@ impl<'a> Subject<'a> {
             return unplaced || ended.chain(self.unfinished()).any(much);
         }
         let end_s = silence.t_s + silence.length_s;
-        let after = self.result.series.iter().filter(|point| point.t_s >= end_s);
-        let answered = after.take(AFTER).filter_map(|point| point.endpoints.get(self.name?)?.p99_ms);
-        silence.at_the_end && self.unfinished().any(much)
-            || answered.fold(0.0, f64::max) / 1e3 >= ASKED * length_s
+        let then = self.result.series.iter().filter(|point| point.t_s >= silence.t_s);
+        let after = then.clone().filter(|point| point.t_s >= end_s).take(AFTER);
+        let ended_s = then.filter(|point| point.t_s < end_s).chain(after).filter_map(|point| {
+            let endpoint = point.endpoints.get(self.name?)?;
+            let longest_s = endpoint.longest_ms.or(endpoint.p99_ms)? / 1e3;
+            // What ends early in a silence was mostly under way before it.
+            Some(longest_s.min(point.t_s + point.length_s - silence.t_s))
+        });
+        silence.at_the_end && self.unfinished().any(much) || ended_s.fold(0.0, f64::max) >= ASKED * length_s
     }
 
     fn is_silent(self, point: &Point) -> bool {

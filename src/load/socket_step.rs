@@ -198,8 +198,9 @@ impl VirtualUser {
             Since::Open => open.socket.opened,
             Since::Step => step_begun,
         };
-        // A feed that says something now and then is waited for when the run ends, too.
-        let least = receive.within / 2;
+        // An answer is due at once. A feed that says something now and then is waited for when the run ends, too.
+        let answers = receive.since == Since::LastSend && open.socket.wants_answer;
+        let least = if answers { Duration::ZERO } else { receive.within / 2 };
         let awaited = Awaited::begin(&self.worker, open.endpoint, (receive.record, since), least);
         let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
         awaited.end();
@@ -309,8 +310,8 @@ impl VirtualUser {
 }
 
 /// A message that is waited for. Dropped before it is there, the end of the run has cut it off: it took at least as long
-/// as it was waited for, and nobody knows whether it would have come. What was waited for only a short time is not counted:
-/// a feed is silent most of the time.
+/// as it was waited for, and nobody knows whether it would have come. Of a feed, which is silent most of the time, what
+/// was waited for only a short time is not counted.
 struct Awaited {
     worker: Rc<Worker>,
     endpoint: EndpointId,

@@ -439,6 +439,10 @@ pub struct EndpointPoint {
     /// How many of these times are timeouts, and lower bounds.
     #[serde(default, skip_serializing_if = "is_none")]
     pub timed_out: u64,
+    /// The longest that any request took that ended, failures of all kinds included; absent where that is below one second,
+    /// and in results of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_ms: Option<f64>,
 }
 
 /// The generator: could it do what it was asked for?

@@ -247,6 +247,9 @@ fn failures(plan: &Plan, recording: &Recording, redactor: &Redactor) -> Vec<Fail
     failures
 }
 
+/// What took less is no sign that a service hung, and is left out of each second of each endpoint.
+const LONG: Duration = Duration::from_secs(1);
+
 fn point(plan: &Plan, window: &Window, workers: usize) -> Point {
     let summary = &window.recording_summary;
     let [p50_ms, p95_ms, p99_ms] = percentiles(summary.times);
@@ -257,8 +260,10 @@ fn point(plan: &Plan, window: &Window, workers: usize) -> Point {
         .filter(|(_, counted)| counted.ok + counted.failed > 0)
         .map(|(planned, counted)| {
             let [p50_ms, p95_ms, p99_ms] = percentiles(counted.times);
-            let EndpointWindow { ok, failed, times } = *counted;
-            let point = EndpointPoint { ok, failed, p50_ms, p95_ms, p99_ms, timed_out: timed_out(times) };
+            let EndpointWindow { ok, failed, times, longest } = *counted;
+            let longest_ms = longest.filter(|it| *it >= LONG).map(|it| it.as_micros() as f64 / 1e3);
+            let timed_out = timed_out(times);
+            let point = EndpointPoint { ok, failed, p50_ms, p95_ms, p99_ms, timed_out, longest_ms };
             (planned.name.clone(), point)
         })
         .collect();

@@ -99,21 +99,26 @@ fn a_request_that_is_cut_off_is_tolerated_where_few_are_and_breaks_what_it_took_
     assert_eq!(ask(", max: 2s").code(), 3);
 }
 
-#[test]
-fn a_message_that_is_still_waited_for_at_the_end_is_no_message_that_came() {
-    let server = FaultServer::start(Mode::ByPath);
+/// Three users who hold a socket that nothing comes over, for 2 s and a drain of half a second.
+fn deaf(server: &FaultServer, steps: &str) -> Finished {
     let config = format!(
         "version: 1\nname: awaited\n\
          environments: {{here: {{host: 'http://{}', load: {{users: 3, run_time: 2s, drain: 500ms}}}}}}\n\
          thresholds: {{missing_messages: 0, error_rate: 10%, metrics: {{echo: {{max: 500ms}}}}}}\n\
-         scenarios: {{s: {{users: {{u: {{steps: [{{websocket: /deaf, steps: [{{send: {{text: hi}}}}, \
-         {{receive: {{within: 3s, record: echo}}}}]}}]}}}}}}}}\n",
+         scenarios: {{s: {{users: {{u: {{steps: [{{websocket: /deaf, steps: [{steps}]}}]}}}}}}}}\n",
         server.address
     );
-    let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+    Workspace::with_config(&config).run(&["run", "--quiet"])
+}
+
+#[test]
+fn an_answer_that_is_still_waited_for_at_the_end_is_none_and_a_feed_may_be_silent() {
+    let server = FaultServer::start(Mode::ByPath);
+    let finished = deaf(&server, "{send: {text: hi}}, {receive: {within: 60s, record: echo}}");
     let result = finished.result().expect("a result");
-    let counts = &result["whole_run"]["endpoints"][0]["websocket"];
-    assert_eq!((&counts["missing_messages"], &counts["unfinished_messages"]), (&json!(0), &json!(3)));
+    let counts = |result: &Value| result["whole_run"]["endpoints"][0]["websocket"].clone();
+    let told = counts(&result);
+    assert_eq!((&told["missing_messages"], &told["unfinished_messages"]), (&json!(0), &json!(3)));
     assert_eq!(result["metrics"][0]["response_time"]["timed_out"], 3, "{}", result["metrics"]);
     let checks = result["verdict"]["checks"].as_array().into_iter().flatten();
     let outcome = |metric: &str| {
@@ -129,4 +134,15 @@ fn a_message_that_is_still_waited_for_at_the_end_is_no_message_that_came() {
     assert_eq!(outcome("error_rate"), (json!("undecided"), open));
     // All of them took longer than 0.5 s, and nobody knows by how much.
     assert_eq!(outcome("max").0, "fail", "{}", finished.stdout);
+
+    // Of a feed that may be silent for a minute, 2.5 s say nothing; of one that may be for three seconds, they do.
+    for (within, unfinished) in [("60s", Value::Null), ("3s", json!(3))] {
+        let result = deaf(&server, &format!("{{receive: {{within: {within}, record: echo}}}}")).result();
+        let told = counts(&result.expect("a result"));
+        assert_eq!(
+            (&told["missing_messages"], &told["unfinished_messages"]),
+            (&json!(0), &unfinished),
+            "{within}"
+        );
+    }
 }

@@ -160,7 +160,15 @@ fn a_custom_metric_of_the_ramp_alone_is_judged_or_said_to_be_elsewhere() {
 #[test]
 fn only_the_seconds_in_which_it_was_requested_excuse_a_breach() {
     let login = over(of(LOGIN, P95, 20.0));
-    let made = EndpointPoint { ok: 200, failed: 0, p50_ms: None, p95_ms: None, p99_ms: None, timed_out: 0 };
+    let made = EndpointPoint {
+        ok: 200,
+        failed: 0,
+        p50_ms: None,
+        p95_ms: None,
+        p99_ms: None,
+        timed_out: 0,
+        longest_ms: None,
+    };
     let status = |busy_at: std::ops::Range<usize>| {
         let machine: Vec<_> = (0..12)
             .map(|at| if busy_at.contains(&at) { busy(Some(0.8), 0.0) } else { busy(Some(0.0), 0.8) })

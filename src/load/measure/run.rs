@@ -133,6 +133,8 @@ pub struct EndpointWindow {
     pub failed: u64,
     /// Response times; none without a sample.
     pub times: Option<TimesSummary>,
+    /// The longest that any request took that ended, failures of all kinds included; none where none did.
+    pub longest: Option<Duration>,
 }
 
 /// Percentiles of the response times in a window, in milliseconds: at least these, where requests timed out.
@@ -188,6 +190,11 @@ fn endpoint_window(split: &Split<Tally>, all: &mut CensoredTimes) -> EndpointWin
         ok: steady.ok + rest.ok,
         failed: steady.failures() + rest.failures(),
         times: both(&steady.response, &rest.response),
+        longest: [steady, rest]
+            .into_iter()
+            .flat_map(|tally| [&tally.response.all, &tally.failed_response])
+            .filter_map(Times::longest)
+            .max(),
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Socket {
     pub opened: Instant,
     /// When the last message was sent on it.
     pub last_send: Option<Instant>,
+    /// Whether no message has been taken since one was sent.
+    pub wants_answer: bool,
 }
 
 /// The connection of a socket, shared by those who listen to it: all of them in one task.
@@ -107,7 +109,7 @@ impl Socket {
             over: false,
         };
         let line = Rc::new(Line(RefCell::new(state)));
-        Ok((Self { line, opened: clock::now(), last_send: None }, headers))
+        Ok((Self { line, opened: clock::now(), last_send: None, wants_answer: false }, headers))
     }
 
     /// Sends a message, and reads meanwhile: a server that is not read may not read either.
@@ -117,6 +119,7 @@ impl Socket {
         self.line.0.borrow_mut().tell();
         sent?;
         self.last_send = Some(clock::now());
+        self.wants_answer = true;
         Ok(())
     }
 
@@ -124,18 +127,22 @@ impl Socket {
     /// Fails when the socket closes first.
     pub async fn receive(&mut self, mut wanted: impl FnMut(&Arrived) -> bool) -> Result<Arrived, Failure> {
         let mut looked_at = 0;
-        self.line
+        let received = self
+            .line
             .wait(|state| {
                 let taken = state.inbox.take(&mut looked_at, &mut wanted).map(Ok);
                 taken.or_else(|| state.end.clone().map(Err))
             })
-            .await
+            .await;
+        self.wants_answer &= received.is_err();
+        received
     }
 
     /// Sends a ping and waits for the answer.
     pub async fn ping(&mut self) -> Result<(), Failure> {
-        let before = self.line.0.borrow().pongs;
+        let (before, wants_answer) = (self.line.0.borrow().pongs, self.wants_answer);
         self.send(Message::Ping(Bytes::from_static(b"loadgate"))).await?;
+        self.wants_answer = wants_answer;
         let answered = |state: &mut State| (state.pongs > before).then_some(Ok(()));
         self.line.wait(|state| answered(state).or_else(|| state.end.clone().map(Err))).await
     }

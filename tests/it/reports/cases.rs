@@ -341,6 +341,7 @@ fn point(second: u16, of: u16, names: &[String]) -> Point {
         p95_ms: some(5.0 + rank as f64),
         p99_ms: some(9.0 + rank as f64),
         timed_out: 0,
+        longest_ms: some(9.5 + rank as f64),
     };
     let endpoints: BTreeMap<_, _> =
         names.iter().enumerate().map(|(rank, name)| (name.clone(), of_endpoint(rank))).collect();

@@ -184,9 +184,11 @@ impl<'a> Subject<'a> {
 
     /// Requests that failed: what goes wrong on an open socket is no request.
     fn failed(self, point: &Point) -> u64 {
+        if let Some(name) = self.name {
+            return point.endpoints.get(name).map_or(0, |endpoint| endpoint.failed);
+        }
         let http = self.result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
-        let ours = http.filter(|endpoint| self.name.is_none_or(|name| endpoint.name == name));
-        let at = ours.filter_map(|endpoint| point.endpoints.get(&endpoint.name));
+        let at = http.filter_map(|endpoint| point.endpoints.get(&endpoint.name));
         at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed))
     }
 

@@ -111,7 +111,7 @@ pub fn unplaced(result: &RunResult) -> CutOff {
 }
 
 /// What was cut off at the end.
-pub fn cut_off(result: &RunResult) -> CutOff {
+fn cut_off(result: &RunResult) -> CutOff {
     CutOff { requests: result.whole_run.unfinished, ratio: unfinished_ratio(result) }
 }
 

@@ -6,7 +6,6 @@ use crate::commands::{run, target};
 use crate::error::Error;
 use crate::load::measure::recorder::Iteration;
 use crate::load::{Event, tls, trace};
-use crate::plan::redact::Redactor;
 use crate::report::{self, write};
 use crate::result::file::{RunFolder, RunName};
 
@@ -29,8 +28,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Error> {
     let events = trace(&plan, &reached.url);
     runtime.block_on(reached.stop())?;
     let events = events?;
-    let text = report::trace::render(&plan, &events);
-    write::data(&Redactor::new(&plan.secrets).clean(&text))?;
+    write::data(&report::trace::render(&plan, &events))?;
     Ok(if events.iter().any(failed) { 3 } else { 0 })
 }
 

@@ -19,7 +19,7 @@ pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error>
     let selection =
         Selection { environment: args.environment.clone(), scenario: scenario.map(str::to_owned) };
     let plan = resolved(&config, &selection, &variables::lookup)?;
-    publish::mask(&plan.secrets);
+    publish::mask(plan.secrets.given());
     Ok(Arc::new(plan))
 }
 

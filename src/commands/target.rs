@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -12,7 +13,7 @@ use crate::load::machine::Service;
 use crate::load::target::{
     self, Ownership, Running, StartCommand, TargetError, answers, free_address, preflight,
 };
-use crate::plan::redact::Redactor;
+use crate::plan::secrets::Secrets;
 use crate::plan::{CommandForm, Plan, Target, TargetCommand};
 use crate::template::{RenderError, Scope, Seeds};
 
@@ -42,20 +43,21 @@ pub async fn reach(plan: &Plan, folder: &Path) -> Result<Reached, Error> {
             let display = url.to_string();
             Ok(Reached { url: url.clone(), display, service, warnings: Vec::new(), running: None })
         }
-        Target::Command(command) => start(command, Redactor::new(&plan.secrets), folder).await,
+        Target::Command(command) => start(command, plan.secrets.clone(), folder).await,
     }
 }
 
-async fn start(command: &TargetCommand, redactor: Redactor, folder: &Path) -> Result<Reached, Error> {
-    start_on(free_address()?, command, redactor, folder).await
+async fn start(command: &TargetCommand, secrets: Arc<Secrets>, folder: &Path) -> Result<Reached, Error> {
+    start_on(free_address()?, command, secrets, folder).await
 }
 
 async fn start_on(
     address: SocketAddr,
     command: &TargetCommand,
-    redactor: Redactor,
+    secrets: Arc<Secrets>,
     folder: &Path,
 ) -> Result<Reached, Error> {
+    let redactor = secrets.redactor();
     let unrendered =
         |error: RenderError| TargetError::Unrendered { message: redactor.clean(&error.to_string()) };
     let argv = render(command, address).map_err(unrendered)?;
@@ -74,7 +76,7 @@ async fn start_on(
         ready_url,
         ready_timeout: command.ready_timeout,
         log: folder.join(LOG),
-        redactor,
+        secrets,
         withheld: held_tokens(),
         binary,
     };
@@ -168,7 +170,7 @@ mod tests {
         let Target::Command(command) = &plan.target else { panic!("{:?}", plan.target) };
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let error = start_on(address, command, Redactor::new(&[]), folder.path()).await.unwrap_err();
+        let error = start_on(address, command, Arc::default(), folder.path()).await.unwrap_err();
         let said = format!("something answers on {address} before the target command is started");
         assert_eq!((error.to_string(), error.exit_status()), (said, 1));
         assert!(!folder.path().join("started").exists() && !folder.path().join(LOG).exists());

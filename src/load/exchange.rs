@@ -109,6 +109,7 @@ impl Exchange {
 impl VirtualUser {
     /// Counts a request that could not be made: what it needs is not there.
     pub(super) fn unsent(&mut self, request: &Request, failure: Failure) -> End {
+        let failure = self.masked(failure);
         self.failures.note(failure.kind);
         let due = self.due.take();
         let now = clock::now();
@@ -253,7 +254,7 @@ fn ends_idle_connection(received: &Received) -> bool {
 
 fn traced(outgoing: &Outgoing<'_>, response: Option<&Response>, sample: &Sample) -> Event {
     let sent: Vec<u8> =
-        outgoing.payload.pieces().iter().flat_map(|piece| piece.iter().copied().take(500)).collect();
+        outgoing.payload.pieces().iter().flat_map(|piece| piece.iter().copied()).take(TRACED).collect();
     Event::Exchange(Box::new(Traced {
         line: format!("{} {}{}", outgoing.method, outgoing.origin.authority(), outgoing.path),
         sent: excerpt(&sent),
@@ -264,9 +265,12 @@ fn traced(outgoing: &Outgoing<'_>, response: Option<&Response>, sample: &Sample)
     }))
 }
 
+/// How many bytes of a body are kept for a trace: more than it shows, so that a secret at the end is known as one.
+const TRACED: usize = 16 * 1024;
+
 /// The beginning of a body, as text, for a trace.
 fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned()
+    String::from_utf8_lossy(&body[..body.len().min(TRACED)]).into_owned()
 }
 
 /// The failure of a request that took too long.

@@ -15,7 +15,8 @@ use super::trace::{Event, Journal};
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
 use crate::clock;
-use crate::plan::step::{Action, EndpointId, MetricId, OnFailure, Step};
+use crate::plan::redact::Redactor;
+use crate::plan::step::{Action, Capture, EndpointId, MetricId, OnFailure, Step, Visibility};
 use crate::plan::user::Wait;
 use crate::template::RenderError;
 
@@ -108,12 +109,30 @@ impl VirtualUser {
 
     /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket.
     pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
+        let failure = &self.masked(failure.clone());
         self.worker.journal.note(|| Event::Failure(failure.clone()));
         self.failures.note(failure.kind);
         if let Some(endpoint) = endpoint.or(self.sockets.last().map(|open| open.endpoint)) {
             self.worker.recorder.borrow_mut().failure(endpoint, failure, clock::now());
         }
         End::Failed
+    }
+
+    /// A failure whose message has nothing of what this user captured as a secret. Secrets of the configuration are
+    /// taken out when the result is made; captured ones are many, and known only here.
+    pub(super) fn masked(&self, failure: Failure) -> Failure {
+        let secrets = self.scope.secrets();
+        if secrets.is_empty() {
+            return failure;
+        }
+        Failure { message: Redactor::new(&secrets).clean(&failure.message), ..failure }
+    }
+
+    /// Remembers what this user has captured as secrets, for whatever is written down of other texts.
+    pub(super) fn remember_secrets(&self, captures: &[Capture]) {
+        if captures.iter().any(|capture| capture.visibility == Visibility::Secret) {
+            self.worker.plan.secrets.remember(self.scope.secrets());
+        }
     }
 
     /// Counts a custom metric.

@@ -116,10 +116,11 @@ impl VirtualUser {
             };
             let answer = outcome.as_ref().ok().copied();
             let finished = exchange.finished;
+            let outcome = outcome.map(drop).map_err(|failure| self.masked(failure));
             if let Err(failure) = &outcome {
                 self.failures.note(failure.kind);
             }
-            exchange.end(&outgoing, outcome.map(drop));
+            exchange.end(&outgoing, outcome);
             match (next, answer) {
                 (Some(next), _) => outgoing = next,
                 (None, Some(answer)) => return Ok(Ended { due, finished, answer }),
@@ -149,8 +150,9 @@ impl VirtualUser {
             let message = format!("`{}` did not hold within {:?}", poll.until.source(), poll.timeout);
             return Err(Failure::new(FailureKind::Timeout, message));
         }
-        request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))?;
-        Ok(Answer::Final)
+        let captured = request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope));
+        self.remember_secrets(&request.captures);
+        captured.map(|()| Answer::Final)
     }
 
     /// What is kept of a response: what something looks at.

@@ -82,7 +82,7 @@ impl VirtualUser {
         let finished = clock::now();
         let (socket, outcome) = match opened {
             Ok(socket) => (Ok(socket), Ok(())),
-            Err(failure) => (Err(End::Failed), Err(failure)),
+            Err(failure) => (Err(End::Failed), Err(self.masked(failure))),
         };
         let traffic = meter.map(|meter: Meter| meter.take()).unwrap_or_default();
         let sample = Sample {
@@ -224,7 +224,9 @@ impl VirtualUser {
         }
         let message = Response::of_message(arrived.payload.clone());
         for capture in &receive.captures {
-            if let Err(failure) = message.capture(capture, &self.scope) {
+            let captured = message.capture(capture, &self.scope);
+            self.remember_secrets(std::slice::from_ref(capture));
+            if let Err(failure) = captured {
                 let end = self.fail(None, &failure);
                 self.record_failed(receive.record, since);
                 return Err(end);
@@ -282,6 +284,7 @@ impl VirtualUser {
         result: Result<(), Failure>,
         count: impl FnOnce(&mut super::measure::recording::Tally),
     ) -> Result<(), End> {
+        let result = result.map_err(|failure| self.masked(failure));
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
         let (endpoint, now) = (open.endpoint, clock::now());
         let mut recorder = self.worker.recorder.borrow_mut();

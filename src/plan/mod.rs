@@ -6,6 +6,7 @@ pub mod load;
 pub mod redact;
 mod resolve;
 pub mod rules;
+pub mod secrets;
 pub mod step;
 pub mod user;
 
@@ -19,6 +20,7 @@ pub use describe::describe;
 use load::{Load, Model};
 pub use resolve::{Selection, dashboard_uid, sha256};
 use rules::Rules;
+use secrets::Secrets;
 use user::{DataSet, Task, UserClass, Wait};
 
 /// Everything one run needs to know.
@@ -70,8 +72,8 @@ pub struct Plan {
     pub rules: Rules,
     /// What is written where.
     pub reporting: Reporting,
-    /// Values of `env(…)`, which must appear nowhere.
-    pub secrets: Vec<String>,
+    /// What must appear nowhere.
+    pub secrets: Arc<Secrets>,
     /// What is valid, and probably not meant: said before the run, in whole sentences without a full stop.
     pub notes: Vec<String>,
     /// Configured, understood, and not done by this version.

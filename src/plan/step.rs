@@ -182,6 +182,17 @@ pub struct Capture {
     pub mode: CaptureMode,
     /// Where it comes from.
     pub from: Extract,
+    /// Whether its value may be shown.
+    pub visibility: Visibility,
+}
+
+/// Whether a captured value may appear in reports, traces and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visibility {
+    /// It may.
+    Shown,
+    /// It is masked (`secret: true`).
+    Secret,
 }
 
 /// Whether a captured value replaces or is added.

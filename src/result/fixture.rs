@@ -10,6 +10,7 @@ use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
 use crate::plan::load::{Load, Model, Phase, Segment, Shape};
 use crate::plan::rules::{Applies, Objective, Origin, Over, Rules, Scope, Severity};
+use crate::plan::secrets::{Captures, Secrets};
 use crate::plan::user::{BuiltinSlots, Task};
 use crate::plan::{Endpoint, EndpointKind, Format, Limits, Plan, Protection, Reporting, Target};
 use crate::template::NameTable;
@@ -58,7 +59,7 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         digest: "0f1e2d".into(),
         rules: Rules::default(),
         reporting: Reporting { output_dir: "reports".into(), formats: vec![Format::Json], prometheus: None },
-        secrets: vec!["hunter2-hunter2".into()],
+        secrets: Arc::new(Secrets::new(vec!["hunter2-hunter2".into()], Captures::Never)),
         notes: Vec::new(),
         inactive: Vec::new(),
     }

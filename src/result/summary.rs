@@ -24,6 +24,9 @@ use super::schema::{
 };
 use super::whole_run::{both_failed, whole_run};
 
+/// How many characters of the message of a failure are kept, once secrets are taken out of it.
+const LONGEST_MESSAGE: usize = 300;
+
 /// The name of all requests together.
 pub const TOTAL: &str = "total";
 
@@ -50,7 +53,7 @@ pub struct Context {
 
 /// Everything known about a run, not judged yet.
 pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
-    let redactor = Redactor::new(&plan.secrets);
+    let redactor = plan.secrets.redactor();
     let steady_s = run.steady.as_secs_f64();
     let (totals, endpoints) = steady_phase(plan, &run.total, steady_s);
     RunResult {
@@ -232,7 +235,9 @@ fn failures(plan: &Plan, recording: &Recording, redactor: &Redactor) -> Vec<Fail
     for (index, (endpoint, split)) in plan.endpoints.iter().zip(&recording.endpoints).enumerate() {
         for (kind, count) in FailureKind::ALL.into_iter().zip(both_failed(split)).filter(|(_, n)| *n > 0) {
             let messages = recording.samples.get(&(index, kind)).into_iter().flatten();
-            let mut samples: Vec<_> = messages.map(|message| redactor.clean(message)).collect();
+            let mut samples: Vec<String> = messages
+                .map(|message| redactor.clean(message).chars().take(LONGEST_MESSAGE).collect())
+                .collect();
             samples.sort();
             samples.dedup();
             failures.push(Failure {

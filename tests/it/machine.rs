@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use loadgate::load::target::{Ownership, StartCommand, TargetError, free_address, start};
-use loadgate::plan::redact::Redactor;
 
 use crate::fault_server::{FaultServer, Mode};
 use crate::harness::{BINARY, Demo, Workspace, poll_until};
@@ -76,7 +75,7 @@ async fn a_service_that_was_there_before_is_not_taken_for_the_target() {
         ready_timeout: PATIENCE,
         log: workspace.path("target.log"),
         binary: BINARY.into(),
-        redactor: Redactor::new(&[]),
+        secrets: std::sync::Arc::default(),
         withheld: Vec::new(),
     };
     let running = start(command).await.expect("it runs");

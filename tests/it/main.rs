@@ -26,6 +26,8 @@ mod objectives;
 mod on_start;
 mod prometheus;
 mod reports;
+mod scripted_server;
+mod secrets;
 mod session;
 mod shutdown;
 mod standstill;

@@ -4,10 +4,11 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use loadgate::load::target::{Ended, Running, StartCommand, TargetError, start};
-use loadgate::plan::redact::Redactor;
+use loadgate::plan::secrets::{Captures, Secrets};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fault_server::{FaultServer, Mode};
@@ -30,7 +31,7 @@ fn shell(script: &str, workspace: &Workspace, ready_url: &str) -> StartCommand {
         ready_timeout: PATIENCE,
         log: workspace.path("target.log"),
         binary: BINARY.into(),
-        redactor: Redactor::new(&[]),
+        secrets: std::sync::Arc::default(),
         withheld: Vec::new(),
     }
 }
@@ -120,7 +121,7 @@ async fn what_is_told_of_a_target_that_dies_and_its_log_hold_no_secret() {
     let ready = FaultServer::start(Mode::ByPath);
     let script = "echo \"connecting to p4ssw0rd\"; echo $$ > child; exec sleep 600";
     let mut command = shell(script, &workspace, &ready.url("/"));
-    command.redactor = Redactor::new(&["p4ssw0rd".to_owned()]);
+    command.secrets = Arc::new(Secrets::new(vec!["p4ssw0rd".to_owned()], Captures::Never));
     let running = start(command).await.expect("it runs");
     kill(pid(&workspace.path(""), "child"));
     running.died().await;
@@ -137,7 +138,7 @@ async fn the_log_of_a_target_that_is_never_ready_is_complete_when_that_is_told()
     let script = "trap 'echo bye p4ssw0rd; exit' TERM; echo p4ssw0rd; while :; do sleep 0.01; done";
     let mut command = shell(script, &workspace, &unready.url("/503"));
     command.ready_timeout = Duration::from_millis(500);
-    command.redactor = Redactor::new(&["p4ssw0rd".to_owned()]);
+    command.secrets = Arc::new(Secrets::new(vec!["p4ssw0rd".to_owned()], Captures::Never));
     let error = start(command).await.expect_err("not ready");
     assert!(error.to_string().ends_with("; its last lines:\n  | ***"), "{error}");
     let log = error.log().expect("the log");
@@ -152,7 +153,7 @@ async fn a_program_that_is_missing_is_named_without_secrets() {
     let workspace = Workspace::new();
     let mut command = shell("", &workspace, "http://127.0.0.1:1/");
     command.argv = vec!["no-such-p4ssw0rd".into()];
-    command.redactor = Redactor::new(&["p4ssw0rd".to_owned()]);
+    command.secrets = Arc::new(Secrets::new(vec!["p4ssw0rd".to_owned()], Captures::Never));
     let error = start(command).await.expect_err("missing");
     assert!(error.to_string().starts_with("cannot start the target command `no-such-***`: "), "{error}");
     assert_eq!(error.log(), None);

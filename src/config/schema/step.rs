@@ -155,6 +155,7 @@ static CAPTURE: Shape = Shape {
         key("regex", Kind::Text, "A regular expression over the body."),
         key("group", Kind::COUNT, "Which group of it (default: the first, or the whole match)."),
         key("header", Kind::Text, "A header."),
+        key("secret", Kind::Bool, "Whether its value is masked in reports, traces and logs."),
     ]],
     rules: &[
         Rule::ExactlyOne(&["json", "regex", "header"]),

@@ -70,6 +70,9 @@ impl FailureKind {
     }
 }
 
+/// How many characters of a message are kept.
+const LONGEST_MESSAGE: usize = 2_000;
+
 /// A failure and a sentence about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -80,8 +83,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure; the message is cut at 300 characters.
+    /// A failure. The message is cut so that no body of a response is kept whole; what is shown of it is cut further,
+    /// after secrets have been taken out.
     pub fn new(kind: FailureKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: message.as_ref().chars().take(300).collect() }
+        Self { kind, message: message.as_ref().chars().take(LONGEST_MESSAGE).collect() }
     }
 }

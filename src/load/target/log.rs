@@ -5,14 +5,19 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::tail::LastLines;
-use crate::plan::redact::Redactor;
+use crate::plan::secrets::Secrets;
 
 /// How much of its end is looked at for the last lines.
 const BYTES: u64 = 8 * 1024;
 /// How much of its end is kept where there are secrets: a job that is cancelled waits seconds for it.
 const MOST: u64 = 64 * 1024 * 1024;
+
+/// What stands for a log that cannot be cleaned.
+const NOT_KEPT: &str =
+    "(loadgate left this log out: more secrets were captured from responses than it can look for)";
 
 /// The log of one command, from where it began to write. Dropping it keeps what was written.
 #[derive(Debug)]
@@ -21,7 +26,7 @@ pub(super) struct Log {
     /// What the command writes, to be read.
     written: File,
     begin: u64,
-    redactor: Redactor,
+    secrets: Arc<Secrets>,
     state: State,
 }
 
@@ -36,8 +41,8 @@ enum State {
 
 impl Log {
     /// Opens a file for the command to append to. What it writes will be found at `path`, after what is there.
-    pub(super) fn open(path: PathBuf, redactor: Redactor) -> io::Result<(File, Self)> {
-        let named = redactor.is_idle();
+    pub(super) fn open(path: PathBuf, secrets: Arc<Secrets>) -> io::Result<(File, Self)> {
+        let named = !secrets.are_possible();
         let place = if named { path.clone() } else { path.with_extension("part") };
         let file = append(&place)?;
         let written = File::open(&place);
@@ -47,7 +52,7 @@ impl Log {
         let written = written?;
         let begin = written.metadata()?.len();
         let state = if named { State::Kept } else { State::Withheld };
-        Ok((file, Self { path, written, begin, redactor, state }))
+        Ok((file, Self { path, written, begin, secrets, state }))
     }
 
     /// Where it is found.
@@ -64,12 +69,17 @@ impl Log {
         if std::mem::replace(&mut self.state, State::Kept) == State::Kept {
             return Ok(());
         }
-        let (end, ahead, left_out) = self.end(most)?;
+        let redactor = self.secrets.redactor();
+        let (end, ahead, left_out) = self.end(most, redactor.reach())?;
         let mut kept = BufWriter::new(append(&self.path)?);
+        if self.secrets.are_incomplete() {
+            writeln!(kept, "{NOT_KEPT}")?;
+            return kept.flush();
+        }
         if left_out > 0 {
             writeln!(kept, "(loadgate left out {left_out} bytes that stood here)")?;
         }
-        self.redactor.copy(end, ahead, &mut kept)?;
+        redactor.copy(end, ahead, &mut kept)?;
         kept.flush()
     }
 
@@ -79,19 +89,23 @@ impl Log {
     }
 
     fn last_text(&self) -> io::Result<String> {
-        let (mut end, ahead, _) = self.end(BYTES)?;
+        if self.secrets.are_incomplete() {
+            return Ok(NOT_KEPT.to_owned());
+        }
+        let redactor = self.secrets.redactor();
+        let (mut end, ahead, _) = self.end(BYTES, redactor.reach())?;
         let mut bytes = Vec::new();
         end.read_to_end(&mut bytes)?;
-        Ok(self.redactor.clean_from(&bytes, ahead.min(bytes.len())))
+        Ok(redactor.clean_from(&bytes, ahead.min(bytes.len())))
     }
 
     /// The last bytes that were written by now, how many more stand before them, for a secret may begin there,
     /// and how many are left out.
-    fn end(&self, most: u64) -> io::Result<(impl Read, usize, u64)> {
+    fn end(&self, most: u64, reach: usize) -> io::Result<(impl Read, usize, u64)> {
         let mut file = &self.written;
         let length = file.metadata()?.len();
         let wanted = length.saturating_sub(most).max(self.begin);
-        let from = wanted.saturating_sub(self.redactor.reach() as u64).max(self.begin);
+        let from = wanted.saturating_sub(reach as u64).max(self.begin);
         file.seek(SeekFrom::Start(from))?;
         // No further: what still writes, although it should be gone, would keep this busy.
         Ok((file.take(length.saturating_sub(from)), (wanted - from) as usize, wanted - self.begin))
@@ -113,12 +127,15 @@ fn append(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    use crate::plan::secrets::Captures;
+
     const SECRET: &str = "postgres://shop:hunter2@db/shop";
 
     fn opened(folder: &tempfile::TempDir, secrets: &[&str]) -> (File, Log, PathBuf) {
         let path = folder.path().join("target.log");
         let secrets: Vec<_> = secrets.iter().map(ToString::to_string).collect();
-        let (file, log) = Log::open(path.clone(), Redactor::new(&secrets)).expect("a log");
+        let secrets = Arc::new(Secrets::new(secrets, Captures::Never));
+        let (file, log) = Log::open(path.clone(), secrets).expect("a log");
         (file, log, path)
     }
 

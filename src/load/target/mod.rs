@@ -16,12 +16,13 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
 use url::Url;
 
-use crate::plan::redact::Redactor;
+use crate::plan::secrets::Secrets;
 
 pub use ended::Ended;
 pub use error::TargetError;
@@ -50,8 +51,8 @@ pub struct StartCommand {
     pub ready_timeout: Duration,
     /// Where everything it writes is found; appended to, at its end where there are secrets.
     pub log: PathBuf,
-    /// Takes secrets out of all that is told of the command, and out of its log.
-    pub redactor: Redactor,
+    /// What must appear in nothing that is told of the command, nor in its log.
+    pub secrets: Arc<Secrets>,
     /// Variables of this process that are loadgate's alone: the command does not get them.
     pub withheld: Vec<&'static str>,
     /// The loadgate binary, which guards the command: `std::env::current_exe()`.
@@ -123,7 +124,7 @@ impl Running {
     async fn until_usable(&self, command: &StartCommand, client: &Client) -> Result<(), TargetError> {
         match self.watched.started().await {
             Life::Refused(errno) => Err(TargetError::Start {
-                program: command.redactor.clean(&command.argv[0]),
+                program: command.secrets.redactor().clean(&command.argv[0]),
                 source: io::Error::from_raw_os_error(errno),
             }),
             _ => self.until_ready(command, client).await,
@@ -147,7 +148,7 @@ fn launch(command: &StartCommand) -> Result<Running, TargetError> {
     if !command.withheld.is_empty() {
         shield::raise().map_err(|source| TargetError::Exposed { source })?;
     }
-    let (file, log) = Log::open(command.log.clone(), command.redactor.clone())
+    let (file, log) = Log::open(command.log.clone(), command.secrets.clone())
         .map_err(|source| TargetError::Log { path: command.log.clone(), source })?;
     let guard = GuardCommand { command, log: file };
     let watched = Watched::start(guard).map_err(|source| TargetError::Guard { source })?;

@@ -5,7 +5,7 @@ use serde_json_path::JsonPath;
 
 use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
-use crate::plan::step::{Capture, CaptureMode, Extract};
+use crate::plan::step::{Capture, CaptureMode, Extract, Visibility};
 
 use super::compilation::Compilation;
 use super::{text, unit};
@@ -48,7 +48,12 @@ impl Compilation<'_> {
     fn capture(&mut self, key: &Key, node: &Node, mode: CaptureMode) -> Option<Capture> {
         let from = self.extract(node)?;
         let slot = self.names.slot(&key.name)?;
-        Some(Capture { slot, name: key.name.clone(), mode, from })
+        let is_secret = unit::parsed(node.get("secret")) == Some(true);
+        let visibility = if is_secret { Visibility::Secret } else { Visibility::Shown };
+        if visibility == Visibility::Secret {
+            self.names.table.mark_secret(slot);
+        }
+        Some(Capture { slot, name: key.name.clone(), mode, from, visibility })
     }
 
     fn extract(&mut self, node: &Node) -> Option<Extract> {

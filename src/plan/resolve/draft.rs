@@ -10,6 +10,7 @@ use crate::config::problem::Problem;
 use crate::plan::connection::Tls;
 use crate::plan::load::Load;
 use crate::plan::rules::Rules;
+use crate::plan::secrets::{Captures, Secrets};
 use crate::plan::user::DataSet;
 use crate::plan::{DEFAULT_SEED, Limits, Plan, SeedOrigin};
 use crate::units::ByteSize;
@@ -96,6 +97,9 @@ impl<'a> Draft<'a> {
             std::mem::take(&mut compilation.notes).into_iter().chain(beyond).chain(whole_run).collect();
         let digest = digest::of(&compilation, &self.load, (&limits, &http));
         compilation.names.table.set_environment(values.clone());
+        let captures = compilation.names.table.has_secrets();
+        let captures = if captures { Captures::Some } else { Captures::Never };
+        let secrets = Arc::new(Secrets::new(values.values().cloned().collect(), captures));
         Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
             scenario: name.to_owned(),
@@ -122,7 +126,7 @@ impl<'a> Draft<'a> {
             notes,
             inactive: reporting::inactive(&layers),
             rules: self.rules,
-            secrets: values.into_values().collect(),
+            secrets,
         }
     }
 

@@ -141,7 +141,7 @@ fn values_of_the_environment_are_secrets_and_only_those_of_the_run_are_needed() 
     let config = config(&text, "");
     let lookup = |name: &str| (name == "TOKEN").then(|| "t0p".to_owned());
     let plan = Plan::resolve(&config, &Selection::default(), &lookup).unwrap();
-    assert_eq!(plan.secrets, ["t0p"]);
+    assert_eq!(plan.secrets.given(), ["t0p"]);
     let request = requests(&plan.tasks[0].steps)[0];
     let scope = crate::template::Scope::new(plan.names.clone(), crate::template::Seeds::both(1));
     assert!(

@@ -1,0 +1,313 @@
+//! Encodings that servers, clients and file formats apply to a text, undone one at a time. Each decoded byte
+//! remembers which bytes of the source it came from, so that what is found in the decoded text can be masked in
+//! the source. Decoding is lenient: what is not an escape sequence stays as it is.
+
+use std::ops::Range;
+
+/// Stands between two stretches that do not follow each other in the source. No environment variable can hold it.
+pub const GAP: u8 = 0;
+
+/// A text with one or more encodings undone.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// The decoded bytes.
+    pub bytes: Vec<u8>,
+    /// For each of them, the bytes of the source that it came from.
+    pub sources: Vec<Range<usize>>,
+}
+
+/// An encoding that can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `%2F` and `%u00E9`: URLs and forms.
+    Percent,
+    /// `\u00e9`, `\/`, `\x2f`, `\057`: JSON and programming languages.
+    Backslash,
+    /// `&amp;`, `&#x2F;`, `&eacute;`: HTML and XML.
+    Markup,
+    /// Both alphabets, padded or not, from any position within a quantum.
+    Base64,
+    /// Two hexadecimal digits per byte, from any position.
+    Hex,
+}
+
+impl Encoding {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Percent, Self::Backslash, Self::Markup, Self::Base64, Self::Hex];
+}
+
+impl Decoded {
+    /// A source as it is.
+    pub fn raw(source: &[u8]) -> Self {
+        Self { bytes: source.to_vec(), sources: (0..source.len()).map(|at| at..at + 1).collect() }
+    }
+
+    /// The text with `encoding` undone; none where nothing in it is encoded so. A stretch of base64 or hexadecimal
+    /// digits counts only where it can hold `shortest` bytes. `end` is the length of the source.
+    pub fn without(&self, encoding: Encoding, shortest: usize, end: usize) -> Option<Self> {
+        match encoding {
+            Encoding::Percent => self.unescaped(b'%', percent, end),
+            Encoding::Backslash => self.unescaped(b'\\', backslash, end),
+            Encoding::Markup => self.unescaped(b'&', markup, end),
+            Encoding::Base64 => self.in_runs(base64_digit, 6, (shortest * 8).div_ceil(6), end),
+            Encoding::Hex => self.in_runs(hex_digit, 4, shortest * 2, end),
+        }
+    }
+
+    /// Whether the text ends, or has a gap, at `at` because the source ends there.
+    pub fn is_at_end(&self, at: usize, end: usize) -> bool {
+        match self.sources.get(at) {
+            None => true,
+            Some(source) => self.bytes[at] == GAP && source.start == end,
+        }
+    }
+
+    fn push(&mut self, byte: u8, source: Range<usize>) {
+        self.bytes.push(byte);
+        self.sources.push(source);
+    }
+
+    fn push_char(&mut self, decoded: char, source: &Range<usize>) {
+        for byte in decoded.encode_utf8(&mut [0; 4]).bytes() {
+            self.push(byte, source.clone());
+        }
+    }
+
+    fn unescaped(&self, mark: u8, escape: fn(&[u8]) -> Escape, end: usize) -> Option<Self> {
+        self.bytes.contains(&mark).then_some(())?;
+        let (mut decoded, mut at, mut changed) = (Self::default(), 0, false);
+        while let Some(byte) = self.bytes.get(at) {
+            let source = |length: usize| self.sources[at].start..self.sources[at + length - 1].end;
+            let escape = if *byte == mark { escape(&self.bytes[at..]) } else { Escape::None };
+            match escape {
+                Escape::Byte(byte, length) => decoded.push(byte, source(length)),
+                Escape::Char(char, length) => decoded.push_char(char, &source(length)),
+                // The source was cut within an escape sequence: what comes before it may be the start of a secret.
+                Escape::Cut if source(self.bytes.len() - at).end == end => {
+                    changed = true;
+                    break;
+                }
+                Escape::None | Escape::Cut => decoded.push(*byte, self.sources[at].clone()),
+            }
+            let length = escape.length();
+            changed |= length > 1;
+            at += length;
+        }
+        changed.then_some(decoded)
+    }
+
+    /// All stretches of at least `least` digits of `bits` bits, decoded from each position at which a byte may begin.
+    fn in_runs(&self, digit: fn(u8) -> Option<u32>, bits: u32, least: usize, end: usize) -> Option<Self> {
+        let (mut decoded, mut at) = (Self::default(), 0);
+        while at < self.bytes.len() {
+            let length = self.bytes[at..].iter().take_while(|byte| digit(**byte).is_some()).count();
+            if length >= least {
+                for phase in 0..(8 / gcd(8, bits)) as usize {
+                    decoded.append_digits(self, at + phase..at + length, (digit, bits));
+                    // Digits that make no whole byte are the beginning of one that was cut off.
+                    let is_cut = self.is_at_end(at + length, end);
+                    let last = if is_cut { end } else { self.sources[at + length - 1].end };
+                    decoded.push(GAP, last..last);
+                }
+            }
+            at += length.max(1);
+        }
+        (!decoded.bytes.is_empty()).then_some(decoded)
+    }
+
+    fn append_digits(&mut self, from: &Self, run: Range<usize>, (digit, bits): (fn(u8) -> Option<u32>, u32)) {
+        let (mut buffer, mut held, mut begin) = (0_u32, 0_u32, run.start);
+        for at in run {
+            if held == 0 {
+                begin = at;
+            }
+            buffer = (buffer << bits) | digit(from.bytes[at]).unwrap_or(0);
+            held += bits;
+            if held >= 8 {
+                held -= 8;
+                let byte = (buffer >> held) as u8;
+                buffer &= (1 << held) - 1;
+                self.push(byte, from.sources[begin].start..from.sources[at].end);
+                begin = at;
+            }
+        }
+    }
+}
+
+/// What stands at an escape character.
+#[derive(Debug, Clone, Copy)]
+enum Escape {
+    /// A byte, written with so many bytes.
+    Byte(u8, usize),
+    /// A character, likewise.
+    Char(char, usize),
+    /// The text ends before the escape sequence does.
+    Cut,
+    /// Nothing but the character itself.
+    None,
+}
+
+impl Escape {
+    fn length(self) -> usize {
+        match self {
+            Self::Byte(_, length) | Self::Char(_, length) => length,
+            Self::Cut | Self::None => 1,
+        }
+    }
+}
+
+/// `%2F`, and `%u00E9` as old scripts have it.
+fn percent(text: &[u8]) -> Escape {
+    match text.get(1) {
+        Some(b'u') => unicode(text, 2, 4),
+        _ => match digits(text, 1, 2, 16) {
+            Digits::All(value) => Escape::Byte(value as u8, 3),
+            Digits::Cut => Escape::Cut,
+            Digits::No => Escape::None,
+        },
+    }
+}
+
+fn backslash(text: &[u8]) -> Escape {
+    let Some(kind) = text.get(1) else { return Escape::Cut };
+    match kind {
+        b'u' if text.get(2) == Some(&b'{') => braced(text),
+        b'u' => unicode(text, 2, 4),
+        b'x' => match digits(text, 2, 2, 16) {
+            Digits::All(value) => Escape::Byte(value as u8, 4),
+            Digits::Cut => Escape::Cut,
+            Digits::No => Escape::None,
+        },
+        b'0'..=b'3' => match digits(text, 1, 3, 8) {
+            Digits::All(value) => Escape::Byte(value as u8, 4),
+            Digits::Cut => Escape::Cut,
+            Digits::No => Escape::None,
+        },
+        b'n' => Escape::Byte(b'\n', 2),
+        b'r' => Escape::Byte(b'\r', 2),
+        b't' => Escape::Byte(b'\t', 2),
+        b'b' => Escape::Byte(8, 2),
+        b'f' => Escape::Byte(12, 2),
+        b'"' | b'\'' | b'\\' | b'/' | b'`' | b'$' => Escape::Byte(*kind, 2),
+        _ => Escape::None,
+    }
+}
+
+/// `\u{e9}`.
+fn braced(text: &[u8]) -> Escape {
+    let length = text[3..].iter().take(7).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    match (text.get(3 + length), digits(text, 3, length, 16)) {
+        (Some(b'}'), Digits::All(value)) => {
+            char::from_u32(value).map_or(Escape::None, |char| Escape::Char(char, length + 4))
+        }
+        (None, _) => Escape::Cut,
+        _ => Escape::None,
+    }
+}
+
+/// A code unit of UTF-16 in `count` hexadecimal digits from `at`; the second half of a pair is written likewise.
+fn unicode(text: &[u8], at: usize, count: usize) -> Escape {
+    let first = match digits(text, at, count, 16) {
+        Digits::All(value) => value,
+        Digits::Cut => return Escape::Cut,
+        Digits::No => return Escape::None,
+    };
+    let length = at + count;
+    if let Some(char) = char::from_u32(first) {
+        return Escape::Char(char, length);
+    }
+    let again = &text[length..];
+    let second = if again.get(..at) == Some(&text[..at]) { digits(again, at, count, 16) } else { Digits::No };
+    match second {
+        Digits::All(second) => {
+            let pair = char::decode_utf16([first as u16, second as u16]).next().and_then(Result::ok);
+            pair.map_or(Escape::None, |char| Escape::Char(char, length * 2))
+        }
+        Digits::Cut => Escape::Cut,
+        Digits::No if again.len() < at && text[..at].starts_with(again) => Escape::Cut,
+        Digits::No => Escape::None,
+    }
+}
+
+/// The names of U+00A0 to U+00FF in HTML, in order.
+const LATIN_1: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg \
+    plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute \
+    Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve \
+    Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc \
+    atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute \
+    ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml";
+
+/// The longest reference that is looked for: `#x10FFFF` and the longest names.
+const LONGEST_NAME: usize = 8;
+
+fn markup(text: &[u8]) -> Escape {
+    let length = text[1..].iter().take(LONGEST_NAME).take_while(|byte| **byte != b';').count();
+    let Some(b';') = text.get(1 + length) else {
+        let is_cut = 1 + length == text.len()
+            && text[1..].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'#');
+        return if is_cut { Escape::Cut } else { Escape::None };
+    };
+    let name = std::str::from_utf8(&text[1..=length]).unwrap_or("");
+    let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+    let char = if let Some(digits) = name.strip_prefix("#x").or_else(|| name.strip_prefix("#X")) {
+        number(digits, 16)
+    } else if let Some(digits) = name.strip_prefix('#') {
+        number(digits, 10)
+    } else {
+        named(name)
+    };
+    char.map_or(Escape::None, |char| Escape::Char(char, length + 2))
+}
+
+fn named(name: &str) -> Option<char> {
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => LATIN_1
+            .split_whitespace()
+            .position(|known| known == name)
+            .and_then(|index| char::from_u32(0xA0 + index as u32)),
+    }
+}
+
+enum Digits {
+    All(u32),
+    /// The text ends, and all that is there is digits.
+    Cut,
+    No,
+}
+
+fn digits(text: &[u8], at: usize, count: usize, radix: u32) -> Digits {
+    let mut value = 0_u32;
+    for index in at..at + count {
+        match text.get(index).map(|byte| char::from(*byte).to_digit(radix)) {
+            Some(Some(digit)) => value = value.wrapping_mul(radix).wrapping_add(digit),
+            Some(None) => return Digits::No,
+            None => return Digits::Cut,
+        }
+    }
+    Digits::All(value)
+}
+
+fn hex_digit(byte: u8) -> Option<u32> {
+    char::from(byte).to_digit(16)
+}
+
+fn base64_digit(byte: u8) -> Option<u32> {
+    let digit = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    };
+    Some(u32::from(digit))
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,105 @@
+//! What must appear nowhere outside the requests themselves: the values of `env(…)`, and what responses brought under
+//! a capture with `secret: true`.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::redact::Redactor;
+
+/// The most captured values that are remembered. Each user may log in again and again, and a text is compared with
+/// all of them.
+const MOST_CAPTURED: usize = 1_000;
+
+/// The secrets of a run. Shared by all that see responses and all that write something down.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    given: Vec<String>,
+    captures: Captures,
+    captured: Mutex<Captured>,
+}
+
+/// Whether the plan captures secrets from responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Captures {
+    /// No capture is marked as secret.
+    #[default]
+    Never,
+    /// At least one is.
+    Some,
+}
+
+#[derive(Debug, Default)]
+struct Captured {
+    values: BTreeSet<String>,
+    forgotten: u64,
+}
+
+impl Secrets {
+    /// Those of a plan, before it runs.
+    pub fn new(given: Vec<String>, captures: Captures) -> Self {
+        Self { given, captures, captured: Mutex::default() }
+    }
+
+    /// The values of `env(…)`.
+    pub fn given(&self) -> &[String] {
+        &self.given
+    }
+
+    /// Whether there is a secret, or one may be captured.
+    pub fn are_possible(&self) -> bool {
+        self.captures == Captures::Some || !Redactor::new(&self.given).is_idle()
+    }
+
+    /// Remembers captured values.
+    pub fn remember(&self, values: impl IntoIterator<Item = String>) {
+        let mut captured = self.captured();
+        for value in values {
+            if captured.values.len() < MOST_CAPTURED || captured.values.contains(&value) {
+                captured.values.insert(value);
+            } else {
+                captured.forgotten += 1;
+            }
+        }
+    }
+
+    /// Whether more values were captured than are remembered: what holds values of all users, such as the log of the
+    /// target, cannot be cleaned then.
+    pub fn are_incomplete(&self) -> bool {
+        self.captured().forgotten > 0
+    }
+
+    /// Takes out everything that is known by now.
+    pub fn redactor(&self) -> Redactor {
+        let captured = self.captured();
+        let all: Vec<&str> = self.given.iter().chain(&captured.values).map(String::as_str).collect();
+        Redactor::new(&all)
+    }
+
+    fn captured(&self) -> MutexGuard<'_, Captured> {
+        self.captured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captured_values_are_taken_out_beside_given_ones() {
+        let secrets = Secrets::new(vec!["given-value".into()], Captures::Some);
+        assert_eq!(secrets.redactor().clean("given-value token-1"), "*** token-1");
+        secrets.remember(["token-1".to_owned()]);
+        assert_eq!(secrets.redactor().clean("given-value token-1"), "*** ***");
+    }
+
+    #[test]
+    fn it_is_known_when_there_were_too_many_to_remember() {
+        let secrets = Secrets::new(Vec::new(), Captures::Some);
+        let values = || (0..MOST_CAPTURED).map(|index| format!("token-{index}"));
+        secrets.remember(values());
+        secrets.remember(values());
+        assert!(!secrets.are_incomplete());
+        secrets.remember(["one-more".to_owned()]);
+        assert!(secrets.are_incomplete());
+    }
+}

@@ -1,11 +1,11 @@
 //! The cookies of one user (RFC 6265).
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
 
-use cookie_store::{Cookie, CookieStore};
+use cookie_store::{Cookie, CookieDomain, CookieStore, StoreAction};
 use hyper::HeaderMap;
 use hyper::header::SET_COOKIE;
-use url::Url;
+use url::{Host, Url};
 
 use super::origin::Origin;
 
@@ -21,17 +21,42 @@ pub struct Jar(Option<Box<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     store: CookieStore,
-    /// Domain, path and name of every cookie, the oldest first.
-    order: VecDeque<(String, String, String)>,
+    /// Every cookie, the one that was made first in front.
+    order: Vec<Place>,
+}
+
+/// What makes a cookie this one and no other.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    domain: String,
+    path: String,
+    name: String,
+}
+
+impl Place {
+    fn of(cookie: &Cookie<'_>) -> Self {
+        Self {
+            domain: cookie.domain.as_cow().unwrap_or_default().into_owned(),
+            path: cookie.path.to_string(),
+            name: cookie.name().to_owned(),
+        }
+    }
 }
 
 impl Jar {
-    /// The value of `cookie` for a request to a path, where there is one.
+    /// The value of `cookie` for a request to a path, where there is one. Longer paths come first, then what was made
+    /// earlier (RFC 6265, 5.4): of several cookies of one name, servers take the first.
     pub fn header(&self, origin: &Origin, path: &str) -> Option<String> {
         let kept = self.0.as_ref()?;
         let url = origin.url(path).ok()?;
+        let mut cookies = kept.store.matches(&url);
+        cookies.sort_by_cached_key(|cookie| {
+            let place = Place::of(cookie);
+            let made = kept.order.iter().position(|known| *known == place);
+            (Reverse(place.path.len()), made)
+        });
         let pairs: Vec<String> =
-            kept.store.get_request_values(&url).map(|(name, value)| format!("{name}={value}")).collect();
+            cookies.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
@@ -41,7 +66,8 @@ impl Jar {
             return;
         }
         let Ok(url) = origin.url(path) else { return };
-        let asked = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let asked = headers.get_all(SET_COOKIE).iter();
+        let asked = asked.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
         for text in asked.filter(|text| text.len() <= LONGEST) {
             self.0.get_or_insert_default().add(text, &url);
         }
@@ -51,22 +77,53 @@ impl Jar {
 impl Kept {
     fn add(&mut self, text: &str, url: &Url) {
         let Ok(cookie) = Cookie::parse(text, url) else { return };
-        let place = |cookie: &Cookie<'_>| {
-            let domain = cookie.domain.as_cow().unwrap_or_default().into_owned();
-            (domain, cookie.path.to_string(), cookie.name().to_owned())
-        };
-        let key = place(&cookie);
-        if self.store.insert(cookie.into_owned(), url).is_err() {
+        if !may_be_set(&cookie, url) {
             return;
         }
-        self.order.retain(|known| *known != key);
-        self.order.push_back(key);
-        if self.order.len() > MOST
-            && let Some((domain, path, name)) = self.order.pop_front()
-        {
-            self.store.remove(&domain, &path, &name);
+        let place = Place::of(&cookie);
+        match self.store.insert(cookie.into_owned(), url) {
+            Ok(StoreAction::Inserted) => self.order.push(place),
+            // One that is set again keeps its place (RFC 6265, 5.3, step 11).
+            Ok(StoreAction::UpdatedExisting) => {}
+            Ok(StoreAction::ExpiredExisting) => {
+                self.store.remove(&place.domain, &place.path, &place.name);
+                self.order.retain(|known| *known != place);
+            }
+            Err(_) => {}
+        }
+        if self.order.len() > MOST {
+            let oldest = self.order.remove(0);
+            self.store.remove(&oldest.domain, &oldest.path, &oldest.name);
         }
     }
+}
+
+/// Whether a server may set a cookie, beside what RFC 6265 asks: no other host takes one for a whole top-level domain,
+/// and a name that promises something keeps it (RFC 6265bis, 4.1.3).
+fn may_be_set(cookie: &Cookie<'_>, url: &Url) -> bool {
+    let promises = |prefix: &str| {
+        cookie.name().get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+    };
+    let secure = cookie.secure() == Some(true) && is_secure(url);
+    let top_level = match &cookie.domain {
+        CookieDomain::Suffix(domain) => !domain.contains('.') && url.host_str() != Some(domain),
+        _ => false,
+    };
+    let for_host_alone = matches!(cookie.domain, CookieDomain::HostOnly(_))
+        && cookie.path.is_from_path_attr()
+        && *cookie.path == *"/";
+    !top_level && (!promises("__Secure-") || secure) && (!promises("__Host-") || (secure && for_host_alone))
+}
+
+/// Whether nobody between can read what is sent: over TLS, or on this machine.
+fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https"
+        || match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
 }
 
 #[cfg(test)]
@@ -75,23 +132,101 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_oldest_cookie_makes_room_and_one_set_again_is_new() {
-        let origin = Origin::of(&Url::parse("http://a.example").unwrap()).unwrap();
+    /// What is sent to `to` after `from` has set these.
+    fn sent(from: &str, set: &[&str], to: &str) -> String {
         let mut jar = Jar::default();
-        let mut set = |text: String| {
-            let mut headers = HeaderMap::new();
-            headers.insert(SET_COOKIE, HeaderValue::from_str(&text).unwrap());
-            jar.keep(&origin, "/", &headers);
+        let place = |url: &str| {
+            let url = Url::parse(url).unwrap();
+            (Origin::of(&url).unwrap(), url.path().to_owned())
         };
-        (0..MOST).for_each(|number| set(format!("c{number}=1")));
-        set("c0=2".into());
-        set("new=3".into());
-        set(format!("long={}", "x".repeat(LONGEST)));
-        let value = jar.header(&origin, "/deep/page").unwrap();
-        let mut pairs: Vec<&str> = value.split("; ").collect();
-        pairs.sort_unstable();
-        assert_eq!(pairs.len(), MOST);
-        assert!(pairs.contains(&"c0=2") && pairs.contains(&"new=3") && !value.contains("c1=1"), "{value}");
+        let (origin, path) = place(from);
+        for text in set {
+            let mut headers = HeaderMap::new();
+            headers.insert(SET_COOKIE, HeaderValue::from_bytes(text.as_bytes()).unwrap());
+            jar.keep(&origin, &path, &headers);
+        }
+        let (origin, path) = place(to);
+        jar.header(&origin, &path).unwrap_or_default()
+    }
+
+    #[test]
+    fn longer_paths_come_first_and_then_what_was_made_earlier() {
+        let set = [
+            "sid=root; Path=/",
+            "sid=app; Path=/app",
+            "sid=deep; Path=/app/deep",
+            "z=1; Path=/",
+            "a=2; Path=/",
+        ];
+        let site = "http://a.example/set";
+        assert_eq!(sent(site, &set, "http://a.example/app/deep/y"), "sid=deep; sid=app; sid=root; z=1; a=2");
+        assert_eq!(sent(site, &set, "http://a.example/application"), "sid=root; z=1; a=2");
+        // One that is set again keeps its place; one that was gone meanwhile does not.
+        assert_eq!(sent(site, &["z=1", "a=2", "z=3"], "http://a.example/"), "z=3; a=2");
+        assert_eq!(sent(site, &["z=1", "a=2", "z=; Max-Age=0", "z=3"], "http://a.example/"), "a=2; z=3");
+    }
+
+    #[test]
+    fn a_value_is_sent_as_it_was_set() {
+        for (set, value) in [
+            ("a=Größe", "a=Größe"),
+            ("a=\"in quotes\"", "a=\"in quotes\""),
+            ("a=b=c==", "a=b=c=="),
+            ("a=%20+", "a=%20+"),
+            ("a=", "a="),
+            (" a = b ; Path=/", "a=b"),
+            ("a=1; Max-Age=0", ""),
+            ("a=1; Max-Age=-1", ""),
+            ("a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT", ""),
+            ("a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60", "a=1"),
+            ("a=1; Expires=nonsense", "a=1"),
+        ] {
+            assert_eq!(sent("http://a.example/x", &[set], "http://a.example/x"), value, "{set}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_goes_only_where_it_may() {
+        for (from, set, to, goes) in [
+            ("http://a.example/", "c=1", "http://b.a.example/", false),
+            ("http://a.example/", "c=1", "http://a.example:81/", true),
+            ("http://b.a.example/", "c=1; Domain=a.example", "http://c.a.example/", true),
+            ("http://b.a.example/", "c=1; Domain=.a.example", "http://a.example/", true),
+            ("http://b.a.example/", "c=1; Domain=other.example", "http://other.example/", false),
+            ("http://b.a.example/", "c=1; Domain=example", "http://b.a.example/", false),
+            ("http://localhost/", "c=1; Domain=localhost", "http://localhost/", true),
+            ("http://10.0.0.1/", "c=1; Domain=0.0.1", "http://10.0.0.1/", false),
+            ("http://10.0.0.1/", "c=1; Domain=10.0.0.1", "http://10.0.0.1/", true),
+            ("http://[::1]/", "c=1", "http://[::1]/", true),
+            ("https://a.example/", "c=1; Secure", "http://a.example/", false),
+            ("https://a.example/", "c=1; Secure", "https://a.example/", true),
+            ("http://127.0.0.1/", "c=1; Secure", "http://127.0.0.1/", true),
+            ("https://a.example/", "__Secure-c=1; Secure", "https://a.example/", true),
+            ("https://a.example/", "__Secure-c=1", "https://a.example/", false),
+            ("http://a.example/", "__Secure-c=1; Secure", "https://a.example/", false),
+            ("https://a.example/", "__Host-c=1; Secure; Path=/", "https://a.example/", true),
+            ("https://a.example/", "__Host-c=1; Secure", "https://a.example/", false),
+            (
+                "https://a.example/",
+                "__Host-c=1; Secure; Path=/; Domain=a.example",
+                "https://a.example/",
+                false,
+            ),
+            ("http://a.example/deep/x", "c=1", "http://a.example/", false),
+            ("http://a.example/deep/x", "c=1", "http://a.example/deep/y", true),
+        ] {
+            assert_eq!(!sent(from, &[set], to).is_empty(), goes, "{set} from {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_cookie_makes_room() {
+        let set: Vec<String> = (0..=MOST).map(|number| format!("c{number}=1")).collect();
+        let mut set: Vec<&str> = set.iter().map(String::as_str).collect();
+        let long = format!("long={}", "x".repeat(LONGEST));
+        set.extend(["c1=2", &long]);
+        let value = sent("http://a.example/", &set, "http://a.example/deep/page");
+        let pairs: Vec<&str> = value.split("; ").collect();
+        assert_eq!((pairs.len(), pairs[0], pairs[MOST - 1]), (MOST, "c1=2", "c50=1"));
     }
 }

@@ -194,7 +194,7 @@ mod tests {
           |
         3 | environments: {e: {hots: x}}
           |                    ^^^^
-        hint: did you mean `host`? known: description, host, target, protected, thresholds, load, baseline, reporting, timeout, max_body, http, tls, ab, users, spawn_rate, run_time, arrivals
+        hint: did you mean `host`? known: description, host, target, protected, thresholds, load, baseline, reporting, timeout, max_body, max_memory, http, tls, ab, users, spawn_rate, run_time, arrivals
 
         error: `{{ x }}` without quotes is a mapping to YAML
          --> config.yaml:4:43

@@ -218,7 +218,7 @@ mod tests {
           |
         1 | sed=1
           | ^^^
-        hint: did you mean `seed`? known: version, name, description, seed, defaults, environments, scenarios, thresholds, load, baseline, reporting, timeout, max_body, http, tls, ab, users, spawn_rate, run_time, arrivals
+        hint: did you mean `seed`? known: version, name, description, seed, defaults, environments, scenarios, thresholds, load, baseline, reporting, timeout, max_body, max_memory, http, tls, ab, users, spawn_rate, run_time, arrivals
 
         error: `9` is no place in a list of 3, counted from 0
          --> --set:1:1

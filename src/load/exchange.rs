@@ -13,6 +13,7 @@
 //! A connection that was opened for this request has no such excuse, so a server that closes every connection
 //! fails. Both tries are within one timeout and in one response time.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -140,12 +141,13 @@ impl VirtualUser {
         self.add_cookies(request, outgoing);
         let mut progress = Progress::of_exchange(started);
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
-        let wants = self.wants(request);
+        let events = Cell::new(None);
+        let wants = Self::wants(&worker, request, &events);
         let deadline = self.deadline.clone();
         let response = deadline
             .until(started + limit, pin!(self.send_and_read(outgoing, wants, &mut progress)))
             .await
-            .unwrap_or_else(|_| Err(timed_out(limit)));
+            .unwrap_or_else(|_| Err(events.get().map_or_else(|| timed_out(limit), |it| endless(limit, it))));
         let (response, finished) = match response {
             Ok((response, last_byte)) => (Ok(response), last_byte),
             Err(failure) => (Err(failure), clock::now()),
@@ -172,7 +174,7 @@ impl VirtualUser {
     async fn send_and_read(
         &mut self,
         outgoing: &Outgoing<'_>,
-        wants: Wants,
+        wants: Wants<'_>,
         progress: &mut Progress,
     ) -> Result<(Response, Instant), Failure> {
         let worker = self.worker.clone();
@@ -271,6 +273,18 @@ const TRACED: usize = 16 * 1024;
 /// The beginning of a body, as text, for a trace.
 fn excerpt(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(TRACED)]).into_owned()
+}
+
+/// The failure of a request whose response is a stream of events: it does not end by itself.
+fn endless(limit: Duration, bytes: u64) -> Failure {
+    Failure::new(
+        FailureKind::Timeout,
+        format!(
+            "no complete response within {limit:?}: a stream of server-sent events (`text/event-stream`), {bytes} bytes \
+             so far, ends when the server ends it: raise the `timeout` of the step beyond that; steps that wait for \
+             single events are not there yet"
+        ),
+    )
 }
 
 /// The failure of a request that took too long.

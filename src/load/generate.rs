@@ -88,11 +88,15 @@ pub async fn generate(
 /// One worker per core this process may use, and no more than there are users to share out.
 pub fn workers(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let shares = match plan.load.model {
+    cores.min(users(plan)).max(1)
+}
+
+/// The most users there are at once.
+pub fn users(plan: &Plan) -> usize {
+    match plan.load.model {
         Model::Closed => plan.load.shape.peak().ceil() as usize,
         Model::Open { max_users, .. } => max_users,
-    };
-    cores.min(shares).max(1)
+    }
 }
 
 /// A run in progress.

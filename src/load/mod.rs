@@ -2,6 +2,7 @@
 //! of objectives and reports.
 
 pub mod arrivals;
+mod aside;
 mod compose;
 mod control;
 mod deck;
@@ -13,6 +14,7 @@ mod latecomers;
 mod lobby;
 pub mod machine;
 pub mod measure;
+pub mod memory;
 mod observer;
 mod pacing;
 mod perform;
@@ -26,6 +28,7 @@ pub mod target;
 pub mod timer;
 pub mod tls;
 mod trace;
+mod unpack;
 mod virtual_user;
 mod worker;
 

@@ -1,7 +1,9 @@
 //! The HTTP step: send what it asks for, follow where it leads, look at the response.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::aside::LARGE;
 use super::measure::outcome::{Failure, FailureKind};
 use super::pacing;
 use super::perform::{End, unrendered};
@@ -9,7 +11,9 @@ use super::protocol::incoming::{Headers, Keep, Wants};
 use super::protocol::outgoing::Outgoing;
 use super::protocol::redirect;
 use super::protocol::response::Response;
+use super::unpack::Size;
 use super::virtual_user::VirtualUser;
+use super::worker::Worker;
 use crate::clock;
 use crate::plan::step::{Expectation, Extract, Poll, Request};
 
@@ -96,15 +100,21 @@ impl VirtualUser {
 
     /// One request and all that it is redirected to, each counted as a request of its own.
     async fn once(&mut self, request: &Request, round: Option<Round<'_>>) -> Result<Ended, End> {
+        let worker = self.worker.clone();
+        worker.aside.look_up().await;
         let mut outgoing = match self.compose(request) {
             Ok(outgoing) => outgoing,
             Err(failure) => return Err(self.unsent(request, failure)),
         };
+        if outgoing.payload.length() > LARGE as u64 {
+            worker.aside.worked();
+        }
         let most = request.redirects.unwrap_or(self.worker.plan.http.redirects);
         let mut hops = Hops { most, left: most };
         let mut due = None;
         loop {
-            let exchange = self.exchange(request, &mut outgoing).await;
+            let mut exchange = self.exchange(request, &mut outgoing).await;
+            let large = self.unpack(request, &mut exchange.response).await;
             let due = *due.get_or_insert(exchange.scheduled);
             let (next, outcome) = match &exchange.response {
                 Ok(response) => match onwards(request, &outgoing, response, hops) {
@@ -114,6 +124,9 @@ impl VirtualUser {
                 },
                 Err(failure) => (None, Err(failure.clone())),
             };
+            if large == Size::Large {
+                worker.aside.worked();
+            }
             let answer = outcome.as_ref().ok().copied();
             let finished = exchange.finished;
             let outcome = outcome.map(drop).map_err(|failure| self.masked(failure));
@@ -137,6 +150,8 @@ impl VirtualUser {
         round: Option<Round<'_>>,
     ) -> Result<Answer, Failure> {
         if looks_at_response(request) || self.worker.plan.keeps_response {
+            // It stays until the next response.
+            self.seen.set(&self.worker.budget, response.weight)?;
             self.scope.set(self.worker.plan.builtin.response, response.value());
         }
         response.check(&request.expect, &self.scope)?;
@@ -156,10 +171,12 @@ impl VirtualUser {
     }
 
     /// What is kept of a response: what something looks at.
-    pub(super) fn wants(&self, request: &Request) -> Wants {
-        let limit = self.worker.plan.limits.max_body;
-        let all =
-            self.worker.journal.is_kept() || self.worker.plan.keeps_response || looks_at_response(request);
+    pub(super) fn wants<'w>(
+        worker: &'w Worker,
+        request: &Request,
+        events: &'w Cell<Option<u64>>,
+    ) -> Wants<'w> {
+        let all = worker.journal.is_kept() || worker.plan.keeps_response || looks_at_response(request);
         let expected = |of_headers: bool| {
             request.expect.iter().any(|expectation| match expectation {
                 Expectation::Header(..) => of_headers,
@@ -170,9 +187,13 @@ impl VirtualUser {
         let captured = |of_headers: bool| {
             request.captures.iter().any(|capture| matches!(capture.from, Extract::Header(_)) == of_headers)
         };
-        let headers = if all || expected(true) || captured(true) { Headers::All } else { Headers::Essential };
         let body = if all || expected(false) || captured(false) { Keep::Whole } else { Keep::Excerpt };
-        Wants { headers, body, limit }
+        let headers = match body {
+            _ if all || expected(true) || captured(true) => Headers::All,
+            Keep::Whole => Headers::OfBody,
+            Keep::Excerpt => Headers::Essential,
+        };
+        Wants { headers, body, limit: worker.plan.limits.max_body, budget: &worker.budget, events }
     }
 }
 
@@ -189,7 +210,7 @@ fn onwards<'a>(request: &Request, outgoing: &Outgoing<'a>, response: &Response, 
 }
 
 /// Whether the step itself looks at `response`.
-fn looks_at_response(request: &Request) -> bool {
+pub(super) fn looks_at_response(request: &Request) -> bool {
     request.poll.is_some()
         || request.expect.iter().any(|expectation| matches!(expectation, Expectation::That(_)))
 }

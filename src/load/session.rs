@@ -12,6 +12,7 @@ use super::LoadError;
 use super::arrivals::Share;
 use super::control::Assignment;
 use super::measure::recording::Recording;
+use super::memory::Budget;
 use super::pool::Pool;
 use super::tls::Trust;
 use super::worker::{self, Command, Setup};
@@ -52,6 +53,7 @@ impl Session {
             // What can be done before is not measured as the handshake of the first user.
             let _ = trust.clients();
         }
+        let budget = Budget::of(plan.limits.max_memory);
         let (pool, inboxes) = Pool::new(plan.classes.len(), plan.data.len(), of);
         let workers = inboxes
             .into_iter()
@@ -66,6 +68,7 @@ impl Session {
                     trust: trust.clone(),
                     identifiers,
                     pool: pool.clone(),
+                    budget: budget.clone(),
                 };
                 let thread = std::thread::Builder::new()
                     .name(format!("worker-{worker}"))

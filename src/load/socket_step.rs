@@ -16,11 +16,13 @@ use minijinja::value::Serde;
 use rand::RngExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
+use super::aside::LARGE;
 use super::compose;
 use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Retries, Sample};
 use super::perform::{End, InFlight, SocketInUse, unrendered};
+use super::protocol::body;
 use super::protocol::response::Response;
 use super::protocol::stream::Meter;
 use super::protocol::websocket::{Arrived, Count, Moved, Socket};
@@ -156,8 +158,8 @@ impl VirtualUser {
         }
         let stream = self.worker.connector.open(&origin, Purpose::WebSocket, self.index, phases).await?;
         *meter = Some(stream.meter().clone());
-        let (most, count) = (self.worker.plan.limits.max_body, self.count(step.endpoint));
-        let (socket, headers) = Socket::open(request, stream, most, count).await?;
+        let limits = (self.worker.plan.limits.max_body, &self.worker.budget);
+        let (socket, headers) = Socket::open(request, stream, limits, self.count(step.endpoint)).await?;
         if self.worker.plan.http.cookies == Cookies::Kept {
             self.jar.keep(&origin, &path, &headers);
         }
@@ -185,12 +187,18 @@ impl VirtualUser {
     pub(super) async fn receive(&mut self, receive: &Receive) -> Result<(), End> {
         let step_begun = clock::now();
         let (slot, scope) = (self.worker.plan.builtin.message, self.scope.clone());
+        let (worker, mut heard, mut unheard) = (self.worker.clone(), std::mem::take(&mut self.heard), None);
         let wanted = |arrived: &Arrived| {
             let Some(expression) = &receive.matches else { return true };
+            if let Err(failure) = heard.set(&worker.budget, body::weight_of(&arrived.payload)) {
+                unheard = Some(failure);
+                return true;
+            }
             scope.set(slot, message_value(&arrived.payload));
             // A message of another shape is just not the one waited for.
             expression.holds(&scope).unwrap_or(false)
         };
+        self.worker.aside.look_up().await;
         let deadline = self.deadline.clone();
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
         let since = match receive.since {
@@ -204,7 +212,9 @@ impl VirtualUser {
         let awaited = Awaited::begin(&self.worker, open.endpoint, (receive.record, since), least);
         let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
         awaited.end();
+        self.heard = heard;
         let arrived = match received {
+            Ok(Ok(_)) if let Some(failure) = unheard => return self.not_received(receive, since, failure),
             Ok(Ok(arrived)) => arrived,
             Ok(Err(failure)) => return self.not_received(receive, since, failure),
             Err(_) => return self.not_received(receive, since, missing(receive)),
@@ -219,7 +229,13 @@ impl VirtualUser {
     }
 
     fn keep_message(&mut self, receive: &Receive, arrived: &Arrived, since: Instant) -> Result<(), End> {
+        if arrived.payload.len() > LARGE {
+            self.worker.aside.worked();
+        }
         if self.worker.plan.keeps_message {
+            if let Err(failure) = self.heard.set(&self.worker.budget, body::weight_of(&arrived.payload)) {
+                return self.not_received(receive, since, failure);
+            }
             self.scope.set(self.worker.plan.builtin.message, message_value(&arrived.payload));
         }
         let message = Response::of_message(arrived.payload.clone());

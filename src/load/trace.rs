@@ -14,6 +14,7 @@ use super::control::Assignment;
 use super::measure::outcome::Failure;
 use super::measure::recorder::Iteration;
 use super::measure::sample::Sample;
+use super::memory::Budget;
 use super::pool::Pool;
 use super::tls::Trust;
 use super::virtual_user::VirtualUser;
@@ -116,6 +117,7 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             trust: Arc::new(Trust::of(plan.clone())),
             identifiers: worker::identifiers(plan)?,
             pool,
+            budget: Budget::of(plan.limits.max_memory),
         };
         let worker = Rc::new(Worker::new(setup, Journal::kept())?);
         let traced = async {

@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use super::control::Assignment;
 use super::deck::derive_seed;
 use super::measure::recorder::Iteration;
+use super::memory::Hold;
 use super::pacing::{self, Start};
 use super::perform::{End, Failures, SocketInUse};
 use super::protocol::cookie::Jar;
@@ -40,6 +41,10 @@ pub struct VirtualUser {
     pub(super) deadline: Rc<Deadline>,
     /// Its cookies.
     pub(super) jar: Jar,
+    /// What the last response holds that its templates see.
+    pub(super) seen: Hold,
+    /// What the last message holds that its templates see.
+    pub(super) heard: Hold,
     /// Open WebSockets, the innermost last.
     pub(super) sockets: Vec<SocketInUse>,
     /// Their connections.
@@ -101,6 +106,8 @@ impl VirtualUser {
             connections: Vec::new(),
             deadline: worker.timer.deadline(),
             jar: Jar::default(),
+            seen: Hold::default(),
+            heard: Hold::default(),
             sockets: Vec::new(),
             lines: Lines::default(),
             due: None,

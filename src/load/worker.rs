@@ -17,13 +17,16 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::LoadError;
 use super::arrivals::{self, Share};
+use super::aside::Aside;
 use super::control::{Assignment, Control};
 use super::deck::Deck;
+use super::generate;
 use super::heartbeat;
 use super::lobby::Lobby;
 use super::measure::phases::Phases;
 use super::measure::recorder::Recorder;
 use super::measure::recording::Recording;
+use super::memory::Budget;
 use super::pool::{Arrival, Inbox, Pool};
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
@@ -39,6 +42,9 @@ use crate::plan::{Plan, SeedOrigin};
 
 /// How late after the end of the load an arrival that was due before it may still begin.
 pub const GRACE: Duration = Duration::from_millis(100);
+
+/// The part of the budget, one in so many, that servers may fill with what has not been read yet over HTTP/2.
+const AHEAD: u64 = 8;
 
 /// What the session asks of a worker.
 #[derive(Debug)]
@@ -67,6 +73,8 @@ pub struct Setup {
     pub identifiers: u64,
     /// What it shares with the other workers.
     pub pool: Arc<Pool>,
+    /// What the run may hold of what services send.
+    pub budget: Arc<Budget>,
 }
 
 /// What the users of a worker share.
@@ -91,6 +99,10 @@ pub struct Worker {
     pub identifiers: u64,
     /// What it shares with the other workers.
     pub pool: Arc<Pool>,
+    /// What the run may hold of what services send.
+    pub budget: Arc<Budget>,
+    /// Work that takes long.
+    pub aside: Aside,
     decks: RefCell<Vec<Deck>>,
     tasks: RefCell<JoinSet<io::Result<()>>>,
     present: Cell<u64>,
@@ -101,18 +113,21 @@ pub struct Worker {
 impl Worker {
     /// Makes what a worker needs. Must be called inside a [`tokio::runtime::LocalRuntime`].
     pub fn new(setup: Setup, journal: Journal) -> Result<Self, LoadError> {
-        let Setup { plan, target, share, assignment, trust, identifiers, pool } = setup;
+        let Setup { plan, target, share, assignment, trust, identifiers, pool, budget } = setup;
         let phases = Phases::of_load(&assignment.load, assignment.origin);
         let timer = Timer::new(phases.clone())?;
         let mut tasks = JoinSet::new();
         tasks.spawn_local(timer.clone().run());
         Ok(Self {
             base: Base::new(&target).map_err(LoadError::Target)?,
-            connector: Connector::new(trust, timer.clone()),
+            connector: Connector::new(trust, timer.clone())
+                .sharing(budget.limit() / AHEAD, generate::users(&plan)),
             timer,
             recorder: RefCell::new(Recorder::new(&plan, phases)),
             control: Control::new(assignment),
             pool,
+            budget,
+            aside: Aside::default(),
             decks: RefCell::new(arrivals::tasks(&plan.classes, plan.seed)),
             tasks: RefCell::new(tasks),
             present: Cell::new(0),

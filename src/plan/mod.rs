@@ -170,14 +170,28 @@ pub enum EndpointKind {
     WebSocket,
 }
 
-/// Limits of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Limits of one request, and of all that a run holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// From the send to the last byte, where the step says nothing else.
     pub timeout: Duration,
     /// Bytes of a response body; more is a failure of kind protocol.
     pub max_body: u64,
+    /// What the whole run may hold of what services send; more is a failure of kind memory.
+    pub max_memory: Memory,
 }
+
+/// An amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Memory {
+    /// So many bytes.
+    Bytes(u64),
+    /// A share of what this process may use, 0 to 1.
+    Share(f64),
+}
+
+/// What a run may hold where nothing is said.
+pub const MAX_MEMORY: Memory = Memory::Share(0.25);
 
 /// What is written where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::plan::load::{Load, Model, Phase, Segment, Shape};
 use crate::plan::rules::{Applies, Objective, Origin, Over, Rules, Scope, Severity};
 use crate::plan::secrets::{Captures, Secrets};
 use crate::plan::user::{BuiltinSlots, Task};
-use crate::plan::{Endpoint, EndpointKind, Format, Limits, Plan, Protection, Reporting, Target};
+use crate::plan::{Endpoint, EndpointKind, Format, Limits, MAX_MEMORY, Plan, Protection, Reporting, Target};
 use crate::template::NameTable;
 
 use super::machine::{Machine, MachinePoint, TargetLocation};
@@ -51,7 +51,7 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         builtin,
         keeps_response: false,
         keeps_message: false,
-        limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20 },
+        limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20, max_memory: MAX_MEMORY },
         http: Http::default(),
         tls: Tls::default(),
         seed: crate::plan::DEFAULT_SEED,

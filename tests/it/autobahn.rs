@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use loadgate::load::measure::phases::Phases;
 use loadgate::load::measure::sample::Phases as Parts;
+use loadgate::load::memory::Budget;
 use loadgate::load::protocol::connect::Connector;
 use loadgate::load::protocol::origin::Origin;
 use loadgate::load::protocol::websocket::{Arrived, Kind, Socket};
@@ -69,7 +70,8 @@ impl Suite {
             .open(&self.origin, Purpose::WebSocket, 0, &mut Parts::default())
             .await
             .expect("a connection");
-        Socket::open(request, stream, 64 << 20, Box::new(|_| {})).await.expect("a socket").0
+        let limits = (64 << 20, &Budget::new(1 << 30));
+        Socket::open(request, stream, limits, Box::new(|_| {})).await.expect("a socket").0
     }
 
     async fn every_case(&self) {

@@ -21,6 +21,7 @@ mod live;
 mod load_model;
 mod machine;
 mod main_job;
+mod memory;
 mod nginx;
 mod objectives;
 mod on_start;

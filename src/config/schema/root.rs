@@ -46,13 +46,18 @@ pub static OVERRIDES: Shape = Shape {
 };
 
 /// The keys that may stand at the top, in an environment and in a scenario; the more specific wins.
-static SHARED: [Key; 8] = [
+static SHARED: [Key; 9] = [
     key("thresholds", Kind::Object(&THRESHOLDS), "What must hold; a breach fails the job."),
     key("load", Kind::Object(&LOAD), "How much load, in full."),
     key("baseline", Kind::Object(&BASELINE), "Comparison with earlier runs."),
     key("reporting", Kind::Object(&REPORTING), "Which reports are written."),
     key("timeout", Kind::Duration, "How long a request may take (default 30s)."),
     key("max_body", Kind::Size, "The most of an answer that is read."),
+    key(
+        "max_memory",
+        Kind::Either(&[Kind::Size, Kind::Ratio]),
+        "The most that a run holds of what services send: a size, or a share of the machine's memory (default 25%).",
+    ),
     key("http", Kind::Object(&HTTP), "How HTTP is spoken."),
     key("tls", Kind::Object(&TLS), "Whose certificates are believed, and which one is shown."),
 ];

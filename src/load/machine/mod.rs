@@ -14,6 +14,7 @@ mod family;
 mod group;
 mod kernel_threads;
 pub mod listener;
+mod memory;
 mod monitor;
 mod reading;
 mod reference;
@@ -23,6 +24,7 @@ mod text;
 pub mod tree;
 mod unix_peer;
 
+pub use memory::memory;
 pub use monitor::{Monitor, all_cpus};
 pub use reading::{Kernel, Limited, Reading, Timed};
 pub use service::{Location, Service, Unknown, is_forwarder, starter_below};

@@ -27,11 +27,13 @@ pub enum FailureKind {
     WebsocketClose,
     /// A message did not come in time.
     MissingMessage,
+    /// What the service sent did not fit into the memory that the whole run may hold.
+    Memory,
 }
 
 impl FailureKind {
     /// All, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Dns,
         Self::Connect,
         Self::Tls,
@@ -44,6 +46,7 @@ impl FailureKind {
         Self::Dropped,
         Self::WebsocketClose,
         Self::MissingMessage,
+        Self::Memory,
     ];
 
     /// The word in `result.json`.
@@ -61,6 +64,7 @@ impl FailureKind {
             Self::Dropped => "dropped",
             Self::WebsocketClose => "websocket_close",
             Self::MissingMessage => "missing_message",
+            Self::Memory => "memory",
         }
     }
 

@@ -24,6 +24,10 @@ use crate::load::tls::{Purpose, Trust};
 /// Bytes of the buffer that all connections of a worker are read through.
 const SCRATCH: usize = 64 * 1024;
 
+/// Bytes that a server may send ahead over HTTP/2, at least and at most.
+const LEAST_WINDOW: u32 = 64 * 1024;
+const MOST_WINDOW: u32 = 2 << 20;
+
 /// The buffer that all connections of a worker are read through, one read at a time: what is idle holds no
 /// memory.
 pub type Scratch = Rc<RefCell<Box<[u8]>>>;
@@ -35,6 +39,7 @@ pub struct Connector {
     timer: Timer,
     exhausted: Cell<u64>,
     scratch: Scratch,
+    window: u32,
 }
 
 impl Connector {
@@ -50,7 +55,20 @@ impl Connector {
             timer,
             exhausted: Cell::new(0),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH].into())),
+            window: MOST_WINDOW,
         }
+    }
+
+    /// The same for so many users, all of whose connections over HTTP/2 may hold so many bytes together. What a server
+    /// may send ahead on one is the least that a network needs, and the most that hyper grants.
+    pub fn sharing(self, bytes: u64, users: usize) -> Self {
+        let each = bytes / users.max(1) as u64;
+        Self { window: each.clamp(u64::from(LEAST_WINDOW), u64::from(MOST_WINDOW)) as u32, ..self }
+    }
+
+    /// Bytes that a server may send ahead over HTTP/2.
+    pub fn window(&self) -> u32 {
+        self.window
     }
 
     /// The buffer that connections are read through.
@@ -173,7 +191,18 @@ fn refused(error: &io::Error) -> String {
 }
 
 fn unreached(place: &str, error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Connect, format!("cannot connect to {place}: {error}"))
+    let remedy = if dial::no_descriptor(error) { out_of_descriptors() } else { String::new() };
+    Failure::new(FailureKind::Connect, format!("cannot connect to {place}: {error}{remedy}"))
+}
+
+/// What to do where this process has no descriptor left.
+fn out_of_descriptors() -> String {
+    let limit =
+        rlimit::Resource::NOFILE.get_soft().map_or_else(|_| "its limit".into(), |most| most.to_string());
+    format!(
+        "; loadgate may open {limit} files and sockets at once, and the run needs one for every connection: raise the \
+         limit (`ulimit -n`), or run fewer users"
+    )
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Connection {
             Version::Two => true,
         };
         let speaks = if two {
-            Speaks::Two(Http2::begin(stream).await?)
+            Speaks::Two(Http2::begin(stream, connector.window()).await?)
         } else {
             Speaks::One(Box::new(Http1::new(stream, connector.scratch().clone())))
         };
@@ -96,7 +96,7 @@ impl Connection {
     pub async fn exchange(
         &mut self,
         outgoing: &Outgoing<'_>,
-        wants: Wants,
+        wants: Wants<'_>,
         http: &Http,
     ) -> Result<Received, Unsent> {
         match &mut self.speaks {

@@ -9,13 +9,14 @@ use std::time::Instant;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::rt::Executor;
 use hyper::{HeaderMap, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 
 use super::http::{Unsent, cut_off, kind};
+use super::http1::decoder::LONGEST_HEAD;
 use super::incoming::{Received, Reuse, Sieve, Wants, keep};
 use super::origin::shown;
 use super::outgoing::{Outgoing, PayloadBody};
@@ -58,10 +59,15 @@ impl Beside {
 }
 
 impl Http2 {
-    /// Sends the preface on an open connection.
-    pub async fn begin(stream: Stream) -> Result<Self, Failure> {
+    /// Sends the preface on an open connection. The server may send so many bytes that have not been read yet.
+    pub async fn begin(stream: Stream, window: u32) -> Result<Self, Failure> {
         let (meter, beside) = (stream.meter().clone(), Beside::default());
-        let begun = http2::handshake(beside.clone(), TokioIo::new(stream)).await;
+        let mut builder = http2::Builder::new(beside.clone());
+        builder
+            .max_header_list_size(LONGEST_HEAD as u32)
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(window);
+        let begun = builder.handshake(TokioIo::new(stream)).await;
         let (sender, driver) = begun.map_err(|error| failure(&error))?;
         // What goes wrong on the connection is told to the request on it.
         beside.execute(async move { driver.await.unwrap_or_default() });
@@ -83,7 +89,7 @@ impl Http2 {
     }
 
     /// Sends a request and reads its response to the end.
-    pub async fn exchange(&mut self, outgoing: &Outgoing<'_>, wants: Wants) -> Result<Received, Unsent> {
+    pub async fn exchange(&mut self, outgoing: &Outgoing<'_>, wants: Wants<'_>) -> Result<Received, Unsent> {
         let received = self.request(outgoing, wants).await;
         if received.is_err() {
             self.beside.look();
@@ -91,7 +97,7 @@ impl Http2 {
         received
     }
 
-    async fn request(&mut self, outgoing: &Outgoing<'_>, wants: Wants) -> Result<Received, Unsent> {
+    async fn request(&mut self, outgoing: &Outgoing<'_>, wants: Wants<'_>) -> Result<Received, Unsent> {
         let request = request(outgoing).map_err(Unsent::Failed)?;
         if self.sender.ready().await.is_err() {
             return Err(Unsent::Closed);
@@ -164,7 +170,7 @@ fn request(outgoing: &Outgoing<'_>) -> Result<Request<PayloadBody>, Failure> {
 
 async fn read(
     response: hyper::Response<hyper::body::Incoming>,
-    wants: Wants,
+    wants: Wants<'_>,
 ) -> Result<(Response, Instant), Failure> {
     let (parts, mut body) = response.into_parts();
     let status = parts.status.as_u16();
@@ -173,7 +179,7 @@ async fn read(
         keep(&mut headers, name.as_str(), value.as_bytes());
     }
     let mut sieve = Sieve::new(wants);
-    sieve.begin(status);
+    sieve.begin(status, parts.headers.get(CONTENT_TYPE).map_or(&[], HeaderValue::as_bytes));
     while let Some(frame) = body.frame().await {
         if let Some(data) = frame.map_err(|error| failure(&error))?.data_ref() {
             sieve.pass(data)?;
@@ -187,7 +193,7 @@ async fn read(
         ));
     }
     let last_byte = clock::now();
-    Ok((sieve.end(status, headers)?, last_byte))
+    Ok((sieve.end(status, headers), last_byte))
 }
 
 /// The failure of the first request on a connection. Text and TLS, taken for a frame, are one of megabytes.

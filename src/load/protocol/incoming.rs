@@ -1,29 +1,34 @@
 //! What is read of a response, and what is kept of it: bodies pass through, and stay only where something
 //! looks at them.
 
-use std::io::Read;
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_ENCODING, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 
 use super::response::Response;
 use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::load::memory::{Budget, Hold};
 
 /// What a failed response shows of its body.
 const EXCERPT: usize = 400;
 
 /// What a request wants of its response.
 #[derive(Debug, Clone, Copy)]
-pub struct Wants {
+pub struct Wants<'w> {
     /// Which headers are kept.
     pub headers: Headers,
     /// How much of the body is kept.
     pub body: Keep,
     /// The most bytes of a body.
     pub limit: u64,
+    /// What it is kept in.
+    pub budget: &'w Arc<Budget>,
+    /// The bytes that have come of a stream of events so far; none where the response is something else.
+    pub events: &'w Cell<Option<u64>>,
 }
 
 /// Which headers of a response are kept.
@@ -31,6 +36,8 @@ pub struct Wants {
 pub enum Headers {
     /// Something looks at them.
     All,
+    /// The essential ones, and what the body is: something looks at it.
+    OfBody,
     /// Those that say what to do next: where to go, which cookies to keep, how the body is encoded.
     Essential,
 }
@@ -38,10 +45,12 @@ pub enum Headers {
 impl Headers {
     /// Whether a header is kept.
     pub fn keep(self, name: &str) -> bool {
-        self == Self::All
-            || [LOCATION, SET_COOKIE, CONTENT_ENCODING]
-                .iter()
-                .any(|essential| name.eq_ignore_ascii_case(essential.as_str()))
+        let is = |wanted: &HeaderName| name.eq_ignore_ascii_case(wanted.as_str());
+        match self {
+            Self::All => true,
+            Self::OfBody => is(&CONTENT_TYPE) || Self::Essential.keep(name),
+            Self::Essential => [LOCATION, SET_COOKIE, CONTENT_ENCODING].iter().any(is),
+        }
     }
 }
 
@@ -78,26 +87,30 @@ pub enum Reuse {
 
 /// What is kept of a body while it passes.
 #[derive(Debug)]
-pub struct Sieve {
-    wants: Wants,
+pub struct Sieve<'w> {
+    wants: Wants<'w>,
     room: usize,
     length: u64,
     kept: BytesMut,
+    hold: Hold,
 }
 
-impl Sieve {
-    /// Keeps what is wanted of the body of a response with this status.
-    pub fn new(wants: Wants) -> Self {
-        Self { wants, room: 0, length: 0, kept: BytesMut::new() }
+impl<'w> Sieve<'w> {
+    /// Keeps what is wanted of the body of a response.
+    pub fn new(wants: Wants<'w>) -> Self {
+        Self { wants, room: 0, length: 0, kept: BytesMut::new(), hold: Hold::default() }
     }
 
-    /// The head is known: what comes now is its body.
-    pub fn begin(&mut self, status: u16) {
+    /// The head is known, with this status and `content-type`: what comes now is the body.
+    pub fn begin(&mut self, status: u16, content_type: &[u8]) {
         self.room = match self.wants.body {
             Keep::Whole => usize::MAX,
             Keep::Excerpt if status >= 400 => EXCERPT,
             Keep::Excerpt => 0,
         };
+        if is_events(content_type) {
+            self.wants.events.set(Some(0));
+        }
     }
 
     /// A stretch of the body. Fails where there is more than allowed.
@@ -108,19 +121,29 @@ impl Sieve {
         }
         let kept = data.len().min(self.room.saturating_sub(self.kept.len()));
         if kept > 0 {
+            if self.kept.capacity() - self.kept.len() < kept {
+                let wanted = (2 * self.kept.capacity()).max(self.kept.len() + kept);
+                self.hold.set(self.wants.budget, wanted)?;
+                self.kept.reserve(wanted - self.kept.len());
+            }
             self.kept.extend_from_slice(&data[..kept]);
+        }
+        if self.wants.events.get().is_some() {
+            self.wants.events.set(Some(self.length));
         }
         Ok(())
     }
 
-    /// The response, its body without the encoding it travelled in.
-    pub fn end(self, status: u16, headers: HeaderMap) -> Result<Response, Failure> {
-        let body = match headers.get(CONTENT_ENCODING) {
-            Some(_) if self.wants.body == Keep::Excerpt => Bytes::new(),
-            Some(encoding) if !self.kept.is_empty() => decode(encoding, &self.kept, self.wants.limit)?,
-            _ => self.kept.freeze(),
-        };
-        Ok(Response::new(status, headers, body))
+    /// So many bytes of the response have come and could not be decoded yet: of a head, say.
+    pub fn waits(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.hold.set(self.wants.budget, self.kept.capacity() + bytes)
+    }
+
+    /// The response, its body as it travelled. What is left of an encoded one shows nothing.
+    pub fn end(self, status: u16, headers: HeaderMap) -> Response {
+        let shows = self.wants.body == Keep::Whole || !headers.contains_key(CONTENT_ENCODING);
+        let body = if shows { self.kept.freeze() } else { Bytes::new() };
+        Response::new(status, headers, body).holding(self.hold)
     }
 }
 
@@ -131,84 +154,72 @@ pub fn keep(headers: &mut HeaderMap, name: &str, value: &[u8]) {
     }
 }
 
-fn too_long(limit: u64) -> Failure {
-    Failure::new(FailureKind::Protocol, format!("the body is longer than {limit} bytes (`max_body`)"))
+/// Whether a content type is that of server-sent events, which do not end by themselves.
+fn is_events(content_type: &[u8]) -> bool {
+    const EVENTS: &[u8] = b"text/event-stream";
+    content_type.get(..EVENTS.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(EVENTS))
 }
 
-/// A body without its content coding (RFC 9110, 8.4). `deflate` is zlib, as the RFC says.
-fn decode(encoding: &HeaderValue, body: &[u8], limit: u64) -> Result<Bytes, Failure> {
-    let name = String::from_utf8_lossy(encoding.as_bytes()).to_ascii_lowercase();
-    let mut decoder: Box<dyn Read + '_> = match name.trim() {
-        "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(body)),
-        "deflate" => Box::new(ZlibDecoder::new(body)),
-        "identity" | "" => return Ok(Bytes::copy_from_slice(body)),
-        other => {
-            return Err(Failure::new(
-                FailureKind::Protocol,
-                format!("the body is encoded as `{other}`, which is not read here; gzip and deflate are"),
-            ));
-        }
-    };
-    let mut whole = Vec::new();
-    decoder.by_ref().take(limit + 1).read_to_end(&mut whole).map_err(|error| {
-        Failure::new(FailureKind::Protocol, format!("the body is not valid {}: {error}", name.trim()))
-    })?;
-    if whole.len() as u64 > limit { Err(too_long(limit)) } else { Ok(whole.into()) }
+/// The failure of a body that is longer than allowed.
+pub fn too_long(limit: u64) -> Failure {
+    Failure::new(FailureKind::Protocol, format!("the body is longer than {limit} bytes (`max_body`)"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
-    fn sieve(body: Keep, limit: u64) -> Sieve {
-        Sieve::new(Wants { headers: Headers::All, body, limit })
-    }
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn encoded(encoding: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        keep(&mut headers, "content-encoding", encoding.as_bytes());
-        headers
+    fn sieve(body: Keep, limit: u64, budget: &Arc<Budget>) -> Sieve<'_> {
+        let events = Box::leak(Box::default());
+        Sieve::new(Wants { headers: Headers::All, body, limit, budget, events })
     }
 
     #[test]
     fn a_body_passes_and_only_the_beginning_of_a_failure_stays() {
+        let budget = Budget::new(1);
         for (status, kept) in [(200, 0), (500, 400)] {
-            let mut sieve = sieve(Keep::Excerpt, 1 << 20);
-            sieve.begin(status);
+            let mut sieve = sieve(Keep::Excerpt, 1 << 20, &budget);
+            sieve.begin(status, b"");
             (0..10).for_each(|_| sieve.pass(&[b'x'; 100]).unwrap());
-            assert_eq!(sieve.end(status, HeaderMap::new()).unwrap().body.len(), kept);
+            assert_eq!(sieve.end(status, HeaderMap::new()).body.len(), kept);
         }
     }
 
     #[test]
-    fn a_body_over_the_limit_fails_also_when_it_only_grows_that_long() {
-        let mut long = sieve(Keep::Excerpt, 100);
+    fn a_body_over_the_limit_fails() {
+        let budget = Budget::new(1);
+        let mut long = sieve(Keep::Excerpt, 100, &budget);
         assert!(long.pass(&[0; 101]).unwrap_err().message.contains("`max_body`"));
-        let mut bomb = sieve(Keep::Whole, 10_000);
-        bomb.begin(200);
-        bomb.pass(&gzip(&vec![0; 1_000_000])).unwrap();
-        assert!(bomb.end(200, encoded("gzip")).unwrap_err().message.contains("`max_body`"));
     }
 
     #[test]
-    fn a_compressed_body_is_read_and_an_unknown_coding_is_named() {
-        let read = |encoding: &str| {
-            let mut sieve = sieve(Keep::Whole, 100);
-            sieve.begin(200);
-            // Several members are one stream (RFC 1952, 2.2).
-            sieve.pass(&[gzip(b"hel"), gzip(b"lo")].concat()).unwrap();
-            sieve.end(200, encoded(encoding)).map(|response| response.body)
-        };
-        assert_eq!(read("GZIP").unwrap(), "hello");
-        assert!(read("br").unwrap_err().message.contains("`br`"));
-        assert!(read("deflate").unwrap_err().message.contains("not valid deflate"));
+    fn bodies_that_are_kept_count_against_the_budget_until_the_last_of_them_is_gone() {
+        let budget = Budget::new(256 << 10);
+        let mut first = sieve(Keep::Whole, 1 << 30, &budget);
+        first.begin(200, b"");
+        first.pass(&[0; 100_000]).unwrap();
+        let mut second = sieve(Keep::Whole, 1 << 30, &budget);
+        second.begin(200, b"");
+        let failed = (0..100).find_map(|_| second.pass(&[0; 10_000]).err()).unwrap();
+        assert_eq!(failed.kind, FailureKind::Memory);
+        drop(second);
+        let response = first.end(200, HeaderMap::new());
+        assert_eq!((response.body.len(), budget.used()), (100_000, 128 << 10));
+        drop(response);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_stream_of_events_is_known_and_counted() {
+        let (budget, events) = (Budget::new(1 << 20), Cell::new(None));
+        let wants =
+            Wants { headers: Headers::All, body: Keep::Excerpt, limit: 99, budget: &budget, events: &events };
+        let mut sieve = Sieve::new(wants);
+        sieve.begin(200, b"Text/Event-Stream; charset=utf-8");
+        sieve.pass(b"data: 1\n\n").unwrap();
+        assert_eq!(events.take(), Some(9));
+        sieve.begin(200, b"text/html");
+        sieve.pass(b"x").unwrap();
+        assert_eq!(events.get(), None);
     }
 }

@@ -1,8 +1,12 @@
 //! How one step is performed, and what is observed of it.
 
+pub mod body;
+mod charset;
+pub mod coding;
 pub mod connect;
 pub mod cookie;
 pub mod dial;
+mod header;
 pub mod http;
 mod http1;
 mod http2;

@@ -9,7 +9,10 @@ use minijinja::value::Serde;
 use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 
+use super::body::Unpacked;
+use super::header;
 use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::load::memory::Hold;
 use crate::plan::step::{Capture, CaptureMode, Expectation, Extract};
 use crate::template::{JsonTemplate, Scope};
 
@@ -22,13 +25,32 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body; empty where nothing looks at it.
     pub body: Bytes,
+    /// About how many bytes its JSON holds, where that is much.
+    pub weight: usize,
     json: OnceCell<Result<Json, String>>,
+    hold: Hold,
 }
 
 impl Response {
     /// A response, not parsed yet.
     pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, headers, body, json: OnceCell::new() }
+        Self { status, headers, body, weight: 0, json: OnceCell::new(), hold: Hold::default() }
+    }
+
+    /// The same, which holds so much until it is gone.
+    pub fn holding(self, hold: Hold) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// Takes the body, and what it holds.
+    pub fn take_body(&mut self) -> (Bytes, Hold) {
+        (std::mem::take(&mut self.body), std::mem::take(&mut self.hold))
+    }
+
+    /// Gives it its body, decoded.
+    pub fn unpacked(&mut self, unpacked: Unpacked) {
+        (self.body, self.hold, self.weight) = (unpacked.body, unpacked.hold, unpacked.weight);
+        self.json = unpacked.json.map(OnceCell::from).unwrap_or_default();
     }
 
     /// The body of a WebSocket message, as if it were a response.
@@ -60,8 +82,8 @@ impl Response {
 
     /// What expressions see as `response`: `{status, headers, json}`.
     pub fn value(&self) -> Value {
-        let headers = self.headers.iter().map(|(name, value)| {
-            (name.as_str().to_owned(), Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        let headers = self.headers.keys().filter_map(|name| {
+            Some((name.as_str().to_owned(), Value::from(header::joined(&self.headers, name)?)))
         });
         let json = self.json().map_or(Value::from(()), |json| Value::from(Serde(json)));
         Value::from_pairs([
@@ -93,12 +115,9 @@ impl Response {
             }
             Expectation::Header(name, template) => {
                 let wanted = template.render(scope).map_err(render)?;
-                match self.headers.get(name) {
-                    Some(found) if found.as_bytes() == wanted.as_bytes() => Ok(()),
-                    Some(found) => fail(format!(
-                        "header `{name}` is `{}`, not `{wanted}`",
-                        String::from_utf8_lossy(found.as_bytes())
-                    )),
+                match header::joined(&self.headers, name) {
+                    Some(_) if header::is(&self.headers, name, &wanted) => Ok(()),
+                    Some(found) => fail(format!("header `{name}` is `{found}`, not `{wanted}`")),
                     None => fail(format!("no header `{name}`; `{wanted}` was expected")),
                 }
             }
@@ -127,10 +146,9 @@ impl Response {
     fn extract(&self, from: &Extract) -> Result<Value, String> {
         match from {
             Extract::Json { path, text } => self.find(path, text).map(|json| Value::from(Serde(json))),
-            Extract::Header(name) => match self.headers.get(name) {
-                Some(value) => Ok(Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned())),
-                None => Err(format!("no header `{name}`")),
-            },
+            Extract::Header(name) => header::captured(&self.headers, name)
+                .map(Value::from)
+                .ok_or_else(|| format!("no header `{name}`")),
             Extract::Regex { pattern, group } => pattern
                 .captures(&self.body)
                 .and_then(|found| found.get(*group))
@@ -145,10 +163,7 @@ impl Response {
     }
 
     fn json(&self) -> Result<&Json, &str> {
-        self.json
-            .get_or_init(|| serde_json::from_slice(&self.body).map_err(|error| error.to_string()))
-            .as_ref()
-            .map_err(String::as_str)
+        self.json.get_or_init(|| parse(&self.body)).as_ref().map_err(String::as_str)
     }
 
     fn bad_status(&self, wanted: &str) -> Failure {
@@ -170,6 +185,11 @@ impl Response {
     }
 }
 
+/// The JSON of a body, or why it is none.
+pub fn parse(body: &[u8]) -> Result<Json, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
 fn status_text(ranges: &[(u16, u16)]) -> String {
     let one =
         |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}–{high}") };
@@ -177,7 +197,7 @@ fn status_text(ranges: &[(u16, u16)]) -> String {
 }
 
 fn contains(body: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
+    memchr::memmem::find(body, wanted).is_some()
 }
 
 #[cfg(test)]

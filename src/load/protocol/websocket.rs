@@ -4,11 +4,13 @@
 
 mod handshake;
 mod inbox;
+mod ledger;
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -24,10 +26,12 @@ pub use self::inbox::{Arrived, Kind};
 
 use self::handshake::Agreed;
 use self::inbox::Inbox;
+use self::ledger::Ledger;
 use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Traffic;
+use crate::load::memory::Budget;
 
 /// Bytes of the buffers of one connection: the default of 128 KiB would cost 1.3 GB at 10,000 sockets.
 const BUFFER: usize = 4 * 1024;
@@ -66,8 +70,10 @@ pub struct Moved {
 pub type Count = Box<dyn Fn(Moved)>;
 
 struct State {
-    stream: WebSocketStream<Stream>,
+    /// None once the socket was given up because it held too much.
+    stream: Option<WebSocketStream<Stream>>,
     meter: Meter,
+    ledger: Ledger,
     count: Count,
     /// How many messages have been counted.
     counted: u64,
@@ -81,11 +87,11 @@ struct State {
 
 impl Socket {
     /// Shakes hands on an open connection, and returns the headers of the answer too. No message may be longer than
-    /// `most` bytes.
+    /// `most` bytes; what waits to be read, taken or sent counts against the budget.
     pub async fn open(
         request: Request<()>,
         mut stream: Stream,
-        most: u64,
+        (most, budget): (u64, &Arc<Budget>),
         count: Count,
     ) -> Result<(Self, HeaderMap), Failure> {
         let most = usize::try_from(most).ok();
@@ -96,11 +102,12 @@ impl Socket {
             .max_message_size(most)
             .max_frame_size(most);
         let meter = stream.meter().clone();
-        let Agreed { headers, rest } = handshake::shake(&request, &mut stream).await?;
+        let Agreed { headers, rest } = handshake::shake(&request, &mut stream, budget).await?;
         let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
         let state = State {
-            stream,
+            stream: Some(stream),
             meter,
+            ledger: Ledger::new(budget.clone()),
             count,
             counted: 0,
             inbox: Inbox::default(),
@@ -213,22 +220,39 @@ impl State {
     fn listen(&mut self, context: &mut Context<'_>) {
         self.read(context);
         self.tell();
+        if let Err(failure) = self.ledger.settle(self.inbox.bytes()) {
+            self.give_up(failure);
+        }
+    }
+
+    /// Lets go of all that the socket holds.
+    fn give_up(&mut self, failure: Failure) {
+        self.finish(failure);
+        self.stream = None;
+        self.inbox.clear();
+        self.ledger.clear();
     }
 
     /// Has everything counted that has not been yet.
     fn tell(&mut self) {
         let moved = Moved { messages_in: self.inbox.total() - self.counted, traffic: self.meter.take() };
         self.counted = self.inbox.total();
+        self.ledger.moved(moved.traffic);
         if moved != Moved::default() {
             (self.count)(moved);
         }
     }
 
     fn read(&mut self, context: &mut Context<'_>) {
-        while !self.over {
-            match self.stream.poll_next_unpin(context) {
+        while !self.over
+            && let Some(stream) = &mut self.stream
+        {
+            match stream.poll_next_unpin(context) {
                 Poll::Pending => return,
-                Poll::Ready(Some(Ok(message))) => self.hear(message),
+                Poll::Ready(Some(Ok(message))) => {
+                    self.ledger.heard(&message, self.meter.bytes_in());
+                    self.hear(message);
+                }
                 Poll::Ready(Some(Err(error))) => self.finish(broken(&error)),
                 Poll::Ready(None) => self.finish(closed("the socket ended without a close")),
             }
@@ -262,29 +286,44 @@ impl State {
         context: &mut Context<'_>,
         message: &mut Option<Message>,
     ) -> Poll<Result<(), Failure>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(self.gone())) };
         if message.is_some() {
-            match self.stream.poll_ready_unpin(context) {
+            match stream.poll_ready_unpin(context) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.unsent(&error))),
-                Poll::Pending => {
-                    self.listen(context);
-                    return Poll::Pending;
-                }
+                Poll::Pending => return self.listen_meanwhile(context),
             }
         }
-        if let Some(message) = message.take()
-            && let Err(error) = self.stream.start_send_unpin(message)
-        {
-            return Poll::Ready(Err(self.unsent(&error)));
+        if let Some(message) = message.take() {
+            self.ledger.queue(message.len());
+            // What does not fit is not sent; the socket goes on without it.
+            if let Err(failure) = self.ledger.settle(self.inbox.bytes()) {
+                self.ledger.unqueue(message.len());
+                return Poll::Ready(Err(failure));
+            }
+            if let Err(error) = stream.start_send_unpin(message) {
+                return Poll::Ready(Err(self.unsent(&error)));
+            }
         }
-        match self.stream.poll_flush_unpin(context) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+        match stream.poll_flush_unpin(context) {
+            Poll::Ready(Ok(())) => {
+                self.ledger.flushed();
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.unsent(&error))),
-            Poll::Pending => {
-                self.listen(context);
-                Poll::Pending
-            }
+            Poll::Pending => self.listen_meanwhile(context),
         }
+    }
+
+    /// What cannot be sent yet waits, unless the socket is given up meanwhile: nobody would be woken any more.
+    fn listen_meanwhile(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.listen(context);
+        if self.stream.is_none() { Poll::Ready(Err(self.gone())) } else { Poll::Pending }
+    }
+
+    /// Why there is no stream any more.
+    fn gone(&self) -> Failure {
+        self.end.clone().unwrap_or_else(|| closed("the socket was given up"))
     }
 
     /// What the server has said says more than that it cannot be told anything.
@@ -349,7 +388,9 @@ mod tests {
             sum.set(so_far);
         };
         let server = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
-        let (client, server) = tokio::join!(Socket::open(request, stream, 1 << 20, Box::new(count)), server);
+        let budget = Budget::new(1 << 20);
+        let opening = Socket::open(request, stream, (1 << 20, &budget), Box::new(count));
+        let (client, server) = tokio::join!(opening, server);
         (client.unwrap().0, server, counted)
     }
 

@@ -27,6 +27,7 @@ fn worker_of(plan: Arc<Plan>, origin: Instant, pool: Arc<Pool>, workers: usize) 
         trust: Arc::new(Trust::of(plan.clone())),
         identifiers: 0,
         pool,
+        budget: Budget::of(plan.limits.max_memory),
         plan,
     };
     Rc::new(Worker::new(setup, Journal::default()).unwrap())

@@ -12,7 +12,7 @@ use crate::plan::load::Load;
 use crate::plan::rules::Rules;
 use crate::plan::secrets::{Captures, Secrets};
 use crate::plan::user::DataSet;
-use crate::plan::{DEFAULT_SEED, Limits, Plan, SeedOrigin};
+use crate::plan::{DEFAULT_SEED, Limits, MAX_MEMORY, Plan, SeedOrigin};
 use crate::units::ByteSize;
 
 use super::catalogue::Catalogue;
@@ -134,6 +134,7 @@ impl<'a> Draft<'a> {
         Limits {
             timeout: unit::duration(self.layers.get("timeout")).unwrap_or(TIMEOUT),
             max_body: unit::parsed(self.layers.get("max_body")).unwrap_or(ByteSize(MAX_BODY)).0,
+            max_memory: self.layers.get("max_memory").and_then(unit::memory).unwrap_or(MAX_MEMORY),
         }
     }
 }

@@ -23,8 +23,8 @@ fn everything_but_the_verdict_is_there_from_the_start_and_zero() {
     let text = Metrics::of(&plan()).render();
     let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(samples.iter().all(|line| line.ends_with(" 0")), "{text}");
-    // Of 2 endpoints: 13 outcomes, 2 histograms of 26 buckets, a sum and a count; and 6 of the generator.
-    assert_eq!(samples.len(), 2 * (13 + 2 * (BUCKETS_US.len() + 3)) + 6);
+    // Of 2 endpoints: 14 outcomes, 2 histograms of 26 buckets, a sum and a count; and 6 of the generator.
+    assert_eq!(samples.len(), 2 * (14 + 2 * (BUCKETS_US.len() + 3)) + 6);
     for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let name = name.split(' ').next().unwrap();
         assert!(text.contains(&format!("# HELP {name} ")), "{name}");

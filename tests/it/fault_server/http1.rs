@@ -6,6 +6,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::{After, ENOUGH_TIME, Shared, idle, leave, repeat, reset};
 
 /// Chunks of one byte in `/one-byte-chunks`.
@@ -87,6 +90,10 @@ pub fn misbehave(stream: &TcpStream, (path, nth): (&str, u64), shared: &Shared) 
         "/endless-trailer" => endless(out, &[CHUNKED, b"0\r\n"].concat(), b"x-more: and more\r\n", shared)?,
         "/endless-interim" => endless(out, b"", b"HTTP/1.1 102 Processing\r\n\r\n", shared)?,
         "/silent" | "/early-silence" => idle(shared),
+        "/events" => {
+            out.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: tick\n\n")?;
+            idle(shared);
+        }
         "/drip" => {
             out.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")?;
             drip(out, (b".", usize::MAX), Duration::from_millis(50), shared)?;
@@ -136,6 +143,16 @@ fn scripted(mut stream: &TcpStream, path: &str) -> io::Result<After> {
         "/malformed" => (After::Close, b"HTTP/9.9 two hundred fine\r\n\r\n".into()),
         "/cut-head" => (After::Close, b"HTTP/1.1 200 OK\r\ncontent-le".into()),
         "/http2" => (After::Close, [SETTINGS, b"more of it"].concat()),
+        "/bomb" => (After::KeepAlive, gzipped(&vec![b'x'; 2 << 20])),
+        "/latin-1-in-gzip-twice" => {
+            let body = gzip(&gzip(b"Gr\xf6\xdfe"));
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-encoding: x-gzip\r\n\
+                 content-type: text/plain; charset=ISO-8859-1\r\nx-d: a\r\nx-d: b\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            (After::KeepAlive, [head.into_bytes(), body].concat())
+        }
         "/cut-chunk" => (After::Close, [CHUNKED, b"a\r\nonly"].concat()),
         "/cut-before-last-chunk" => (After::Close, [CHUNKED, b"4\r\nonly\r\n"].concat()),
         "/bad-chunk" => (After::KeepAlive, [CHUNKED, b"four\r\nfour\r\n0\r\n\r\n"].concat()),
@@ -170,6 +187,19 @@ fn scripted(mut stream: &TcpStream, path: &str) -> io::Result<After> {
     };
     stream.write_all(&bytes)?;
     Ok(after)
+}
+
+/// A whole answer with this body, compressed.
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let body = gzip(body);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).expect("a buffer takes it");
+    encoder.finish().expect("a buffer takes it")
 }
 
 fn endless(mut out: &TcpStream, beginning: &[u8], more: &[u8], shared: &Shared) -> io::Result<()> {

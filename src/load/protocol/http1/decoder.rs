@@ -1,6 +1,7 @@
 //! The bytes of an HTTP/1 response, decoded as they come (RFC 9112). It does no I/O: it is fed, and says how
 //! much it has used.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use hyper::{HeaderMap, Method};
@@ -8,14 +9,20 @@ use hyper::{HeaderMap, Method};
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::protocol::incoming::{Headers, Reuse, Sieve, keep};
 
+/// The most headers of a response that is read without an allocation; nearly all have fewer.
+const QUICK_HEADERS: usize = 64;
 /// The most headers of a response.
-const MOST_HEADERS: usize = 128;
+const MOST_HEADERS: usize = 8_192;
+/// The most lines of a trailer.
+const MOST_TRAILERS: usize = 128;
 /// What every response begins with.
 const HTTP_1: &[u8] = b"HTTP/1.";
 /// The most interim responses before the one that counts.
 const MOST_INTERIM: u32 = 100;
-/// The longest head, line of a chunk, or trailer.
-pub const LONGEST_HEAD: usize = 64 * 1024;
+/// The longest head, in bytes: as in browsers.
+pub const LONGEST_HEAD: usize = 256 * 1024;
+/// The longest line of a chunk, or trailer.
+const LONGEST_LINE: usize = 64 * 1024;
 
 /// Where in a response the decoder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +61,11 @@ pub struct Decoder {
 
 /// What the headers say about the body and the connection.
 #[derive(Default)]
-struct Framing {
+struct Framing<'h> {
     length: Option<u64>,
     coding: Coding,
     wish: Wish,
+    content_type: &'h [u8],
 }
 
 /// What `transfer-encoding` says.
@@ -105,7 +113,7 @@ impl Decoder {
 
     /// Decodes what it can of `input` and returns how many bytes of it are used. The rest must be offered
     /// again, with more behind it.
-    pub fn feed(&mut self, input: &[u8], sieve: &mut Sieve) -> Result<usize, Failure> {
+    pub fn feed(&mut self, input: &[u8], sieve: &mut Sieve<'_>) -> Result<usize, Failure> {
         let mut used = 0;
         loop {
             let left = &input[used..];
@@ -153,22 +161,44 @@ impl Decoder {
         Err(Failure::new(FailureKind::Reset, format!("the connection was closed {what}")))
     }
 
-    fn head(&mut self, input: &[u8], sieve: &mut Sieve) -> Result<usize, Failure> {
+    fn head(&mut self, input: &[u8], sieve: &mut Sieve<'_>) -> Result<usize, Failure> {
         if !begins_like(input, HTTP_1) {
             return Err(foreign(input));
         }
         if !self.head_is_whole(input) {
-            return within(input, "a head").map(|()| 0);
+            return within(input, "the head", LONGEST_HEAD).map(|()| 0);
         }
-        let mut lines = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut lines = [const { MaybeUninit::uninit() }; QUICK_HEADERS];
         let mut head = httparse::Response::new(&mut []);
         let parsed = httparse::ParserConfig::default()
             .parse_response_with_uninit_headers(&mut head, input, &mut lines);
-        let length = match parsed {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return within(input, "a head").map(|()| 0),
-            Err(error) => return Err(no_http(error)),
-        };
+        match parsed {
+            Ok(httparse::Status::Complete(length)) => self.heed(&head, sieve).map(|()| length),
+            Ok(httparse::Status::Partial) => within(input, "the head", LONGEST_HEAD).map(|()| 0),
+            Err(_) => self.unusual_head(input, sieve),
+        }
+    }
+
+    /// A head that has many headers, or one that is written as RFC 9112 wants it read and not sent: a value on
+    /// several lines (5.2), a space before a colon (5.1).
+    fn unusual_head(&mut self, input: &[u8], sieve: &mut Sieve<'_>) -> Result<usize, Failure> {
+        let count = input.iter().filter(|byte| **byte == b'\n').count();
+        let mut lines = vec![httparse::EMPTY_HEADER; count.min(MOST_HEADERS)];
+        let mut head = httparse::Response::new(&mut lines);
+        let mut config = httparse::ParserConfig::default();
+        config
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_multiple_spaces_in_response_status_delimiters(true);
+        match config.parse_response(&mut head, input) {
+            Ok(httparse::Status::Complete(length)) => self.heed(&head, sieve).map(|()| length),
+            Ok(httparse::Status::Partial) => within(input, "the head", LONGEST_HEAD).map(|()| 0),
+            Err(error) => Err(no_http(error)),
+        }
+    }
+
+    /// Does what a head asks for.
+    fn heed(&mut self, head: &httparse::Response<'_, '_>, sieve: &mut Sieve<'_>) -> Result<(), Failure> {
         let status = head.code.unwrap_or(0);
         if status < 100 {
             return Err(protocol(&format!("{status:03} is no status")));
@@ -180,13 +210,13 @@ impl Decoder {
             if self.interim > MOST_INTERIM {
                 return Err(protocol(&format!("more than {MOST_INTERIM} interim responses (1xx)")));
             }
-            return Ok(length);
+            return Ok(());
         }
         let framing = self.framing(head.headers)?;
         self.status = status;
-        sieve.begin(status);
+        sieve.begin(status, framing.content_type);
         self.arrange(&framing, head.version == Some(1));
-        Ok(length)
+        Ok(())
     }
 
     /// Whether the empty line at the end of the head has come; looks at no byte twice.
@@ -200,10 +230,10 @@ impl Decoder {
         })
     }
 
-    fn framing(&mut self, headers: &[httparse::Header<'_>]) -> Result<Framing, Failure> {
+    fn framing<'h>(&mut self, headers: &[httparse::Header<'h>]) -> Result<Framing<'h>, Failure> {
         let mut framing = Framing::default();
         for header in headers {
-            let (name, value) = (header.name, header.value);
+            let (name, value) = (header.name, &*on_one_line(header.value));
             match name.len() {
                 14 if name.eq_ignore_ascii_case("content-length") => {
                     let length = content_length(value)?;
@@ -223,6 +253,7 @@ impl Decoder {
                     let kept = if says(b"keep-alive") { Wish::KeepAlive } else { Wish::Unsaid };
                     framing.wish = framing.wish.max(wish).max(kept);
                 }
+                12 if name.eq_ignore_ascii_case("content-type") => framing.content_type = header.value,
                 _ => {}
             }
             if self.which.keep(name) {
@@ -233,7 +264,7 @@ impl Decoder {
     }
 
     /// How the body is delimited (RFC 9112, 6.3), and whether the connection lives on (9.3).
-    fn arrange(&mut self, framing: &Framing, version_1_1: bool) {
+    fn arrange(&mut self, framing: &Framing<'_>, version_1_1: bool) {
         self.at = match (framing.coding, framing.length) {
             _ if self.head_only || matches!(self.status, 101 | 204 | 304) => At::Done,
             (Coding::Chunked, _) => At::ChunkSize,
@@ -254,7 +285,7 @@ impl Decoder {
                 self.at = if size == 0 { At::Trailer } else { At::Chunk(size) };
                 Ok(used)
             }
-            Ok(httparse::Status::Partial) => within(input, "the line of a chunk").map(|()| 0),
+            Ok(httparse::Status::Partial) => within(input, "the line of a chunk", LONGEST_LINE).map(|()| 0),
             Err(_) => Err(protocol("the size of a chunk is no hexadecimal number")),
         }
     }
@@ -271,13 +302,13 @@ impl Decoder {
     }
 
     fn trailer(&mut self, input: &[u8]) -> Result<usize, Failure> {
-        let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut lines = [httparse::EMPTY_HEADER; MOST_TRAILERS];
         match httparse::parse_headers(input, &mut lines) {
             Ok(httparse::Status::Complete((used, _))) => {
                 self.at = At::Done;
                 Ok(used)
             }
-            Ok(httparse::Status::Partial) => within(input, "a trailer").map(|()| 0),
+            Ok(httparse::Status::Partial) => within(input, "the trailer", LONGEST_LINE).map(|()| 0),
             Err(error) => Err(protocol(&format!("the trailer makes no sense: {error}"))),
         }
     }
@@ -300,12 +331,21 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
+/// A value that was written on several lines, on one: each line break is a space (RFC 9112, 5.2).
+fn on_one_line(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.contains(&b'\n') {
+        return value.into();
+    }
+    let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(&b' ').into()
+}
+
 /// Whether something that has not ended yet may still grow.
-fn within(input: &[u8], what: &str) -> Result<(), Failure> {
-    if input.len() < LONGEST_HEAD {
+fn within(input: &[u8], what: &str, most: usize) -> Result<(), Failure> {
+    if input.len() < most {
         Ok(())
     } else {
-        Err(protocol(&format!("{what} of the response is longer than {} KiB", LONGEST_HEAD >> 10)))
+        Err(protocol(&format!("{what} of the response is longer than {} KiB", most >> 10)))
     }
 }
 

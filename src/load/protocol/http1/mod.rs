@@ -50,7 +50,7 @@ struct Exchange<'a> {
     at: (usize, usize),
     written: Result<(), io::Error>,
     decoder: Decoder,
-    sieve: Sieve,
+    sieve: Sieve<'a>,
     /// What was read and could not be decoded yet.
     rest: Vec<u8>,
     first_byte: Option<Instant>,
@@ -88,7 +88,7 @@ impl Http1 {
     pub async fn exchange(
         &mut self,
         outgoing: &Outgoing<'_>,
-        wants: Wants,
+        wants: Wants<'_>,
         keep_alive: KeepAlive,
     ) -> Result<Received, Unsent> {
         self.out.clear();
@@ -110,7 +110,7 @@ impl Http1 {
         poll_fn(|context| self.poll(&mut exchange, context)).await?;
         self.used = Used::Before;
         self.out.shrink_to(KEPT_OUTPUT);
-        exchange.end().map_err(Unsent::Failed)
+        Ok(exchange.end())
     }
 
     /// Writes what can be written and reads what can be read: a server may answer before it has read all.
@@ -196,17 +196,20 @@ impl Exchange<'_> {
             let used = self.decoder.feed(&self.rest, &mut self.sieve)?;
             self.rest.drain(..used);
         }
+        if !self.rest.is_empty() {
+            self.sieve.waits(self.rest.capacity())?;
+        }
         Ok(if self.decoder.is_done() { Read::Done } else { Read::More })
     }
 
     /// The response. A connection on which something is left, of the request or behind the response, is of
     /// no more use.
-    fn end(self) -> Result<Received, Failure> {
+    fn end(self) -> Received {
         let clean = self.rest.is_empty() && !self.is_writing() && self.written.is_ok();
         let reuse = if clean { self.decoder.reuse() } else { Reuse::Never };
         let Decoder { status, headers, .. } = self.decoder;
         let first_byte = self.first_byte.unwrap_or_else(clock::now);
         let last_byte = clock::now();
-        Ok(Received { response: self.sieve.end(status, headers)?, first_byte, last_byte, reuse })
+        Received { response: self.sieve.end(status, headers), first_byte, last_byte, reuse }
     }
 }

@@ -3,6 +3,9 @@
 //! `Connection: keep-alive, Upgrade`, which the RFC allows and servers send, and passes over an extension that
 //! nobody offered.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use hyper::header::{
     CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -12,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::load::memory::Budget;
 use crate::load::protocol::http::broken;
 use crate::load::protocol::http1::decoder::Decoder;
 use crate::load::protocol::incoming::{Headers, Keep, Sieve, Wants};
@@ -40,10 +44,16 @@ pub(super) struct Agreed {
 }
 
 /// Shakes hands on an open connection.
-pub(super) async fn shake(request: &Request<()>, stream: &mut Stream) -> Result<Agreed, Failure> {
+pub(super) async fn shake(
+    request: &Request<()>,
+    stream: &mut Stream,
+    budget: &Arc<Budget>,
+) -> Result<Agreed, Failure> {
     stream.write_all(&head(request)).await.map_err(|error| broken(&error))?;
     stream.flush().await.map_err(|error| broken(&error))?;
-    let wants = Wants { headers: Headers::All, body: Keep::Excerpt, limit: u64::MAX };
+    let events = Cell::new(None);
+    let wants =
+        Wants { headers: Headers::All, body: Keep::Excerpt, limit: u64::MAX, budget, events: &events };
     let (mut decoder, mut sieve) = (Decoder::new(&Method::GET, wants.headers), Sieve::new(wants));
     let mut rest = Vec::with_capacity(READ);
     // The status is known once the whole head is there; what another status says at length is of no use.
@@ -54,6 +64,7 @@ pub(super) async fn shake(request: &Request<()>, stream: &mut Stream) -> Result<
         }
         let used = decoder.feed(&rest, &mut sieve)?;
         rest.drain(..used);
+        sieve.waits(rest.capacity())?;
     }
     verify(request.headers(), decoder.status, &decoder.headers)?;
     Ok(Agreed { headers: decoder.headers, rest })

@@ -67,6 +67,17 @@ impl Inbox {
         Some(taken)
     }
 
+    /// About how many bytes they hold.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.messages.len() * size_of::<Arrived>()
+    }
+
+    /// Forgets them all.
+    pub fn clear(&mut self) {
+        self.messages = VecDeque::new();
+        self.bytes = 0;
+    }
+
     /// Messages that ever arrived.
     pub fn total(&self) -> u64 {
         self.total

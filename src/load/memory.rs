@@ -1,0 +1,138 @@
+//! The memory that a service can make this process hold: bodies that something looks at, decoded or parsed, and what
+//! lies unread or unsent on WebSockets. Limits per body and per socket bound one of them; a thousand users at their
+//! limits would still end the process. So all of it counts against one budget, which all workers share.
+//!
+//! What is small is not counted, so that the requests of an ordinary run never touch what all workers share: the first
+//! [`FREE`] bytes of every hold are free.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::machine;
+use super::measure::outcome::{Failure, FailureKind};
+use crate::plan::Memory;
+use crate::units::ByteSize;
+
+/// Bytes of one hold that are not counted.
+const FREE: usize = 16 * 1024;
+/// Bytes by which a hold grows and shrinks.
+const STEP: usize = 64 * 1024;
+
+/// How much the whole process may hold, and how much it does.
+#[derive(Debug)]
+pub struct Budget {
+    limit: u64,
+    used: AtomicU64,
+}
+
+/// A part of a budget, given back when dropped.
+#[derive(Debug, Default)]
+pub struct Hold(Option<(Arc<Budget>, usize)>);
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicU64::new(0) })
+    }
+
+    /// What a plan asks for, on this machine.
+    pub fn of(memory: Memory) -> Arc<Self> {
+        Self::new(match memory {
+            Memory::Bytes(bytes) => bytes,
+            // Where nobody knows how much there is, there is a limit all the same.
+            Memory::Share(share) => (machine::memory().unwrap_or(UNKNOWN) as f64 * share) as u64,
+        })
+    }
+
+    /// The most bytes that are held.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Bytes that are held.
+    #[cfg(test)]
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), Failure> {
+        let more = |used: u64| used.checked_add(bytes as u64).filter(|sum| *sum <= self.limit);
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.map(drop).map_err(|_| self.exceeded())
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn exceeded(&self) -> Failure {
+        Failure::new(
+            FailureKind::Memory,
+            format!(
+                "the run holds as much as it may of what the service sends, {} (`max_memory`), and this does not fit; \
+                 fewer users, a smaller `max_body`, or expectations of the status alone need less",
+                ByteSize(self.limit)
+            ),
+        )
+    }
+}
+
+/// Memory of a machine about which nothing is known.
+const UNKNOWN: u64 = 4 << 30;
+
+impl Hold {
+    /// Changes it to so many bytes; fails, and stays as it is, where the budget has no room for more.
+    pub fn set(&mut self, budget: &Arc<Budget>, bytes: usize) -> Result<(), Failure> {
+        let wanted = if bytes <= FREE { 0 } else { bytes.div_ceil(STEP).saturating_mul(STEP) };
+        let has = self.0.as_ref().map_or(0, |(_, has)| *has);
+        if wanted > has {
+            budget.take(wanted - has)?;
+            self.0 = Some((self.0.take().map_or_else(|| budget.clone(), |(budget, _)| budget), wanted));
+        } else if wanted < has
+            && let Some((budget, has)) = &mut self.0
+        {
+            budget.give_back(*has - wanted);
+            *has = wanted;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some((budget, bytes)) = &self.0 {
+            budget.give_back(*bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_counts_in_steps_and_is_given_back() {
+        let budget = Budget::new(3 * STEP as u64);
+        let (mut first, mut second) = (Hold::default(), Hold::default());
+        first.set(&budget, FREE).unwrap();
+        assert_eq!(budget.used(), 0, "what is small is free");
+        first.set(&budget, FREE + 1).unwrap();
+        second.set(&budget, 2 * STEP).unwrap();
+        assert_eq!(budget.used(), 3 * STEP as u64);
+        let failure = first.set(&budget, STEP + 1).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Memory);
+        assert!(failure.message.contains("192 KiB (`max_memory`)"), "{}", failure.message);
+        second.set(&budget, 1).unwrap();
+        first.set(&budget, STEP + 1).unwrap();
+        assert_eq!(budget.used(), 2 * STEP as u64, "what did not fit has taken nothing");
+        drop((first, second));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_share_is_one_of_the_memory_that_this_process_may_use() {
+        let (half, quarter) = (Budget::of(Memory::Share(0.5)), Budget::of(Memory::Share(0.25)));
+        assert!(quarter.limit > 0 && half.limit.abs_diff(2 * quarter.limit) <= 2);
+        assert_eq!(Budget::of(Memory::Bytes(7)).limit, 7);
+    }
+}

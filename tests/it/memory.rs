@@ -1,0 +1,77 @@
+//! What a service can make a run hold is bounded for the whole run, and what does not fit fails alone.
+
+use serde_json::{Value, json};
+
+use crate::external::{count, whole};
+use crate::fault_server::{FaultServer, Mode};
+use crate::harness::Workspace;
+use crate::suffering::{Fault, Next, suffer};
+
+const SAYS: &str = "(`max_memory`)";
+
+fn looked_at(path: &str) -> Value {
+    json!({"get": path, "expect": {"contains": "nothing like it"}})
+}
+
+fn too_much(path: &str) -> Fault {
+    Fault::fails(path, looked_at(path), "/fine".into(), ("memory", SAYS))
+}
+
+#[test]
+fn bodies_that_do_not_fit_fail_and_the_run_goes_on() {
+    let faults = [
+        too_much("/endless-chunks"),
+        // It has ended when it turns out what it becomes, so its connection stays.
+        Fault::fails_apart("/bomb", looked_at("/bomb"), "/fine".into(), ("memory", SAYS)),
+        // What nobody looks at is not held.
+        Fault::no_failure("passes", json!({"get": "/bomb"}), "/fine".into(), Next::Keeps),
+    ];
+    let more = json!({"max_memory": "1MiB", "max_body": "1GiB"});
+    suffer(&FaultServer::start(Mode::ByPath), more, &faults);
+}
+
+#[test]
+fn a_message_that_never_ends_closes_its_socket_for_want_of_memory() {
+    let step = json!({"websocket": "/endless-fragments", "steps": [
+        {"send": {"text": "go"}}, {"receive": {"within": "5s"}},
+    ]});
+    let fault = Fault::fails_once_open("endless fragments", step, "/fine".into(), ("memory", SAYS));
+    let more = json!({"max_memory": "512KiB", "max_body": "1GiB"});
+    suffer(&FaultServer::start(Mode::ByPath), more, &[fault]);
+}
+
+#[test]
+fn what_a_server_does_not_read_counts_as_well() {
+    let server = FaultServer::start(Mode::ByPath);
+    let send = |length: u32| json!({"send": {"text": format!("{{{{ 'x' * {length} }}}}")}, "on_failure": "continue"});
+    // Neither fits, and the socket goes on without them.
+    let steps = json!([{"send": {"text": "go"}}, send(3_000_000), send(3_000_000)]);
+    let config = json!({
+        "version": 1, "name": "unsent", "timeout": "100ms", "max_memory": "2MiB",
+        "environments": {"here": {"host": server.url(""), "users": 1, "run_time": "2s"}},
+        "thresholds": {"error_rate": "1%"},
+        "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [{"websocket": "/deaf", "steps": steps}]}}}},
+    });
+    let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+    let failed = &whole(&result, "WS /deaf")["failed"];
+    assert_eq!((count(&failed["memory"]), failed["timeout"].as_u64()), (2, None), "{failed}");
+}
+
+#[test]
+fn a_body_is_compared_without_its_codings_and_in_utf_8() {
+    let step = json!({
+        "get": "/latin-1-in-gzip-twice",
+        "expect": {"contains": "Größe", "header": {"x-d": "a, b"}, "that": "response.headers['x-d'] == 'a, b'"},
+        "capture": {"size": {"regex": "(Größe)"}},
+    });
+    let fault = Fault::no_failure("compared", step, "/fine".into(), Next::Keeps);
+    suffer(&FaultServer::start(Mode::ByPath), Value::Null, &[fault]);
+}
+
+#[test]
+fn a_stream_of_events_that_does_not_end_is_called_by_its_name() {
+    let step = json!({"get": "/events", "expect": {"contains": "done"}});
+    let fault = Fault::fails("events", step, "/fine".into(), ("timeout", "`text/event-stream`"));
+    suffer(&FaultServer::start(Mode::ByPath), Value::Null, &[fault]);
+}

@@ -66,9 +66,9 @@ look_up() {
     [ -n "$sum" ] || fail "$root/checksums.txt does not list $1"
 }
 
-# Whether the file is the one that was released.
+# Whether it is a file, and the one that was released. What a link leads to may be another file by the time it is run.
 released() {
-    [ "$(digest "$1")" = "$2" ]
+    [ -f "$1" ] && [ ! -L "$1" ] && [ "$(digest "$1")" = "$2" ]
 }
 
 # Puts the release into the tool cache: whole, or not at all.
@@ -78,7 +78,7 @@ fetch() {
     download "$releases/v$version/$archive" "$scratch/$archive"
     released "$scratch/$archive" "$sum" ||
         fail "$archive of $releases is not what was released: its SHA-256 is $(digest "$scratch/$archive"), and should be $sum. Nothing was installed"
-    mkdir -p "$folder"
+    mkdir -p "$folder" || fail "cannot make the folder $folder in the tool cache"
     # On the file system of the cache, so that the last step is a rename.
     staged=$(mktemp -d "$folder/.staged.XXXXXX")
     tar -xzf "$scratch/$archive" -C "$staged" loadgate || fail "$archive holds no loadgate"
@@ -86,6 +86,8 @@ fetch() {
     look_up "$name"
     released "$staged/loadgate" "$sum" || fail "$archive holds another loadgate than $root/checksums.txt lists"
     [ "$("$staged/loadgate" --version)" = "loadgate $version" ] || fail "$archive holds no loadgate $version that runs here"
+    # A file is moved into a folder, or a link to one, that has its name.
+    if [ -d "$folder/loadgate" ] || [ -L "$folder/loadgate" ]; then rm -rf "$folder/loadgate"; fi
     mv -f "$staged/loadgate" "$folder/loadgate"
 }
 

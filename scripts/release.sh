@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What .github/workflows/release.yml does, step by step: build TARGET, commit, publish.
-# The first two need no network and no GitHub, so a test runs them.
+# What .github/workflows/release.yml does, step by step: build TARGET, which ends with pack BINARY TARGET, then commit,
+# then publish. All but the building needs no network and no GitHub, so a test runs it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,8 +20,22 @@ build() {
             ;;
     esac
     cargo build --release --locked --bin loadgate --target "$target"
-    mkdir -p "$assets"
-    tar -czf "$assets/loadgate-$target.tar.gz" -C "target/$target/release" loadgate
+    pack "target/$target/release/loadgate" "$target"
+}
+
+# The archive of a binary: the same bytes whoever packs it and when, and whoever unpacks it as root gets a file of root.
+pack() {
+    local binary=$1 target=$2 staged=target/release-staged stamp
+    stamp=$(git log -1 --format=%ct)
+    mkdir -p "$assets" "$staged"
+    install -m 755 "$binary" "$staged/loadgate"
+    if [[ $(tar --version) == *GNU* ]]; then
+        tar --owner=0 --group=0 --numeric-owner --sort=name --format=ustar --mtime="@$stamp" -cf - -C "$staged" loadgate
+    else
+        touch -t "$(TZ=UTC date -r "$stamp" +%Y%m%d%H%M.%S)" "$staged/loadgate"
+        tar --uid 0 --gid 0 --uname '' --gname '' --format ustar -cf - -C "$staged" loadgate
+    fi | gzip -9n >"$assets/loadgate-$target.tar.gz"
+    rm -r "$staged"
 }
 
 # Of every archive, for who downloads it, and of the binary in it, for who finds it in a tool cache.

@@ -120,6 +120,28 @@ fn what_somebody_put_into_the_tool_cache_is_not_run_but_fetched_again() {
 }
 
 #[test]
+fn a_folder_or_a_link_in_place_of_the_cached_binary_is_replaced_and_never_followed() {
+    let release = Release::new();
+    let cached = release.sandbox.path(CACHED);
+    release.sandbox.write(&format!("{CACHED}/inside"), "");
+    let is_a_file = || std::fs::symlink_metadata(&cached).expect("it is there").is_file();
+    for _ in 0..2 {
+        release.install(&[]).ended(0);
+        assert!(is_a_file(), "the second time it is found there");
+    }
+    // Whatever a link leads to, be it the right file, may be another one later.
+    for target in ["loadgate", "temp"] {
+        let aside = release.sandbox.path(target);
+        std::fs::remove_file(&cached).expect("removed");
+        std::os::unix::fs::symlink(&aside, &cached).expect("a link");
+        release.install(&[]).ended(0);
+        assert!(is_a_file(), "{target}");
+        assert_eq!(release.sandbox.files("temp"), Vec::<String>::new());
+    }
+    assert_eq!(release.binary(), Some(cached));
+}
+
+#[test]
 fn an_archive_with_another_binary_than_was_released_is_not_installed() {
     let release = Release::new();
     let sums = release.sandbox.read("checksums.txt");

@@ -25,9 +25,13 @@ fn built() -> Sandbox {
         git(&sandbox, arguments);
     }
     sandbox.program("target/built/loadgate", "#!/bin/sh\necho loadgate 4.5.6\n");
-    std::fs::create_dir_all(sandbox.path("target/release-assets")).expect("a folder");
-    finish(sandbox.command("tar", &[]).args(["-czf", ARCHIVE, "-C", "target/built", "loadgate"])).ended(0);
+    pack(&sandbox);
     sandbox
+}
+
+fn pack(sandbox: &Sandbox) {
+    let arguments = ["pack", "target/built/loadgate", "x86_64-unknown-linux-musl"];
+    finish(sandbox.command(sandbox.path("scripts/release.sh"), &[]).args(arguments)).ended(0);
 }
 
 fn git(sandbox: &Sandbox, arguments: &[&str]) -> String {
@@ -51,6 +55,19 @@ fn the_commit_of_a_release_adds_only_its_version_and_its_checksums_and_is_on_no_
     assert_eq!(git(&sandbox, &["rev-parse", "HEAD"]), head);
     assert_eq!(git(&sandbox, &["status", "--porcelain"]), "");
     assert_eq!(git(&sandbox, &["branch", "--all", "--contains", release]), "");
+}
+
+#[test]
+fn an_archive_is_of_root_and_the_same_whoever_packs_it() {
+    let sandbox = built();
+    let first = std::fs::read(sandbox.path(ARCHIVE)).expect("an archive");
+    let listed = finish(sandbox.command("tar", &[]).args(["--numeric-owner", "-tvzf", ARCHIVE])).ended(0);
+    assert!(listed.starts_with("-rwxr-xr-x 0/0 ") && listed.ends_with(" loadgate\n"), "{listed}");
+    sandbox.program("target/built/loadgate", &sandbox.read("target/built/loadgate"));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(sandbox.path("target/built/loadgate"), mode).expect("changed");
+    pack(&sandbox);
+    assert_eq!(std::fs::read(sandbox.path(ARCHIVE)).expect("an archive"), first);
 }
 
 #[test]

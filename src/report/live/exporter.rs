@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -20,6 +21,7 @@ use crate::report::prometheus::{CONTENT, Metrics};
 use crate::result::verdict::Status;
 
 use super::address::from_here;
+use super::guard::{self, Names};
 use super::server::{Bound, Serving};
 
 /// Where the metrics are.
@@ -41,7 +43,8 @@ impl Exporter {
     pub fn begin(bound: Bound, plan: &Plan) -> io::Result<Self> {
         let metrics = Metrics::of(plan);
         let served = watch::Sender::new(Arc::new(metrics.clone()));
-        let serving = bound.serve(router(served.subscribe()), std::future::ready(()))?;
+        let router = router(served.subscribe(), Names::of_metrics(bound.address()));
+        let serving = bound.serve(router, std::future::ready(()))?;
         Ok(Self { metrics, meter: Meter::begin(plan), served, serving })
     }
 
@@ -82,11 +85,16 @@ impl Observer for Exporter {
     }
 }
 
-fn router(served: watch::Receiver<Arc<Metrics>>) -> Router {
-    let answer = move || {
-        // Not while it is borrowed: nobody who hands over a window waits for a text.
-        let metrics = served.borrow().clone();
-        std::future::ready(([(CONTENT_TYPE, CONTENT)], metrics.render()).into_response())
+fn router(served: watch::Receiver<Arc<Metrics>>, names: Names) -> Router {
+    let answer = move |headers: HeaderMap| {
+        std::future::ready(match guard::admit(&headers, names) {
+            // Not while it is borrowed: nobody who hands over a window waits for a text.
+            Ok(()) => {
+                let metrics = served.borrow().clone();
+                ([(CONTENT_TYPE, CONTENT)], metrics.render()).into_response()
+            }
+            Err(refusal) => refusal.into_response(),
+        })
     };
     Router::new().route(PATH, get(answer))
 }

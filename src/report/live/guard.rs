@@ -1,7 +1,7 @@
 //! Whether a request may be answered: only one that was meant for this server, and comes from its own page or
 //! from no page at all. Pure.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -12,17 +12,34 @@ pub type Refusal = (StatusCode, &'static str);
 const NO_HOST: Refusal = (StatusCode::BAD_REQUEST, "a request needs one `Host`\n");
 const A_NAME: Refusal = (
     StatusCode::MISDIRECTED_REQUEST,
-    "This page answers to IP addresses and to `localhost`, not to names: whoever owns a name could lead your browser\n\
+    "This server answers to IP addresses and to `localhost`, not to names: whoever owns a name could lead your browser\n\
      here from a page of theirs (DNS rebinding). Open it by the IP address of the machine, with the same port:\n\
      http://192.0.2.7:8089/, or http://[2001:db8::7]:8089/.\n",
 );
 const ELSEWHERE: Refusal = (StatusCode::FORBIDDEN, "a page from elsewhere may not ask for this\n");
 
+/// What a server may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// An IP address, or `localhost`.
+    Fixed,
+    /// Anything: whoever asks from another machine may know this one by a name.
+    Any,
+}
+
+impl Names {
+    /// What the live metrics are called that are served at an address: only where they are served to this machine alone,
+    /// nobody needs a name for it.
+    pub fn of_metrics(address: SocketAddr) -> Self {
+        if address.ip().is_loopback() { Self::Fixed } else { Self::Any }
+    }
+}
+
 /// Refuses what was meant for another server, and what a page from elsewhere asks for.
-pub fn admit(headers: &HeaderMap) -> Result<(), Refusal> {
+pub fn admit(headers: &HeaderMap, names: Names) -> Result<(), Refusal> {
     let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str);
     let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else { return Err(NO_HOST) };
-    if !is_fixed(host) {
+    if names == Names::Fixed && !is_fixed(host) {
         return Err(A_NAME);
     }
     let own = format!("http://{host}");
@@ -51,7 +68,7 @@ mod tests {
     fn status(headers: &[(axum::http::HeaderName, &str)]) -> u16 {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        admit(&headers).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        admit(&headers, Names::Fixed).map_or_else(|(status, _)| status.as_u16(), |()| 200)
     }
 
     #[test]
@@ -73,12 +90,24 @@ mod tests {
     }
 
     #[test]
+    fn metrics_that_other_machines_fetch_answer_to_any_name_but_to_no_page() {
+        let named = |address: &str| Names::of_metrics(address.parse().unwrap());
+        assert_eq!(["127.0.0.1:9090", "[::1]:9090"].map(named), [Names::Fixed; 2]);
+        assert_eq!(["0.0.0.0:9090", "192.0.2.7:9090", "[::]:9090"].map(named), [Names::Any; 3]);
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("loadgate.example:9090"));
+        assert_eq!((admit(&headers, Names::Any), admit(&headers, Names::Fixed)), (Ok(()), Err(A_NAME)));
+        headers.insert(ORIGIN, HeaderValue::from_static("http://evil.example"));
+        assert_eq!(admit(&headers, Names::Any), Err(ELSEWHERE));
+    }
+
+    #[test]
     fn a_request_names_one_host() {
         assert_eq!(status(&[]), 400);
         let mut twice = HeaderMap::new();
         twice.append(HOST, HeaderValue::from_static("localhost"));
         twice.append(HOST, HeaderValue::from_static("localhost"));
-        assert_eq!(admit(&twice), Err(NO_HOST));
+        assert_eq!(admit(&twice, Names::Any), Err(NO_HOST));
     }
 
     #[test]

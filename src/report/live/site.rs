@@ -21,7 +21,7 @@ use futures_util::stream::{Stream, once, unfold};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::guard;
+use super::guard::{self, Names};
 use super::hall::{Hall, NoPage, Stopped, Viewer};
 use super::page::{Page, Stage, event};
 
@@ -53,7 +53,7 @@ pub fn router(hall: Arc<Hall>) -> Router {
 }
 
 async fn guarded(request: Request, next: Next) -> Response {
-    let mut response = match guard::admit(request.headers()) {
+    let mut response = match guard::admit(request.headers(), Names::Fixed) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };

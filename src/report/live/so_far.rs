@@ -79,7 +79,7 @@ impl SoFar {
             health: health::Watch::begin(),
             watch: Watch::over(plan),
             total: Recording::new(plan.endpoints.len(), plan.metrics.len(), plan.tasks.len()),
-            series: Series::default(),
+            series: Series::of(plan.endpoints.iter().map(|it| it.name.as_str())),
             at: Duration::ZERO,
             steady: Duration::ZERO,
             lost,

@@ -16,6 +16,7 @@ use crate::config::source::Sources;
 use crate::github::proposal::ProposalError;
 use crate::github::relay::error::RelayError;
 use crate::load::LoadError;
+use crate::load::limits::TooFewFiles;
 use crate::load::target::TargetError;
 use crate::report::defect;
 use crate::report::document::DocumentError;
@@ -92,6 +93,9 @@ pub enum Error {
     /// Nothing to publish to.
     #[error("this is no job of GitHub Actions: there is nothing to publish to")]
     NoJob,
+    /// The system lets this process have too few files open.
+    #[error(transparent)]
+    TooFewFiles(#[from] TooFewFiles),
     /// The system refused something.
     #[error("{0}")]
     System(&'static str, #[source] std::io::Error),
@@ -139,6 +143,7 @@ impl Error {
             | Self::Output(_)
             | Self::Live(_)
             | Self::Demo(_)
+            | Self::TooFewFiles(_)
             | Self::System(..) => 1,
         }
     }
@@ -207,6 +212,7 @@ impl Error {
             Self::Relay(error) => error.hint(),
             Self::AfterVerdict(error) => error.hint(),
             Self::Live(error) => error.hint().map(str::to_owned),
+            Self::TooFewFiles(error) => Some(error.hint().into()),
             Self::Usage(_)
             | Self::Config { .. }
             | Self::Load(_)

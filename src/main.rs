@@ -8,12 +8,14 @@ use loadgate::commands::{
     baseline, check, demo_api, grafana, init, judge, publish, report, run, selftest, target_guard,
 };
 use loadgate::error::Error;
+use loadgate::load::limits;
 use loadgate::report::write;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    limits::report_large_files();
     publish::begin();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,

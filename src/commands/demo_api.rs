@@ -7,6 +7,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::demo::{self, Capacity, ErrorShare, Freeze, SettingError, Settings, Slowdown};
+use crate::load::limits;
 
 /// Serve the demo API: builds, logins and two sockets, with behaviour by script.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,7 +65,7 @@ impl Error {
 /// or tasks handed between cores, which leaves the other cores of the machine to the one who measures.
 pub fn run(args: Args, announce: impl FnOnce(&str)) -> Result<(), Error> {
     // With fewer files than sockets wanted the service still works for the others.
-    let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    let _ = limits::raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Serve)?;
     runtime.block_on(async {
         // Before the announcement: who reads it may stop the service at once.

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::gate::judge;
 use crate::gate::watch::Watch;
 use crate::github::context::Context as Job;
+use crate::load::limits;
 use crate::load::shutdown::Shutdown;
 use crate::load::{Aim, Stop, Together, generate, tls};
 use crate::plan::{Format, Plan, Protection, sha256};
@@ -83,6 +84,7 @@ pub fn allowed(args: &PlanArgs, scenario: Option<&str>, allow_protected: bool) -
 
 /// The runtime of everything that is not load.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    limits::raise_open_files()?;
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     built.map_err(|source| Error::System("cannot start an event loop", source))
 }
@@ -160,8 +162,6 @@ async fn measuring(
     let name = RunName { scenario: &plan.scenario, environment: &plan.environment, at: clock::now_utc() };
     let folder = RunFolder::open(&plan.reporting.output_dir, name)?;
     tls::install_provider();
-    // With fewer files than wanted the run still works, and what runs out is counted.
-    let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
     let reached = tokio::select! {
         biased;
         signal = shutdown.requested() => return Ok((Outcome::Interrupted(signal.exit_status()), None)),

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::error::Error;
 use crate::github::context::held_tokens;
+use crate::load::limits;
 use crate::load::machine::Service;
 use crate::load::target::{
     self, Ownership, Running, StartCommand, TargetError, answers, free_address, preflight,
@@ -60,7 +61,10 @@ async fn start_on(
     let redactor = secrets.redactor();
     let unrendered =
         |error: RenderError| TargetError::Unrendered { message: redactor.clean(&error.to_string()) };
-    let argv = render(command, address).map_err(unrendered)?;
+    let scope = scope(command, address);
+    let argv = render(command, &scope).map_err(unrendered)?;
+    let variables = command.variables.iter().map(|(name, value)| Ok((name.clone(), value.render(&scope)?)));
+    let variables: Vec<_> = variables.collect::<Result<_, _>>().map_err(unrendered)?;
     let unusable = |_| TargetError::NoHost { url: address.to_string() };
     let url = Url::parse(&format!("http://{address}")).map_err(unusable)?;
     let ready_url = url.join(&command.ready).map_err(unusable)?;
@@ -72,12 +76,14 @@ async fn start_on(
     }
     let start = StartCommand {
         argv,
+        variables,
         folder: command.folder.clone(),
         ready_url,
         ready_timeout: command.ready_timeout,
         log: folder.join(LOG),
         secrets,
         withheld: held_tokens(),
+        open_files: limits::open_files_at_start(),
         binary,
     };
     let running = target::start(start).await?;
@@ -103,13 +109,18 @@ fn unverified(address: SocketAddr) -> String {
     )
 }
 
-/// One rendered template an argument; or one rendered line, split as a POSIX shell would.
-fn render(command: &TargetCommand, address: SocketAddr) -> Result<Vec<String>, RenderError> {
+/// What the templates of a command see.
+fn scope(command: &TargetCommand, address: SocketAddr) -> Scope {
     let scope = Scope::new(command.names.clone(), Seeds::both(0));
     scope.set(command.address, address.to_string().into());
     scope.set(command.port, address.port().into());
+    scope
+}
+
+/// One rendered template an argument; or one rendered line, split as a POSIX shell would.
+fn render(command: &TargetCommand, scope: &Scope) -> Result<Vec<String>, RenderError> {
     let rendered: Vec<String> =
-        command.arguments.iter().map(|argument| argument.render(&scope)).collect::<Result<_, _>>()?;
+        command.arguments.iter().map(|argument| argument.render(scope)).collect::<Result<_, _>>()?;
     match command.form {
         CommandForm::Arguments => Ok(rendered),
         CommandForm::Line => {

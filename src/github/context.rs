@@ -1,6 +1,7 @@
 //! Where a job runs, as GitHub Actions says it in variables and in the file of the event: the commit, the
 //! event, the API, the files it reads afterwards. Only reads. What cannot be read is a warning.
 
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::event::{self, Event};
@@ -206,10 +207,18 @@ impl Host {
     }
 }
 
-/// The variables that hold the token of this process, which is nobody else's: `LOADGATE_TOKEN`; without it,
-/// `GITHUB_TOKEN`.
-pub fn held_tokens() -> Vec<&'static str> {
-    token_variable(&|name| std::env::var(name).ok().filter(|value| !value.is_empty())).into_iter().collect()
+/// The variables of this process that hold a token of the job: what is measured may be what a pull request proposes, and
+/// has no use for them.
+pub fn held_tokens() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_token(&name.to_string_lossy())).collect()
+}
+
+/// `GITHUB_TOKEN`, `GH_TOKEN`, `ACTIONS_RUNTIME_TOKEN`, `ACTIONS_ID_TOKEN_REQUEST_TOKEN`, `LOADGATE_TOKEN`, `INPUT_TOKEN`,
+/// and what else begins and ends like them.
+fn is_token(name: &str) -> bool {
+    const OWNERS: [&str; 5] = ["GITHUB_", "GH_", "ACTIONS_", "LOADGATE_", "INPUT_"];
+    let name = name.to_ascii_uppercase();
+    name.ends_with("TOKEN") && OWNERS.iter().any(|owner| name.starts_with(owner))
 }
 
 fn token_variable(given: &dyn Fn(&'static str) -> Option<String>) -> Option<&'static str> {

@@ -11,6 +11,7 @@ mod generate;
 pub mod health;
 mod heartbeat;
 mod latecomers;
+pub mod limits;
 mod lobby;
 pub mod machine;
 pub mod measure;

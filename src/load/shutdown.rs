@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::getpid;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -102,10 +102,15 @@ impl Shutdown {
 
 /// Ends this process by the signal itself, so that whoever waits for it sees the truth. A handler cannot be
 /// taken back safely once it is installed, but a fresh program has none: a shell takes this process over
-/// and sends itself the signal. The guard of the target sees its socket close and cleans up.
-fn end_at_once(asked: Interruption) {
-    let _ = Command::new("/bin/sh").arg("-c").arg(format!("kill -{} $$", asked.name())).exec();
-    let _ = kill_process(getpid(), Signal::KILL);
+/// and sends itself the signal. Where the signal has no effect, as on the first process of a container, or where there is
+/// no shell, the exit status says it. The guard of the target sees its socket close and cleans up.
+#[expect(clippy::disallowed_methods, reason = "whoever asks twice wants no report")]
+fn end_at_once(asked: Interruption) -> ! {
+    let (name, status) = (asked.name(), asked.exit_status());
+    if !getpid().is_init() {
+        let _ = Command::new("/bin/sh").arg("-c").arg(format!("kill -{name} $$; exit {status}")).exec();
+    }
+    std::process::exit(status.into())
 }
 
 #[cfg(test)]

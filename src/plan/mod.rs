@@ -129,7 +129,9 @@ pub struct TargetCommand {
     pub arguments: Vec<Template>,
     /// What the templates of `arguments` are.
     pub form: CommandForm,
-    /// What those templates can see, `env(…)` included.
+    /// Environment variables that it gets beside those of loadgate, by name.
+    pub variables: Vec<(String, Template)>,
+    /// What all those templates can see, `env(…)` included.
     pub names: Arc<NameTable>,
     /// Where `address` goes.
     pub address: Slot,

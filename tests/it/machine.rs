@@ -76,7 +76,9 @@ async fn a_service_that_was_there_before_is_not_taken_for_the_target() {
         log: workspace.path("target.log"),
         binary: BINARY.into(),
         secrets: std::sync::Arc::default(),
+        variables: Vec::new(),
         withheld: Vec::new(),
+        open_files: None,
     };
     let running = start(command).await.expect("it runs");
     assert_eq!(running.owns(own).expect("known"), Ownership::Ours);

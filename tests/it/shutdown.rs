@@ -44,3 +44,34 @@ async fn plays_the_run_that_is_interrupted() {
     std::fs::write(folder.join("heard"), "").expect("written");
     tokio::time::sleep(PATIENCE).await;
 }
+
+/// The first process of a PID namespace: signals that it does not handle have no effect on it.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_second_signal_ends_the_first_process_of_a_container_with_its_status() {
+    let namespace = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    let may = Command::new("unshare").args(namespace).arg("true").stderr(Stdio::null()).status();
+    if !may.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this machine does not let users make a PID namespace");
+        return;
+    }
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let workspace = Workspace::new();
+        let mut outside = Command::new("unshare")
+            .args(namespace)
+            .arg(std::env::current_exe().expect("this test binary"))
+            .args(["--exact", "shutdown::plays_the_run_that_is_interrupted", "--ignored"])
+            .env(FOLDER, workspace.path(""))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a process");
+        poll_until(PATIENCE, "it listens", || workspace.path("listens").exists());
+        let children = format!("/proc/{0}/task/{0}/children", outside.id());
+        let first = std::fs::read_to_string(children).expect("its child");
+        let first = first.trim().parse().ok().and_then(Pid::from_raw).expect("one child");
+        kill_process(first, Signal::INT).expect("signalled");
+        poll_until(PATIENCE, "it heard", || workspace.path("heard").exists());
+        kill_process(first, signal).expect("signalled");
+        assert_eq!(outside.wait().expect("collected").code(), Some(status));
+    }
+}

@@ -23,6 +23,9 @@ const STUBBORN: &str = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ > gr
 /// Names the folder in which the test that plays a parent starts its target.
 const PARENT_FOLDER: &str = "TARGET_TEST_PARENT_FOLDER";
 
+/// Names what that target does, where it is not the stubborn one.
+const PARENT_SCRIPT: &str = "TARGET_TEST_PARENT_SCRIPT";
+
 fn shell(script: &str, workspace: &Workspace, ready_url: &str) -> StartCommand {
     StartCommand {
         argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -32,7 +35,9 @@ fn shell(script: &str, workspace: &Workspace, ready_url: &str) -> StartCommand {
         log: workspace.path("target.log"),
         binary: BINARY.into(),
         secrets: std::sync::Arc::default(),
+        variables: Vec::new(),
         withheld: Vec::new(),
+        open_files: None,
     }
 }
 
@@ -75,9 +80,11 @@ fn ordinary(workspace: &Workspace) -> Command {
     command
 }
 
-/// A service that writes down what it can find out, in `environment`, `guard` and `loadgate`.
-const CURIOUS: &str = "env > environment; cat /proc/$PPID/environ > guard; \
-    parent=$(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status); cat /proc/$parent/status > parent; \
+/// A service that writes down what it can find out, in `environment`, `guard`, `overseer` and `loadgate`.
+const CURIOUS: &str = "above() { sed -n 's/^PPid:[^0-9]*//p' /proc/$1/status; }; \
+    env > environment; cat /proc/$PPID/environ > guard; \
+    overseer=$(above $PPID); cat /proc/$overseer/environ > overseer; \
+    parent=$(above $overseer); cat /proc/$parent/status > parent; \
     cat /proc/$parent/environ > loadgate.environment 2> refused; \
     exec \"$(readlink /proc/$PPID/exe)\" demo-api --listen \"$0\"";
 
@@ -87,26 +94,46 @@ fn found_out(workspace: &Workspace, variables: &[(&str, &str)]) -> (Finished, St
     run.args(["run", "--quiet"]).envs(variables.iter().copied());
     let finished = workspace.finish(run);
     assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
-    let found = ["environment", "guard", "parent", "loadgate.environment", "refused"];
+    let found = ["environment", "guard", "overseer", "parent", "loadgate.environment", "refused"];
     let texts = found.map(|file| std::fs::read_to_string(workspace.path(file)).expect("what it found"));
     (finished, texts.join("\n"))
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_target_gets_the_environment_of_the_job_but_not_the_token_of_loadgate() {
-    let workspace = Workspace::with_config(&format!(
-        "version: 1\nenvironments: {{ci: {{users: 1, run_time: 1s, \
-         target: {{ready: /health, command: [sh, -c, {}, '{{{{ address }}}}']}}}}}}\n\
-         scenarios: {{s: {{users: {{u: {{wait: 10ms, steps: [{{get: /health}}]}}}}}}}}\n",
-        serde_json::Value::from(CURIOUS)
-    ));
-    let both = [("LOADGATE_TOKEN", "a-secret"), ("GITHUB_TOKEN", "of-the-job"), ("DATABASE_URL", "there")];
-    let (finished, found) = found_out(&workspace, &both);
+fn a_target_gets_the_environment_of_the_job_but_a_token_only_by_name() {
+    let config = |env: &str| {
+        format!(
+            "version: 1\nenvironments: {{ci: {{users: 1, run_time: 1s, \
+             target: {{ready: /health, {env} command: [sh, -c, {}, '{{{{ address }}}}']}}}}}}\n\
+             scenarios: {{s: {{users: {{u: {{wait: 10ms, steps: [{{get: /health}}]}}}}}}}}\n",
+            serde_json::Value::from(CURIOUS)
+        )
+    };
+    let workspace = Workspace::with_config(&config(""));
+    let tokens = [
+        "LOADGATE_TOKEN",
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "INPUT_TOKEN",
+    ];
+    let all: Vec<_> =
+        tokens.map(|name| (name, "a-secret")).into_iter().chain([("DATABASE_URL", "there")]).collect();
+    let (finished, found) = found_out(&workspace, &all);
     assert!(!found.contains("a-secret") && found.contains("Permission denied"), "{found}");
-    for given in ["DATABASE_URL=there", "GITHUB_TOKEN=of-the-job", "Name:\tloadgate"] {
+    for given in ["DATABASE_URL=there", "Name:\tloadgate"] {
         assert!(found.contains(given), "{found}");
     }
+    workspace.write(
+        "config.yaml",
+        &config("env: {GITHUB_TOKEN: '{{ env(\"GITHUB_TOKEN\") }}', AT: 'http://{{ address }}/x'},"),
+    );
+    let (_, found) = found_out(&workspace, &[("LOADGATE_TOKEN", "a-secret"), ("GITHUB_TOKEN", "of-the-job")]);
+    assert!(!found.contains("a-secret") && found.contains("GITHUB_TOKEN=of-the-job"), "{found}");
+    assert!(found.contains("AT=http://127.0.0.1:"), "{found}");
+    workspace.write("config.yaml", &config(""));
     // A process that hides still sees itself.
     let generator = finished.result().expect("a result")["generator"].clone();
     assert!(generator["rss_mb"].as_f64() > Some(1.0), "{generator}");
@@ -279,7 +306,8 @@ fn a_target_is_gone_after_its_loadgate_was_killed() {
 #[ignore = "started by another test, which kills it"]
 async fn plays_the_parent_that_is_killed() {
     let Some(folder) = std::env::var_os(PARENT_FOLDER) else { return };
-    let mut command = shell(STUBBORN, &Workspace::new(), "http://127.0.0.1:1/");
+    let script = std::env::var(PARENT_SCRIPT).unwrap_or_else(|_| STUBBORN.to_owned());
+    let mut command = shell(&script, &Workspace::new(), "http://127.0.0.1:1/");
     command.log = Path::new(&folder).join("target.log");
     command.folder = folder.into();
     let _ = start(command).await;
@@ -294,4 +322,94 @@ async fn a_target_whose_guard_is_killed_is_ended_too() {
     kill(guard);
     assert_eq!(running.died().await, Ended::Unseen);
     poll_until(PATIENCE, "the target is gone", || !alive(child));
+}
+
+/// The number of the parent of a process.
+#[cfg(target_os = "linux")]
+fn parent(pid: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("a parent");
+    line.trim().parse().expect("a number")
+}
+
+/// What a process is called in lists of processes.
+#[cfg(target_os = "linux")]
+fn called(pid: i32) -> (String, String) {
+    let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("it lives");
+    let line = read("cmdline");
+    (read("comm").trim().to_owned(), line.split('\0').next().unwrap_or_default().to_owned())
+}
+
+/// Above the command are guard, overseer and loadgate; whichever of them are killed, by number or by name, nothing is left.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_of_a_target_is_left_whoever_of_loadgate_and_its_guards_is_killed() {
+    for (killed, script) in [
+        (&["parent"][..], STUBBORN),
+        (&["guard"], STUBBORN),
+        (&["parent", "guard"], STUBBORN),
+        (&["parent", "overseer"], STUBBORN),
+        // Who leaves the group and is deaf survives this; the command itself does not.
+        (
+            &["overseer", "guard", "parent"],
+            "echo $$ > grandchild; echo $$ > child; while :; do sleep 60; done",
+        ),
+    ] {
+        let workspace = Workspace::new();
+        let folder = workspace.path("");
+        let mut parent_process = Command::new(std::env::current_exe().expect("this test binary"))
+            .args(["--exact", "target::plays_the_parent_that_is_killed", "--ignored"])
+            .env(PARENT_FOLDER, &folder)
+            .env(PARENT_SCRIPT, script)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a parent");
+        let (child, grandchild) = (pid(&folder, "child"), pid(&folder, "grandchild"));
+        let guard = parent(child);
+        let overseer = parent(guard);
+        assert_eq!(parent(overseer), Pid::from_child(&parent_process).as_raw_pid());
+        for process in [guard, overseer] {
+            assert_eq!(called(process), ("target-guard".into(), "target-guard".into()));
+        }
+        let pids: Vec<i32> = killed
+            .iter()
+            .map(|name| match *name {
+                "guard" => guard,
+                "overseer" => overseer,
+                _ => parent(overseer),
+            })
+            .collect();
+        pids.into_iter().for_each(kill);
+        poll_until(PATIENCE, "nothing is left", || !alive(child) && !alive(grandchild));
+        poll_until(PATIENCE, "no guard is left", || !alive(guard) && !alive(overseer));
+        let _ = parent_process.kill();
+        parent_process.wait().expect("collected");
+    }
+}
+
+/// What a target finds of what this process was started with.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_target_gets_the_limit_of_open_files_that_loadgate_was_started_with_and_no_signals_or_files_of_it() {
+    const LOOK: &str = "grep -E 'SigBlk|SigIgn' /proc/self/status > signals; ls /proc/self/fd > files";
+    let script =
+        format!("ulimit -Sn > limit; {LOOK}; exec \"$(readlink /proc/$PPID/exe)\" demo-api --listen \"$0\"");
+    let workspace = Workspace::with_config(&format!(
+        "version: 1\nenvironments: {{ci: {{users: 1, run_time: 1s, \
+         target: {{ready: /health, command: [sh, -c, {}, '{{{{ address }}}}']}}}}}}\n\
+         scenarios: {{s: {{users: {{u: {{wait: 10ms, steps: [{{get: /health}}]}}}}}}}}\n",
+        serde_json::Value::from(script)
+    ));
+    let mut limited = workspace.program("sh");
+    limited.args(["-c", &format!("ulimit -Sn 256; exec {BINARY} run --quiet")]);
+    let finished = workspace.finish(limited);
+    assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
+    let found = |file| std::fs::read_to_string(workspace.path(file)).expect("what it found");
+    assert_eq!(found("limit"), "256\n");
+    let below_loadgate = [found("signals"), found("files")];
+    // Whoever started this test may ignore signals; nothing is added to that.
+    let mut plain = workspace.program("sh");
+    plain.args(["-c", LOOK]);
+    assert_eq!(workspace.finish(plain).code(), 0);
+    assert_eq!(below_loadgate, [found("signals"), found("files")]);
 }

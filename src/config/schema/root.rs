@@ -112,6 +112,11 @@ static TARGET: Shape = Shape {
         ),
         key("ready", Kind::Template, "A path that is polled until it answers 2xx."),
         key("ready_timeout", Kind::Duration, "How long that may take."),
+        key(
+            "env",
+            Kind::Map(&Kind::Template),
+            "Environment variables of the command beside those of loadgate, by name.",
+        ),
     ]],
     rules: &[],
 };

@@ -159,3 +159,26 @@ fn a_repository_begins_where_git_says_below_the_workspace() {
     let desk = Context::of(&|_| None);
     assert_eq!(called(&desk, "work/other/perf").as_deref(), Some("work/other/perf"));
 }
+
+#[test]
+fn tokens_of_the_job_are_known_by_their_names() {
+    for name in [
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+        "GH_ENTERPRISE_TOKEN",
+        "ACTIONS_RUNTIME_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "LOADGATE_TOKEN",
+        "LOADGATE_OTHER_TOKEN",
+        "INPUT_TOKEN",
+        "INPUT_GITHUB-TOKEN",
+        "github_token",
+    ] {
+        assert!(is_token(name), "{name}");
+    }
+    for name in
+        ["GITHUB_SHA", "API_TOKEN", "TOKEN", "GITHUB_TOKENS", "MY_GITHUB_TOKEN", "ACTIONS_RUNTIME_URL"]
+    {
+        assert!(!is_token(name), "{name}");
+    }
+}

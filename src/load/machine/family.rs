@@ -104,8 +104,13 @@ impl Family {
 
     /// Those that are the service.
     pub fn members(&self) -> impl Iterator<Item = i32> + '_ {
-        let guard = |pid: i32| self.kind == Kind::Guard && self.heads.iter().any(|head| head.pid == pid);
-        self.pids().filter(move |pid| !guard(*pid))
+        // The guard at the head has a process of the same name below it, which is none of the service either.
+        let heads = |pid: i32| self.heads.iter().find(move |head| head.pid == pid);
+        let guard = move |stat: &Stat| {
+            let above = heads(stat.parent).is_some_and(|head| head.name == stat.name);
+            self.kind == Kind::Guard && (above || heads(stat.pid).is_some())
+        };
+        self.members.values().filter(move |stat| !guard(stat)).map(|stat| stat.pid)
     }
 
     /// Looks at all of them. `forks` counts the processes and threads that were started on this machine, where that

@@ -3,11 +3,23 @@
 //!
 //! Its standard input is one end of a socket whose other end only loadgate holds: end of file means stop.
 //! It must not outlive its command, and its command must not outlive it. It knows nothing of readiness.
+//!
+//! Whoever kills loadgate often means everything of that name (`killall -9 loadgate`), and a guard that is killed
+//! with it guards nothing. So there are three stages, all of them this program, under a name of their own:
+//!
+//! 1. The *overseer* starts the guard and does nothing while that lives. On Linux orphans come home to it, so when the
+//!    guard is killed, it ends whatever the guard has left.
+//! 2. The *guard* talks with loadgate, starts the command, and ends it.
+//! 3. The *launcher* asks the kernel to kill it when the guard dies, sets the limits that loadgate was started with, and
+//!    becomes the command. Should overseer and guard be killed at once, the command ends all the same.
+//!
+//! Elsewhere than on Linux no orphan comes home and no kernel is asked: there the guard is the first stage.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -19,8 +31,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, timeout};
 
 use super::ended::{Ended, Report};
+use crate::load::limits;
 use crate::load::machine::tree;
 
+/// What overseer and guard are called in lists of processes.
+pub const NAME: &str = "target-guard";
+/// The exit status of an overseer whose guard was killed.
+const GUARD_KILLED: i32 = 1;
 /// How long the command may take to end by itself once it is asked to.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long killed processes may take to disappear.
@@ -28,18 +45,107 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 /// How often the remaining processes are looked at during the sweep.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs `argv` under guard until it ends or loadgate is gone; nothing of it is left afterwards.
-pub fn guard(argv: &[OsString]) -> io::Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(keep(argv))
+/// What one process does for a target command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Ends what a guard that was killed has left.
+    Overseer,
+    /// Starts the command and ends it.
+    Guard,
+    /// Becomes the command.
+    Launcher,
 }
 
-async fn keep(argv: &[OsString]) -> io::Result<Ended> {
+impl Stage {
+    /// The one that loadgate starts.
+    pub const FIRST: Self = if cfg!(target_os = "linux") { Self::Overseer } else { Self::Guard };
+
+    /// How it is called on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overseer => "overseer",
+            Self::Guard => "guard",
+            Self::Launcher => "launcher",
+        }
+    }
+
+    /// The stage of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Overseer, Self::Guard, Self::Launcher].into_iter().find(|stage| stage.name() == name)
+    }
+}
+
+/// The command line of a stage.
+pub(super) fn stage<A: AsRef<std::ffi::OsStr>>(
+    binary: &Path,
+    stage: Stage,
+    open_files: Option<u64>,
+    argv: &[A],
+) -> Command {
+    let mut command = Command::new(binary);
+    command.arg0(NAME).args(["target-guard", "--stage", stage.name()]);
+    if let Some(open_files) = open_files {
+        command.args(["--open-files", &open_files.to_string()]);
+    }
+    command.arg("--").args(argv);
+    command
+}
+
+/// Runs `argv` under guard until it ends or loadgate is gone; nothing of it is left afterwards. As the launcher, becomes
+/// `argv` with so many files that it may have open.
+pub fn guard(stage: Stage, open_files: Option<u64>, argv: &[OsString]) -> io::Result<Ended> {
+    if stage == Stage::Launcher {
+        return Err(launch(open_files, argv));
+    }
+    // Before anything is started: whoever kills loadgate by its name from now on does not mean this process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"target-guard");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let plan = Launch { open_files, argv };
+    match stage {
+        Stage::Overseer => runtime.block_on(oversee(&plan)),
+        Stage::Guard | Stage::Launcher => runtime.block_on(keep(&plan)),
+    }
+}
+
+/// What is started below a guard.
+struct Launch<'a> {
+    open_files: Option<u64>,
+    argv: &'a [OsString],
+}
+
+impl Launch<'_> {
+    fn stage(&self, stage: Stage) -> io::Result<Command> {
+        Ok(self::stage(&std::env::current_exe()?, stage, self.open_files, self.argv))
+    }
+}
+
+/// Until the guard is gone, and then until nothing of it is left.
+async fn oversee(plan: &Launch<'_>) -> io::Result<Ended> {
+    let _swallowed = swallow_signals()?;
+    let children = signal(SignalKind::child())?;
+    detach();
+    let guard = plan.stage(Stage::Guard)?.spawn()?;
+    // The end of the socket is the guard's alone: that it closes it tells loadgate something.
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    let mut command = Guarded { leader: Pid::from_child(&guard), children, ended: None };
+    while command.ended.is_none() {
+        command.children.recv().await;
+        command.reap();
+    }
+    if let Some(Ended::Exited(status)) = command.ended {
+        return Ok(Ended::Exited(status));
+    }
+    command.kill().await;
+    Ok(Ended::Exited(GUARD_KILLED))
+}
+
+async fn keep(plan: &Launch<'_>) -> io::Result<Ended> {
     let mut owner = owner()?;
     let _swallowed = swallow_signals()?;
     let children = signal(SignalKind::child())?;
     detach();
-    let leader = match spawn(argv) {
+    let leader = match spawn(plan) {
         Ok(leader) => leader,
         Err(error) => {
             tell(&mut owner, Report::Refused(error.raw_os_error().unwrap_or_default())).await;
@@ -87,10 +193,59 @@ fn detach() {
     let _ = sys::set_child_subreaper(Some(sys::getpid()));
 }
 
-fn spawn(argv: &[OsString]) -> io::Result<Pid> {
-    let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let child = Command::new(program).args(arguments).stdin(Stdio::null()).process_group(0).spawn()?;
-    Ok(Pid::from_child(&child))
+/// Starts the launcher, and waits until it has become the command.
+fn spawn(plan: &Launch) -> io::Result<Pid> {
+    let (mut errors, theirs) = io::pipe()?;
+    let mut launcher = plan.stage(Stage::Launcher)?;
+    let child = launcher.stdin(OwnedFd::from(theirs)).process_group(0).spawn()?;
+    // It holds the other end of the pipe.
+    drop(launcher);
+    match refusal(&mut errors)? {
+        None => Ok(Pid::from_child(&child)),
+        Some(error) => {
+            let _ = sys::waitpid(Some(Pid::from_child(&child)), WaitOptions::empty());
+            Err(error)
+        }
+    }
+}
+
+/// Why a launcher could not become the command; none where it has.
+fn refusal(errors: &mut PipeReader) -> io::Result<Option<io::Error>> {
+    let mut told = Vec::new();
+    errors.take(4).read_to_end(&mut told)?;
+    Ok(<[u8; 4]>::try_from(told).ok().map(|errno| io::Error::from_raw_os_error(i32::from_ne_bytes(errno))))
+}
+
+/// Becomes the command; returns why it cannot. Standard input is a pipe to the guard, which is told that.
+fn launch(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
+    // Closed when the command begins, as everything is that Rust opens.
+    let guard = io::stdin().as_fd().try_clone_to_owned();
+    let error = become_command(open_files, argv);
+    if let Ok(guard) = guard {
+        let errno = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
+        let _ = std::fs::File::from(guard).write_all(&errno.to_ne_bytes());
+    }
+    error
+}
+
+fn become_command(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
+    let Some((program, arguments)) = argv.split_first() else { return io::ErrorKind::InvalidInput.into() };
+    #[cfg(target_os = "linux")]
+    {
+        let guard = sys::getppid();
+        if let Err(error) = sys::set_parent_process_death_signal(Some(sys::Signal::KILL)) {
+            return error.into();
+        }
+        // It may have died before.
+        if sys::getppid() != guard {
+            return io::ErrorKind::BrokenPipe.into();
+        }
+    }
+    if let Some(open_files) = open_files {
+        // One that cannot be set is no reason to measure nothing.
+        let _ = limits::set_open_files(open_files);
+    }
+    Command::new(program).args(arguments).stdin(Stdio::null()).exec()
 }
 
 /// The command and everything it started.
@@ -120,6 +275,11 @@ impl Guarded {
         if self.gone_within(GRACE).await {
             return true;
         }
+        self.kill().await
+    }
+
+    /// Ends everything at once; whether nothing is left.
+    async fn kill(&mut self) -> bool {
         let end = Instant::now() + AFTERMATH;
         while Instant::now() < end {
             self.send(sys::Signal::KILL);

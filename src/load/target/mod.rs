@@ -12,6 +12,7 @@ mod shield;
 mod tail;
 mod watch;
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use crate::plan::secrets::Secrets;
 
 pub use ended::Ended;
 pub use error::TargetError;
-pub use guard::guard;
+pub use guard::{NAME as GUARD_NAME, Stage, guard};
 pub use host::{answers, free_address, preflight};
 pub use owner::Ownership;
 pub use ready::Answer;
@@ -53,8 +54,12 @@ pub struct StartCommand {
     pub log: PathBuf,
     /// What must appear in nothing that is told of the command, nor in its log.
     pub secrets: Arc<Secrets>,
-    /// Variables of this process that are loadgate's alone: the command does not get them.
-    pub withheld: Vec<&'static str>,
+    /// Variables that it gets beside those of this process.
+    pub variables: Vec<(String, String)>,
+    /// Variables of this process that it does not get, unless `variables` has them.
+    pub withheld: Vec<OsString>,
+    /// How many files it may have open; none where that is as it is for this process.
+    pub open_files: Option<u64>,
     /// The loadgate binary, which guards the command: `std::env::current_exe()`.
     pub binary: PathBuf,
 }

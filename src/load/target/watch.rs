@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::StartCommand;
 use super::ended::{Ended, Report};
+use super::guard::{self, Stage};
 
 /// More than the guard needs for its grace and what comes after it.
 const STOP: Duration = Duration::from_secs(5);
@@ -55,12 +56,12 @@ impl Watched {
     pub(super) fn start(GuardCommand { command, log }: GuardCommand<'_>) -> io::Result<Self> {
         let (socket, guards) = UnixStream::pair()?;
         let reports = socket.try_clone()?;
-        let mut guard = Command::new(&command.binary);
-        guard.args(["target-guard", "--"]).args(&command.argv).current_dir(&command.folder);
-        // What is measured may be what a pull request proposes.
+        let mut guard = guard::stage(&command.binary, Stage::FIRST, command.open_files, &command.argv);
+        guard.current_dir(&command.folder);
         for name in &command.withheld {
             guard.env_remove(name);
         }
+        guard.envs(command.variables.iter().map(|(name, value)| (name, value)));
         let guard = guard.stdin(OwnedFd::from(guards)).stdout(log.try_clone()?).stderr(log).spawn()?;
         let pid = guard.id().cast_signed();
         let (sender, life) = watch::channel(Life::Starting);

@@ -34,6 +34,8 @@ pub(super) enum Draft {
         arguments: Vec<Template>,
         /// What they are.
         form: CommandForm,
+        /// Environment variables of the command, by name.
+        variables: Vec<(String, Template)>,
         /// The readiness path.
         ready: String,
         /// How long to wait for it.
@@ -53,14 +55,22 @@ impl Draft {
     pub fn target(self, folder: &Path, values: BTreeMap<String, String>) -> Target {
         match self {
             Self::Host(url) => Target::Host(url),
-            Self::Command { arguments, form, ready, ready_timeout, .. } => {
+            Self::Command { arguments, form, variables, ready, ready_timeout, .. } => {
                 let mut names = NameTable::default();
                 let (address, port) = (names.slot("address"), names.slot("port"));
                 names.set_environment(values);
                 let (folder, names) = (folder.to_path_buf(), Arc::new(names));
-                let command =
-                    TargetCommand { arguments, form, names, address, port, folder, ready, ready_timeout };
-                Target::Command(Box::new(command))
+                Target::Command(Box::new(TargetCommand {
+                    arguments,
+                    form,
+                    variables,
+                    names,
+                    address,
+                    port,
+                    folder,
+                    ready,
+                    ready_timeout,
+                }))
             }
         }
     }
@@ -149,18 +159,10 @@ fn command(sources: &Sources, target: &Layers) -> Result<Draft, Vec<Problem>> {
         [] => (CommandForm::Line, std::slice::from_ref(node)),
         items => (CommandForm::Arguments, items),
     };
-    let (mut arguments, mut environment, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for item in items {
-        match text::template(sources, item) {
-            Some(Ok(template)) => {
-                problems.extend(unknown_names(sources, item, &template));
-                environment.extend(template.environment().into_iter().map(|name| (name, item.span)));
-                arguments.push(template);
-            }
-            Some(Err(problem)) => problems.push(problem),
-            None => {}
-        }
-    }
+    let mut compiler = Compiler { sources, environment: Vec::new(), problems: Vec::new() };
+    let arguments = items.iter().filter_map(|item| compiler.template(item)).collect();
+    let variables = variables(target, &mut compiler);
+    let Compiler { environment, mut problems, .. } = compiler;
     let ready = target.get("ready");
     problems.extend(ready.and_then(bad_path));
     if !problems.is_empty() {
@@ -168,7 +170,46 @@ fn command(sources: &Sources, target: &Layers) -> Result<Draft, Vec<Problem>> {
     }
     let ready_timeout = unit::duration(target.get("ready_timeout")).unwrap_or(READY_TIMEOUT);
     let ready = ready.and_then(Node::scalar).unwrap_or(READY).to_owned();
-    Ok(Draft::Command { arguments, form, ready, ready_timeout, environment })
+    Ok(Draft::Command { arguments, form, variables, ready, ready_timeout, environment })
+}
+
+/// Environment variables of the command: the more specific layer wins.
+fn variables(target: &Layers, compiler: &mut Compiler) -> Vec<(String, Template)> {
+    let mut variables = BTreeMap::new();
+    let entries = target.iter().filter_map(|layer| layer.node.get("env")).flat_map(Node::entries);
+    for (key, node) in entries {
+        let name = &key.name;
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let problem = Problem::at(key.span, format!("`{name}` cannot be the name of a variable"));
+            compiler.problems.push(problem.hint("a name without `=`, such as `DATABASE_URL`"));
+        } else if let Some(template) = compiler.template(node) {
+            variables.insert(name.clone(), template);
+        }
+    }
+    variables.into_iter().collect()
+}
+
+/// Compiles the templates of a target, and collects what they ask the environment for and what is wrong with them.
+struct Compiler<'a> {
+    sources: &'a Sources,
+    environment: Vec<(String, Span)>,
+    problems: Vec<Problem>,
+}
+
+impl Compiler<'_> {
+    fn template(&mut self, node: &Node) -> Option<Template> {
+        match text::template(self.sources, node)? {
+            Ok(template) => {
+                self.problems.extend(unknown_names(self.sources, node, &template));
+                self.environment.extend(template.environment().into_iter().map(|name| (name, node.span)));
+                Some(template)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
 }
 
 fn unknown_names(sources: &Sources, node: &Node, template: &Template) -> Vec<Problem> {

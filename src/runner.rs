@@ -1,7 +1,10 @@
 //! The machine the load comes from: its fingerprint, and the class of machines whose numbers may be
-//! compared. Reads one file of the system and changes nothing.
+//! compared. Asks the system and changes nothing.
 
 use std::fs;
+
+/// The processor where the system does not name it.
+const UNKNOWN: &str = "unknown";
 
 /// What is known of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct Image {
 impl Fingerprint {
     /// The fingerprint of this machine.
     pub fn read(image: &Image) -> Self {
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpuinfo = cpuinfo().unwrap_or_default();
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Self::parse(&cpuinfo, cpus, image)
     }
@@ -57,6 +60,34 @@ impl Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// Why runs of this machine may be compared with those of another kind, if they may: the class of both says only that
+    /// the processor is unknown.
+    pub fn doubt(&self) -> Option<String> {
+        (self.cpu_model == UNKNOWN).then(|| {
+            format!(
+                "the system does not say which CPU this machine has, so its runs are compared with those of every machine \
+                 of the class {}: compare runs of one machine only",
+                self.cpu_class
+            )
+        })
+    }
+}
+
+/// What the system says about its processors, in the form that Linux says it.
+#[cfg(not(target_os = "macos"))]
+fn cpuinfo() -> Option<String> {
+    fs::read_to_string("/proc/cpuinfo").ok()
+}
+
+#[cfg(target_os = "macos")]
+fn cpuinfo() -> Option<String> {
+    let asked =
+        std::process::Command::new("/usr/sbin/sysctl").args(["-n", "machdep.cpu.brand_string"]).output();
+    let name = String::from_utf8(asked.ok()?.stdout).ok()?;
+    Some(format!("model name: {name}"))
+}
+
 /// What the system drew when it was started; none elsewhere than on Linux.
 pub fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
@@ -75,7 +106,7 @@ fn cpu_model(cpuinfo: &str) -> String {
     field("model name")
         .or_else(|| Some(format!("cpu {} {}", field("CPU implementer")?, field("CPU part")?)))
         .or_else(|| field("cpu model"))
-        .unwrap_or_else(|| "unknown".to_owned())
+        .unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// Lower-case letters and digits, all else one hyphen: fit for a file name.
@@ -118,6 +149,14 @@ mod tests {
         let arch = slug(std::env::consts::ARCH);
         assert_eq!(monday.cpu_class, format!("amd-epyc-7763-64-core-processor_4-cpu_{arch}_ubuntu24"));
         assert_ne!(monday.cpu_class, Fingerprint::parse(EPYC, 2, &hosted("20261101.1.0")).cpu_class);
+    }
+
+    #[test]
+    fn machines_of_unknown_processors_are_not_known_to_be_alike() {
+        let unknown = Fingerprint::parse("processor\t: 0\n", 4, &Image::default());
+        let doubt = unknown.doubt().unwrap();
+        assert!(doubt.contains("does not say which CPU") && doubt.contains(&unknown.cpu_class), "{doubt}");
+        assert_eq!(Fingerprint::parse(EPYC, 4, &Image::default()).doubt(), None);
     }
 
     #[test]

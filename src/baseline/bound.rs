@@ -12,7 +12,7 @@ pub const LONGEST_NAME: usize = 500;
 /// The longest reason for a deliberate change, in characters.
 pub const LONGEST_REASON: usize = 1_000;
 /// The most endpoints of one run, and the most metrics of one change.
-pub const MOST_ENTRIES: usize = 2_000;
+pub const MOST_ENTRIES: usize = 10_000;
 /// The shortest response time: a microsecond.
 const SHORTEST_MS: f64 = 0.001;
 /// The longest response time: an hour.
@@ -55,7 +55,7 @@ pub fn of_run(run: &Run) -> Vec<Absurd> {
     }
     if run.metrics.len() > MOST_ENTRIES {
         let what = format!("has {} endpoints", run.metrics.len());
-        found.push(Absurd::new(&["metrics"], what, "at most 2000 endpoints"));
+        found.push(Absurd::new(&["metrics"], what, "at most 10000 endpoints"));
     }
     if !is_rate(run.requests_per_second) {
         let what = format!("has {} requests per second", run.requests_per_second);
@@ -63,7 +63,7 @@ pub fn of_run(run: &Run) -> Vec<Absurd> {
     }
     if run.custom_metrics.len() > MOST_ENTRIES {
         let what = format!("has {} custom metrics", run.custom_metrics.len());
-        found.push(Absurd::new(&["custom_metrics"], what, "at most 2000 custom metrics"));
+        found.push(Absurd::new(&["custom_metrics"], what, "at most 10000 custom metrics"));
     }
     found.extend(of_list(List::Endpoints, &run.metrics));
     found.extend(of_list(List::CustomMetrics, &run.custom_metrics));
@@ -79,7 +79,7 @@ pub fn of_epoch(epoch: &Epoch) -> Vec<Absurd> {
     }
     if epoch.metrics.is_empty() || epoch.metrics.len() > MOST_ENTRIES {
         let what = format!("names {} metrics", epoch.metrics.len());
-        found.push(Absurd::new(&["metrics"], what, "1 to 2000 metrics"));
+        found.push(Absurd::new(&["metrics"], what, "1 to 10000 metrics"));
     }
     for subject in epoch.metrics.iter().filter(|subject| epoch::parse(subject).is_none()) {
         let what = format!("names `{}`, which is not remembered", start_of(subject));
@@ -301,9 +301,9 @@ metrics. has an endpoint with a name of 0 characters [a name of 1 to 500 charact
 ");
         let many = told(|run| {
             let numbers = run.metrics["GET /health"];
-            run.metrics = (0..2_001).map(|index| (index.to_string(), numbers)).collect();
+            run.metrics = (0..10_001).map(|index| (index.to_string(), numbers)).collect();
         });
-        insta::assert_snapshot!(many, @"metrics has 2001 endpoints [at most 2000 endpoints]");
+        insta::assert_snapshot!(many, @"metrics has 10001 endpoints [at most 10000 endpoints]");
     }
 
     #[test]

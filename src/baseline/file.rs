@@ -17,8 +17,8 @@ use super::epoch::Epoch;
 use super::place::Place;
 use super::run::{Run, SCHEMA};
 
-/// More than any document of ours.
-pub const LARGEST: u64 = 1 << 20;
+/// The largest document that is read, and so that is written, in bytes: a run of 10,000 endpoints.
+pub const LARGEST: u64 = 16 << 20;
 /// The most that is told about one file.
 const MOST_DEFECTS: usize = 5;
 
@@ -94,7 +94,7 @@ fn text(path: &Path) -> Result<String, Defect> {
 
 fn too_large(path: &Path, bytes: u64) -> Defect {
     let size = crate::units::ByteSize(bytes);
-    Defect::whole(path, format!("has {size}"), "at most 1 MiB; a remembered run has a few KiB")
+    Defect::whole(path, format!("has {size}"), "at most 16 MiB; a remembered run has a few KiB")
 }
 
 /// The one field that every version has.

@@ -2,11 +2,15 @@
 //! never changed, so that branches merge. Decides nothing about numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use super::Baseline;
 use super::bound::{self, Absurd};
@@ -17,10 +21,17 @@ use super::file::{self, LARGEST};
 use super::key::{Key, Owner};
 use super::prune;
 use super::run::Run;
-use crate::result::file::write_atomic;
+use crate::clock;
+use crate::result::file::atomic::{self, Creation};
+use crate::result::file::create;
 
 /// As many runs as are kept where nothing else is configured.
 const KEPT: usize = 20;
+
+/// How long another process may hold the lock of a folder. An update takes milliseconds.
+const LOCK: Duration = Duration::from_secs(10);
+/// Before the lock is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The most that is told about one folder.
 const MOST_DEFECTS: usize = 50;
@@ -136,6 +147,8 @@ impl Folder {
             let Some((kind, name)) = document::kind(&file) else { continue };
             match file::read(&path, (kind, name)) {
                 Ok(document) => baseline.insert(name, document),
+                // It was pruned since the folder was listed.
+                Err(_) if is_gone(&path) => {}
                 Err(found) => defects.extend(found),
             }
         }
@@ -228,8 +241,11 @@ impl Folder {
         if fs::symlink_metadata(&path).is_ok() {
             return Ok(Appended { path, novelty: Novelty::Known });
         }
-        self.write(&path, &document::run_text(run)?)?;
-        Ok(Appended { path, novelty: Novelty::New })
+        let novelty = match self.write(&path, &document::run_text(run)?)? {
+            Creation::Created => Novelty::New,
+            Creation::Existed => Novelty::Known,
+        };
+        Ok(Appended { path, novelty })
     }
 
     /// Begins an epoch; returns its file.
@@ -261,17 +277,51 @@ impl Folder {
         self.path.join(format!("{name}{EXTENSION}"))
     }
 
-    fn write(&self, path: &Path, text: &str) -> Result<(), FolderError> {
+    /// Creates a file; one of this name says the same, for its name is a digest of it, and stays.
+    fn write(&self, path: &Path, text: &str) -> Result<Creation, FolderError> {
         if text.len() as u64 > LARGEST {
             return Err(FolderError::Absurd(format!(
-                "it has {} bytes, and at most 1 MiB is read",
+                "it has {} bytes, and at most 16 MiB are read",
                 text.len()
             )));
         }
-        let failed = |source| FolderError::Io { doing: "create", path: self.path.clone(), source };
-        fs::create_dir_all(&self.path).map_err(failed)?;
-        Ok(write_atomic(path, text.as_bytes())?)
+        self.make()?;
+        Ok(create(path, text.as_bytes())?)
     }
+
+    fn make(&self) -> Result<(), FolderError> {
+        let failed = |source| FolderError::Io { doing: "create", path: self.path.clone(), source };
+        fs::create_dir_all(&self.path).map_err(failed)
+    }
+
+    /// Waits until no other process changes this folder, and keeps others from it until the lock is dropped. What killed
+    /// processes left is removed. No name is written twice, so where nothing can be locked, or somebody holds the lock
+    /// for too long, nothing is lost but order: `keep_runs` may be exceeded until the next update.
+    pub fn lock(&self) -> Result<Lock, FolderError> {
+        self.make()?;
+        let folder = File::open(&self.path).ok();
+        let end = clock::now() + LOCK;
+        let busy =
+            |folder: &File| flock(folder, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
+        while folder.as_ref().is_some_and(busy) && clock::now() < end {
+            thread::sleep(LOCK_PAUSE);
+        }
+        atomic::sweep(&self.path, |name| {
+            let written = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+            written.is_some_and(|file| document::kind(file).is_some())
+        });
+        Ok(Lock { _folder: folder })
+    }
+}
+
+/// As long as it lives, no other process changes the folder.
+#[derive(Debug)]
+pub struct Lock {
+    _folder: Option<File>,
+}
+
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Removes a file that may have gone already.

@@ -72,7 +72,11 @@ impl Before {
         let baseline = remembered(&plan.rules, &plan.scenario, &plan.environment)?;
         let confirms = first.map(|first| confirms(plan, first)).transpose()?;
         if let (Some(rules), Some(baseline)) = (&plan.rules.baseline, &baseline) {
-            let class = Fingerprint::read(&variables::image()).cpu_class;
+            let machine = Fingerprint::read(&variables::image());
+            if let Some(doubt) = machine.doubt() {
+                write::note(&write::plain(&format!("warning: {doubt}")));
+            }
+            let class = machine.cpu_class;
             let session = session(&Job::read());
             let past = Past::of(baseline, &plan.digest, &class).beside(session.as_deref());
             let outlook = outlook(rules, baseline, &past);

@@ -1,5 +1,7 @@
 //! `loadgate report`: any report again, of a stored result. No traffic, no configuration.
 
+use std::path::Path;
+
 use crate::cli::variables;
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::error::Error;
@@ -18,7 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
     }
     let document = match args.format {
         ReportFormat::Terminal => {
-            match &args.output {
+            match place(args) {
                 Some(path) => file::write_named(path, write::plain_summary(&result).as_bytes())?,
                 None => write::summary(&result, None, variables::color())?,
             }
@@ -32,10 +34,18 @@ pub fn run(args: &ReportArgs) -> Result<u8, Error> {
         ReportFormat::SeriesCsv => Document::Series,
     };
     let text = document.render(&result)?;
-    match &args.output {
+    match place(args) {
         Some(path) => file::write_named(path, text.as_bytes())?,
         None if document == Document::Json => write::json(&text)?,
         None => write::data(&text)?,
     }
     Ok(0)
+}
+
+/// The file that was named; none for standard output, by any of its names.
+fn place(args: &ReportArgs) -> Option<&Path> {
+    const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    let path = args.output.as_deref()?;
+    // What is written behind it by its name would not move the place at which the next program writes.
+    (!STANDARD_OUTPUT.iter().any(|name| path == Path::new(name))).then_some(path)
 }

@@ -21,7 +21,7 @@ use crate::plan::{Format, Plan, Protection, sha256};
 use crate::report::document::Document;
 use crate::report::progress::Progress;
 use crate::report::write;
-use crate::result::file::{RunFolder, RunName};
+use crate::result::file::{RunFolder, RunName, rescue};
 use crate::result::schema::{Mode, RunResult, Runner};
 use crate::result::summary::{Context, summarise};
 use crate::runner::{Fingerprint, boot_id};
@@ -167,7 +167,8 @@ async fn measuring(
         signal = shutdown.requested() => return Ok((Outcome::Interrupted(signal.exit_status()), None)),
         reached = target::reach(plan, folder.path()) => reached?,
     };
-    onlookers.open(plan, context(&reached), shutdown)?;
+    let compared = plan.rules.baseline.is_some();
+    onlookers.open(plan, context(&reached, compared), shutdown)?;
     let mut progress = Progress::begin(onlookers.shown, plan.load.shape.duration());
     let mut watch = Watch::over(plan);
     let mut observers = Together(vec![&mut progress, &mut watch]);
@@ -175,14 +176,13 @@ async fn measuring(
     let aim = Aim { url: reached.url.clone(), service: reached.service.clone() };
     let run = generate(plan, aim, &mut observers, stop_of(&reached, shutdown)).await;
     progress.end();
-    let mut context = Context { confirms: before.confirms, ..context(&reached) };
+    let mut context = Context { confirms: before.confirms, ..context(&reached, compared) };
     context.warnings.append(&mut onlookers.warnings);
     let mut result = watch.complete(summarise(plan, &run?, context));
     let verdict = judge(&plan.rules, &result, before.baseline.as_ref());
     onlookers.judged(verdict.status);
     result.verdict = Some(verdict);
-    let written =
-        documents(&folder, &plan.reporting.formats, &result).and(folder.point_latest().map_err(Error::from));
+    let written = documents(&folder, &plan.reporting.formats, &result);
     onlookers.reported(&result, shutdown).await;
     Ok((Outcome::Measured(Measured { result: Box::new(result), folder, written }), Some(reached)))
 }
@@ -196,17 +196,38 @@ async fn stop_of(reached: &Reached, shutdown: &Shutdown) -> Stop {
     }
 }
 
-/// Writes what is asked for; what cannot be made keeps nothing else from being written.
+/// Writes what is asked for; what cannot be made keeps nothing else from being written. The first error.
 fn documents(folder: &RunFolder, formats: &[Format], result: &RunResult) -> Result<(), Error> {
-    let asked = Document::ALL.into_iter().filter(|document| document.is_asked_for(formats));
-    let written: Vec<_> = asked
+    let json = result_json(folder, result);
+    let asked = Document::ALL.into_iter().filter(|it| *it != Document::Json && it.is_asked_for(formats));
+    let reports: Vec<_> = asked
         .map(|document| {
             let text = document.render(result)?;
             folder.write(document.file_name(), text.as_bytes())?;
             Ok(())
         })
         .collect();
-    written.into_iter().collect()
+    json.and(reports.into_iter().collect())
+}
+
+/// Writes the result, and points `latest` at a folder that has one. Where it cannot be written it is kept elsewhere: a run
+/// may have taken an hour.
+fn result_json(folder: &RunFolder, result: &RunResult) -> Result<(), Error> {
+    let text = Document::Json.render(result)?;
+    match folder.write(Document::Json.file_name(), text.as_bytes()) {
+        Ok(_) => {
+            if let Err(error) = folder.point_latest() {
+                write::note(&write::plain(&format!("warning: {error}")));
+            }
+            Ok(())
+        }
+        Err(error) => {
+            if let Ok(path) = rescue(text.as_bytes()) {
+                write::note(&write::plain(&format!("the result of this run is in `{}`", path.display())));
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// The session of a run made now: the start of this machine and the job, hashed, for neither is anybody else's
@@ -219,8 +240,11 @@ pub fn session(job: &Job) -> Option<String> {
     told.then(|| digest[..DIGITS].to_owned())
 }
 
-fn context(reached: &Reached) -> Context {
-    let Fingerprint { cpu_model, cpus, arch, os, image, cpu_class } = Fingerprint::read(&variables::image());
+/// `compared`: whether the run is compared with remembered ones.
+fn context(reached: &Reached, compared: bool) -> Context {
+    let machine = Fingerprint::read(&variables::image());
+    let doubt = compared.then(|| machine.doubt()).flatten();
+    let Fingerprint { cpu_model, cpus, arch, os, image, cpu_class } = machine;
     let death = reached.death();
     let job = Job::read();
     let session = session(&job);
@@ -231,7 +255,13 @@ fn context(reached: &Reached) -> Context {
         git: job.git,
         runner: Runner { cpu_model, cpus, arch, os, image, cpu_class, session },
         target_ended: death.is_some(),
-        warnings: job.warnings.into_iter().chain(reached.warnings.clone()).chain(death).collect(),
+        warnings: job
+            .warnings
+            .into_iter()
+            .chain(reached.warnings.clone())
+            .chain(death)
+            .chain(doubt)
+            .collect(),
         confirms: None,
     }
 }

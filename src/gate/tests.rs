@@ -440,12 +440,12 @@ fn a_late_or_stolen_generator_excuses_only_broken_times() {
     assert_eq!(check(total(Metric::Max, 1.0), &late).0, Invalid);
 
     let mut stolen = small();
-    stolen.generator.steal = 0.06;
+    stolen.generator.steal = Some(0.06);
     let excuse = Some(Because::Steal { ratio: 0.06, limit: 0.05 });
     for (metric, limit) in [(P95, 5.0), (Metric::Max, 5.0), (Metric::Mean, 5.0), (Metric::Throughput, 1e6)] {
         assert_eq!(check(total(metric, limit), &stolen), (Invalid, excuse), "{metric:?}");
     }
-    stolen.generator.steal = 0.05;
+    stolen.generator.steal = Some(0.05);
     assert_eq!(check(total(P95, 50.0), &stolen), (Fail, None));
 }
 

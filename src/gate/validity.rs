@@ -195,6 +195,6 @@ fn late_limit_ms(p99_ms: f64) -> f64 {
 
 /// Whether a hypervisor took so much of the machine away that nothing slow can be blamed on the service.
 pub fn stolen(result: &RunResult) -> Option<Because> {
-    let steal = result.generator.steal;
+    let steal = result.generator.steal?;
     (steal > MOST_STEAL).then_some(Because::Steal { ratio: steal, limit: MOST_STEAL })
 }

@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
             load: &plan.load,
             started_at: clock::now_utc(),
             total,
-            series: Series::default(),
+            series: Series::of(plan.endpoints.iter().map(|it| it.name.as_str())),
             at: Duration::ZERO,
             edges: edges(&plan.load),
         }

@@ -26,20 +26,21 @@ pub struct Watch {
 struct Reading {
     at: Instant,
     process: Duration,
-    machine: Ticks,
+    /// None where the system does not tell.
+    machine: Option<Ticks>,
 }
 
 impl Reading {
     fn now() -> Self {
-        let machine = machine::all_cpus().unwrap_or_default();
-        Self { at: clock::now(), process: clock::process_cpu(), machine }
+        Self { at: clock::now(), process: clock::process_cpu(), machine: machine::all_cpus() }
     }
 }
 
-/// The share of the machine's time between two readings that a hypervisor took away.
-fn steal(from: &Ticks, to: &Ticks) -> f64 {
+/// The share of the machine's time between two readings that a hypervisor took away; none where no time is told.
+fn steal(from: &Ticks, to: &Ticks) -> Option<f64> {
     let passed = |of: fn(&Ticks) -> u64| of(to).saturating_sub(of(from)) as f64;
-    passed(|it| it.steal) / passed(Ticks::total).max(1.0)
+    let all = passed(Ticks::total);
+    (all > 0.0).then(|| passed(|it| it.steal) / all)
 }
 
 impl Watch {
@@ -67,7 +68,7 @@ impl Watch {
             cpu_utilisation: busy.as_secs_f64() / (lasted * cores as f64).max(1e-9),
             schedule_lag: Lateness::of(&total.health.lag),
             achieved_ratio: achieved_ratio(total),
-            steal: steal(&self.begun.machine, &machine),
+            steal: self.begun.machine.zip(machine).and_then(|(from, to)| steal(&from, &to)),
             rss_mb: peak_memory_mb(),
             exhausted: total.health.exhausted,
             workers: cores,
@@ -124,17 +125,15 @@ impl Meter {
     }
 }
 
-fn peak_memory_mb() -> f64 {
-    std::fs::read_to_string("/proc/self/status").map(|text| parse_peak(&text)).unwrap_or_default()
+/// None where the system does not tell.
+fn peak_memory_mb() -> Option<f64> {
+    parse_peak(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-fn parse_peak(status: &str) -> f64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|field| field.parse().ok())
-        .unwrap_or(0.0);
-    kib * 1024.0 / 1e6
+fn parse_peak(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024.0 / 1e6)
 }
 
 #[cfg(test)]
@@ -145,8 +144,9 @@ mod tests {
     fn steal_is_a_share_of_all_that_passed() {
         let ticks = |busy, idle, steal| Ticks { busy, idle, interrupts: 5, steal };
         // 10 of 100
-        assert!((steal(&ticks(0, 0, 5), &ticks(30, 60, 15)) - 0.1).abs() < 1e-9);
-        assert!(steal(&Ticks::default(), &Ticks::default()).abs() < 1e-9);
+        let share = steal(&ticks(0, 0, 5), &ticks(30, 60, 15)).unwrap();
+        assert!((share - 0.1).abs() < 1e-9);
+        assert_eq!(steal(&Ticks::default(), &Ticks::default()), None);
     }
 
     #[test]
@@ -163,11 +163,8 @@ mod tests {
 
     #[test]
     fn the_peak_of_memory_is_read_in_megabytes() {
-        assert!((parse_peak("Name:\tx\nVmHWM:\t   20000 kB\n") - 20.48).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_peak_that_cannot_be_read_is_zero() {
-        assert!(parse_peak("").abs() < 1e-9);
+        let peak = parse_peak("Name:\tx\nVmHWM:\t   20000 kB\n").unwrap();
+        assert!((peak - 20.48).abs() < 1e-9);
+        assert_eq!(parse_peak(""), None, "unknown, and not zero");
     }
 }

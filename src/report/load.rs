@@ -60,14 +60,17 @@ pub fn generator(generator: &Generator) -> String {
             number::seconds(worst.t_s)
         )
     });
+    let stolen = generator.steal.map_or_else(
+        || ", an unknown part of the CPU stolen".to_owned(),
+        |steal| format!(", {} of the CPU stolen", number::ratio(steal)),
+    );
+    let memory =
+        generator.rss_mb.map_or_else(String::new, |memory| format!(", {} MB", number::significant(memory)));
     format!(
-        "{} µs of CPU a request, {} of its cores busy, {} of the plan started{lag}{woken}{stalled}, {} of the CPU \
-         stolen, {} MB",
+        "{} µs of CPU a request, {} of its cores busy, {} of the plan started{lag}{woken}{stalled}{stolen}{memory}",
         number::significant(generator.cpu_us_per_request),
         number::ratio(generator.cpu_utilisation),
         number::ratio(generator.achieved_ratio),
-        number::ratio(generator.steal),
-        number::significant(generator.rss_mb),
     )
 }
 
@@ -76,6 +79,16 @@ mod tests {
     use super::*;
     use crate::result::fixture::small;
     use crate::result::salvage::Salvaged;
+
+    #[test]
+    fn what_the_system_does_not_tell_is_unknown_and_not_zero() {
+        let mut run = small();
+        let known = super::generator(&run.generator);
+        assert!(known.ends_with(", 0 % of the CPU stolen, 20.4 MB"), "{known}");
+        (run.generator.steal, run.generator.rss_mb) = (None, None);
+        let unknown = super::generator(&run.generator);
+        assert!(unknown.ends_with(", an unknown part of the CPU stolen"), "{unknown}");
+    }
 
     #[test]
     fn what_is_lost_is_unknown_and_not_zero() {

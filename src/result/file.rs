@@ -1,20 +1,25 @@
 //! `result.json` on disk, and the folder a run writes into. Files are replaced whole or not at all;
 //! a file that comes from elsewhere is read within limits.
 
+pub mod atomic;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 
+use atomic::Creation;
+
 use super::consistency::contradiction;
 use super::salvage::salvage;
 use super::schema::{RunResult, SCHEMA};
 use crate::clock::file_stamp;
 
+/// The link to the folder of the newest run, beside it.
+pub const LATEST: &str = "latest";
 /// The name of the result in its folder.
 pub const RESULT_FILE: &str = "result.json";
 
@@ -22,7 +27,10 @@ pub const RESULT_FILE: &str = "result.json";
 const READING: &str = "read";
 /// What is tried of a place that somebody named for one report.
 const NAMED: &str = "write to";
-const LARGEST: u64 = 64 << 20;
+/// The largest result that is read, and so that is written, in bytes.
+pub const LARGEST: u64 = 64 << 20;
+/// A larger one is written without line breaks and indentation.
+const PRETTY: usize = 1 << 20;
 const PROBE_BYTES: usize = 1 << 20;
 const MOST_COLLISIONS: u32 = 1_000;
 /// Characters of a name that are kept in a path.
@@ -91,6 +99,14 @@ pub enum FileError {
         /// Which number does not follow from which.
         what: String,
     },
+    /// Nobody could read it again.
+    #[error("the result would have {} MiB, and at most {} MiB are read again: it has {endpoints} endpoints", bytes >> 20, LARGEST >> 20)]
+    Unreadable {
+        /// How large it would be.
+        bytes: usize,
+        /// What it is so large of.
+        endpoints: usize,
+    },
     /// The document could not be made.
     #[error("cannot write a result as JSON")]
     Serialise(#[source] serde_json::Error),
@@ -109,8 +125,13 @@ impl FileError {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     Some("choose a folder that can be written with `--output-dir`")
                 }
+                io::ErrorKind::FileTooLarge => Some(
+                    "raise the limit of the size of a file (`ulimit -f`), or let fewer reports be made with `reporting.formats`",
+                ),
                 io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
-                    Some("choose another folder with `--output-dir`")
+                    Some(
+                        "it is a file, or a link that leads nowhere: remove it, or choose another folder with `--output-dir`",
+                    )
                 }
                 _ => None,
             },
@@ -124,6 +145,9 @@ impl FileError {
             Self::Contradicts { .. } => Some(
                 "it was edited or damaged; pass the file as the run wrote it, and change limits in the configuration",
             ),
+            Self::Unreadable { .. } => {
+                Some("give requests of one kind one `name`, so that they are counted together")
+            }
             Self::Serialise(_) => None,
         }
     }
@@ -151,13 +175,13 @@ impl RunFolder {
     /// Makes the folder, and proves by writing that a report will fit. To be called before any traffic.
     pub fn open(output_dir: &Path, name: RunName) -> Result<Self, FileError> {
         fs::create_dir_all(output_dir).map_err(io_error("create", output_dir))?;
+        sweep(output_dir);
         let path = create_unique(output_dir, &folder_name(name))?;
-        let folder = Self { output_dir: output_dir.to_owned(), path };
-        folder.probe().inspect_err(|_| {
+        atomic::probe(&path, PROBE_BYTES).map_err(io_error("write", &path)).inspect_err(|_| {
             // Best effort: the error that matters is the first one.
-            let _ = fs::remove_dir_all(&folder.path);
+            let _ = fs::remove_dir(&path);
         })?;
-        Ok(folder)
+        Ok(Self { output_dir: output_dir.to_owned(), path })
     }
 
     /// Where it is.
@@ -168,34 +192,76 @@ impl RunFolder {
     /// Writes one file of the run, whole or not at all.
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
         let path = self.path.join(file);
-        write_atomic(&path, bytes)?;
+        // What a kill leaves behind is found there by the next run, and is in no folder that is kept.
+        atomic::replace_by_way_of(&self.output_dir, &path, bytes).map_err(io_error("write", &path))?;
         Ok(path)
     }
 
-    /// Points `latest` beside the folder at it.
-    pub fn point_latest(&self) -> Result<(), FileError> {
-        let latest = self.output_dir.join("latest");
-        let fresh = self.output_dir.join(format!(".latest-{}", std::process::id()));
+    /// Points `latest` beside the folder at it. That it cannot says nothing about the run.
+    pub fn point_latest(&self) -> Result<(), LatestError> {
+        let path = self.output_dir.join(LATEST);
         let name = self.path.file_name().map(PathBuf::from).unwrap_or_default();
-        symlink(name, &fresh).map_err(io_error("create", &fresh))?;
-        fs::rename(&fresh, &latest).map_err(|source| {
-            // Best effort: the error that matters is the first one.
-            let _ = fs::remove_file(&fresh);
-            io_error("replace", &latest)(source)
+        atomic::replace_link(&name, &path).map_err(|source| {
+            if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
+                LatestError::Folder { path, run: self.path.clone() }
+            } else {
+                LatestError::Link { path, run: self.path.clone(), source }
+            }
         })
-    }
-
-    fn probe(&self) -> Result<(), FileError> {
-        let path = self.path.join(".probe");
-        write_synced(&path, &vec![0x5a; PROBE_BYTES]).map_err(io_error("write", &path))?;
-        fs::remove_file(&path).map_err(io_error("remove", &path))
     }
 }
 
-/// The document as text, with a line break at its end.
+/// Why `latest` does not point at the newest run.
+#[derive(Debug, Error)]
+pub enum LatestError {
+    /// Something else has the name.
+    #[error("`{}` is a folder and no link, so it does not lead to this run, which is in `{}`", path.display(), run.display())]
+    Folder {
+        /// That folder.
+        path: PathBuf,
+        /// The folder of the run.
+        run: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot point `{}` at this run, which is in `{}`: {source}", path.display(), run.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// The folder of the run.
+        run: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Removes what killed runs left in a folder of runs.
+fn sweep(output_dir: &Path) {
+    /// Folders of runs that are looked into.
+    const MOST_FOLDERS: usize = 10_000;
+    atomic::sweep(output_dir, |name| name.starts_with(".latest-"));
+    // Earlier versions wrote beside the file itself.
+    for folder in fs::read_dir(output_dir).into_iter().flatten().flatten().take(MOST_FOLDERS) {
+        for left in [".probe", ".result.json.tmp"].map(|name| folder.path().join(name)) {
+            if atomic::is_long_abandoned(&left) {
+                // Another run may have swept it meanwhile.
+                let _ = fs::remove_file(left);
+            }
+        }
+    }
+}
+
+/// The document as text, with a line break at its end: one that can be read again.
 pub fn to_json(result: &RunResult) -> Result<String, FileError> {
-    let mut text = serde_json::to_string_pretty(result).map_err(FileError::Serialise)?;
+    let compact = serde_json::to_string(result).map_err(FileError::Serialise)?;
+    let mut text = if compact.len() > PRETTY {
+        compact
+    } else {
+        serde_json::to_string_pretty(result).map_err(FileError::Serialise)?
+    };
     text.push('\n');
+    if text.len() as u64 > LARGEST {
+        return Err(FileError::Unreadable { bytes: text.len(), endpoints: result.endpoints.len() });
+    }
     Ok(text)
 }
 
@@ -325,36 +391,58 @@ fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, FileError> {
     fs::create_dir(&path).map(|()| path.clone()).map_err(io_error("create", &path))
 }
 
-/// Beside its place first, then renamed: a reader sees the old file or the new one.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_beside(path, bytes).map_err(io_error("write", path))
+/// Keeps a result that cannot be written to the folder of its run, in the system's folder for temporary files.
+pub fn rescue(bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut file = tempfile::Builder::new().prefix("loadgate-result-").suffix(".json").tempfile()?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    let (_, path) = file.keep().map_err(|error| error.error)?;
+    Ok(path)
 }
 
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = path.with_file_name(format!(".{name}.tmp"));
-    write_synced(&fresh, bytes).and_then(|()| fs::rename(&fresh, path)).inspect_err(|_| {
-        // Best effort: the error that matters is the first one.
-        let _ = fs::remove_file(&fresh);
-    })
+/// Creates a file whole, or leaves the one that is there.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<Creation, FileError> {
+    atomic::create(path, bytes).map_err(io_error("write", path))
 }
 
-/// Writes a file that somebody named: what a link points at is replaced whole; into what is no file, such as
+/// Writes a file that somebody named: what a link leads to is replaced whole; into what is not a file, such as
 /// a pipe, it is written.
 pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let written = match path.canonicalize() {
-        Ok(target) if target.is_file() => write_beside(&target, bytes),
-        Ok(target) if target.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => File::options().write(true).open(path).and_then(|mut file| file.write_all(bytes)),
-        Err(_) => write_beside(path, bytes),
+    let written = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        // Behind the name of a descriptor is whatever it is open for: a file that is replaced would not reach it.
+        Ok(found) if !found.is_file() || names_descriptor(path) => {
+            File::options().append(true).open(path).and_then(|mut file| file.write_all(bytes))
+        }
+        Ok(_) => replace_or_overwrite(&atomic::followed(path), bytes),
+        Err(_) => atomic::replace(&atomic::followed(path), bytes),
     };
     written.map_err(io_error(NAMED, path))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Whether a path is the name of a descriptor of a process.
+fn names_descriptor(path: &Path) -> bool {
+    let link = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].iter().any(|name| path == Path::new(name));
+    link || path.starts_with("/dev/fd") || path.starts_with("/proc")
+}
+
+/// Replaces a file. One that cannot be replaced, for it is mounted by itself or its folder is read-only, is overwritten
+/// as a shell would.
+fn replace_or_overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    match atomic::replace(path, bytes) {
+        Err(error)
+            if [CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy]
+                .contains(&error.kind()) =>
+        {
+            let opened = File::options().write(true).truncate(true).open(path);
+            // What keeps it from being replaced says more than what keeps it from being overwritten.
+            opened
+                .map_err(|_| error)
+                .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        }
+        outcome => outcome,
+    }
 }
 
 #[cfg(test)]

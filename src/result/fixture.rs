@@ -94,8 +94,8 @@ pub fn run(mut total: Recording) -> RunData {
             cpu_utilisation: 0.204,
             schedule_lag: Some(Lateness { p99: Duration::from_micros(120), max: Duration::from_micros(300) }),
             achieved_ratio: 1.0,
-            steal: 0.0,
-            rss_mb: 20.4,
+            steal: Some(0.0),
+            rss_mb: Some(20.4),
             exhausted: 0,
             workers: 2,
             wake_lateness: Some(Lateness {

@@ -117,7 +117,7 @@ fn nothing() -> Vec<(&'static str, Value)> {
     });
     let generator = json!({
         "cpu_us_per_request": 0.0, "cpu_utilisation": 0.0, "schedule_lag_p99_ms": null, "achieved_ratio": 0.0,
-        "steal": 0.0, "rss_mb": 0.0,
+        "steal": null, "rss_mb": null,
     });
     vec![
         ("tool", json!({"name": "loadgate", "version": ""})),

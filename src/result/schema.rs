@@ -459,10 +459,10 @@ pub struct Generator {
     pub schedule_lag_max_ms: Option<f64>,
     /// The share of the iterations due that were started, or found no user.
     pub achieved_ratio: f64,
-    /// Share of the machine's time that a hypervisor took away.
-    pub steal: f64,
-    /// Resident memory at its highest.
-    pub rss_mb: f64,
+    /// Share of the machine's time that a hypervisor took away; null where the system does not tell.
+    pub steal: Option<f64>,
+    /// Resident memory at its highest; null where the system does not tell.
+    pub rss_mb: Option<f64>,
     /// Times that file descriptors or ports ran out.
     #[serde(default)]
     pub exhausted: u64,

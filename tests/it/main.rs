@@ -10,6 +10,7 @@ mod faults;
 mod faults_http1;
 mod faults_http2;
 mod faults_websocket;
+mod files;
 mod gate;
 mod gate_custom;
 mod github;

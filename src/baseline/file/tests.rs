@@ -130,7 +130,7 @@ fn what_is_no_regular_small_file_is_refused_at_once() {
         refused(&|| fs::create_dir(&path).unwrap()),
         refused(&pipe),
         refused(&|| File::create(&path).unwrap().set_len(100 << 20).unwrap()),
-        refused(&|| fs::write(&path, vec![b' '; (1 << 20) + 1]).unwrap()),
+        refused(&|| fs::write(&path, vec![b' '; (16 << 20) + 1]).unwrap()),
         refused(&|| fs::write(&path, b"{\n\"a\": \"\xff\"}").unwrap()),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
@@ -138,8 +138,8 @@ fn what_is_no_regular_small_file_is_refused_at_once() {
 - is a symbolic link [a regular file: replace it by what it stands for, or delete it]
 - is not a regular file [a regular file: replace it by what it stands for, or delete it]
 - is not a regular file [a regular file: replace it by what it stands for, or delete it]
-- has 100 MiB [at most 1 MiB; a remembered run has a few KiB]
-- has 1.0 MiB [at most 1 MiB; a remembered run has a few KiB]
+- has 100 MiB [at most 16 MiB; a remembered run has a few KiB]
+- has 16.0 MiB [at most 16 MiB; a remembered run has a few KiB]
 2:7 is not UTF-8 [a whole document, as loadgate wrote it]
 ");
     fs::write(&path, whole()).unwrap();

@@ -190,7 +190,7 @@ mod tests {
             told(&fine, |it| it.generator.cpu_utilisation = 0.99),
             told(&fine, |it| it.target_ended = true),
             told(&fine, |it| it.generator.schedule_lag_p99_ms = Some(50.0)),
-            told(&fine, |it| it.generator.steal = 0.2),
+            told(&fine, |it| it.generator.steal = Some(0.2)),
             told(&fine, |it| it.started_at = "yesterday".into()),
             told(&fine, |it| it.endpoints[0].name = "x".repeat(501)),
         ];

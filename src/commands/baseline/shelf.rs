@@ -73,6 +73,9 @@ impl Shelf {
 
     /// Remembers a run.
     pub fn remember(&mut self, run: Run) -> Result<(), CommandError> {
+        // Others may have added and removed runs since the folder was read.
+        let _lock = self.folder.lock()?;
+        self.baseline = self.folder.load()?;
         // What an earlier version left elsewhere comes first: beside a run of this one it would not be read any more.
         let moved = self.folder.move_on(&mut self.baseline, &run.plan_digest)?;
         let appended = self.folder.append(&run)?;

@@ -420,7 +420,7 @@ fn every_kind_of_window_is_explained_by_its_own_seconds() {
     assert_eq!(status(Metric::Throughput, 200.0, &[(2.0, 50.0), (6.0, 250.0)], calm), Undecided);
     assert_eq!(status(Metric::Throughput, 200.0, &[(2.0, 250.0), (6.0, 50.0)], calm), Fail);
     // A hypervisor that took the CPU away explains a throughput as it does a time.
-    let stolen = |result: &mut RunResult| result.generator.steal = 0.2;
+    let stolen = |result: &mut RunResult| result.generator.steal = Some(0.2);
     assert_eq!(status(Metric::Throughput, 200.0, &[(6.0, 50.0)], stolen), CheckStatus::Invalid);
     // What is only known from below may be anything.
     let from_below = |result: &mut RunResult| {

@@ -326,7 +326,7 @@ fn throughput_is_compared_only_where_the_service_sets_the_pace() {
     let found = verdict(&gate, &slow, &past(&QUIET));
     assert_eq!(worse(&found), [("all", "throughput")]);
     let mut stolen = slow.clone();
-    stolen.generator.steal = 0.2;
+    stolen.generator.steal = Some(0.2);
     assert_eq!(verdict(&gate, &stolen, &past(&QUIET)).status, Status::Invalid);
     let change = delta(&found, Metric::Throughput, None);
     assert!((change.change.unwrap() + 0.3).abs() < 0.01 && change.high.unwrap() < 0.0);

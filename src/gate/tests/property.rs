@@ -234,7 +234,7 @@ fn result_of(measured: &Measured, objectives: &[Objective]) -> RunResult {
     let mut result = watch.complete(summarise(&plan, &run, context()));
     result.load.saturating = !measured.open;
     result.generator.schedule_lag_p99_ms = Some(measured.lag_ms);
-    result.generator.steal = measured.steal;
+    result.generator.steal = Some(measured.steal);
     on_machine(result, &measured.machine, measured.quota_shared)
 }
 
@@ -337,7 +337,7 @@ proptest! {
             result
         };
         let unstolen = |mut result: RunResult| {
-            result.generator.steal = 0.0;
+            result.generator.steal = Some(0.0);
             result
         };
         let calm = [

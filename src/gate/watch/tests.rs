@@ -309,7 +309,7 @@ fn a_breach_in_a_window_is_only_as_good_as_the_generator() {
         Run::over(vec![every(2, objective(P95, 100.0)), every(2, objective(Metric::Throughput, 1e6))]);
     run.steady(|_, it| succeed(http(it), 200, 900.0, 900.0));
     let (rules, mut result) = run.end();
-    result.generator.steal = 0.2;
+    result.generator.steal = Some(0.2);
     let statuses = judge(&rules, &result, None).checks.iter().map(|check| check.status).collect::<Vec<_>>();
     assert_eq!(statuses, [CheckStatus::Invalid, CheckStatus::Invalid]);
 }

@@ -10,11 +10,12 @@ use zip::result::ZipError;
 use zip::{ZipArchive, ZipReadOptions};
 
 use crate::report::text::{printable, shorten};
+use crate::result::file;
 
 /// A folder of reports has a dozen files.
 const MOST_ENTRIES: usize = 64;
 /// As much as any result is read of.
-const LARGEST_ENTRY: u64 = 64 << 20;
+const LARGEST_ENTRY: u64 = file::LARGEST;
 /// A result packs into a tenth. What packs into a five hundredth is made to fill a memory.
 const MOST_INFLATION: u64 = 200;
 /// Below it, nobody's memory is filled.

@@ -65,6 +65,8 @@ fn percentile(percentile: Percentile, times: Option<&Times>) -> Fact {
 fn generator(generator: &Generator) -> Vec<Fact> {
     let milliseconds =
         |time: Option<f64>| time.map_or_else(|| number::NOTHING.to_owned(), number::milliseconds);
+    let nothing = || number::NOTHING.to_owned();
+    let megabytes = |memory| format!("{} MB", number::significant(memory));
     let worst = generator
         .worst_second
         .map(|worst| format!("{}, after {}", number::ratio(worst.stalled_share), number::seconds(worst.t_s)));
@@ -78,8 +80,8 @@ fn generator(generator: &Generator) -> Vec<Fact> {
         fact("wake-ups late, max", milliseconds(generator.wake_lateness_max_ms)),
         fact("of the time standing still", number::ratio(generator.stalled_share)),
         fact("of its worst second", worst.unwrap_or_else(|| number::NOTHING.to_owned())),
-        fact("CPU stolen by others", number::ratio(generator.steal)),
-        fact("memory at its highest", format!("{} MB", number::significant(generator.rss_mb))),
+        fact("CPU stolen by others", generator.steal.map_or_else(nothing, number::ratio)),
+        fact("memory at its highest", generator.rss_mb.map_or_else(nothing, megabytes)),
         fact("descriptors or ports ran out", format!("{} times", number::count(generator.exhausted))),
     ]
 }

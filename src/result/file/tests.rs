@@ -1,7 +1,12 @@
 //! What is read, written and refused.
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+
 use super::*;
+use crate::result::endpoint::{Endpoint, EndpointCounts};
 use crate::result::fixture;
+use crate::result::schema::Point;
 
 fn name() -> RunName<'static> {
     let at: Timestamp = "2026-11-24T10:15:00Z".parse().unwrap();
@@ -45,6 +50,33 @@ fn a_name_cannot_leave_the_output_folder() {
     for (text, name) in [("", "-"), ("...", "-"), (".hidden", "hidden"), ("a\0b\n", "a-b-")] {
         assert_eq!(safe_name(text), name);
     }
+}
+
+#[test]
+fn latest_is_a_link_or_a_warning_and_never_replaces_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let latest = dir.path().join(LATEST);
+    // Left by a process that was killed, and may have had any number.
+    symlink("gone", dir.path().join(format!(".latest-{}", std::process::id()))).unwrap();
+    let folder = RunFolder::open(dir.path(), name()).unwrap();
+    folder.point_latest().unwrap();
+    assert_eq!(fs::read_link(&latest).unwrap(), folder.path().file_name().unwrap());
+    fs::remove_file(&latest).unwrap();
+    fs::create_dir(&latest).unwrap();
+    fs::write(latest.join("mine"), "").unwrap();
+    let error = folder.point_latest().unwrap_err();
+    assert!(matches!(error, LatestError::Folder { .. }), "{error}");
+    assert!(latest.join("mine").is_file());
+    // Where nothing can be made, links cannot either.
+    let nowhere = RunFolder { output_dir: "/proc".into(), path: folder.path().to_owned() };
+    let error = nowhere.point_latest().unwrap_err();
+    assert!(
+        matches!(error, LatestError::Link { .. }) && error.to_string().contains("/proc/latest"),
+        "{error}"
+    );
+    let hidden = |name: &str| name.starts_with('.') && !name.starts_with(".latest-");
+    let names = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| hidden(name)).count(), 0, "nothing temporary is left");
 }
 
 #[test]
@@ -97,6 +129,35 @@ fn a_file_beyond_the_limit_is_refused() {
 }
 
 #[test]
+fn a_result_of_5000_endpoints_is_compact_and_is_read_again() {
+    let mut result = fixture::rich();
+    let (endpoint, counts) = (result.endpoints[0].clone(), result.whole_run.endpoints[0].clone());
+    let named = |index: usize| format!("GET /items/{index}");
+    result.endpoints = (0..5_000).map(|index| Endpoint { name: named(index), ..endpoint.clone() }).collect();
+    result.whole_run.endpoints =
+        (0..5_000).map(|index| EndpointCounts { name: named(index), ..counts.clone() }).collect();
+    let point = result.series[1].clone();
+    let of_one = point.endpoints.values().next().unwrap().clone();
+    let endpoints: BTreeMap<_, _> = (0..5_000).map(|index| (named(index), of_one.clone())).collect();
+    // So many windows are kept of 110 s.
+    result.series = (0_u8..38)
+        .map(|second| Point { t_s: f64::from(second), endpoints: endpoints.clone(), ..point.clone() })
+        .collect();
+    let text = to_json(&result).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    let read: RunResult = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, result);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(RESULT_FILE);
+    fs::write(&path, &text).unwrap();
+    assert!(!matches!(super::read(&path), Err(FileError::TooLarge { .. })), "{} MiB", text.len() >> 20);
+    // What could not be read again is not written.
+    result.series.extend((0..12).flat_map(|_| result.series.clone()).collect::<Vec<_>>());
+    let error = to_json(&result).unwrap_err();
+    assert!(error.to_string().contains("it has 5000 endpoints") && error.hint().is_some(), "{error}");
+}
+
+#[test]
 fn a_named_link_keeps_pointing_and_what_is_no_file_is_written_into() {
     let dir = tempfile::tempdir().unwrap();
     let [target, link] = ["target.txt", "link.txt"].map(|name| dir.path().join(name));
@@ -104,6 +165,10 @@ fn a_named_link_keeps_pointing_and_what_is_no_file_is_written_into() {
     symlink("target.txt", &link).unwrap();
     write_named(&link, b"new").unwrap();
     assert_eq!((fs::read_to_string(&target).unwrap().as_str(), fs::read_link(&link).is_ok()), ("new", true));
+    let dangling = dir.path().join("dangling");
+    symlink("made.txt", &dangling).unwrap();
+    write_named(&dangling, b"made").unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("made.txt")).unwrap(), "made");
     write_named(Path::new("/dev/null"), b"gone").unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
     assert!(write_named(dir.path(), b"no").is_err());

@@ -11,9 +11,9 @@ const DEEPEST: usize = 16;
 /// Everything in it. An hour of a hundred endpoints has two million.
 const MOST_VALUES: usize = 5_000_000;
 /// Endpoints, tasks, metrics, warnings.
-const MOST: usize = 2_000;
+const MOST: usize = 10_000;
 /// A number or a failure for each of several reasons of an endpoint.
-const MOST_ROWS: usize = 10_000;
+const MOST_ROWS: usize = 50_000;
 /// Moments of a run, of which there are at most 3,600 before two become one, and windows likewise.
 const MOST_MOMENTS: usize = 20_000;
 /// Bytes of a name.

@@ -9,7 +9,7 @@ pub mod variables;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::commands::{demo_api, target_guard};
 use crate::report::live::address::Place;
@@ -21,6 +21,26 @@ pub struct Cli {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What was typed, and what the variables say that stand for flags. A variable that is set to nothing is as good
+    /// as unset: a workflow sets `LOADGATE_USERS: ${{ inputs.users }}` to nothing where the input is not given.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = heeding(Self::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// A command that heeds no variable which is set to nothing.
+fn heeding(command: clap::Command) -> clap::Command {
+    let empty = |name: &std::ffi::OsStr| variables::is_empty(name);
+    let command = command.mut_args(|argument| match argument.get_env() {
+        Some(name) if empty(name) => argument.env(clap::builder::Resettable::Reset),
+        _ => argument,
+    });
+    command.mut_subcommands(heeding)
 }
 
 /// What to do.

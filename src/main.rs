@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use loadgate::cli::{Cli, Command, variables};
 use loadgate::commands::{
     baseline, check, demo_api, grafana, init, judge, publish, report, run, selftest, target_guard,
@@ -17,7 +17,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     limits::report_large_files();
     publish::begin();
-    let command = match Cli::try_parse() {
+    let command = match Cli::read() {
         Ok(cli) => cli.command,
         Err(said) => return failed(&publish::usage(&said).unwrap_or_else(|| said.exit()), None),
     };

@@ -1,11 +1,18 @@
 //! Environment variables: the one place they are read, beside what GitHub says about a job.
 
+use std::ffi::OsStr;
+
 use crate::config::render::Color;
 use crate::runner::Image;
 
 /// The value of a variable, if it is set and is text.
 pub fn lookup(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Whether a variable is set to nothing.
+pub fn is_empty(name: &OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
 /// The image of a hosted runner.

@@ -80,22 +80,27 @@ impl Pem<'_> {
                     )),
                 }
             }
-            Ok(_) => Err(unusable(node, "has no certificate", "-----BEGIN CERTIFICATE-----")),
-            Err(error) => {
-                Err(unusable(node, &format!("is no PEM file: {error}"), "-----BEGIN CERTIFICATE-----"))
-            }
+            Ok(_) => Err(otherwise(node, &bytes)
+                .unwrap_or_else(|| unusable(node, "has no certificate", "-----BEGIN CERTIFICATE-----"))),
+            Err(error) => Err(otherwise(node, &bytes).unwrap_or_else(|| {
+                unusable(node, &format!("is not a PEM file: {error}"), "-----BEGIN CERTIFICATE-----")
+            })),
         }
     }
 
     fn identity(&self, certificate: &Node, key: &Node) -> Result<Identity, Problem> {
         let chain = self.certificates(certificate)?;
         let bytes = self.bytes(key)?;
-        if bytes.windows(9).any(|word| word == b"ENCRYPTED") {
-            return Err(Problem::at(key.span, "the private key is encrypted")
-                .hint("decrypt it before the run: `openssl pkey -in KEY -out PLAIN`"));
+        let path = key.scalar().unwrap_or("");
+        // Traditional keys (RFC 1421) and those of PKCS#8 say in the clear that they are encrypted.
+        if contains(&bytes, b"ENCRYPTED") {
+            return Err(Problem::at(key.span, format!("the private key `{path}` is encrypted"))
+                .hint(format!("decrypt it before the run: `openssl pkey -in {path} -out plain.pem`")));
         }
         let parsed = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
-            unusable(key, &format!("has no private key: {error}"), "-----BEGIN PRIVATE KEY-----")
+            otherwise(key, &bytes).unwrap_or_else(|| {
+                unusable(key, &format!("has no private key: {error}"), "-----BEGIN PRIVATE KEY-----")
+            })
         })?;
         let identity = Identity { chain, key: Arc::new(parsed) };
         identity.check().map_err(|error| {
@@ -111,6 +116,44 @@ impl Pem<'_> {
         let in_file = node.span.source == self.config.root.span.source;
         let path = if in_file { self.config.folder.join(path) } else { path.into() };
         data::bytes(&path).map_err(|error| Problem::at(node.span, error.to_string()).hint(error.hint()))
+    }
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|found| found == word)
+}
+
+/// What a file is that is not PEM, with the command that makes PEM of it.
+fn otherwise(node: &Node, bytes: &[u8]) -> Option<Problem> {
+    let path = node.scalar().unwrap_or("");
+    let problem = |what: &str| Problem::at(node.span, format!("`{path}` is {what}, and not PEM"));
+    if contains(bytes, b"OPENSSH PRIVATE KEY") {
+        return Some(
+            problem("a key of OpenSSH")
+                .hint(format!("convert a copy of it before the run: `ssh-keygen -p -m PEM -f {path}`")),
+        );
+    }
+    // DER (X.690) begins with a sequence, and its length in one or more bytes.
+    let content = match bytes {
+        [0x30, 0x82, _, _, content @ ..] | [0x30, 0x81, _, content @ ..] => content,
+        [0x30, length, content @ ..] if *length < 0x80 => content,
+        _ => return None,
+    };
+    match content {
+        // The version of PKCS#12 is 3 (RFC 7292), that of a private key 0 or 1.
+        [2, 1, 3, ..] => Some(problem("PKCS#12").hint(format!(
+            "convert it before the run: `openssl pkcs12 -in {path} -nodes -out client.pem`, and name that file as \
+             `certificate` and as `key`"
+        ))),
+        [2, 1, 0 | 1, ..] => Some(
+            problem("a private key in DER")
+                .hint(format!("convert it before the run: `openssl pkey -inform DER -in {path} -out key.pem`")),
+        ),
+        [0x30, ..] => Some(problem("DER").hint(format!(
+            "convert it before the run: a certificate with `openssl x509 -inform DER -in {path} -out client.pem`, a key \
+             with `openssl pkey -inform DER -in {path} -out key.pem`"
+        ))),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::node::{Key, Node, Span, Value};
 use super::problem::Problem;
 use super::schema::OVERRIDES;
+use super::yaml::MAX_DEPTH;
 use super::{Config, yaml};
 
 /// One key set from outside.
@@ -45,6 +46,11 @@ pub fn parse_set(text: &str) -> Result<Override, String> {
     let mut quote = None;
     let mut characters = text.char_indices();
     for (at, character) in &mut characters {
+        if path.len() > MAX_DEPTH {
+            return Err(format!(
+                "a key of more than {MAX_DEPTH} parts: a configuration is not nested deeper"
+            ));
+        }
         match (character, quote) {
             (_, Some(open)) if character == open => quote = None,
             ('"' | '\'', None) => quote = Some(character),

@@ -3,7 +3,7 @@
 use super::node::Span;
 
 /// Something wrong, where, and what would be valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     /// The place; none for what no file says (a missing file).
     pub span: Option<Span>,
@@ -13,23 +13,39 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// The longest message, in characters: what was typed may be of any length.
+const LONGEST_MESSAGE: usize = 600;
+/// The longest hint, in characters.
+const LONGEST_HINT: usize = 4_000;
+
 impl Problem {
     /// A problem at a place.
     pub fn at(span: Span, message: impl Into<String>) -> Self {
-        Self { span: Some(span), message: message.into(), hint: None }
+        Self { span: Some(span), ..Self::general(message) }
     }
 
     /// A problem without a place.
     pub fn general(message: impl Into<String>) -> Self {
-        Self { span: None, message: message.into(), hint: None }
+        Self { span: None, message: shortened(message.into(), LONGEST_MESSAGE), hint: None }
     }
 
     /// Adds what would be valid.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(shortened(hint.into(), LONGEST_HINT));
         self
     }
+}
+
+/// A text without its middle, where it is too long to be read.
+fn shortened(text: String, longest: usize) -> String {
+    if text.len() <= longest || text.chars().count() <= longest {
+        return text;
+    }
+    let half = longest / 2;
+    let begin: String = text.chars().take(half).collect();
+    let end: Vec<char> = text.chars().rev().take(half).collect();
+    format!("{begin} … {}", end.into_iter().rev().collect::<String>())
 }
 
 /// The known name nearest to what was typed, if one is near enough to be meant.

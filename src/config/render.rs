@@ -2,6 +2,7 @@
 //! Pure; what it writes holds no control character that came from a source.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -15,6 +16,9 @@ use super::source::Sources;
 
 /// The columns a source line is cut to.
 const WIDTH: usize = 120;
+
+/// The most problems that are shown: nobody reads more of them at once.
+const MOST_SHOWN: usize = 100;
 
 /// Whether the text may hold colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,22 +37,23 @@ pub fn render(problems: &[Problem], sources: &Sources, color: Color) -> String {
     }
     .decor_style(DecorStyle::Ascii)
     .term_width(WIDTH);
-    let mut blocks: Vec<String> =
-        sorted(problems).into_iter().map(|problem| one(problem, sources, &renderer)).collect();
-    if blocks.len() > 1 {
-        blocks.push(format!("{} problems\n", blocks.len()));
+    let problems = sorted(problems);
+    let shown = problems.iter().take(MOST_SHOWN);
+    let mut blocks: Vec<String> = shown.map(|problem| one(problem, sources, &renderer)).collect();
+    match problems.len() {
+        0 | 1 => {}
+        count if count > MOST_SHOWN => {
+            blocks.push(format!("{count} problems, the first {MOST_SHOWN} of which are shown\n"));
+        }
+        count => blocks.push(format!("{count} problems\n")),
     }
     blocks.join("\n")
 }
 
 /// Each problem once: those without a place first, then by source and place.
 fn sorted(problems: &[Problem]) -> Vec<&Problem> {
-    let mut list: Vec<&Problem> = Vec::new();
-    for problem in problems {
-        if !list.contains(&problem) {
-            list.push(problem);
-        }
-    }
+    let mut told = HashSet::new();
+    let mut list: Vec<&Problem> = problems.iter().filter(|problem| told.insert(*problem)).collect();
     list.sort_by_key(|problem| problem.span.map(|span| (span.source, span.start, Reverse(span.end))));
     list
 }

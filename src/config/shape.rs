@@ -2,7 +2,10 @@
 //! values and keys, never whether names refer to something.
 
 mod json;
+mod meant;
 mod scalar;
+
+use std::collections::HashSet;
 
 pub use json::json_schema;
 
@@ -30,7 +33,7 @@ enum Extent {
 }
 
 fn run(shape: &'static Shape, node: &Node, extent: Extent) -> Vec<Problem> {
-    let mut check = Check { extent, problems: Vec::new() };
+    let mut check = Check { extent, problems: Vec::new(), told: HashSet::new() };
     check.mapping(node, Keys::Known(shape));
     check.problems
 }
@@ -38,6 +41,7 @@ fn run(shape: &'static Shape, node: &Node, extent: Extent) -> Vec<Problem> {
 struct Check {
     extent: Extent,
     problems: Vec<Problem>,
+    told: HashSet<Problem>,
 }
 
 /// What the keys of a mapping may be.
@@ -53,7 +57,7 @@ enum Keys {
 impl Check {
     /// The content of an alias is met more than once, its problems are told once.
     fn push(&mut self, problem: Problem) {
-        if !self.problems.contains(&problem) {
+        if self.told.insert(problem.clone()) {
             self.problems.push(problem);
         }
     }
@@ -237,7 +241,8 @@ fn unknown_key(key: &Key, shape: &'static Shape) -> Problem {
     let what =
         if shape.all().any(|known| Metric::named(known.name).is_some()) { "key or metric" } else { "key" };
     let names = shape.all().map(|key| key.name);
-    Problem::at(key.span, format!("unknown {what} `{}`", key.name)).hint(suggestion(&key.name, names))
+    let hint = meant::key(&key.name, shape).unwrap_or_else(|| suggestion(&key.name, names));
+    Problem::at(key.span, format!("unknown {what} `{}`", key.name)).hint(hint)
 }
 
 fn conflict(first: &Key, second: &Key, hint: &str) -> Problem {
@@ -251,7 +256,7 @@ fn no_action(choice: &'static Choice, node: &Node) -> Problem {
     let known = |name: &str| choice.variants.iter().any(|variant| variant.shape.key(name).is_some());
     match node.entries().iter().find(|(key, _)| !known(&key.name)) {
         Some((key, _)) => Problem::at(key.span, format!("unknown action `{}`", key.name))
-            .hint(suggestion(&key.name, actions)),
+            .hint(meant::action(&key.name).map_or_else(|| suggestion(&key.name, actions), str::to_owned)),
         None => Problem::at(head(node), "a step without an action")
             .hint(format!("one of: {}", actions.collect::<Vec<_>>().join(", "))),
     }

@@ -1,6 +1,6 @@
 //! Builds the tree from the events of the parser: anchors, merge keys, duplicates and limits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use granit_parser::{ScalarStyle, Span as Place, StructureStyle};
@@ -21,6 +21,7 @@ pub(super) struct Tree<'a> {
     anchors: HashMap<usize, Anchored>,
     anchor_names: Vec<String>,
     problems: Vec<Problem>,
+    told: HashSet<Problem>,
 }
 
 /// A list or mapping that is not closed yet.
@@ -77,11 +78,12 @@ impl<'a> Tree<'a> {
             anchors: HashMap::new(),
             anchor_names: Vec::new(),
             problems: Vec::new(),
+            told: HashSet::new(),
         }
     }
 
     pub(super) fn problem(&mut self, problem: Problem) {
-        if !self.problems.contains(&problem) {
+        if self.told.insert(problem.clone()) {
             self.problems.push(problem);
         }
     }
@@ -217,6 +219,8 @@ impl<'a> Tree<'a> {
     fn count(&mut self, nodes: usize, height: usize, span: Span) -> ControlFlow<()> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
+            // What is wrong with thousands of values is not what is to be mended first.
+            self.problems.clear();
             let message = format!("more than {MAX_NODES} values, aliases expanded");
             self.problem(Problem::at(span, message).hint("use fewer aliases, or move data to a file"));
             return Break(());

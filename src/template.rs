@@ -1,10 +1,15 @@
 //! Compiled templates and expressions: text with `{{ … }}`, and the conditions of `when`, `where`,
 //! `until`. Compiled once, rendered for every request; an undefined name is an error, never empty.
 
+mod document;
 mod expression;
 mod function;
 mod json;
+mod number;
 mod scope;
+mod syntax;
+mod table;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,9 +18,11 @@ use std::ops::Range;
 use minijinja::Value;
 use thiserror::Error;
 
+pub use document::{Document, Found, json_value};
 pub use expression::Expression;
 pub use json::{JsonSource, JsonTemplate};
 pub use scope::{NameTable, Scope, Seeds, Slot};
+pub use table::{Rows, Table};
 
 /// A template or expression that cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,6 +32,38 @@ pub struct TemplateError {
     pub message: String,
     /// Bytes of the source it is about.
     pub range: Range<usize>,
+    /// What would be valid.
+    pub remedy: Option<Remedy>,
+}
+
+/// What would be valid in place of something in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// One of these names, where another one was typed.
+    Known {
+        /// What was typed.
+        typed: String,
+        /// What there is.
+        names: &'static [&'static str],
+    },
+    /// Said in words.
+    Words(String),
+}
+
+impl TemplateError {
+    fn new(message: impl Into<String>, range: Range<usize>) -> Self {
+        Self { message: message.into(), range, remedy: None }
+    }
+
+    fn hint(mut self, words: impl Into<String>) -> Self {
+        self.remedy = Some(Remedy::Words(words.into()));
+        self
+    }
+
+    fn known(mut self, typed: &str, names: &'static [&'static str]) -> Self {
+        self.remedy = Some(Remedy::Known { typed: typed.into(), names });
+        self
+    }
 }
 
 /// A template that could not be rendered: an undefined or null value, a failing function.
@@ -121,7 +160,10 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Expression(expression) => write_text(&expression.present(scope)?, out),
+                Part::Expression(expression) => {
+                    write::text(&expression.present(scope)?, out)
+                        .map_err(|message| expression.fail(&message))?;
+                }
             }
         }
         Ok(())
@@ -133,6 +175,11 @@ impl Template {
             [Part::Expression(expression)] => expression.present(scope),
             _ => self.render(scope).map(Value::from),
         }
+    }
+
+    /// How many of its expressions need the interpreter.
+    pub fn programs(&self) -> usize {
+        self.expressions().filter(|expression| expression.is_compiled()).count()
     }
 
     fn expressions(&self) -> impl Iterator<Item = &Expression> {
@@ -147,17 +194,13 @@ pub fn is_function(name: &str) -> bool {
     function::NAMES.contains(&name)
 }
 
-/// Writes a value as people and URLs expect it: text bare, everything else as JSON.
-fn write_text(value: &Value, out: &mut String) {
-    match value.as_str() {
-        Some(text) => out.push_str(text),
-        None => out.push_str(&json_text(value)),
+/// A value as JSON, for messages.
+pub fn json_text(value: &Value) -> String {
+    let mut out = String::new();
+    match write::json(value, &mut out) {
+        Ok(()) => out,
+        Err(message) => message,
     }
-}
-
-/// A value as JSON; numbers that JSON has no word for become `null`.
-fn json_text(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_else(|_| "null".into())
 }
 
 /// Cuts a source into text and the code between `{{` and `}}`. Quotes and brackets inside the code
@@ -167,7 +210,7 @@ fn split(source: &str) -> Result<Vec<(bool, Range<usize>)>, TemplateError> {
     let mut at = 0;
     while let Some(open) = source[at..].find("{{").map(|offset| at + offset) {
         let Some(close) = code_end(source, open + 2) else {
-            return Err(TemplateError { message: "`{{` without its `}}`".into(), range: open..source.len() });
+            return Err(TemplateError::new("`{{` without its `}}`", open..source.len()));
         };
         if open > at {
             pieces.push((false, at..open));
@@ -267,7 +310,7 @@ mod tests {
         let error = Template::compile("abc {{ 1 + }}").unwrap_err();
         assert!(error.range.start >= 6 && error.range.end <= 13, "{error:?}");
         assert_eq!(Template::compile("x {{ y").unwrap_err().message, "`{{` without its `}}`");
-        assert!(Template::compile("{{ nope(1) }}").unwrap_err().message.contains("unknown function `nope`"));
+        assert_eq!(Template::compile("{{ nope(1) }}").unwrap_err().message, "unknown function `nope`");
         assert!(Template::compile("{{ env(name) }}").unwrap_err().message.contains("env"));
     }
 
@@ -292,6 +335,7 @@ mod tests {
         // Whatever is asked of it: a state that is not there is not one that is other than pending.
         assert_eq!(until("response.json.state != 'pending'", r#"{"json": {}}"#), Ok(false));
         assert_eq!(until("response.json.items | length > 2", r#"{"json": {}}"#), Ok(false));
+        assert_eq!(until("response.json.items | length > 2", r#"{"json": {"items": null}}"#), Ok(false));
         // What can never be answered stays an error.
         assert!(until("response.json.id - 'a'", r#"{"json": {"id": 1}}"#).is_err());
     }

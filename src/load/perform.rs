@@ -18,7 +18,7 @@ use crate::clock;
 use crate::plan::redact::Redactor;
 use crate::plan::step::{Action, Capture, EndpointId, MetricId, OnFailure, Step, Visibility};
 use crate::plan::user::Wait;
-use crate::template::RenderError;
+use crate::template::{RenderError, json_value};
 
 /// Why steps did not run to their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,10 @@ impl VirtualUser {
     fn set(&mut self, values: &[(crate::template::Slot, crate::template::JsonTemplate)]) -> Result<(), End> {
         for (slot, template) in values {
             let json = template.render(&self.scope).map_err(|error| self.fail(None, &unrendered(&error)))?;
-            let value: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
-            self.scope.set(*slot, Value::from(minijinja::value::Serde(value)));
+            let value = json_value(&json).map_err(|error| {
+                self.fail(None, &Failure::new(FailureKind::Capture, format!("`set` makes no value: {error}")))
+            })?;
+            self.scope.set(*slot, value);
         }
         Ok(())
     }

@@ -12,7 +12,6 @@ use hyper::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use minijinja::Value;
-use minijinja::value::Serde;
 use rand::RngExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
@@ -33,6 +32,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::plan::connection::Cookies;
 use crate::plan::step::{EndpointId, Message, MetricId, Receive, Since, WebSocket};
+use crate::template::Document;
 
 /// How long a server may take to answer our goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -388,8 +388,9 @@ fn missing(receive: &Receive) -> Failure {
 
 /// What expressions see as `message`: its JSON, else its text.
 fn message_value(payload: &Bytes) -> Value {
-    match serde_json::from_slice::<serde_json::Value>(payload) {
-        Ok(json) => Value::from(Serde(json)),
-        Err(_) => Value::from(String::from_utf8_lossy(payload).into_owned()),
+    let json = Document::new(payload.clone());
+    match json.as_ref().map(Document::value) {
+        Ok(Ok(value)) => value.clone(),
+        _ => Value::from(String::from_utf8_lossy(payload).into_owned()),
     }
 }

@@ -321,7 +321,7 @@ impl VirtualUser {
                 DataOrder::PerUser => self.index % count,
             };
             if let Some(row) = data.rows.get(row) {
-                self.scope.set(data.slot, row.clone());
+                self.scope.set(data.slot, row);
             }
         }
     }

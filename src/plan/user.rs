@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::template::Slot;
+use crate::template::{Rows, Slot};
 use crate::units::Rate;
 
 use super::step::Step;
@@ -61,7 +61,7 @@ pub struct DataSet {
     /// Where the current row goes.
     pub slot: Slot,
     /// The rows; at least one.
-    pub rows: Arc<[minijinja::Value]>,
+    pub rows: Rows,
     /// Which row is the current one.
     pub order: DataOrder,
 }

@@ -7,15 +7,33 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::function::{self, language};
+use super::syntax::{self, Meaning};
 use super::{RenderError, Scope, TemplateError};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
     source: String,
-    compiled: minijinja::Expression<'static, 'static>,
-    /// The one name it consists of, where it does: the common case needs no interpreter.
-    name: Option<String>,
+    program: Program,
 }
+
+/// What an expression does.
+enum Program {
+    /// It reads a name, and attributes of it: the common case needs no interpreter, and little memory.
+    Path(Vec<String>),
+    /// Anything.
+    Compiled {
+        /// For the interpreter.
+        compiled: minijinja::Expression<'static, 'static>,
+        /// The environment variables it asks for.
+        environment: BTreeSet<String>,
+        /// Whether it calculates or compares, and so needs numbers that the language can calculate with.
+        calculates: bool,
+    },
+}
+
+/// Words of the language that look like names.
+const WORDS: [&str; 12] =
+    ["true", "True", "false", "False", "none", "None", "and", "or", "not", "in", "is", "if"];
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,29 +49,32 @@ impl Expression {
 
     /// Compiles an expression that begins at byte `offset` of a larger source.
     pub(super) fn compile_at(source: &str, offset: usize) -> Result<Self, TemplateError> {
-        let fail = |message: String, range: std::ops::Range<usize>| TemplateError {
-            message,
-            range: offset + range.start.min(source.len())..offset + range.end.min(source.len()),
-        };
+        Self::compiled(source).map_err(|mut error| {
+            let within = |at: usize| offset + at.min(source.len());
+            error.range = within(error.range.start)..within(error.range.end);
+            error
+        })
+    }
+
+    fn compiled(source: &str) -> Result<Self, TemplateError> {
+        syntax::limit(source)?;
+        let trimmed = source.trim();
+        if let Some(path) = path(trimmed) {
+            return Ok(Self { source: trimmed.into(), program: Program::Path(path) });
+        }
+        // Before it is compiled: the compiler calculates what is constant, however much that is.
+        let Meaning { environment, calculates } = syntax::meaning(source)?;
         let compiled = language().compile_expression_owned(source.to_owned()).map_err(|error| {
             let message = error.detail().unwrap_or("not an expression").to_owned();
-            fail(message, error.range().unwrap_or(0..source.len()))
+            TemplateError::new(message, error.range().unwrap_or(0..source.len()))
         })?;
-        if let Some((name, range)) = function::unknown_call(source) {
-            let known = function::NAMES.join(", ");
-            return Err(fail(format!("unknown function `{name}`; known: {known}"), range));
-        }
-        if let Some(range) = function::computed_environment(source) {
-            return Err(fail(
-                "`env` takes one quoted name, so that it can be looked up before the run".into(),
-                range,
-            ));
-        }
-        let trimmed = source.trim();
-        let plain = !trimmed.is_empty()
-            && trimmed.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && compiled.undeclared_variables(false).contains(trimmed);
-        Ok(Self { source: trimmed.into(), compiled, name: plain.then(|| trimmed.into()) })
+        let program = Program::Compiled { compiled, environment, calculates };
+        Ok(Self { source: trimmed.into(), program })
+    }
+
+    /// Whether it needs the interpreter, and much more memory than its text.
+    pub fn is_compiled(&self) -> bool {
+        matches!(self.program, Program::Compiled { .. })
     }
 
     /// The text as written.
@@ -63,31 +84,41 @@ impl Expression {
 
     /// The names it reads, functions left out.
     pub fn names(&self) -> BTreeSet<String> {
-        let function = |name: &String| function::NAMES.contains(&name.as_str());
-        self.compiled.undeclared_variables(false).into_iter().filter(|name| !function(name)).collect()
+        match &self.program {
+            Program::Path(path) => path.first().cloned().into_iter().collect(),
+            Program::Compiled { compiled, .. } => {
+                let function = |name: &String| function::NAMES.contains(&name.as_str());
+                compiled.undeclared_variables(false).into_iter().filter(|name| !function(name)).collect()
+            }
+        }
     }
 
     /// The names it reads, each with the attributes read of it: `response.json.status`.
     pub fn paths(&self) -> BTreeSet<String> {
-        let function = |path: &String| function::NAMES.contains(&path.split('.').next().unwrap_or(path));
-        self.compiled.undeclared_variables(true).into_iter().filter(|path| !function(path)).collect()
+        match &self.program {
+            Program::Path(path) => [path.join(".")].into(),
+            Program::Compiled { compiled, .. } => {
+                let function =
+                    |path: &String| function::NAMES.contains(&path.split('.').next().unwrap_or(path));
+                compiled.undeclared_variables(true).into_iter().filter(|path| !function(path)).collect()
+            }
+        }
     }
 
     /// The environment variables it asks for.
     pub fn environment(&self) -> BTreeSet<String> {
-        function::environment(&self.source)
+        match &self.program {
+            Program::Path(_) => BTreeSet::new(),
+            Program::Compiled { environment, .. } => environment.clone(),
+        }
     }
 
     /// The value, which may be null.
     pub fn value(&self, scope: &Scope) -> Result<Value, RenderError> {
-        let found = match &self.name {
-            Some(name) => scope.get(name).ok_or_else(|| "undefined value".to_owned()),
-            None => self.compiled.eval(scope.context()).map_err(|error| describe(&error)),
-        };
-        match found {
+        match self.eval(scope) {
             Ok(value) if value.is_undefined() => Err(self.fail("undefined value")),
             Ok(value) => Ok(value),
-            Err(message) => Err(self.fail(&message)),
+            Err(error) => Err(self.fail(&describe(&error))),
         }
     }
 
@@ -109,19 +140,59 @@ impl Expression {
     /// Whether it holds by now: a value that is not there yet does not hold, whatever the expression makes of it.
     /// Other errors stay errors.
     pub fn holds_by_now(&self, scope: &Scope) -> Result<bool, RenderError> {
-        match self.compiled.eval(scope.context()) {
+        match self.eval(scope) {
             Ok(value) => Ok(value.is_true()),
             Err(error) if error.kind() == minijinja::ErrorKind::UndefinedError => Ok(false),
+            // What is null by now may yet become something that can be asked.
+            Err(_) if self.reads_nothing(scope) => Ok(false),
             Err(error) => Err(self.fail(&describe(&error))),
         }
     }
 
-    fn fail(&self, message: &str) -> RenderError {
+    /// Whether anything that it reads is null or not there.
+    fn reads_nothing(&self, scope: &Scope) -> bool {
+        let nothing = |value: Value| value.is_none() || value.is_undefined();
+        self.paths().iter().any(|path| read(scope, path.split('.')).map_or(true, nothing))
+    }
+
+    fn eval(&self, scope: &Scope) -> Result<Value, minijinja::Error> {
+        match &self.program {
+            Program::Path(path) => read(scope, path.iter().map(String::as_str)),
+            Program::Compiled { compiled, calculates, .. } => {
+                compiled.eval(if *calculates { scope.rounded() } else { scope.context() })
+            }
+        }
+    }
+
+    pub(super) fn fail(&self, message: &str) -> RenderError {
         RenderError { source_text: self.source.clone(), message: message.into() }
     }
 }
 
+/// The names of a path such as `user.id`, where a source is nothing else.
+fn path(source: &str) -> Option<Vec<String>> {
+    let is_name = |name: &str| {
+        let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        first && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let names: Vec<&str> = source.split('.').collect();
+    let head = *names.first()?;
+    let is_path =
+        names.iter().all(|name| is_name(name)) && !WORDS.contains(&head) && !function::NAMES.contains(&head);
+    is_path.then(|| names.into_iter().map(str::to_owned).collect())
+}
+
+/// What a path leads to; the attribute of something that is not there is an error, as it is to the interpreter.
+fn read<'p>(scope: &Scope, mut path: impl Iterator<Item = &'p str>) -> Result<Value, minijinja::Error> {
+    let first = path.next().and_then(|name| scope.get(name)).unwrap_or(Value::UNDEFINED);
+    path.try_fold(first, |value, name| value.get_attr(name))
+}
+
 fn describe(error: &minijinja::Error) -> String {
+    if error.kind() == minijinja::ErrorKind::OutOfFuel {
+        return "takes too many steps, or makes too many items or too much text: one expression may make about 6 MB"
+            .to_owned();
+    }
     match error.detail() {
         Some(detail) => detail.to_owned(),
         None => error.kind().to_string(),

@@ -1,14 +1,12 @@
 //! The functions templates can call, and the language they are part of.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use base64::Engine;
 use minijinja::value::Rest;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rand::RngExt;
-use regex::Regex;
 use ring::hmac;
 
 use super::scope::{ENVIRONMENT, RANDOM, Random};
@@ -17,14 +15,20 @@ use super::scope::{ENVIRONMENT, RANDOM, Random};
 pub(super) const NAMES: &[&str] =
     &["pick", "rand_int", "uuid", "now_ms", "env", "base64", "hmac", "range", "dict"];
 
+/// How many arguments a function takes; none where it takes any number.
+pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
+    match name {
+        "uuid" | "now_ms" => Some(0..=0),
+        "pick" | "env" | "base64" => Some(1..=1),
+        "rand_int" => Some(2..=2),
+        "hmac" => Some(2..=3),
+        "range" => Some(1..=3),
+        _ => None,
+    }
+}
+
 /// The most steps one expression may take: a loop in a template cannot hang the generator.
 const FUEL: u64 = 100_000;
-
-static CALL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?:^|[^\w.|\s])\s*([A-Za-z_]\w*)\s*\(").ok());
-static ENV_CALL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\benv\s*\(").ok());
-static ENV_NAME: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"\benv\s*\(\s*(?:"([A-Za-z_]\w*)"|'([A-Za-z_]\w*)')\s*\)"#).ok());
 
 /// The language of templates: immutable, the same for every program.
 pub(super) fn language() -> &'static Environment<'static> {
@@ -42,55 +46,6 @@ pub(super) fn language() -> &'static Environment<'static> {
         language
     });
     &LANGUAGE
-}
-
-/// The first call of something that is no function, where there is one.
-pub(super) fn unknown_call(source: &str) -> Option<(String, Range<usize>)> {
-    const WORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else"];
-    let code = blank_strings(source);
-    CALL.as_ref()?
-        .captures_iter(&code)
-        .filter_map(|found| found.get(1))
-        .find(|name| !NAMES.contains(&name.as_str()) && !WORDS.contains(&name.as_str()))
-        .map(|name| (name.as_str().to_owned(), name.range()))
-}
-
-/// The first call of `env` whose argument is not one quoted name.
-pub(super) fn computed_environment(source: &str) -> Option<Range<usize>> {
-    let calls = ENV_CALL.as_ref()?.find_iter(source);
-    let literal: Vec<usize> = ENV_NAME.as_ref()?.find_iter(source).map(|found| found.start()).collect();
-    calls.map(|call| call.range()).find(|call| !literal.contains(&call.start))
-}
-
-/// The names asked of `env`.
-pub(super) fn environment(source: &str) -> BTreeSet<String> {
-    let Some(pattern) = ENV_NAME.as_ref() else { return BTreeSet::new() };
-    pattern
-        .captures_iter(source)
-        .filter_map(|found| found.get(1).or_else(|| found.get(2)))
-        .map(|name| name.as_str().to_owned())
-        .collect()
-}
-
-/// The source with the inside of its strings blanked, byte for byte.
-fn blank_strings(source: &str) -> String {
-    let mut quote = None;
-    source
-        .chars()
-        .map(|c| match quote {
-            Some(open) if c == open => {
-                quote = None;
-                c.to_string()
-            }
-            Some(_) => "_".repeat(c.len_utf8()),
-            None => {
-                if c == '"' || c == '\'' {
-                    quote = Some(c);
-                }
-                c.to_string()
-            }
-        })
-        .collect()
 }
 
 fn random<T>(state: &State<'_, '_>, draw: impl FnOnce(&Random) -> T) -> Result<T, Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{RenderError, Scope, Template, json_text, write_text};
+use super::{RenderError, Scope, Template, write};
 
 /// JSON as the configuration has it: every text may be a template.
 #[derive(Debug)]
@@ -56,7 +56,12 @@ impl JsonTemplate {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Value(template) => out.push_str(&json_text(&template.value(scope)?)),
+                Part::Value(template) => {
+                    write::json(&template.value(scope)?, &mut out).map_err(|message| RenderError {
+                        source_text: template.source().to_owned(),
+                        message,
+                    })?;
+                }
             }
         }
         Ok(out)
@@ -99,9 +104,7 @@ impl JsonTemplate {
 }
 
 fn quoted(text: &str) -> String {
-    let mut value = String::new();
-    write_text(&minijinja::Value::from(serde_json::Value::from(text).to_string()), &mut value);
-    value
+    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

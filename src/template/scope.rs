@@ -8,6 +8,8 @@ use minijinja::value::{Object, ValueKind};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
+use super::number;
+
 /// The name under which functions find the random numbers; nobody can type it.
 pub(super) const RANDOM: &str = "@random";
 /// The name under which `env` finds its values.
@@ -178,6 +180,11 @@ impl Scope {
     pub(super) fn context(&self) -> Value {
         Value::from_dyn_object(self.0.clone())
     }
+
+    /// The same with numbers that can be calculated with: those of more digits are rounded.
+    pub(super) fn rounded(&self) -> Value {
+        if number::met_exact() { Value::from_object(Rounded(self.0.clone())) } else { self.context() }
+    }
 }
 
 /// The texts and numbers in a value, at any depth.
@@ -201,6 +208,20 @@ fn collect_texts(value: &Value, texts: &mut Vec<String>) {
 impl Values {
     fn lock(&self) -> MutexGuard<'_, Vec<Value>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The values of a scope, rounded to numbers of the language.
+#[derive(Debug)]
+struct Rounded(Arc<Values>);
+
+impl Object for Rounded {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.get_value_by_str(key).map(number::rounded)
     }
 }
 

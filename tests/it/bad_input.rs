@@ -187,3 +187,49 @@ fn a_protected_environment_must_be_allowed_by_hand() {
     // Allowed, it goes on to find that nobody listens there.
     assert_eq!(workspace.run(&["run", "--allow-protected"]).code(), 1);
 }
+
+#[test]
+fn a_client_key_in_another_form_is_named_with_the_command_that_converts_it() {
+    let config = GOOD
+        .replace("http://127.0.0.1:9", "https://127.0.0.1:9")
+        .replace("run_time: 1s}", "run_time: 1s, tls: {certificate: cert.pem, key: client.key}}");
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = certified.signing_key.serialize_der();
+    // The beginning of RFC 7292: a sequence whose first member is the version, 3.
+    let pkcs12 = [&[0x30, 0x82, 0x03, 0xe8, 0x02, 0x01, 0x03][..], &[0; 100]].concat();
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nMAA=\n-----END OPENSSH PRIVATE KEY-----\n";
+    for (content, what, command) in [
+        (&pkcs12[..], "is PKCS#12", "openssl pkcs12 -in client.key -nodes"),
+        (&key, "is a private key in DER", "openssl pkey -inform DER -in client.key"),
+        (encrypted.as_bytes(), "is encrypted", "openssl pkey -in client.key"),
+        (openssh.as_bytes(), "is a key of OpenSSH", "ssh-keygen -p -m PEM -f client.key"),
+    ] {
+        let workspace = Workspace::with_config(&config);
+        workspace.write("cert.pem", &certified.cert.pem());
+        std::fs::write(workspace.path("client.key"), content).expect("a file");
+        let finished = workspace.run(&["check"]);
+        assert_eq!(finished.code(), 2);
+        said(&finished.stderr, &["config.yaml:4:", "client.key", what, command]);
+    }
+    let workspace = Workspace::with_config(&config);
+    workspace.write("cert.pem", &certified.cert.pem());
+    workspace.write("client.key", &certified.signing_key.serialize_pem());
+    assert_eq!(workspace.run(&["check"]).code(), 0);
+}
+
+#[test]
+fn words_of_other_tools_are_told_what_does_the_same() {
+    for (good, bad, parts) in [
+        ("p95: 1s", "p9999: 1s", &["config.yaml:5:14", "`p9999`", "p50, p75, p90, p95, p99, p999"][..]),
+        ("p95: 1s", "p99.5: 1s", &["`p99.5`", "`p999` is 99.9 %"]),
+        ("p95: 1s", "errors: 5", &["`errors`", "`error_rate: 1%`"]),
+        ("{get: /items}", "{grpc: a.B/c}", &["config.yaml:11", "`grpc`", "not spoken in this version"]),
+        ("{get: /items}", "{graphql: '{a}'}", &["`graphql`", "`post: /graphql`"]),
+        ("{get: /items}", "{events: /a}", &["`events`", "server-sent events"]),
+        ("{get: /items}", "{get: /a, events: 3}", &["`events`", "server-sent events"]),
+        ("{get: /items}", "{request: PURGE, url: /a}", &["`request`", "known methods: get, post"]),
+    ] {
+        said(&refused(&GOOD.replacen(good, bad, 1)), parts);
+    }
+}

@@ -3,6 +3,7 @@
 mod autobahn;
 mod bad_input;
 mod baseline;
+mod bombs;
 mod counts;
 mod external;
 mod fault_server;
@@ -37,4 +38,5 @@ mod stateful;
 mod suffering;
 mod target;
 mod unfinished;
+mod values;
 mod websockets;

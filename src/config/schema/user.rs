@@ -48,8 +48,13 @@ pub(super) const DATA: Kind = Kind::Either(&[Kind::List(&Kind::Any), Kind::Objec
 static DATA_FILE: Shape =
     Shape { name: "data_file", doc: "Rows from a file.", keys: &[&DATA_FILE_KEYS], rules: &[] };
 
-static DATA_FILE_KEYS: [Key; 2] = [
-    required("file", Kind::Text, "A CSV file with a header row, or a JSON file with a list."),
+static DATA_FILE_KEYS: [Key; 3] = [
+    required(
+        "file",
+        Kind::Text,
+        "A CSV file with a header row, a JSON file with a list, or a JSON Lines file with a value on each line.",
+    ),
+    key("separator", Kind::Text, "What separates the cells of a CSV file: one character (default `,`)."),
     key(
         "order",
         Kind::OneOf(&["sequential", "random", "per_user"]),

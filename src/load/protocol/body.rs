@@ -3,14 +3,14 @@
 
 use bytes::Bytes;
 use encoding_rs::Encoding;
-use serde_json::Value as Json;
 
 use super::charset;
 use super::coding::{self, Coding, Room, Undecoded};
-use super::response::{Response, parse};
+use super::response::Response;
 use crate::load::aside::LARGE;
 use crate::load::measure::outcome::Failure;
 use crate::load::memory::Hold;
+use crate::template::Document;
 
 /// Bytes of JSON from which it is counted what it becomes when it is parsed.
 const WEIGHED: usize = 16 * 1024;
@@ -41,7 +41,7 @@ pub struct Unpacked {
     /// What it holds, parsed and not.
     pub hold: Hold,
     /// Its JSON, where it has been parsed.
-    pub json: Option<Result<Json, String>>,
+    pub json: Option<Result<Document, String>>,
     /// About how many bytes its JSON holds.
     pub weight: usize,
 }
@@ -102,7 +102,7 @@ impl Packed {
         if self.parse == Parse::Json && self.body.len() > WEIGHED {
             weighs = weight(&self.body);
             self.hold.set(budget, self.body.len().saturating_add(weighs))?;
-            json = Some(parse(&self.body));
+            json = Some(Document::parsed(self.body.clone()));
         }
         Ok(Unpacked { body: self.body, hold: self.hold, json, weight: weighs })
     }
@@ -192,7 +192,7 @@ mod tests {
         let mut large = response(&[], list.into_bytes());
         let packed = Packed::take(&mut large, Parse::Json, room(1 << 30)).unwrap().unwrap();
         let unpacked = packed.unpack().unwrap();
-        assert_eq!(unpacked.json.unwrap().unwrap().as_array().map(Vec::len), Some((1 << 20) + 1));
+        assert_eq!(unpacked.json.unwrap().unwrap().value().unwrap().len(), Some((1 << 20) + 1));
         assert!(unpacked.weight > 32 << 20);
     }
 

@@ -5,8 +5,6 @@ use std::cell::OnceCell;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use minijinja::Value;
-use minijinja::value::Serde;
-use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 
 use super::body::Unpacked;
@@ -14,7 +12,7 @@ use super::header;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::memory::Hold;
 use crate::plan::step::{Capture, CaptureMode, Expectation, Extract};
-use crate::template::{JsonTemplate, Scope};
+use crate::template::{Document, Found, JsonTemplate, Scope, json_text};
 
 /// A whole response. Its body is parsed once, when something first asks.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub struct Response {
     pub body: Bytes,
     /// About how many bytes its JSON holds, where that is much.
     pub weight: usize,
-    json: OnceCell<Result<Json, String>>,
+    json: OnceCell<Result<Document, String>>,
     hold: Hold,
 }
 
@@ -85,7 +83,7 @@ impl Response {
         let headers = self.headers.keys().filter_map(|name| {
             Some((name.as_str().to_owned(), Value::from(header::joined(&self.headers, name)?)))
         });
-        let json = self.json().map_or(Value::from(()), |json| Value::from(Serde(json)));
+        let json = self.json().and_then(Document::value).cloned().unwrap_or_else(|_| Value::from(()));
         Value::from_pairs([
             ("status", Value::from(self.status)),
             ("headers", Value::from_pairs(headers)),
@@ -123,8 +121,13 @@ impl Response {
             }
             Expectation::Json { path, text, value } => self.expect_json((path, text), value, scope),
             Expectation::That(expression) => {
-                let held = expression.holds(scope).map_err(render)?;
-                if held { Ok(()) } else { fail(format!("`{}` does not hold", expression.source())) }
+                // What cannot be looked at is not as expected: the answer is at fault, not the plan.
+                let wrong = match expression.holds(scope) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => format!("`{}` does not hold", expression.source()),
+                    Err(error) => format!("`{}` does not hold: {}", expression.source(), error.message),
+                };
+                fail(format!("{wrong}{}", self.excerpt()))
             }
         }
     }
@@ -139,13 +142,15 @@ impl Response {
         let wanted =
             value.render(scope).map_err(|error| Failure::new(FailureKind::Capture, error.to_string()))?;
         let found = self.find(path, text).map_err(fail)?;
-        let same = serde_json::from_str::<Json>(&wanted).is_ok_and(|wanted| wanted == *found);
-        if same { Ok(()) } else { Err(fail(format!("`{text}` is {found}, not {wanted}"))) }
+        if Document::new(wanted.clone().into()).is_ok_and(|wanted| found.is_same_as(&wanted)) {
+            return Ok(());
+        }
+        Err(fail(format!("`{text}` is {}, not {wanted}", json_text(found.value()))))
     }
 
     fn extract(&self, from: &Extract) -> Result<Value, String> {
         match from {
-            Extract::Json { path, text } => self.find(path, text).map(|json| Value::from(Serde(json))),
+            Extract::Json { path, text } => self.find(path, text).map(|found| found.value().clone()),
             Extract::Header(name) => header::captured(&self.headers, name)
                 .map(Value::from)
                 .ok_or_else(|| format!("no header `{name}`")),
@@ -157,13 +162,14 @@ impl Response {
         }
     }
 
-    fn find(&self, path: &JsonPath, text: &str) -> Result<&Json, String> {
-        let json = self.json().map_err(|error| format!("the body is no JSON: {error}{}", self.excerpt()))?;
-        path.query(json).first().ok_or_else(|| format!("`{text}` finds nothing{}", self.excerpt()))
+    fn find<'r>(&'r self, path: &'r JsonPath, text: &str) -> Result<Found<'r>, String> {
+        let found = self.json().and_then(|json| json.first(path));
+        let found = found.map_err(|error| format!("the body is not JSON: {error}{}", self.excerpt()))?;
+        found.ok_or_else(|| format!("`{text}` finds nothing{}", self.excerpt()))
     }
 
-    fn json(&self) -> Result<&Json, &str> {
-        self.json.get_or_init(|| parse(&self.body)).as_ref().map_err(String::as_str)
+    fn json(&self) -> Result<&Document, &str> {
+        self.json.get_or_init(|| Document::new(self.body.clone())).as_ref().map_err(String::as_str)
     }
 
     fn bad_status(&self, wanted: &str) -> Failure {
@@ -183,11 +189,6 @@ impl Response {
             format!(": {}", line.chars().take(120).collect::<String>())
         }
     }
-}
-
-/// The JSON of a body, or why it is none.
-pub fn parse(body: &[u8]) -> Result<Json, String> {
-    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 fn status_text(ranges: &[(u16, u16)]) -> String {

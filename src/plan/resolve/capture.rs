@@ -1,6 +1,7 @@
 //! What is kept of responses and messages.
 
 use hyper::header::HeaderName;
+use regex::bytes::{Regex, RegexBuilder};
 use serde_json_path::JsonPath;
 
 use crate::config::node::{Key, Node, Span};
@@ -10,27 +11,98 @@ use crate::plan::step::{Capture, CaptureMode, Extract, Visibility};
 use super::compilation::Compilation;
 use super::{text, unit};
 
+/// The deepest nesting of brackets in a JSONPath, whose parser tries several ways at each of them.
+const DEEPEST_PATH: usize = 8;
+/// The longest JSONPath, in bytes.
+const LONGEST_PATH: usize = 4_096;
+/// About how many bytes of memory the regular expressions of a scenario may take in all.
+pub(super) const MOST_PATTERNS: usize = 64 << 20;
+/// The size that is tried first, in bytes; each further one is four times as large.
+const LEAST_PATTERN: usize = 8 << 10;
+/// The size that is tried last, in bytes.
+const MOST_PATTERN: usize = 10 << 20;
+
 /// A JSONPath that cannot be compiled: what is wrong, and the byte it is wrong at.
 #[derive(Debug)]
 pub(super) struct BadPath {
     message: String,
+    hint: &'static str,
     position: usize,
 }
 
 impl BadPath {
     /// The problem, at its place.
     pub fn at(&self, span: Span) -> Problem {
-        Problem::at(span, self.message.clone()).hint("write a JSONPath (RFC 9535) such as `$.items[0].id`")
+        Problem::at(span, self.message.clone()).hint(self.hint)
     }
 }
 
 /// Compiles a JSONPath.
 pub(super) fn json_path(path: &str) -> Result<JsonPath, BadPath> {
-    let fail = |position: usize| BadPath { message: format!("`{path}` is not a JSONPath"), position };
+    let fail = |position: usize| BadPath {
+        message: format!("`{path}` is not a JSONPath"),
+        hint: "write a JSONPath (RFC 9535) such as `$.items[0].id`",
+        position,
+    };
     if !path.starts_with('$') {
         return Err(fail(0));
     }
+    if path.len() > LONGEST_PATH {
+        let message = format!("a JSONPath of {} bytes; at most {LONGEST_PATH}", path.len());
+        let hint = "a path names one place: capture a list, and choose from it in a template";
+        return Err(BadPath { message, hint, position: 0 });
+    }
+    if let Some(position) = too_deep(path) {
+        let message = format!("a JSONPath whose brackets are nested deeper than {DEEPEST_PATH} levels");
+        let hint =
+            "leave out parentheses that are not needed, or capture a list and choose from it in a template";
+        return Err(BadPath { message, hint, position });
+    }
     JsonPath::parse(path).map_err(|error| fail(error.position().saturating_sub(1)))
+}
+
+/// A regular expression that cannot be compiled.
+#[derive(Debug)]
+enum BadPattern {
+    Wrong(String),
+    TooBig,
+}
+
+impl BadPattern {
+    fn at(self, span: Span) -> Problem {
+        match self {
+            Self::Wrong(message) => Problem::at(span, message),
+            Self::TooBig => Problem::at(
+                span,
+                format!(
+                    "this regular expression takes too much memory: one may take {} MiB, all of a scenario {} MiB",
+                    MOST_PATTERN >> 20,
+                    MOST_PATTERNS >> 20
+                ),
+            )
+            .hint("make repetitions such as `{1000}` smaller, or write `*` or `+`; `(?-u)` makes classes such as `\\w` smaller"),
+        }
+    }
+}
+
+/// The byte at which the brackets of a path are nested too deep.
+fn too_deep(path: &str) -> Option<usize> {
+    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
+    for (at, byte) in path.bytes().enumerate() {
+        match (byte, quote) {
+            _ if escaped => escaped = false,
+            (b'\\', Some(_)) => escaped = true,
+            (_, Some(open)) => quote = Some(open).filter(|_| byte != open),
+            (b'"' | b'\'', None) => quote = Some(byte),
+            (b'(' | b'[', None) => depth += 1,
+            (b')' | b']', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST_PATH {
+            return Some(at);
+        }
+    }
+    None
 }
 
 impl Compilation<'_> {
@@ -75,13 +147,35 @@ impl Compilation<'_> {
         self.keep(path).map(|path| Extract::Json { path, text: text.into() })
     }
 
+    /// Compiles a regular expression. Nobody says how much memory one takes, so it is tried with little at first;
+    /// what it was made with is taken from what all may take.
+    fn regex(&mut self, text: &str) -> Result<Regex, BadPattern> {
+        let mut limit = LEAST_PATTERN;
+        loop {
+            match RegexBuilder::new(text).size_limit(limit).build() {
+                Ok(compiled) => {
+                    self.pattern_memory = self.pattern_memory.saturating_sub(limit);
+                    return Ok(compiled);
+                }
+                Err(regex::Error::CompiledTooBig(_)) => {
+                    let next = (limit * 4).min(MOST_PATTERN);
+                    if limit == MOST_PATTERN || next > self.pattern_memory {
+                        return Err(BadPattern::TooBig);
+                    }
+                    limit = next;
+                }
+                Err(error) => {
+                    let told = error.to_string();
+                    let reason = told.lines().last().unwrap_or("").trim_start_matches("error: ");
+                    return Err(BadPattern::Wrong(format!("`{text}` is not a regular expression: {reason}")));
+                }
+            }
+        }
+    }
+
     fn pattern(&mut self, node: &Node, pattern: &Node) -> Option<Extract> {
         let text = pattern.scalar()?;
-        let compiled = regex::bytes::Regex::new(text).map_err(|error| {
-            let reason =
-                error.to_string().lines().last().unwrap_or("").trim_start_matches("error: ").to_owned();
-            Problem::at(pattern.span, format!("`{text}` is not a regular expression: {reason}"))
-        });
+        let compiled = self.regex(text).map_err(|problem| problem.at(pattern.span));
         let compiled = self.keep(compiled)?;
         let groups = compiled.captures_len() - 1;
         let group = unit::parsed(node.get("group")).unwrap_or(groups.min(1));

@@ -12,8 +12,12 @@ use crate::plan::step::{EndpointId, MetricId, Step};
 use crate::plan::{Endpoint, EndpointKind};
 use crate::template::{Expression, JsonSource, JsonTemplate, Template};
 
+use super::capture::MOST_PATTERNS;
 use super::names::{Names, Sight};
 use super::text;
+
+/// The most expressions of a scenario that need the interpreter: each takes about 15 KB.
+const MOST_PROGRAMS: usize = 10_000;
 
 /// Whether the files a scenario names are read: only those of the one that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(super) struct Compilation<'a> {
     pub metrics: Vec<String>,
     /// Environment variables asked for, and where.
     pub environment: Vec<(String, Span)>,
+    /// Those of them that headers are made of.
+    pub in_headers: Vec<(String, Span)>,
     /// Whether a `when` or `set` looks at `response`.
     pub keeps_response: bool,
     /// Whether any template or expression looks at `message`.
@@ -55,12 +61,18 @@ pub(super) struct Compilation<'a> {
     pub reads: BTreeSet<String>,
     /// The data whose row differs from iteration to iteration of one user.
     pub moving_data: Vec<String>,
+    /// Expressions met so far that need the interpreter.
+    pub programs: usize,
+    /// Steps met so far, those of a task in each place that it is run.
+    pub expanded: usize,
+    /// How much memory regular expressions may still take, in bytes.
+    pub pattern_memory: usize,
     /// What is valid, and probably not meant.
     pub notes: Vec<String>,
     /// What is wrong.
     pub problems: Vec<Problem>,
-    /// Tasks that are compiled, for every place they stand in.
-    pub compiled: HashMap<(&'a str, Surroundings), Arc<[Step]>>,
+    /// Tasks that are compiled, for every place they stand in, and how many steps they are.
+    pub compiled: HashMap<(&'a str, Surroundings), Expanded>,
     /// The tasks that the step at hand stands in, the outermost first.
     pub running: Vec<&'a str>,
 }
@@ -75,6 +87,9 @@ pub(super) struct Place<'a> {
     /// A WebSocket.
     pub websocket: Within,
 }
+
+/// The steps of a task, and how many they are with those of the tasks they run.
+pub(super) type Expanded = (Arc<[Step]>, usize);
 
 /// What surrounds a step, as far as it changes what the step compiles to within one class.
 pub(super) type Surroundings = (Option<Span>, Within, Within);
@@ -113,12 +128,16 @@ impl<'a> Compilation<'a> {
             endpoints: Vec::new(),
             metrics: Vec::new(),
             environment: Vec::new(),
+            in_headers: Vec::new(),
             keeps_response: false,
             keeps_message: false,
             used: BTreeSet::new(),
             contents: BTreeMap::new(),
             reads: BTreeSet::new(),
             moving_data: Vec::new(),
+            programs: 0,
+            expanded: 0,
+            pattern_memory: MOST_PATTERNS,
             notes: Vec::new(),
             problems: Vec::new(),
             compiled: HashMap::new(),
@@ -143,6 +162,7 @@ impl<'a> Compilation<'a> {
     /// Compiles a scalar as a template.
     pub fn template(&mut self, node: &Node, sight: Sight) -> Option<Template> {
         let template = self.keep(text::template(self.sources, node)?)?;
+        self.count_programs(node, template.programs())?;
         self.environment.extend(template.environment().into_iter().map(|name| (name, node.span)));
         self.check(node, &template.paths(), sight);
         Some(template)
@@ -151,9 +171,23 @@ impl<'a> Compilation<'a> {
     /// Compiles a scalar as an expression.
     pub fn expression(&mut self, node: &Node, sight: Sight) -> Option<Expression> {
         let expression = self.keep(text::expression(self.sources, node)?)?;
+        self.count_programs(node, usize::from(expression.is_compiled()))?;
         self.environment.extend(expression.environment().into_iter().map(|name| (name, node.span)));
         self.check(node, &expression.paths(), sight);
         Some(expression)
+    }
+
+    /// Counts expressions that need the interpreter. None where there are too many.
+    fn count_programs(&mut self, node: &Node, more: usize) -> Option<()> {
+        let before = self.programs;
+        self.programs += more;
+        if self.programs > MOST_PROGRAMS && before <= MOST_PROGRAMS {
+            let message =
+                format!("more than {MOST_PROGRAMS} expressions in one scenario, counted in each class");
+            let hint = "names with attributes, such as `user.id`, do not count; take the others from `set` or from data";
+            self.problems.push(Problem::at(node.span, message).hint(hint));
+        }
+        (self.programs <= MOST_PROGRAMS).then_some(())
     }
 
     /// Compiles a tree as JSON with templates.

@@ -1,16 +1,15 @@
 //! The data of a scenario: lists in the configuration, rows of files.
 
 use minijinja::Value as Row;
-use minijinja::value::Serde;
-use serde_json::Value as Json;
 
-use crate::config::data::{self, DataError};
+use crate::config::data::{self, Data, DataError};
 use crate::config::node::{Key, Node, Value};
 use crate::config::problem::Problem;
 use crate::plan::user::{DataOrder, DataSet};
+use crate::template::json_value;
 
 use super::compilation::{Compilation, Files};
-use super::digest::sha256;
+use super::digest::{Sha256, sha256};
 use super::names::Shape;
 
 impl Compilation<'_> {
@@ -38,14 +37,18 @@ impl Compilation<'_> {
                 let problem = Problem::at(key.span, format!("the list `{}` is empty", key.name));
                 self.problems.push(problem.hint("there is nothing to draw from it: give it items"));
             }
-            let list = Row::from(Serde(json(node)));
-            let named = self.names.data(key, Shape::List, Some(list));
+            let named = self.names.data(key, Shape::List, Some(value(node)));
             self.keep(named);
             return None;
         }
         let file = node.get("file")?;
-        let rows = if self.files == Files::Read { Some(self.rows(file)?) } else { None };
-        let shape = rows.as_ref().map_or(Shape::Unknown, |rows| columns(rows));
+        let separator = match node.get("separator") {
+            Some(separator) => Some(self.separator(separator)?),
+            None => None,
+        };
+        let read = if self.files == Files::Read { Some(self.rows(file, separator)?) } else { None };
+        let columns = read.as_ref().and_then(|read| read.columns.clone());
+        let shape = columns.map_or(Shape::Unknown, Shape::Record);
         let named = self.names.data(key, shape, None);
         let slot = self.keep(named)?;
         let order = match node.get("order").and_then(Node::scalar) {
@@ -56,16 +59,32 @@ impl Compilation<'_> {
         if order != DataOrder::PerUser {
             self.moving_data.push(key.name.clone());
         }
-        let rows = rows?.into_iter().map(|row| Row::from(Serde(row))).collect();
-        Some(DataSet { name: key.name.clone(), slot, rows, order })
+        Some(DataSet { name: key.name.clone(), slot, rows: read?.rows, order })
     }
 
-    fn rows(&mut self, file: &Node) -> Option<Vec<Json>> {
+    fn rows(&mut self, file: &Node, separator: Option<u8>) -> Option<Data> {
         let path = file.scalar()?;
-        let read = data::load(&self.folder.join(path)).map_err(|error| at(file, &error));
-        let rows = self.keep(read)?;
-        self.contents.insert(path.to_owned(), sha256(Json::from(rows.clone()).to_string().as_bytes()));
-        Some(rows)
+        let mut digest = Sha256::default();
+        let read = data::load(&self.folder.join(path), separator, &mut |piece| digest.update(piece));
+        let read = self.keep(read.map_err(|error| at(file, &error)))?;
+        self.contents.insert(path.to_owned(), digest.finish());
+        let nameless = read.columns.iter().flatten().position(String::is_empty);
+        if let Some(column) = nameless {
+            let column = column + 1;
+            self.notes.push(format!("column {column} of `{path}` has no name: no template can read it"));
+        }
+        Some(read)
+    }
+
+    /// The one byte that separates cells.
+    fn separator(&mut self, node: &Node) -> Option<u8> {
+        let text = node.scalar()?;
+        let read = match text.as_bytes() {
+            [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
+            _ => Err(Problem::at(node.span, format!("`{text}` cannot separate cells"))
+                .hint("write one character of ASCII other than a quote, such as `\";\"` or `\"\\t\"`")),
+        };
+        self.keep(read)
     }
 }
 
@@ -74,30 +93,16 @@ fn at(node: &Node, error: &DataError) -> Problem {
     Problem::at(node.span, error.to_string()).hint(error.hint())
 }
 
-/// The columns that rows have, where each is an object.
-fn columns(rows: &[Json]) -> Shape {
-    let mut columns: Vec<String> = Vec::new();
-    for row in rows {
-        let Json::Object(row) = row else { return Shape::Unknown };
-        for name in row.keys() {
-            if !columns.contains(name) {
-                columns.push(name.clone());
-            }
-        }
-    }
-    Shape::Record(columns)
-}
-
-/// A tree as plain JSON.
-fn json(node: &Node) -> Json {
+/// A tree as a value of the language: numbers with all their digits, keys in their order.
+fn value(node: &Node) -> Row {
     match &node.value {
-        Value::Null => Json::Null,
-        Value::Bool(value) => Json::Bool(*value),
-        Value::Number(raw) => serde_json::from_str(raw).unwrap_or_else(|_| Json::String(raw.clone())),
-        Value::Text(text) => Json::String(text.clone()),
-        Value::List(items) => items.iter().map(json).collect(),
+        Value::Null => Row::from(()),
+        Value::Bool(value) => Row::from(*value),
+        Value::Number(raw) => json_value(raw).unwrap_or_else(|_| Row::from(raw.as_str())),
+        Value::Text(text) => Row::from(text.as_str()),
+        Value::List(items) => items.iter().map(value).collect(),
         Value::Map(entries) => {
-            Json::Object(entries.iter().map(|(key, value)| (key.name.clone(), json(value))).collect())
+            Row::from_pairs(entries.iter().map(|(key, node)| (key.name.as_str(), value(node))))
         }
     }
 }

@@ -71,9 +71,13 @@ impl<'a> Draft<'a> {
         let target = kept_all(&mut problems, target::draft(&config.sources, &layers, environment.key));
         let rules = kept_all(&mut problems, rules_of(config, &catalogue, &layers));
         let tls = kept_all(&mut problems, connection::tls(config, &layers));
+        let mut scenario = scenario;
         let asked = scenario.compilation.environment.iter();
         let asked = asked.chain(target.as_ref().map_or(&[][..], target::Draft::environment));
         let values = kept_all(&mut problems, values(asked, lookup)).unwrap_or_default();
+        problems.extend(broken_headers(&scenario.compilation.in_headers, &values.values));
+        scenario.compilation.notes.extend(values.notes);
+        let values = values.values;
         match (load, target, rules, tls) {
             (Some(load), Some(target), Some(rules), Some(tls)) if problems.is_empty() => {
                 Ok(Self { config, environment, scenario, layers, load, target, rules, tls, values })
@@ -139,23 +143,61 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The values of the environment variables that are asked for.
+/// What the environment variables say that are asked for.
+#[derive(Debug, Default)]
+struct Variables {
+    values: BTreeMap<String, String>,
+    notes: Vec<String>,
+}
+
+/// The values of the environment variables that are asked for. A line break at the end of a single line is left
+/// out: a secret that was pasted into the settings of a CI very often ends in one.
 fn values<'u>(
     uses: impl Iterator<Item = &'u (String, Span)>,
     environment: Lookup,
-) -> Result<BTreeMap<String, String>, Vec<Problem>> {
-    let (mut values, mut problems) = (BTreeMap::new(), Vec::new());
+) -> Result<Variables, Vec<Problem>> {
+    let (mut found, mut problems) = (Variables::default(), Vec::new());
     for (name, span) in uses {
         let missing = || {
             Problem::at(*span, format!("the environment variable `{name}` is not set or empty"))
                 .hint("set it before the run; in a workflow, under `env:` of the step")
         };
-        match environment(name).filter(|value| !value.is_empty()) {
-            Some(value) => drop(values.insert(name.clone(), value)),
-            None => problems.push(missing()),
+        let Some(value) = environment(name).filter(|value| !value.is_empty()) else {
+            problems.push(missing());
+            continue;
+        };
+        let line = value.trim_end_matches(['\r', '\n']);
+        let trimmed = if line.contains(['\r', '\n']) { value.as_str() } else { line };
+        if trimmed.is_empty() {
+            problems.push(missing());
+            continue;
+        }
+        let cut = trimmed.len() < value.len();
+        if found.values.insert(name.clone(), trimmed.to_owned()).is_none() && cut {
+            found
+                .notes
+                .push(format!("the environment variable `{name}` ends in a line break, which is left out"));
         }
     }
-    if problems.is_empty() { Ok(values) } else { Err(problems) }
+    if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// Variables that headers are made of and whose values no header can hold. The value is never shown: it is a
+/// secret, most likely.
+fn broken_headers(uses: &[(String, Span)], values: &BTreeMap<String, String>) -> Vec<Problem> {
+    let broken = |value: &String| value.chars().any(|c| c.is_ascii_control() && c != '\t');
+    uses.iter()
+        .filter(|(name, _)| values.get(name).is_some_and(broken))
+        .map(|(name, span)| {
+            let breaks = values.get(name).is_some_and(|value| value.contains(['\r', '\n']));
+            let what = if breaks { "a line break" } else { "a control character" };
+            Problem::at(
+                *span,
+                format!("the environment variable `{name}` has {what} in it, which no header can hold"),
+            )
+            .hint("set it to one line; a text of several lines can be sent in a body")
+        })
+        .collect()
 }
 
 /// The rules alone: nothing is read, and only what concerns rules is a problem.

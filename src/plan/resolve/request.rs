@@ -73,6 +73,7 @@ impl<'a> Compilation<'a> {
         place: Place<'a>,
     ) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        let asked_before = self.environment.len();
         let default = content_type.and_then(|text| Template::compile(text).ok());
         headers.extend(default.map(|text| (CONTENT_TYPE, HeaderValue::Text(text))));
         for node in [place.headers, step.get("headers")].into_iter().flatten() {
@@ -99,6 +100,7 @@ impl<'a> Compilation<'a> {
             headers.retain(|(known, _)| *known != AUTHORIZATION);
             headers.push((AUTHORIZATION, value));
         }
+        self.in_headers.extend_from_slice(&self.environment[asked_before..]);
         headers
     }
 

@@ -34,10 +34,16 @@ const KINDS: [&str; 18] = [
     "close",
 ];
 
+/// The most steps of a scenario, counted in each place that their task is run: what two tasks run twice, and the
+/// next two of those, doubles with every task.
+const MOST_STEPS: usize = 100_000;
+
 impl<'a> Compilation<'a> {
     /// The steps of a list.
     pub fn steps(&mut self, list: Option<&'a Node>, place: Place<'a>) -> Arc<[Step]> {
-        list.map_or(&[][..], Node::items).iter().filter_map(|step| self.step(step, place)).collect()
+        let list = list.map_or(&[][..], Node::items);
+        self.expanded = self.expanded.saturating_add(list.len());
+        list.iter().filter_map(|step| self.step(step, place)).collect()
     }
 
     /// The steps of the task named `typed` at `span`, compiled for a place.
@@ -56,15 +62,28 @@ impl<'a> Compilation<'a> {
             return None;
         }
         let known = (key.name.as_str(), place.surroundings());
-        if let Some(steps) = self.compiled.get(&known) {
-            return Some(steps.clone());
+        let before = self.expanded;
+        let steps = if let Some((steps, count)) = self.compiled.get(&known) {
+            self.expanded = self.expanded.saturating_add(*count);
+            steps.clone()
+        } else {
+            self.used.insert(&key.name);
+            self.running.push(&key.name);
+            let steps = self.steps(Some(list), place);
+            self.running.pop();
+            self.compiled.insert(known, (steps.clone(), self.expanded - before));
+            steps
+        };
+        if self.expanded <= MOST_STEPS {
+            return Some(steps);
         }
-        self.used.insert(&key.name);
-        self.running.push(&key.name);
-        let steps = self.steps(Some(list), place);
-        self.running.pop();
-        self.compiled.insert(known, steps.clone());
-        Some(steps)
+        if before <= MOST_STEPS {
+            let message =
+                format!("more than {MOST_STEPS} steps, counted in each place that their task is run");
+            let hint = "`repeat` does steps several times, and counts them once";
+            self.problems.push(Problem::at(span, message).hint(hint));
+        }
+        None
     }
 
     fn step(&mut self, node: &'a Node, place: Place<'a>) -> Option<Step> {

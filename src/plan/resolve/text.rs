@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crate::config::node::{Node, Span};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, suggestion};
 use crate::config::source::Sources;
-use crate::template::{Expression, Template, TemplateError};
+use crate::template::{Expression, Remedy, Template, TemplateError};
 
 /// Compiles a scalar as a template.
 pub(super) fn template(sources: &Sources, node: &Node) -> Option<Result<Template, Problem>> {
@@ -42,7 +42,12 @@ pub(super) fn place_of_word(sources: &Sources, node: &Node, word: &str) -> Span 
 }
 
 fn problem(sources: &Sources, node: &Node, error: &TemplateError) -> Problem {
-    Problem::at(place(sources, node, &error.range), error.message.clone())
+    let problem = Problem::at(place(sources, node, &error.range), error.message.clone());
+    match &error.remedy {
+        Some(Remedy::Known { typed, names }) => problem.hint(suggestion(typed, names.iter().copied())),
+        Some(Remedy::Words(words)) => problem.hint(words.clone()),
+        None => problem,
+    }
 }
 
 /// The byte of the source at which a scalar's text begins, where the source has the text as it is.

@@ -44,7 +44,7 @@ tasks:
 10:45 `index` cannot be read here [`index` counts the rounds of `repeat`, for the steps inside it]
 10:71 `prompts` is a list and has no `first` [take one of it: `pick(prompts).first`]
 11:38 `user` has no `nam` [known: id, class]
-11:54 unknown function `nope`; known: pick, rand_int, uuid, now_ms, env, base64, hmac, range, dict
+11:54 unknown function `nope` [known: pick, rand_int, uuid, now_ms, env, base64, hmac, range, dict]
 15:75 `response` has no `jsn` [did you mean `json`? known: status, headers, json]
 16:22 `message` cannot be read here [`message` is known in `where` of a `receive` step; `capture` keeps what is in it]
 16:41 `response` cannot be read here [`response` is known in `expect.that`, `poll.until`, `when` and `set`; `capture` keeps what is in it]

@@ -1,0 +1,172 @@
+//! Reads JSON: a list, or a value a line.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde_json::Value as Json;
+
+use crate::template::{Rows, json_value};
+
+use super::{Data, Defect};
+
+/// Rows of shorter files are values from the start; those of longer ones are read when their turn comes, for a
+/// value takes several times the memory of its text.
+const AT_HAND: usize = 4 << 20;
+/// With more names than these in its rows, nothing is said about names that are not among them.
+const MOST_NAMES: usize = 16_384;
+
+/// The most rows: where each of them stands takes memory, however short it is.
+const MOST_ROWS: usize = 5_000_000;
+
+const HINT: &str = "a `.json` file holds a list, a `.jsonl` file a value on each line";
+
+/// The items of a list.
+pub(super) fn list(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Data, Defect> {
+    let mut survey = Survey::new(canonical);
+    let mut parser = serde_json::Deserializer::from_str(&text);
+    let parsed = parser.deserialize_any(Items(&mut survey)).and_then(|()| parser.end());
+    parsed.map_err(|error| Defect::new(error.to_string(), HINT))?;
+    let columns = survey.finish();
+    let places = items(&text);
+    data(text, places, columns)
+}
+
+/// A value on each line that is not empty.
+pub(super) fn lines(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Data, Defect> {
+    let mut survey = Survey::new(canonical);
+    let (mut rows, mut at) = (Vec::new(), 0);
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let end = at + line.len() as u32;
+        if !line.trim().is_empty() {
+            let wrong = |error: String| Defect::new(format!("line {}: {error}", index + 1), HINT);
+            let row = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            survey.add(&row).map_err(wrong)?;
+            rows.push(at..end);
+        }
+        at = end;
+    }
+    let columns = survey.finish();
+    data(text, rows, columns)
+}
+
+fn data(text: String, rows: Vec<Range<u32>>, columns: Option<Vec<String>>) -> Result<Data, Defect> {
+    if text.len() > AT_HAND {
+        return Ok(Data { rows: Rows::Texts { text, rows }, columns });
+    }
+    let value = |row: Range<u32>| json_value(&text[row.start as usize..row.end as usize]);
+    let values: Result<Vec<_>, String> = rows.into_iter().map(value).collect();
+    values
+        .map(|values| Data { rows: Rows::Values(values), columns })
+        .map_err(|error| Defect::new(error, HINT))
+}
+
+/// Where the items of a list stand, in a text that is known to be one.
+fn items(text: &str) -> Vec<Range<u32>> {
+    let bytes = text.as_bytes();
+    let (mut places, mut depth, mut start, mut at) = (Vec::new(), 0_usize, 0, 0);
+    let mut note = |start: usize, end: usize| {
+        if !text[start..end].trim().is_empty() {
+            places.push(start as u32..end as u32);
+        }
+    };
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                if depth == 1 {
+                    start = at + 1;
+                }
+            }
+            b']' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    note(start, at);
+                }
+            }
+            b',' if depth == 1 => {
+                note(start, at);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    places
+}
+
+/// Reads the items of a list one by one, so that never more than one of them takes memory.
+struct Items<'s, 'c>(&'s mut Survey<'c>);
+
+impl<'de> Visitor<'de> for Items<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(item) = items.next_element::<Json>()? {
+            self.0.add(&item).map_err(A::Error::custom)?;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(A::Error::custom("the JSON is not a list"))
+    }
+}
+
+/// What is known of all rows: their canonical form is handed on, and their names are kept while all are objects.
+struct Survey<'c> {
+    canonical: &'c mut dyn FnMut(&[u8]),
+    rows: usize,
+    seen: HashSet<String>,
+    listed: Option<Vec<String>>,
+}
+
+impl<'c> Survey<'c> {
+    fn new(canonical: &'c mut dyn FnMut(&[u8])) -> Self {
+        canonical(b"[");
+        Self { canonical, rows: 0, seen: HashSet::new(), listed: Some(Vec::new()) }
+    }
+
+    fn finish(self) -> Option<Vec<String>> {
+        (self.canonical)(b"]");
+        self.listed
+    }
+
+    /// Takes the next row. An error says that there are too many.
+    fn add(&mut self, row: &Json) -> Result<(), String> {
+        self.rows += 1;
+        if self.rows > MOST_ROWS {
+            return Err(format!("more than {MOST_ROWS} rows, which is the most that is read"));
+        }
+        if self.rows > 1 {
+            (self.canonical)(b",");
+        }
+        (self.canonical)(row.to_string().as_bytes());
+        let (Json::Object(row), Some(listed)) = (row, &mut self.listed) else {
+            self.listed = None;
+            return Ok(());
+        };
+        for name in row.keys() {
+            if listed.len() > MOST_NAMES {
+                self.listed = None;
+                return Ok(());
+            }
+            if !self.seen.contains(name) {
+                self.seen.insert(name.clone());
+                listed.push(name.clone());
+            }
+        }
+        Ok(())
+    }
+}

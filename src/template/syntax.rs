@@ -1,0 +1,572 @@
+//! What an expression consists of, looked at before the run: functions, filters and tests that do not exist,
+//! numbers of arguments, variables of the environment. The language itself would only tell when it meets them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use minijinja::machinery::ast::{BinOp, BinOpKind, Call, CallArg, Expr, Filter, Spanned, Test, UnaryOpKind};
+use minijinja::machinery::{Span, parse_expr};
+use minijinja::value::ValueKind;
+
+use super::TemplateError;
+use super::function::{self, language};
+
+/// The filters, by name.
+const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "urlencode",
+    "zip",
+];
+
+/// The tests after `is`, by name.
+const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// Filters that hand a number on as it is.
+const KEEPS_NUMBERS: &[&str] = &[
+    "attr",
+    "count",
+    "d",
+    "default",
+    "first",
+    "join",
+    "last",
+    "length",
+    "list",
+    "reverse",
+    "string",
+    "urlencode",
+];
+/// Tests that do not look at the value of a number.
+const KEEPS_TESTED: &[&str] = &["defined", "none", "undefined"];
+
+/// The deepest nesting of an expression; each operator of a chain counts, for the language nests them.
+const DEEPEST: usize = 200;
+/// The most items that a list may be repeated to.
+const MOST_REPEATED: u64 = 100_000;
+/// The longest expression, in bytes.
+const LONGEST: usize = 256 << 10;
+
+/// What is known of an expression.
+pub(super) struct Meaning {
+    /// The environment variables it asks for.
+    pub environment: BTreeSet<String>,
+    /// Whether it calculates or compares.
+    pub calculates: bool,
+}
+
+/// Refuses what is nested so deeply that the language would exhaust the stack.
+pub(super) fn limit(source: &str) -> Result<(), TemplateError> {
+    if source.len() > LONGEST {
+        let message = format!("an expression of {} KiB; at most {} KiB", source.len() >> 10, LONGEST >> 10);
+        return Err(TemplateError::new(message, 0..source.len())
+            .hint("put long lists under `data` of the scenario, or into a data file"));
+    }
+    let mut depth = Depth::default();
+    let (mut quote, mut escaped, mut word) = (None, false, None);
+    for (at, byte) in source.bytes().enumerate() {
+        if let Some(open) = quote {
+            quote = Some(open).filter(|_| escaped || byte != open);
+            escaped = byte == b'\\' && !escaped;
+            continue;
+        }
+        let is_word = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+        if is_word {
+            word.get_or_insert(at);
+        } else if let Some(start) = word.take() {
+            depth.word(&source[start..at]);
+        }
+        match byte {
+            b'"' | b'\'' => quote = Some(byte),
+            b'(' | b'[' | b'{' => depth.open(),
+            b')' | b']' | b'}' => depth.close(),
+            b',' => depth.next(),
+            _ if !is_word && !byte.is_ascii_whitespace() => depth.operator(),
+            _ => {}
+        }
+        if depth.deepest > DEEPEST {
+            let message = format!("an expression that is nested deeper than {DEEPEST} levels");
+            return Err(TemplateError::new(message, at..at + 1)
+                .hint("each bracket and each operator of a chain is a level: use `set` for parts of it"));
+        }
+    }
+    Ok(())
+}
+
+/// How deep an expression is nested, counted from its signs: open brackets, and the operators since the last
+/// comma within each of them.
+#[derive(Default)]
+struct Depth {
+    outer: Vec<usize>,
+    sum: usize,
+    here: usize,
+    deepest: usize,
+}
+
+impl Depth {
+    fn open(&mut self) {
+        self.sum += self.here + 1;
+        self.outer.push(self.here + 1);
+        self.here = 0;
+        self.deepest = self.deepest.max(self.sum);
+    }
+
+    fn close(&mut self) {
+        let outer = self.outer.pop().unwrap_or(0);
+        self.sum -= outer;
+        // What stands behind a bracket may be a chain of them: `a[0][0]`.
+        self.here = outer;
+    }
+
+    fn next(&mut self) {
+        self.here = 0;
+    }
+
+    fn operator(&mut self) {
+        self.here += 1;
+        self.deepest = self.deepest.max(self.sum + self.here);
+    }
+
+    fn word(&mut self, word: &str) {
+        if matches!(word, "and" | "or" | "not" | "in" | "is" | "if" | "else") {
+            self.operator();
+        }
+    }
+}
+
+/// Looks at every part of an expression. What is wrong with its grammar is left to the compiler.
+pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
+    let meaning = Meaning { environment: BTreeSet::new(), calculates: false };
+    let mut walk = Walk { source, meaning };
+    if let Ok(expression) = parse_expr(source) {
+        walk.expression(&expression)?;
+    }
+    Ok(walk.meaning)
+}
+
+struct Walk<'s> {
+    source: &'s str,
+    meaning: Meaning,
+}
+
+impl Walk<'_> {
+    fn expression(&mut self, expression: &Expr) -> Result<(), TemplateError> {
+        match expression {
+            Expr::Var(name) if function::NAMES.contains(&name.id) => {
+                let message = format!("`{}` is a function", name.id);
+                Err(TemplateError::new(message, range(name.span()))
+                    .hint(format!("call it: `{}(…)`", name.id)))
+            }
+            Expr::Var(_) | Expr::Const(_) => Ok(()),
+            Expr::Slice(slice) => {
+                self.expression(&slice.expr)?;
+                self.all([&slice.start, &slice.stop, &slice.step].into_iter().flatten())
+            }
+            Expr::UnaryOp(unary) => {
+                self.meaning.calculates |= matches!(unary.op, UnaryOpKind::Neg);
+                self.expression(&unary.expr)
+            }
+            Expr::BinOp(binary) => {
+                if matches!(binary.op, BinOpKind::Mul) {
+                    repeated(binary)?;
+                }
+                let passes = matches!(binary.op, BinOpKind::Concat | BinOpKind::ScAnd | BinOpKind::ScOr);
+                self.meaning.calculates |= !passes;
+                self.all([&binary.left, &binary.right])
+            }
+            Expr::Compare(compare) => {
+                self.meaning.calculates = true;
+                self.expression(&compare.expr)?;
+                self.all(compare.ops.iter().map(|operation| &operation.expr))
+            }
+            Expr::IfExpr(choice) => {
+                self.all([&choice.test_expr, &choice.true_expr].into_iter().chain(&choice.false_expr))
+            }
+            Expr::Filter(filter) => self.filter(filter),
+            Expr::Test(test) => self.test(test),
+            Expr::GetAttr(attribute) => self.expression(&attribute.expr),
+            Expr::GetItem(item) => self.all([&item.expr, &item.subscript_expr]),
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => self.all(&list.items),
+            Expr::Tuple(tuple) => self.all(&tuple.items),
+            Expr::Map(map) => self.all(map.keys.iter().chain(&map.values)),
+        }
+    }
+
+    fn all<'e, 'a: 'e>(
+        &mut self,
+        expressions: impl IntoIterator<Item = &'e Expr<'a>>,
+    ) -> Result<(), TemplateError> {
+        expressions.into_iter().try_for_each(|expression| self.expression(expression))
+    }
+
+    fn arguments(&mut self, arguments: &[CallArg]) -> Result<(), TemplateError> {
+        self.all(arguments.iter().map(|argument| match argument {
+            CallArg::Pos(value)
+            | CallArg::Kwarg(_, value)
+            | CallArg::PosSplat(value)
+            | CallArg::KwargSplat(value) => value,
+        }))
+    }
+
+    fn filter(&mut self, filter: &Spanned<Filter>) -> Result<(), TemplateError> {
+        if let Some(value) = &filter.expr {
+            self.expression(value)?;
+        }
+        self.known_filter(filter.name, filter.span())?;
+        self.meaning.calculates |= !KEEPS_NUMBERS.contains(&filter.name);
+        // These are told the name of another filter or test.
+        match (filter.name, named(&filter.args, 0), named(&filter.args, 1)) {
+            ("map", Some(name), _) => self.known_filter(&name, filter.span())?,
+            ("select" | "reject", Some(name), _) | ("selectattr" | "rejectattr", _, Some(name)) => {
+                self.known_test(&name, filter.span())?;
+            }
+            _ => {}
+        }
+        self.arguments(&filter.args)
+    }
+
+    fn test(&mut self, test: &Spanned<Test>) -> Result<(), TemplateError> {
+        self.expression(&test.expr)?;
+        self.known_test(test.name, test.span())?;
+        self.meaning.calculates |= !KEEPS_TESTED.contains(&test.name);
+        self.arguments(&test.args)
+    }
+
+    fn known_filter(&self, name: &str, span: Span) -> Result<(), TemplateError> {
+        if FILTERS.contains(&name) || exists(name, "filter") {
+            return Ok(());
+        }
+        Err(TemplateError::new(format!("unknown filter `{name}`"), self.place(name, span))
+            .known(name, FILTERS))
+    }
+
+    fn known_test(&self, name: &str, span: Span) -> Result<(), TemplateError> {
+        if TESTS.contains(&name) || exists(name, "test") {
+            return Ok(());
+        }
+        Err(TemplateError::new(format!("unknown test `{name}`"), self.place(name, span)).known(name, TESTS))
+    }
+
+    fn call(&mut self, call: &Spanned<Call>) -> Result<(), TemplateError> {
+        match &call.expr {
+            Expr::Var(name) => self.function(name.id, name.span(), call)?,
+            Expr::GetAttr(method) => {
+                self.expression(&method.expr)?;
+                let name = method.name;
+                let error = TemplateError::new(
+                    format!("unknown method `{name}`: values have none"),
+                    self.place(name, call.span()),
+                );
+                return Err(if FILTERS.contains(&name) {
+                    error.hint(format!("use the filter: `… | {name}`"))
+                } else {
+                    error.known(name, FILTERS)
+                });
+            }
+            _ => return Err(TemplateError::new("only a function can be called", range(call.span()))),
+        }
+        self.arguments(&call.args)
+    }
+
+    fn function(&mut self, name: &str, place: Span, call: &Call) -> Result<(), TemplateError> {
+        if !function::NAMES.contains(&name) {
+            let error = TemplateError::new(format!("unknown function `{name}`"), range(place));
+            return Err(error.known(name, function::NAMES));
+        }
+        if name == "env" {
+            let Some(variable) = named(&call.args, 0).filter(|_| call.args.len() == 1) else {
+                let message = "`env` takes one quoted name, so that it can be looked up before the run";
+                return Err(TemplateError::new(message, range(place)));
+            };
+            self.meaning.environment.insert(variable);
+            return Ok(());
+        }
+        let positional = call.args.iter().filter(|argument| matches!(argument, CallArg::Pos(_))).count();
+        let Some(wanted) = function::arguments(name) else { return Ok(()) };
+        if positional < call.args.len() || wanted.contains(&positional) {
+            return Ok(());
+        }
+        let words = match (*wanted.start(), *wanted.end()) {
+            (0, 0) => "no arguments".to_owned(),
+            (1, 1) => "1 argument".to_owned(),
+            (low, high) if low == high => format!("{low} arguments"),
+            (low, high) => format!("{low} to {high} arguments"),
+        };
+        Err(TemplateError::new(format!("`{name}` takes {words}, not {positional}"), range(place)))
+    }
+
+    /// Where a name stands within something larger: what comes last is its name.
+    fn place(&self, name: &str, span: Span) -> Range<usize> {
+        let whole = range(span);
+        let text = self.source.get(whole.clone()).unwrap_or_default();
+        match text.rfind(name) {
+            Some(at) => whole.start + at..whole.start + at + name.len(),
+            None => whole,
+        }
+    }
+}
+
+/// Refuses a list that is repeated too often. The language makes such a list without any memory, and then compares
+/// and joins its items one by one, without the limit that it has for everything else.
+fn repeated(product: &Spanned<BinOp>) -> Result<(), TemplateError> {
+    let (left, right) = (items(&product.left), items(&product.right));
+    let (Some(items), factor) = (match (left, right) {
+        (Some(items), _) => (Some(items), &product.right),
+        (None, items) => (items, &product.left),
+    }) else {
+        return Ok(());
+    };
+    let times = match factor {
+        Expr::Const(number) => number.value.as_i64(),
+        _ => None,
+    };
+    if times.is_some_and(|times| items.saturating_mul(times.unsigned_abs()) <= MOST_REPEATED) {
+        return Ok(());
+    }
+    let message = format!("a list is repeated to more than {MOST_REPEATED} items, or nobody knows how often");
+    Err(TemplateError::new(message, range(product.span()))
+        .hint(format!("repeat it by a number that stands here, to at most {MOST_REPEATED} items")))
+}
+
+/// How many items a list has that is written in an expression, at least; none where it may be no list.
+fn items(expression: &Expr) -> Option<u64> {
+    let sum = |all: &[Expr]| all.iter().map(|item| items(item).unwrap_or(1)).fold(0_u64, u64::saturating_add);
+    match expression {
+        Expr::List(list) => Some(sum(&list.items)),
+        Expr::Tuple(tuple) => Some(sum(&tuple.items)),
+        Expr::Const(value) if value.value.kind() == ValueKind::Seq => {
+            value.value.len().map(|items| items as u64)
+        }
+        Expr::BinOp(binary) => match (binary.op, items(&binary.left), items(&binary.right), &binary.right) {
+            (BinOpKind::Add, Some(left), Some(right), _) => Some(left.saturating_add(right)),
+            (BinOpKind::Mul, Some(items), _, Expr::Const(times)) => {
+                Some(items.saturating_mul(times.value.as_i64().unwrap_or(1).unsigned_abs()))
+            }
+            (BinOpKind::Add | BinOpKind::Mul, left, right, _) => left.or(right),
+            _ => None,
+        },
+        Expr::Filter(filter) if filter.name == "list" => filter.expr.as_ref().and_then(items).or(Some(1)),
+        Expr::Call(call) if matches!(&call.expr, Expr::Var(name) if name.id == "range") => Some(1),
+        _ => None,
+    }
+}
+
+/// A positional argument that is a quoted text.
+fn named(arguments: &[CallArg], index: usize) -> Option<String> {
+    match arguments.get(index)? {
+        CallArg::Pos(Expr::Const(value)) => value.value.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Whether the language has a filter or test of this name that is not among those that are listed.
+fn exists(name: &str, kind: &str) -> bool {
+    let question = format!("{} is {kind}", serde_json::Value::from(name));
+    let asked = language().compile_expression_owned(question);
+    asked.and_then(|asked| asked.eval(())).is_ok_and(|answer| answer.is_true())
+}
+
+fn range(span: Span) -> Range<usize> {
+    span.start_offset as usize..span.end_offset as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::{Expression, Remedy, Template};
+
+    fn wrong(source: &str) -> (String, String) {
+        let error = Expression::compile(source).unwrap_err();
+        (error.message, source.get(error.range).unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn every_name_that_is_told_exists() {
+        assert_eq!(FILTERS.iter().find(|name| !exists(name, "filter")), None);
+        assert_eq!(TESTS.iter().find(|name| !exists(name, "test")), None);
+        assert!(!exists("nope", "filter") && !exists("nope", "test"));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_told_before_the_run_wherever_it_stands() {
+        for (source, message, place) in [
+            ("a | uper", "unknown filter `uper`", "uper"),
+            ("[1, {'k': (b.c | uper) ~ 'x'}]", "unknown filter `uper`", "uper"),
+            ("a if b is evn else c", "unknown test `evn`", "evn"),
+            ("a is not evn", "unknown test `evn`", "evn"),
+            ("list | map('uper') | first", "unknown filter `uper`", "uper"),
+            ("list | selectattr('n', 'equl', 1) | list", "unknown test `equl`", "equl"),
+            ("list | reject('od') | list", "unknown test `od`", "od"),
+            ("token.upper()", "unknown method `upper`: values have none", "upper"),
+            ("pick(list | sortt)", "unknown filter `sortt`", "sortt"),
+            ("nope(1)", "unknown function `nope`", "nope"),
+            ("a and debug()", "unknown function `debug`", "debug"),
+            ("uuid", "`uuid` is a function", "uuid"),
+            ("rand_int(5)", "`rand_int` takes 2 arguments, not 1", "rand_int"),
+            ("uuid(1)", "`uuid` takes no arguments, not 1", "uuid"),
+            ("hmac('a')", "`hmac` takes 2 to 3 arguments, not 1", "hmac"),
+            ("env(name)", "`env` takes one quoted name, so that it can be looked up before the run", "env"),
+        ] {
+            assert_eq!(wrong(source), (message.to_owned(), place.to_owned()), "{source}");
+        }
+        let error = Template::compile("x{{ a | uper }}").unwrap_err();
+        assert_eq!(error.range, 8..12);
+        assert_eq!(error.remedy, Some(Remedy::Known { typed: "uper".into(), names: FILTERS }));
+    }
+
+    #[test]
+    fn what_exists_is_no_mistake() {
+        for source in [
+            "a | length > 2 and b is defined",
+            "list | map(attribute='id') | join(',')",
+            "list | selectattr('n') | map('upper') | list",
+            "{'a': [1, 2]}.a[0]",
+            "a.b['c'][0:2] | default('x') | urlencode",
+            "dict(a=1).a + range(3) | length",
+            "x | e",
+        ] {
+            assert!(Expression::compile(source).is_ok(), "{source}: {:?}", Expression::compile(source));
+        }
+    }
+
+    #[test]
+    fn the_environment_is_known_wherever_it_is_asked() {
+        let asked = |source: &str| Expression::compile(source).unwrap().environment();
+        assert_eq!(asked("[env('A'), {'x': env(\"B\") | upper}]"), ["A".into(), "B".into()].into());
+        assert_eq!(asked("'env(\"C\")'"), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_list_is_repeated_only_so_often() {
+        for source in [
+            "[0] * 100000000",
+            "100000000 * [0]",
+            "[[0] * 9999] * 9999",
+            "5 in ([0, 1] * 60000)",
+            "([0] * n) == a",
+            "([0] + a) * 200000",
+            "(range(9) | list) * 200000",
+        ] {
+            let message = Expression::compile(source).unwrap_err().message;
+            assert!(message.starts_with("a list is repeated to more than 100000 items"), "{source}");
+        }
+        for source in ["[0] * 100000", "a * b", "'x' * 1000", "2 * 3.5 * a", "[1, 2] * 3 + [4]"] {
+            assert!(Expression::compile(source).is_ok(), "{source}");
+        }
+    }
+
+    #[test]
+    fn an_expression_is_nested_only_so_deep() {
+        let n = 100_000;
+        for source in [
+            format!("{}1{}", "(".repeat(n), ")".repeat(n)),
+            format!("{}1{}", "[".repeat(n), "]".repeat(n)),
+            format!("{}a", "not ".repeat(n)),
+            format!("{}1", "-".repeat(n)),
+            format!("a{}", ".b".repeat(n)),
+            format!("a{}", "[0]".repeat(n)),
+            format!("a{}", "()".repeat(n)),
+            format!("1{}", " + 1".repeat(n)),
+            format!("1{}", " if 1 else 1".repeat(n)),
+            format!("a{}", "|abs".repeat(n)),
+            format!("a{}", " is odd".repeat(n)),
+            format!("{}1", "{'a':".repeat(n)),
+        ] {
+            let source = &source[..source.len().min(LONGEST)];
+            let message = Expression::compile(source).unwrap_err().message;
+            assert_eq!(message, "an expression that is nested deeper than 200 levels", "{}", &source[..20]);
+        }
+        let long = format!("pick([{}])", "{'id': 1.5, 'n': -1},".repeat(5_000));
+        assert!(Expression::compile(&long).is_ok());
+        let text = format!("'{}' ~ a", ".".repeat(10_000));
+        assert!(Expression::compile(&text).is_ok());
+        let huge = format!("'{}'", "x".repeat(LONGEST));
+        assert_eq!(
+            Expression::compile(&huge).unwrap_err().message,
+            "an expression of 256 KiB; at most 256 KiB"
+        );
+    }
+}

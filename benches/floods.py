@@ -9,11 +9,11 @@ which failures were counted. `--address-space` limits the address space of loadg
 written into its configuration.
 
     bodies      50 users read bodies that never end, and look at them
-    unsent      300 sockets send 8 MB each to a server that never reads
+    unsent      300 sockets send 4 MB each to a server that never reads
     fragments   50 sockets receive messages whose fragments never end
     bombs       300 users inflate 60 MiB each; cancelled after 5 s
     json        100 users parse and search 24 MB of JSON each; cancelled after 5 s
-    uploads     100 users build requests of 8 MB each; cancelled after 5 s
+    uploads     100 users build requests of 4 MB each; cancelled after 5 s
 
 Nothing but the standard library. Bounded: a server sends at most 1 GiB a connection and ends after two minutes; loadgate
 is killed after one.
@@ -21,6 +21,7 @@ is killed after one.
 
 import argparse
 import base64
+import functools
 import gzip
 import hashlib
 import json
@@ -58,7 +59,7 @@ FLOODS = {
         [
             {
                 "websocket": "/unsent",
-                "steps": [{"send": {"text": "{{ 'x' * 8000000 }}"}, "on_failure": "continue"}, {"hold": "1h"}],
+                "steps": [{"send": {"text": "{{ 'x' * 4000000 }}"}, "on_failure": "continue"}, {"hold": "1h"}],
             }
         ],
         None,
@@ -66,27 +67,32 @@ FLOODS = {
     "fragments": (50, "15s", [{"websocket": "/fragments", "steps": [{"receive": {"within": "20s"}}]}], None),
     "bombs": (300, "60s", [{"get": "/bombs", "expect": {"contains": "nothing"}}], 5),
     "json": (100, "60s", [{"get": "/json", "expect": {"that": "response.json.items | length == 3"}}], 5),
-    "uploads": (100, "60s", [{"post": "/uploads", "raw": "{{ 'upload ' * 1200000 }}"}], 5),
+    "uploads": (100, "60s", [{"post": "/uploads", "raw": "{{ 'upload ' * 600000 }}"}], 5),
 }
+
+
+@functools.cache
+def answers():
+    """What is sent to a path: headers and body."""
+    bomb = gzip.compress(bytes(60 << 20), 9)
+    items = json.dumps({"items": [{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(400_000)]})
+    return {"/bombs": ("content-encoding: gzip\r\n", bomb), "/json": ("", items.encode()), "/uploads": ("", b"ok")}
 
 
 def serve(listener):
     """Accepts until it is ended, each connection in a thread of its own."""
-    bomb = gzip.compress(bytes(60 << 20), 9)
-    items = json.dumps({"items": [{"id": n, "name": f"item {n}", "tags": ["a", "b"]} for n in range(400_000)]})
-    answers = {"/bombs": ("content-encoding: gzip\r\n", bomb), "/json": ("", items.encode()), "/uploads": ("", b"ok")}
     threading.Timer(SERVER_ENDS, os._exit, (0,)).start()
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=talk, args=(connection, answers), daemon=True).start()
+        threading.Thread(target=talk, args=(connection, answers()), daemon=True).start()
 
 
-def talk(connection, answers):
+def talk(connection, known):
     try:
         while head := read_head(connection):
             path = head.split(" ")[1]
-            if path in answers:
-                more, body = answers[path]
+            if path in known:
+                more, body = known[path]
                 connection.sendall(f"HTTP/1.1 200 OK\r\n{more}content-length: {len(body)}\r\n\r\n".encode() + body)
             elif path == "/bodies":
                 connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -144,6 +150,8 @@ def run(binary, name, address_space, max_memory):
     users, run_time, steps, cancel = FLOODS[name]
     timeout = "500ms" if name == "unsent" else "30s"
     more = f"max_memory: {max_memory}\n" if max_memory else ""
+    # Before the server is there, which inherits them: a user must not wait for them.
+    answers()
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     server = multiprocessing.Process(target=serve, args=(listener,), daemon=True)
     server.start()

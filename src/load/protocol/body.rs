@@ -148,7 +148,9 @@ mod tests {
 
     fn response(headers: &[(&str, &str)], body: Vec<u8>) -> Response {
         let mut map = HeaderMap::new();
-        headers.iter().for_each(|(name, value)| keep(&mut map, name, value.as_bytes()));
+        for (name, value) in headers {
+            keep(&mut map, name, value.as_bytes());
+        }
         Response::new(200, map, body.into())
     }
 

@@ -215,7 +215,9 @@ mod tests {
 
     fn read_within(lines: &[&str], body: &[u8], limit: u64) -> Result<Vec<u8>, Failure> {
         let mut headers = HeaderMap::new();
-        lines.iter().for_each(|line| keep(&mut headers, "content-encoding", line.as_bytes()));
+        for line in lines {
+            keep(&mut headers, "content-encoding", line.as_bytes());
+        }
         let codings = of(&headers)?;
         if codings.is_empty() {
             return Ok(body.to_vec());

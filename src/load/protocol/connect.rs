@@ -61,6 +61,7 @@ impl Connector {
 
     /// The same for so many users, all of whose connections over HTTP/2 may hold so many bytes together. What a server
     /// may send ahead on one is the least that a network needs, and the most that hyper grants.
+    #[must_use]
     pub fn sharing(self, bytes: u64, users: usize) -> Self {
         let each = bytes / users.max(1) as u64;
         Self { window: each.clamp(u64::from(LEAST_WINDOW), u64::from(MOST_WINDOW)) as u32, ..self }

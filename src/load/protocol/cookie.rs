@@ -83,13 +83,12 @@ impl Kept {
         let place = Place::of(&cookie);
         match self.store.insert(cookie.into_owned(), url) {
             Ok(StoreAction::Inserted) => self.order.push(place),
-            // One that is set again keeps its place (RFC 6265, 5.3, step 11).
-            Ok(StoreAction::UpdatedExisting) => {}
             Ok(StoreAction::ExpiredExisting) => {
                 self.store.remove(&place.domain, &place.path, &place.name);
                 self.order.retain(|known| *known != place);
             }
-            Err(_) => {}
+            // One that is set again keeps its place (RFC 6265, 5.3, step 11).
+            Ok(StoreAction::UpdatedExisting) | Err(_) => {}
         }
         if self.order.len() > MOST {
             let oldest = self.order.remove(0);

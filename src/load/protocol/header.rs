@@ -43,7 +43,9 @@ mod tests {
 
     fn headers(lines: &[(&str, &[u8])]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        lines.iter().for_each(|(name, value)| keep(&mut headers, name, value));
+        for (name, value) in lines {
+            keep(&mut headers, name, value);
+        }
         headers
     }
 

@@ -197,7 +197,7 @@ mod tests {
         let budget = Budget::new(256 << 10);
         let mut first = sieve(Keep::Whole, 1 << 30, &budget);
         first.begin(200, b"");
-        first.pass(&[0; 100_000]).unwrap();
+        first.pass(&vec![0; 100_000]).unwrap();
         let mut second = sieve(Keep::Whole, 1 << 30, &budget);
         second.begin(200, b"");
         let failed = (0..100).find_map(|_| second.pass(&[0; 10_000]).err()).unwrap();

@@ -36,6 +36,7 @@ impl Response {
     }
 
     /// The same, which holds so much until it is gone.
+    #[must_use]
     pub fn holding(self, hold: Hold) -> Self {
         Self { hold, ..self }
     }

@@ -182,7 +182,7 @@ impl Decoder {
     /// A head that has many headers, or one that is written as RFC 9112 wants it read and not sent: a value on
     /// several lines (5.2), a space before a colon (5.1).
     fn unusual_head(&mut self, input: &[u8], sieve: &mut Sieve<'_>) -> Result<usize, Failure> {
-        let count = input.iter().filter(|byte| **byte == b'\n').count();
+        let count = memchr::memchr_iter(b'\n', input).count();
         let mut lines = vec![httparse::EMPTY_HEADER; count.min(MOST_HEADERS)];
         let mut head = httparse::Response::new(&mut lines);
         let mut config = httparse::ParserConfig::default();

@@ -289,6 +289,20 @@ mod tests {
     }
 
     #[test]
+    fn urlencode_is_the_encoding_of_a_component() {
+        let values = [("s", Value::from("a/b c?d=é&(e)!~*'+%")), ("n", Value::from(1.5))];
+        assert_eq!(text("{{ s | urlencode }}", &values), "a%2Fb%20c%3Fd%3D%C3%A9%26(e)!~*'%2B%25");
+        assert_eq!(text("{{ n | urlencode }}", &values), "1.5");
+        assert_eq!(
+            text("{{ {'a b': s, 'n': 1} | urlencode }}", &[("s", Value::from("x&y"))]),
+            "a%20b=x%26y&n=1"
+        );
+        let null =
+            Template::compile("{{ s | urlencode }}").unwrap().render(&scope(&[("s", Value::from(()))]));
+        assert!(null.unwrap_err().message.contains("null"));
+    }
+
+    #[test]
     fn null_and_undefined_are_errors_and_never_empty() {
         let template = Template::compile("/b/{{ id }}").unwrap();
         let null = template.render(&scope(&[("id", Value::from(()))])).unwrap_err();

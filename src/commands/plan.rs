@@ -18,7 +18,8 @@ pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error>
     let config = configuration(&args.source, args.overrides())?;
     let selection =
         Selection { environment: args.environment.clone(), scenario: scenario.map(str::to_owned) };
-    let plan = resolved(&config, &selection, &variables::lookup)?;
+    let mut plan = resolved(&config, &selection, &variables::lookup)?;
+    plan.choose_proxies(&variables::lookup).map_err(|problem| wrong(&config, vec![problem]))?;
     publish::mask(plan.secrets.given());
     Ok(Arc::new(plan))
 }

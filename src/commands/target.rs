@@ -14,6 +14,7 @@ use crate::load::machine::Service;
 use crate::load::target::{
     self, Ownership, Running, StartCommand, TargetError, answers, free_address, preflight,
 };
+use crate::plan::proxy::ProxyServer;
 use crate::plan::secrets::Secrets;
 use crate::plan::{CommandForm, Plan, Target, TargetCommand};
 use crate::template::{RenderError, Scope, Seeds};
@@ -39,13 +40,27 @@ pub struct Reached {
 pub async fn reach(plan: &Plan, folder: &Path) -> Result<Reached, Error> {
     match &plan.target {
         Target::Host(url) => {
-            preflight(url).await?;
-            let service = Service::at(url).await;
-            let display = url.to_string();
+            let proxy = plan.proxies.for_target(&plan.target).and_then(Result::ok);
+            let (service, display) = if let Some(proxy) = proxy {
+                reach_proxy(proxy).await?;
+                (Service::Elsewhere, format!("{url} through the proxy {proxy}"))
+            } else {
+                preflight(url).await?;
+                (Service::at(url).await, url.to_string())
+            };
             Ok(Reached { url: url.clone(), display, service, warnings: Vec::new(), running: None })
         }
         Target::Command(command) => start(command, plan.secrets.clone(), folder).await,
     }
+}
+
+/// Looks whether a proxy can be reached. What is behind it, only the proxy knows.
+async fn reach_proxy(proxy: &ProxyServer) -> Result<(), Error> {
+    let url = Url::parse(&proxy.to_string()).map_err(|_| TargetError::NoHost { url: proxy.to_string() })?;
+    let named_by = proxy.named_by.to_string();
+    preflight(&url).await.map_err(|source| {
+        TargetError::Proxy { proxy: proxy.to_string(), named_by, source: Box::new(source) }.into()
+    })
 }
 
 async fn start(command: &TargetCommand, secrets: Arc<Secrets>, folder: &Path) -> Result<Reached, Error> {

@@ -1,14 +1,18 @@
 //! Problems as text for a person: the message, the place, the source line underlined, the remedy.
 //! Pure; what it writes holds no control character that came from a source.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
     Annotation, AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str,
 };
+
+use regex::{Captures, Regex};
 
 use super::node::Span;
 use super::problem::Problem;
@@ -84,7 +88,7 @@ impl Excerpt {
         let whole = source.text.split('\n').nth(line - 1)?.trim_end_matches('\r');
         let typed = source.text.get(span.start as usize..span.end as usize).unwrap_or("");
         let length = typed.split(['\n', '\r']).next().unwrap_or("").chars().count();
-        let (text, marked) = tidy(whole, column - 1, length);
+        let (text, marked) = tidy(&without_passwords(whole), column - 1, length);
         Some(Self { path: source.name.clone(), line, text, marked })
     }
 
@@ -94,6 +98,14 @@ impl Excerpt {
             .line_start(self.line)
             .annotation(AnnotationKind::Primary.span(self.marked.clone()))
     }
+}
+
+/// The line with `*` in place of each character of the user and the password of a URL: who reads a log need not know
+/// them, and every column stays.
+fn without_passwords(line: &str) -> Cow<'_, str> {
+    static USERINFO: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"://([^/?\#\s"'\\]+)@"#).ok());
+    let Some(pattern) = USERINFO.as_ref() else { return line.into() };
+    pattern.replace_all(line, |found: &Captures<'_>| format!("://{}@", "*".repeat(found[1].chars().count())))
 }
 
 /// The line without control characters and without what lies far behind the place; and the bytes that
@@ -119,6 +131,18 @@ mod tests {
         let mut sources = Sources::default();
         sources.add("config.yaml", text);
         sources
+    }
+
+    #[test]
+    fn a_line_is_shown_without_passwords_and_with_the_same_columns() {
+        for (line, shown) in [
+            ("host: http://alice:p@ss@a.example/x", "host: http://**********@a.example/x"),
+            ("- get: 'https://u:é@b'", "- get: 'https://***@b'"),
+            ("- get: http://b/@x", "- get: http://b/@x"),
+            ("mail: a@b", "mail: a@b"),
+        ] {
+            assert_eq!(without_passwords(line), shown);
+        }
     }
 
     #[test]

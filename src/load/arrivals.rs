@@ -163,7 +163,8 @@ mod tests {
 
     fn class(weight: u32, tasks: &[(usize, u32)]) -> UserClass {
         let tasks = tasks.iter().map(|(task, weight)| (TaskId(*task), *weight)).collect();
-        UserClass { name: "c".into(), weight, wait: Wait::Constant(Duration::ZERO), on_start: None, tasks }
+        let wait = Wait::Constant(Duration::ZERO);
+        UserClass { name: "c".into(), weight, wait, on_start: None, withheld: Vec::new(), tasks }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hyper::header::{COOKIE, HeaderName};
+use hyper::header::COOKIE;
 
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Retries, Sample, Traffic};
@@ -33,12 +33,12 @@ use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
 use crate::plan::connection::{Cookies, KeepAlive};
-use crate::plan::step::{EndpointId, Request};
+use crate::plan::step::{EndpointId, FieldName, Request};
 
 /// The most connections a user keeps alive: templates may name any number of hosts.
 const MOST_KEPT: usize = 16;
 
-static COOKIES: HeaderName = COOKIE;
+static COOKIES: FieldName = FieldName::of(COOKIE, "cookie");
 
 const ON_CLOSE: Retries = Retries { on_close: 1, on_refusal: 0 };
 const ON_REFUSAL: Retries = Retries { on_close: 0, on_refusal: 1 };
@@ -224,7 +224,7 @@ impl VirtualUser {
     }
 
     fn kept(&mut self, origin: &Origin) -> Option<Connection> {
-        let at = self.connections.iter().position(|connection| **connection.origin() == *origin)?;
+        let at = self.connections.iter().position(|connection| connection.leads_to(origin))?;
         let mut connection = self.connections.swap_remove(at);
         connection.usable().then_some(connection)
     }
@@ -238,10 +238,10 @@ impl VirtualUser {
 
     /// The cookies of this user for the place a request goes to, unless the step has its own.
     fn add_cookies(&self, request: &Request, outgoing: &mut Outgoing<'_>) {
-        if request.headers.iter().any(|(name, _)| *name == COOKIES) {
+        if request.headers.iter().any(|(name, _)| **name == COOKIE) {
             return;
         }
-        outgoing.headers.retain(|(name, _)| **name != COOKIES);
+        outgoing.headers.retain(|(name, _)| ***name != COOKIE);
         if let Some(cookies) = self.jar.header(&outgoing.origin, &outgoing.path) {
             outgoing.headers.push((&COOKIES, cookies.into()));
         }

@@ -186,7 +186,7 @@ fn edges(load: &Load) -> Vec<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::load::{Segment, Shape};
+    use crate::plan::load::{Segment, Shape, StopAfter};
 
     fn lengths_ms(segments: &[(f64, f64, u64)], warmup: Duration) -> Vec<u128> {
         let segment = |(from, to, ms): &(f64, f64, u64)| Segment {
@@ -195,7 +195,8 @@ mod tests {
             to: *to,
         };
         let shape = Shape(segments.iter().map(segment).collect());
-        let load = Load { model: Model::Closed, shape, warmup, drain: Duration::ZERO };
+        let load =
+            Load { model: Model::Closed, shape, warmup, drain: Duration::ZERO, stop: StopAfter::default() };
         let edges = edges(&load);
         let mut run = Run {
             load: &load,

@@ -9,8 +9,9 @@ use super::pacing;
 use super::perform::{End, unrendered};
 use super::protocol::incoming::{Headers, Keep, Wants};
 use super::protocol::outgoing::Outgoing;
-use super::protocol::redirect;
+use super::protocol::redirect::{self, Trusted};
 use super::protocol::response::Response;
+use super::tls::Purpose;
 use super::unpack::Size;
 use super::virtual_user::VirtualUser;
 use super::worker::Worker;
@@ -109,7 +110,7 @@ impl VirtualUser {
         if outgoing.payload.length() > LARGE as u64 {
             worker.aside.worked();
         }
-        let most = request.redirects.unwrap_or(self.worker.plan.http.redirects);
+        let most = request.redirects.most.unwrap_or(self.worker.plan.http.redirects);
         let mut hops = Hops { most, left: most };
         let mut due = None;
         loop {
@@ -117,8 +118,11 @@ impl VirtualUser {
             let large = self.unpack(request, &mut exchange.response).await;
             let due = *due.get_or_insert(exchange.scheduled);
             let (next, outcome) = match &exchange.response {
-                Ok(response) => match onwards(request, &outgoing, response, hops) {
-                    Next::Answer => (None, self.judge(request, response, round)),
+                Ok(response) => match self.onwards(request, &outgoing, response, hops) {
+                    Next::Answer => {
+                        let judged = self.judge(request, response, round);
+                        (None, judged.map_err(|failure| self.through_proxy(failure, &outgoing, response)))
+                    }
                     Next::Hop(next) => (Some(next), Ok(Answer::Final)),
                     Next::Astray(failure) => (None, Err(failure)),
                 },
@@ -140,6 +144,18 @@ impl VirtualUser {
                 (None, None) => return Err(End::Failed),
             }
             hops.left -= 1;
+        }
+    }
+
+    /// A failure that a proxy may have made says which proxy that was.
+    fn through_proxy(&self, failure: Failure, outgoing: &Outgoing<'_>, response: &Response) -> Failure {
+        let may_be = matches!(response.status, 407 | 502 | 503 | 504);
+        let connector = &self.worker.connector;
+        match connector.proxy_of_requests(&outgoing.origin, Purpose::Http).filter(|_| may_be) {
+            Some(proxy) => {
+                Failure::new(failure.kind, format!("{} (through the proxy {proxy})", failure.message))
+            }
+            None => failure,
         }
     }
 
@@ -170,6 +186,32 @@ impl VirtualUser {
         captured.map(|()| Answer::Final)
     }
 
+    /// Where a response leads: a redirect is followed unless it is what the step expects.
+    fn onwards<'a>(
+        &self,
+        request: &Request,
+        outgoing: &Outgoing<'a>,
+        response: &Response,
+        hops: Hops,
+    ) -> Next<'a> {
+        let expected = || request.expect.iter().any(|expectation| expectation.names(response.status));
+        if !redirect::is_redirect(response) || hops.most == 0 || expected() {
+            return Next::Answer;
+        }
+        if hops.left == 0 {
+            return Next::Astray(Failure::new(FailureKind::Protocol, "too many redirects (`redirects`)"));
+        }
+        let trusted = self.trusted(request.redirects.to.as_deref());
+        redirect::follow(outgoing.clone(), response, &trusted).map_or_else(Next::Astray, Next::Hop)
+    }
+
+    /// Where redirects may lead; `to` is what a step says of it.
+    pub(super) fn trusted<'p>(&'p self, to: Option<&'p [url::Url]>) -> Trusted<'p> {
+        let worker = &self.worker;
+        let to = to.unwrap_or(&worker.plan.http.redirects_to);
+        Trusted { target: &worker.base.origin, to, secrets: &worker.plan.secrets }
+    }
+
     /// What is kept of a response: what something looks at.
     pub(super) fn wants<'w>(
         worker: &'w Worker,
@@ -195,18 +237,6 @@ impl VirtualUser {
         };
         Wants { headers, body, limit: worker.plan.limits.max_body, budget: &worker.budget, events }
     }
-}
-
-/// Where a response leads: a redirect is followed unless it is what the step expects.
-fn onwards<'a>(request: &Request, outgoing: &Outgoing<'a>, response: &Response, hops: Hops) -> Next<'a> {
-    let expected = || request.expect.iter().any(|expectation| expectation.names(response.status));
-    if !redirect::is_redirect(response) || hops.most == 0 || expected() {
-        return Next::Answer;
-    }
-    if hops.left == 0 {
-        return Next::Astray(Failure::new(FailureKind::Protocol, "too many redirects (`redirects`)"));
-    }
-    redirect::follow(outgoing.clone(), response).map_or_else(Next::Astray, Next::Hop)
 }
 
 /// Whether the step itself looks at `response`.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use bytes::Bytes;
-use hyper::Request as HttpRequest;
 use hyper::header::{
-    CONNECTION, COOKIE, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY,
+    self, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use hyper::{Method, Request as HttpRequest};
 use minijinja::Value;
 use rand::RngExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -19,19 +19,22 @@ use super::aside::LARGE;
 use super::compose;
 use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
-use super::measure::sample::{Phases, Retries, Sample};
+use super::measure::sample::{Phases, Retries, Sample, Traffic};
 use super::perform::{End, InFlight, SocketInUse, unrendered};
 use super::protocol::body;
+use super::protocol::origin::Located;
+use super::protocol::outgoing::{ACCEPT, AUTHORIZED, Outgoing, Payload, USER_AGENT};
+use super::protocol::redirect;
 use super::protocol::response::Response;
 use super::protocol::stream::Meter;
-use super::protocol::websocket::{Arrived, Count, Moved, Socket};
+use super::protocol::websocket::{Arrived, Count, Moved, Opening, Socket};
 use super::tls::Purpose;
 use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use super::worker::Worker;
 use crate::clock;
 use crate::plan::connection::Cookies;
-use crate::plan::step::{EndpointId, Message, MetricId, Receive, Since, WebSocket};
+use crate::plan::step::{EndpointId, FieldName, Message, MetricId, Receive, Since, WebSocket};
 use crate::template::Document;
 
 /// How long a server may take to answer our goodbye.
@@ -73,12 +76,12 @@ impl VirtualUser {
         let started = clock::now();
         let scheduled = due.unwrap_or(started);
         let in_flight = InFlight::begin(&self.worker, step.endpoint, scheduled);
-        let (mut phases, mut line, mut meter) = (Phases::default(), String::new(), None);
+        let (mut phases, mut line, mut meters) = (Phases::default(), String::new(), Vec::new());
         let worker = self.worker.clone();
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
         let deadline = self.deadline.clone();
         let opened = deadline
-            .within(limit, pin!(self.open(step, &mut line, &mut phases, &mut meter)))
+            .within(limit, pin!(self.open(step, &mut line, &mut phases, &mut meters)))
             .await
             .unwrap_or_else(|_| Err(timed_out(limit)));
         let finished = clock::now();
@@ -86,7 +89,10 @@ impl VirtualUser {
             Ok(socket) => (Ok(socket), Ok(())),
             Err(failure) => (Err(End::Failed), Err(self.masked(failure))),
         };
-        let traffic = meter.map(|meter: Meter| meter.take()).unwrap_or_default();
+        let traffic = meters.iter().map(Meter::take).fold(Traffic::default(), |mut sum, moved| {
+            sum += moved;
+            sum
+        });
         let sample = Sample {
             endpoint: step.endpoint,
             scheduled,
@@ -118,15 +124,60 @@ impl VirtualUser {
         socket
     }
 
+    /// Opens the connection and shakes hands, and goes where the server sends it instead. All of that is one connect.
     async fn open(
         &mut self,
         step: &WebSocket,
         line: &mut String,
         phases: &mut Phases,
-        meter: &mut Option<Meter>,
+        meters: &mut Vec<Meter>,
     ) -> Result<Socket, Failure> {
-        let (origin, path) = self.locate(&step.url, &step.query)?;
-        *line = format!("WS {}{path}", origin.authority());
+        let mut outgoing = self.handshake(step)?;
+        let most = self.worker.plan.http.redirects;
+        for left in (0..=most).rev() {
+            *line = format!("WS {}{}", outgoing.origin.authority(), outgoing.path);
+            let request = self.upgrade(step, &outgoing)?;
+            let spelt: Vec<&FieldName> = outgoing.headers.iter().map(|(name, _)| *name).collect();
+            let stream =
+                self.worker.connector.open(&outgoing.origin, Purpose::WebSocket, self.index, phases).await?;
+            meters.push(stream.meter().clone());
+            let limits = (self.worker.plan.limits.max_body, &self.worker.budget);
+            let count = self.count(step.endpoint);
+            match Socket::open((request, &spelt), stream, limits, count).await? {
+                Opening::Open(socket, headers) => {
+                    if self.worker.plan.http.cookies == Cookies::Kept {
+                        self.jar.keep(&outgoing.origin, &outgoing.path, &headers);
+                    }
+                    return Ok(socket);
+                }
+                Opening::Elsewhere(response) if left > 0 => {
+                    outgoing = redirect::follow(outgoing, &response, &self.trusted(None))?;
+                }
+                Opening::Elsewhere(response) if most == 0 => {
+                    let message =
+                        format!("status {}, expected 101; `redirects: 0` follows none", response.status);
+                    return Err(Failure::new(FailureKind::Status, message));
+                }
+                Opening::Elsewhere(_) => break,
+            }
+        }
+        Err(Failure::new(FailureKind::Protocol, "too many redirects of the handshake (`http.redirects`)"))
+    }
+
+    /// What a step asks for: where the handshake goes, and its headers.
+    fn handshake<'s>(&self, step: &'s WebSocket) -> Result<Outgoing<'s>, Failure> {
+        let Located { origin, path, authorization } = self.locate(&step.url, &step.query)?;
+        let mut headers = compose::headers(&step.headers, &self.scope)?;
+        if let Some(value) = authorization.filter(|_| step.defaults.authorization) {
+            headers.push((&AUTHORIZED, value.into()));
+        }
+        let (method, payload, defaults) = (Method::GET, Payload::default(), step.defaults);
+        Ok(Outgoing { origin, method, path, headers, defaults, payload })
+    }
+
+    /// The request of a handshake.
+    fn upgrade(&mut self, step: &WebSocket, outgoing: &Outgoing<'_>) -> Result<HttpRequest<()>, Failure> {
+        let Outgoing { origin, path, .. } = outgoing;
         let mut request = HttpRequest::new(());
         // The handshake writes path and query; scheme and host only have to be there.
         *request.uri_mut() = format!("ws://{}{path}", origin.authority())
@@ -145,25 +196,25 @@ impl VirtualUser {
         for (name, value) in ours {
             headers.insert(name.clone(), header(name, value)?);
         }
-        for (name, value) in compose::headers(&step.headers, &self.scope)? {
-            headers.insert(name.clone(), header(name, &value)?);
+        if outgoing.defaults.user_agent {
+            headers.insert(header::USER_AGENT, RawHeader::from_static(USER_AGENT));
         }
+        if outgoing.defaults.accept {
+            headers.insert(header::ACCEPT, RawHeader::from_static(ACCEPT));
+        }
+        for (name, value) in &outgoing.headers {
+            headers.insert((***name).clone(), header(name, value)?);
+        }
+        // Cookies of the step itself stay at home in a redirect, as its other secrets do; then the jar's are sent.
         if !headers.contains_key(COOKIE)
-            && let Some(cookies) = self.jar.header(&origin, &path)
+            && let Some(cookies) = self.jar.header(origin, path)
         {
             headers.insert(COOKIE, header(&COOKIE, &cookies)?);
         }
         if let Some(subprotocol) = &step.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, header(&SEC_WEBSOCKET_PROTOCOL, subprotocol)?);
         }
-        let stream = self.worker.connector.open(&origin, Purpose::WebSocket, self.index, phases).await?;
-        *meter = Some(stream.meter().clone());
-        let limits = (self.worker.plan.limits.max_body, &self.worker.budget);
-        let (socket, headers) = Socket::open(request, stream, limits, self.count(step.endpoint)).await?;
-        if self.worker.plan.http.cookies == Cookies::Kept {
-            self.jar.keep(&origin, &path, &headers);
-        }
-        Ok(socket)
+        Ok(request)
     }
 
     /// Sends a message, in `timeout` at most: a server that does not read must not hold a user for good.

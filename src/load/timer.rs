@@ -354,7 +354,7 @@ mod tests {
     use tokio::runtime::LocalOptions;
 
     use super::*;
-    use crate::plan::load::{Load, Model, Shape};
+    use crate::plan::load::{Load, Model, Shape, StopAfter};
 
     fn on_worker<F: Future>(future: impl FnOnce(Timer) -> F) -> F::Output {
         let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -368,7 +368,13 @@ mod tests {
 
     fn phases() -> Phases {
         let shape = Shape::constant_at(1.0, Duration::from_mins(1));
-        let load = Load { model: Model::Closed, shape, warmup: Duration::ZERO, drain: Duration::ZERO };
+        let load = Load {
+            model: Model::Closed,
+            shape,
+            warmup: Duration::ZERO,
+            drain: Duration::ZERO,
+            stop: StopAfter::default(),
+        };
         Phases::of_load(&load, clock::now())
     }
 

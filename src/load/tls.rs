@@ -62,6 +62,8 @@ pub struct Clients {
 pub enum Purpose {
     /// Requests.
     Http,
+    /// Requests over HTTP/2 without asking whether it is spoken.
+    PriorKnowledge,
     /// A WebSocket, which begins as HTTP/1.1.
     WebSocket,
 }
@@ -104,7 +106,7 @@ impl Clients {
     /// The client for a purpose.
     pub fn client(&self, purpose: Purpose) -> &TlsConnector {
         match purpose {
-            Purpose::Http => &self.http,
+            Purpose::Http | Purpose::PriorKnowledge => &self.http,
             Purpose::WebSocket => &self.websocket,
         }
     }

@@ -21,7 +21,7 @@ use super::virtual_user::VirtualUser;
 use super::worker::{self, Setup, Worker};
 use crate::clock;
 use crate::plan::Plan;
-use crate::plan::load::{Load, Model, Shape};
+use crate::plan::load::{Load, Model, Shape, StopAfter};
 use crate::plan::user::TaskId;
 
 /// The longest a trace may take.
@@ -107,6 +107,7 @@ pub fn trace(plan: &Arc<Plan>, target: &url::Url) -> Result<Vec<Event>, LoadErro
             shape: Shape::constant_at(1.0, LONGEST),
             warmup: Duration::ZERO,
             drain: Duration::ZERO,
+            stop: StopAfter::Request,
         };
         let (pool, _) = Pool::new(plan.classes.len(), plan.data.len(), 1);
         let setup = Setup {

@@ -21,6 +21,7 @@ use super::timer::Deadline;
 use super::trace::Event;
 use super::worker::{GRACE, Worker};
 use crate::clock;
+use crate::plan::load::StopAfter;
 use crate::plan::user::{DataOrder, TaskId};
 use crate::template::{Scope, Seeds};
 
@@ -65,6 +66,8 @@ pub struct VirtualUser {
     /// with it.
     keeps_rows: bool,
     turn: Turn,
+    /// How long after its turn it may go on with what it is at: an iteration that the plan lets end.
+    grace: Duration,
 }
 
 /// How far a user is on its way to its first iteration.
@@ -119,6 +122,7 @@ impl VirtualUser {
             missed: false,
             keeps_rows: false,
             turn,
+            grace: Duration::ZERO,
             worker,
         }
     }
@@ -179,10 +183,11 @@ impl VirtualUser {
             self.turn =
                 Turn { generation: assignment.generation, until: self.wanted_until(&assignment, now) };
         }
-        now < self.turn.until
+        now < self.turn.until + self.grace
     }
 
-    /// Sleeps until `at`; false where the load ceases to want this user before.
+    /// Sleeps until `at`; false where the load ceases to want this user before. In an iteration that may end after the
+    /// load, that is at once where `at` lies beyond the time for it: the iteration cannot end in time.
     pub(super) async fn sleep_until(&mut self, at: Instant) -> bool {
         let worker = self.worker.clone();
         loop {
@@ -193,7 +198,11 @@ impl VirtualUser {
             if now >= at {
                 return true;
             }
-            let end = at.min(self.turn.until);
+            let last = self.turn.until + self.grace;
+            if at > last && now >= self.turn.until {
+                return false;
+            }
+            let end = at.min(if at > last { self.turn.until } else { last });
             tokio::select! {
                 () = worker.timer.sleep_until(end) => {}
                 () = worker.control.changed() => {}
@@ -288,7 +297,9 @@ impl VirtualUser {
             self.turn_rows();
         }
         self.due = start.scheduled;
+        self.grace = time_to_end(&self.worker);
         self.run(task).await;
+        self.grace = Duration::ZERO;
     }
 
     async fn run(&mut self, task: TaskId) -> Iteration {
@@ -324,6 +335,15 @@ impl VirtualUser {
                 self.scope.set(data.slot, row);
             }
         }
+    }
+}
+
+/// How long an iteration may go on after its user is not wanted any more.
+fn time_to_end(worker: &Worker) -> Duration {
+    let assignment = worker.control.current();
+    match assignment.load.stop {
+        StopAfter::Request => Duration::ZERO,
+        StopAfter::Iteration => assignment.load.drain,
     }
 }
 

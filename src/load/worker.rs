@@ -119,8 +119,8 @@ impl Worker {
         let mut tasks = JoinSet::new();
         tasks.spawn_local(timer.clone().run());
         Ok(Self {
-            base: Base::new(&target).map_err(LoadError::Target)?,
-            connector: Connector::new(trust, timer.clone())
+            base: Base::new(&target, plan.authorization.clone()).map_err(LoadError::Target)?,
+            connector: Connector::new(trust, timer.clone(), plan.proxies.clone())
                 .sharing(budget.limit() / AHEAD, generate::users(&plan)),
             timer,
             recorder: RefCell::new(Recorder::new(&plan, phases)),

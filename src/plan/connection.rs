@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::proxy::ProxyChoice;
+
 /// How HTTP is spoken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
@@ -13,6 +15,11 @@ pub struct Http {
     pub keep_alive: KeepAlive,
     /// How many redirects are followed, one after the other.
     pub redirects: u32,
+    /// The origins besides the target that get what it would get after a redirect: bodies, and headers that hold
+    /// secrets.
+    pub redirects_to: Vec<url::Url>,
+    /// What is said about proxies.
+    pub proxy: ProxyChoice,
     /// Whether users keep cookies.
     pub cookies: Cookies,
     /// The value of `accept-encoding`, where something is asked for.
@@ -28,6 +35,8 @@ impl Default for Http {
             version: Version::Auto,
             keep_alive: KeepAlive::Kept,
             redirects: REDIRECTS,
+            redirects_to: Vec::new(),
+            proxy: ProxyChoice::OfEnvironment,
             cookies: Cookies::Kept,
             accept_encoding: None,
         }

@@ -4,9 +4,9 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::connection::{Cookies, KeepAlive, Verification, Version};
-use super::load::{Load, Model, Segment};
+use super::load::{Load, Model, Segment, StopAfter};
 use super::rules::{Applies, Objective, Origin, Scope, Severity};
-use super::user::{DataOrder, UserClass, Wait, split_by_weight};
+use super::user::{DataOrder, TaskId, UserClass, Wait, split_by_weight};
 use super::{Plan, Protection, Target};
 use crate::metric::{Better, Unit};
 use crate::template::Template;
@@ -28,7 +28,7 @@ fn write(plan: &Plan, out: &mut String) -> fmt::Result {
         plan.name, plan.scenario, plan.environment
     )?;
     writeln!(out, "target: {}", target(&plan.target))?;
-    writeln!(out, "load: {}", load(&plan.load))?;
+    writeln!(out, "load: {}{}", load(&plan.load), at_the_end(&plan.load))?;
     let (timeout, body) = (spoken(plan.limits.timeout), ByteSize(plan.limits.max_body));
     writeln!(out, "limits: {timeout} a request, {body} a body")?;
     connections(plan, out)?;
@@ -50,10 +50,16 @@ fn connections(plan: &Plan, out: &mut String) -> fmt::Result {
         (http.keep_alive == KeepAlive::Closed, "a connection for every request"),
         (http.redirects == 0, "redirects are not followed"),
         (http.cookies == Cookies::Ignored, "cookies are ignored"),
+        (plan.authorization.is_some(), "user and password of `host` are sent"),
         (plan.tls.identity.is_some(), "a client certificate is shown"),
         (plan.tls.verification == Verification::Anything, "any certificate is believed"),
     ];
     let told: Vec<&str> = unusual.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect();
+    let proxy = match plan.proxies.for_target(&plan.target) {
+        Some(Ok(server)) => Some(format!("through the proxy {server}")),
+        _ => None,
+    };
+    let told: Vec<&str> = told.into_iter().chain(proxy.as_deref()).collect();
     if told.is_empty() { Ok(()) } else { writeln!(out, "connections: {}", told.join(", ")) }
 }
 
@@ -65,6 +71,14 @@ fn target(target: &Target) -> String {
             let (ready, within) = (&command.ready, spoken(command.ready_timeout));
             format!("started with `{}`, ready when {ready} answers, within {within}", words.join(" "))
         }
+    }
+}
+
+/// What of a load is over only after its end.
+fn at_the_end(load: &Load) -> String {
+    match load.stop {
+        StopAfter::Request => String::new(),
+        StopAfter::Iteration => format!(", then up to {} for iterations under way", spoken(load.drain)),
     }
 }
 
@@ -109,7 +123,12 @@ fn users(plan: &Plan, out: &mut String) -> fmt::Result {
 }
 
 fn class(plan: &Plan, class: &UserClass, count: usize, out: &mut String) -> fmt::Result {
-    let start = class.on_start.map(|id| format!(", first `{}`", plan.tasks[id.0].name)).unwrap_or_default();
+    let without = match class.withheld.as_slice() {
+        [] => String::new(),
+        names => format!(" (without its headers that read what steps capture: {})", names.join(", ")),
+    };
+    let first = |id: TaskId| format!(", first `{}`{without}", plan.tasks[id.0].name);
+    let start = class.on_start.map(first).unwrap_or_default();
     let most = if plan.load.model == Model::Closed { "" } else { "at most " };
     writeln!(out, "  {}: {most}{count}, {}{start}", class.name, wait(class.wait))?;
     let sum: u32 = class.tasks.iter().map(|(_, weight)| weight).sum();

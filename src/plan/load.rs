@@ -14,6 +14,18 @@ pub struct Load {
     pub warmup: Duration,
     /// For requests in flight at the end.
     pub drain: Duration,
+    /// What ends within `drain`.
+    pub stop: StopAfter,
+}
+
+/// What a user ends whom the load does not want any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StopAfter {
+    /// The request that is under way; the rest of the iteration is not begun.
+    #[default]
+    Request,
+    /// The iteration that is under way, as far as it ends within `drain`.
+    Iteration,
 }
 
 /// What the level of a load counts.
@@ -331,7 +343,13 @@ mod tests {
 
     #[test]
     fn the_steady_phase_is_constant_load_after_ramp_and_warm_up() {
-        let load = Load { model: Model::Closed, shape: ramp_and_hold(), warmup: secs(10), drain: secs(5) };
+        let load = Load {
+            model: Model::Closed,
+            shape: ramp_and_hold(),
+            warmup: secs(10),
+            drain: secs(5),
+            stop: StopAfter::default(),
+        };
         assert_eq!(load.steady(), [Span { start: secs(12), end: secs(30) }]);
         for (at, phase) in [(1, Phase::Ramp), (2, Phase::Warmup), (12, Phase::Steady), (30, Phase::Drain)] {
             assert_eq!(load.phase(secs(at)), phase, "{at} s");
@@ -341,13 +359,20 @@ mod tests {
     #[test]
     fn a_shape_that_never_holds_is_judged_whole() {
         let shape = Shape(vec![Segment { over: secs(10), from: 0.0, to: 10.0 }]);
-        let load = Load { model: Model::Closed, shape, warmup: secs(0), drain: secs(5) };
+        let load =
+            Load { model: Model::Closed, shape, warmup: secs(0), drain: secs(5), stop: StopAfter::default() };
         assert_eq!(load.steady(), [Span { start: secs(0), end: secs(10) }]);
     }
 
     #[test]
     fn a_run_that_ends_in_its_ramp_has_no_steady_phase() {
-        let load = Load { model: Model::Closed, shape: ramp_and_hold(), warmup: secs(28), drain: secs(5) };
+        let load = Load {
+            model: Model::Closed,
+            shape: ramp_and_hold(),
+            warmup: secs(28),
+            drain: secs(5),
+            stop: StopAfter::default(),
+        };
         assert_eq!(load.steady(), []);
     }
 }

@@ -1,8 +1,10 @@
 //! What will happen, complete and validated. Data only: it sends nothing and reads nothing.
 
 pub mod connection;
+pub mod credentials;
 mod describe;
 pub mod load;
+pub mod proxy;
 pub mod redact;
 mod resolve;
 pub mod rules;
@@ -18,6 +20,7 @@ use crate::template::{NameTable, Slot, Template};
 use connection::{Http, Tls};
 pub use describe::describe;
 use load::{Load, Model};
+use proxy::Proxies;
 pub use resolve::{Selection, dashboard_uid, sha256};
 use rules::Rules;
 use secrets::Secrets;
@@ -58,8 +61,12 @@ pub struct Plan {
     pub keeps_message: bool,
     /// Limits of one request.
     pub limits: Limits,
+    /// The value of `authorization` for the target, from the user and the password of its URL.
+    pub authorization: Option<String>,
     /// How HTTP is spoken.
     pub http: Http,
+    /// Which requests go through a proxy.
+    pub proxies: Arc<Proxies>,
     /// Whose certificates are believed.
     pub tls: Tls,
     /// What every random choice derives from.

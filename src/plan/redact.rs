@@ -86,6 +86,11 @@ impl Redactor {
         self.needles.first().map_or(0, |needle| needle.len() * EXPANSION)
     }
 
+    /// Whether a text holds any of them.
+    pub fn finds(&self, text: &str) -> bool {
+        !self.is_idle() && self.clean(text) != text
+    }
+
     /// The text without any of them.
     pub fn clean(&self, text: &str) -> String {
         if self.is_idle() { text.to_owned() } else { self.clean_from(text.as_bytes(), 0) }

@@ -40,7 +40,13 @@ impl Secrets {
         Self { given, captures, captured: Mutex::default() }
     }
 
-    /// The values of `env(…)`.
+    /// The same with more that is given, before anything is captured.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = String>) -> Self {
+        Self::new(self.given.iter().cloned().chain(more).collect(), self.captures)
+    }
+
+    /// The values of `env(…)`, and passwords of URLs.
     pub fn given(&self) -> &[String] {
         &self.given
     }

@@ -1,7 +1,11 @@
 //! Steps: what a virtual user does, one after another.
 
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
+
+use hyper::header::HeaderName;
 
 use crate::template::{Expression, JsonTemplate, Slot, Template};
 
@@ -86,8 +90,10 @@ pub struct Request {
     pub url: Template,
     /// Added to the URL, percent-encoded.
     pub query: Vec<(String, Template)>,
-    /// Headers of the class, the step and its authorisation, in that order of overriding; names are lower case.
-    pub headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
+    /// Headers of the class, the step and its authorisation, in that order of overriding.
+    pub headers: Vec<(FieldName, HeaderValue)>,
+    /// Which headers are sent besides, because nothing is said of them.
+    pub defaults: DefaultHeaders,
     /// What is sent.
     pub body: Body,
     /// What must hold for it to be a success.
@@ -100,8 +106,63 @@ pub struct Request {
     pub poll: Option<Poll>,
     /// Instead of [`Limits::timeout`](super::Limits::timeout).
     pub timeout: Option<Duration>,
-    /// Instead of [`Http::redirects`](super::connection::Http::redirects).
-    pub redirects: Option<u32>,
+    /// What this step says of redirects.
+    pub redirects: Redirects,
+}
+
+/// What a step says of redirects; where it says nothing, [`Http`](super::connection::Http) does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Redirects {
+    /// How many are followed, one after the other.
+    pub most: Option<u32>,
+    /// The origins that get what the target would get: bodies, and headers that hold secrets.
+    pub to: Option<Vec<url::Url>>,
+}
+
+/// The name of a header: as it is compared, in lower case, and as it is written over HTTP/1.1. Names are the same in
+/// any case (RFC 9110, 5.1), and yet there are services that know them in one case only.
+#[derive(Debug, Clone)]
+pub struct FieldName {
+    name: HeaderName,
+    typed: Cow<'static, str>,
+}
+
+impl FieldName {
+    /// A name that is written in this way. `typed` must be `name` in any case.
+    pub const fn of(name: HeaderName, typed: &'static str) -> Self {
+        Self { name, typed: Cow::Borrowed(typed) }
+    }
+
+    /// The name that was typed; none where it is not the name of a header.
+    pub fn typed(typed: &str) -> Option<Self> {
+        let name = HeaderName::from_bytes(typed.as_bytes()).ok()?;
+        Some(Self { name, typed: typed.to_owned().into() })
+    }
+
+    /// The name as it was typed, for HTTP/1.1.
+    pub fn as_typed(&self) -> &str {
+        &self.typed
+    }
+}
+
+impl Deref for FieldName {
+    type Target = HeaderName;
+
+    fn deref(&self) -> &HeaderName {
+        &self.name
+    }
+}
+
+/// Which headers are sent although the configuration does not say them: it says nothing of them, not even that they
+/// are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultHeaders {
+    /// `user-agent: loadgate/VERSION`.
+    pub user_agent: bool,
+    /// `accept: */*`.
+    pub accept: bool,
+    /// `authorization`, where the URL has a user.
+    pub authorization: bool,
 }
 
 /// The value of a header.
@@ -236,7 +297,9 @@ pub struct WebSocket {
     /// Added to the URL.
     pub query: Vec<(String, Template)>,
     /// Headers of the handshake.
-    pub headers: Vec<(hyper::header::HeaderName, HeaderValue)>,
+    pub headers: Vec<(FieldName, HeaderValue)>,
+    /// Which headers are sent besides, because nothing is said of them.
+    pub defaults: DefaultHeaders,
     /// Asked for, and must be answered.
     pub subprotocol: Option<String>,
     /// A second name for the connect time.

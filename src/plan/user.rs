@@ -23,6 +23,8 @@ pub struct UserClass {
     pub wait: Wait,
     /// Runs once per user, before its first iteration.
     pub on_start: Option<TaskId>,
+    /// The headers of the class that `on_start` goes without: they read what steps capture.
+    pub withheld: Vec<String>,
     /// What its users do, with the weight of each.
     pub tasks: Vec<(TaskId, u32)>,
 }

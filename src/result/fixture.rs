@@ -8,7 +8,7 @@ use crate::load::measure::recording::{MetricTally, Recording, Tally, TaskTally};
 use crate::load::measure::run::{Health, Lateness, RunData, Whose, Window, WindowSummary};
 use crate::metric::Metric;
 use crate::plan::connection::{Http, Tls};
-use crate::plan::load::{Load, Model, Phase, Segment, Shape};
+use crate::plan::load::{Load, Model, Phase, Segment, Shape, StopAfter};
 use crate::plan::rules::{Applies, Objective, Origin, Over, Rules, Scope, Severity};
 use crate::plan::secrets::{Captures, Secrets};
 use crate::plan::user::{BuiltinSlots, Task};
@@ -41,6 +41,7 @@ pub fn plan(endpoints: &[&str]) -> Plan {
             shape: Shape(vec![ramp, hold]),
             warmup: Duration::ZERO,
             drain: Duration::from_secs(5),
+            stop: StopAfter::Request,
         },
         classes: Vec::new(),
         tasks: vec![Task { class: "primary".into(), name: "create_build".into(), steps: Arc::from([]) }],
@@ -52,7 +53,9 @@ pub fn plan(endpoints: &[&str]) -> Plan {
         keeps_response: false,
         keeps_message: false,
         limits: Limits { timeout: Duration::from_secs(30), max_body: 1 << 20, max_memory: MAX_MEMORY },
+        authorization: None,
         http: Http::default(),
+        proxies: Arc::default(),
         tls: Tls::default(),
         seed: crate::plan::DEFAULT_SEED,
         seed_origin: crate::plan::SeedOrigin::Default,

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use base64::Engine;
-use minijinja::value::Rest;
+use minijinja::value::{Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rand::RngExt;
 use ring::hmac;
@@ -43,9 +43,49 @@ pub(super) fn language() -> &'static Environment<'static> {
         language.add_function("env", env);
         language.add_function("base64", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
         language.add_function("hmac", sign);
+        language.add_filter("urlencode", urlencode);
         language
     });
     &LANGUAGE
+}
+
+/// Percent-encodes as `encodeURIComponent` of ECMAScript does, so that the result can stand anywhere in a path or a query:
+/// everything but letters, digits and `-_.!~*'()`. An object becomes `name=value&name=value`, each part encoded.
+#[expect(clippy::needless_pass_by_value, reason = "the language hands arguments over by value")]
+fn urlencode(value: Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::None => Err(invalid("null cannot be encoded")),
+        ValueKind::Map => {
+            let mut pairs = Vec::new();
+            for key in value.try_iter()? {
+                let part = value.get_item(&key)?;
+                pairs.push(format!("{}={}", component(&text(&key)?), component(&text(&part)?)));
+            }
+            Ok(pairs.join("&"))
+        }
+        _ => Ok(component(&text(&value)?)),
+    }
+}
+
+/// A value as it is written into a text.
+fn text(value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    super::write::text(value, &mut out).map_err(invalid)?;
+    Ok(out)
+}
+
+fn component(text: &str) -> String {
+    const KEPT: &[u8] = b"-_.!~*'()";
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || KEPT.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.extend(["%".to_owned(), format!("{byte:02X}")]);
+        }
+    }
+    encoded
 }
 
 fn random<T>(state: &State<'_, '_>, draw: impl FnOnce(&Random) -> T) -> Result<T, Error> {

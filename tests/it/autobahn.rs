@@ -13,12 +13,12 @@ use loadgate::load::measure::sample::Phases as Parts;
 use loadgate::load::memory::Budget;
 use loadgate::load::protocol::connect::Connector;
 use loadgate::load::protocol::origin::Origin;
-use loadgate::load::protocol::websocket::{Arrived, Kind, Socket};
+use loadgate::load::protocol::websocket::{Arrived, Kind, Opening, Socket};
 use loadgate::load::target::free_address;
 use loadgate::load::timer::Timer;
 use loadgate::load::tls::{Clients, Purpose, Trust};
 use loadgate::plan::connection::{Tls, Version};
-use loadgate::plan::load::{Load, Model, Shape};
+use loadgate::plan::load::{Load, Model, Shape, StopAfter};
 use serde_json::Value;
 use tokio::runtime::LocalOptions;
 use tokio::time::timeout;
@@ -60,7 +60,12 @@ impl Suite {
         let url = Url::parse(&format!("ws://{}", server.address)).expect("a URL");
         let origin = Origin::of(&url).expect("an origin");
         let trust = Trust::new(|| Clients::new(&Tls::default(), Version::One));
-        Self { workspace, server, connector: Connector::new(Arc::new(trust), timer()), origin }
+        Self {
+            workspace,
+            server,
+            connector: Connector::new(Arc::new(trust), timer(), Arc::default()),
+            origin,
+        }
     }
 
     async fn open(&self, path: &str) -> Socket {
@@ -71,7 +76,10 @@ impl Suite {
             .await
             .expect("a connection");
         let limits = (64 << 20, &Budget::new(1 << 30));
-        Socket::open(request, stream, limits, Box::new(|_| {})).await.expect("a socket").0
+        match Socket::open((request, &[]), stream, limits, Box::new(|_| {})).await.expect("a handshake") {
+            Opening::Open(socket, _) => socket,
+            Opening::Elsewhere(_) => panic!("redirected"),
+        }
     }
 
     async fn every_case(&self) {
@@ -125,6 +133,7 @@ fn timer() -> Timer {
         shape: Shape::constant_at(1.0, DEADLINE),
         warmup: Duration::ZERO,
         drain: Duration::ZERO,
+        stop: StopAfter::Request,
     };
     let timer = Timer::new(Phases::of_load(&load, Instant::now())).expect("a timer");
     tokio::task::spawn_local(timer.clone().run());

@@ -41,7 +41,7 @@ fn handshakes_that_fail_are_counted_by_kind() {
         refused("/500", ("status", "status 500, expected 101")),
         refused("/200", ("status", "status 200, expected 101")),
         refused("/302", ("status", "status 302, expected 101")),
-        refused("/307", ("status", "status 307, expected 101")),
+        refused("/circle", ("protocol", "too many redirects of the handshake")),
         refused("/extension", ("protocol", "`permessage-deflate`, which nobody offered")),
         refused("/subprotocol", ("protocol", "`chat`, which nobody asked for")),
         refused("/wrong-accept", ("protocol", "Sec-WebSocket-Accept")),

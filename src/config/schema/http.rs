@@ -20,7 +20,12 @@ pub(super) static HTTP: Shape = Shape {
         key(
             "redirects",
             REDIRECTS,
-            "How many redirects are followed, one after the other (default 10; 0: none).",
+            "How many redirects are followed, one after the other (default 10; 0: none), and which origins get all.",
+        ),
+        key(
+            "proxy",
+            Kind::Text,
+            "The HTTP proxy, `http://HOST:PORT`, or `none` (default: that of `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`).",
         ),
         key("cookies", Kind::Bool, "Whether every user keeps its cookies (default true)."),
         key(
@@ -33,7 +38,23 @@ pub(super) static HTTP: Shape = Shape {
 };
 
 /// How many redirects are followed.
-pub(super) const REDIRECTS: Kind = Kind::Integer { min: 0, max: 50 };
+pub(super) const REDIRECTS: Kind = Kind::Either(&[MOST_REDIRECTS, Kind::Object(&OF_REDIRECTS)]);
+
+const MOST_REDIRECTS: Kind = Kind::Integer { min: 0, max: 50 };
+
+static OF_REDIRECTS: Shape = Shape {
+    name: "redirects",
+    doc: "How redirects are followed.",
+    keys: &[&[
+        key("most", MOST_REDIRECTS, "How many are followed, one after the other (default 10; 0: none)."),
+        key(
+            "to",
+            Kind::List(&Kind::Text),
+            "Origins, such as `https://cdn.example.com`, that get the body and the secret headers of a request as well.",
+        ),
+    ]],
+    rules: &[],
+};
 
 const ENCODING: Kind = Kind::OneOf(&["gzip", "deflate", "identity"]);
 

@@ -37,6 +37,11 @@ pub(super) static LOAD: Shape = Shape {
             key("staircase", Kind::Object(&STAIRCASE), "Level after level, to find the capacity."),
             key("warmup", Kind::Duration, "Time after the ramp that is not judged."),
             key("drain", Kind::Duration, "How long requests in flight may take at the end (default 5s)."),
+            key(
+                "stop",
+                Kind::OneOf(&["request", "iteration"]),
+                "What a user that is not wanted any more ends within `drain`: its request (default), or its iteration.",
+            ),
             key("max_users", Kind::POSITIVE, "The most users that arrivals may make."),
             key("distribution", Kind::OneOf(&["even", "poisson"]), "How arrivals are spaced."),
         ],

@@ -13,6 +13,9 @@ static ONE_SOCKET_STEP: Kind = Kind::Choice(&SOCKET_STEP);
 /// Headers; null removes one.
 pub(super) const HEADERS: Kind = Kind::Map(&Kind::Either(&[Kind::Template, Kind::Nothing]));
 
+/// A field of a form or a query, or several of one name.
+static FIELD: Kind = Kind::Either(&[Kind::Template, Kind::List(&Kind::Template)]);
+
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 
 static STEP: Choice = Choice {
@@ -20,6 +23,7 @@ static STEP: Choice = Choice {
     doc: "One step of a task: a single action, and what belongs to it.",
     variants: &[
         Variant { by: &METHODS, shape: &HTTP },
+        Variant { by: &["request"], shape: &OTHER_HTTP },
         Variant { by: &["websocket"], shape: &WEBSOCKET },
         Variant { by: &["repeat"], shape: &REPEAT },
         Variant { by: &["group"], shape: &GROUP },
@@ -39,6 +43,7 @@ static SOCKET_STEP: Choice = Choice {
         Variant { by: &["hold"], shape: &HOLD },
         Variant { by: &["close"], shape: &CLOSE },
         Variant { by: &METHODS, shape: &HTTP },
+        Variant { by: &["request"], shape: &OTHER_HTTP },
         Variant { by: &["repeat"], shape: &SOCKET_REPEAT },
         Variant { by: &["group"], shape: &SOCKET_GROUP },
         Variant { by: &["run"], shape: &RUN },
@@ -72,34 +77,61 @@ static HTTP: Shape = Shape {
             key("delete", Kind::Template, PATH),
             key("head", Kind::Template, PATH),
             key("options", Kind::Template, PATH),
-            key("headers", HEADERS, "Headers; null removes one."),
-            key("query", Kind::Map(&Kind::Template), "Parameters that are added to the path, escaped."),
-            key("json", Kind::Any, "The body as JSON; templates may stand anywhere in it."),
-            key("form", Kind::Map(&Kind::Template), "The body as a form."),
-            key("raw", Kind::Template, "The body as it is."),
-            key("file", Kind::Text, "The file that is the body."),
-            key("multipart", Kind::Map(&PART), "The body as a form of several parts, files among them."),
-            key("bearer", Kind::Template, "The token of the Authorization header."),
-            key("basic", Kind::Object(&BASIC), "User and password of the Authorization header."),
-            key(
-                "expect",
-                Kind::Object(&EXPECT),
-                "What the answer must be; without `status`, 400 and above fails.",
-            ),
-            key("capture", CAPTURES, "Values from the answer that are remembered by name."),
-            key("append", CAPTURES, "Values from the answer that are added to lists of this user."),
-            key("record", Kind::Text, RECORD),
-            key("poll", Kind::Object(&POLL), "Repeats the request until a condition holds."),
-            key("timeout", Kind::Duration, "How long this request may take."),
-            key("redirects", REDIRECTS, "How many redirects are followed, instead of `http.redirects`."),
         ],
+        &OF_REQUEST,
         &COMMON,
     ],
-    rules: &[
-        Rule::AtMostOne(&["json", "form", "raw", "file", "multipart"]),
-        Rule::AtMostOne(&["bearer", "basic"]),
-    ],
+    rules: &REQUEST_RULES,
 };
+
+/// A request with a method that has no key of its own.
+static OTHER_HTTP: Shape = Shape {
+    name: "request_step",
+    doc: "An HTTP request with any method.",
+    keys: &[
+        &[key("request", Kind::Object(&REQUEST_TARGET), "The method, and where the request goes.")],
+        &OF_REQUEST,
+        &COMMON,
+    ],
+    rules: &REQUEST_RULES,
+};
+
+static REQUEST_TARGET: Shape = Shape {
+    name: "request_target",
+    doc: "The method of a request, and where it goes.",
+    keys: &[&[
+        required("method", Kind::Text, "The method, such as `PROPFIND`, in the letters in which it is sent."),
+        required("path", Kind::Template, "The path, or a full address."),
+    ]],
+    rules: &[],
+};
+
+const REQUEST_RULES: [Rule; 2] =
+    [Rule::AtMostOne(&["json", "form", "raw", "file", "multipart"]), Rule::AtMostOne(&["bearer", "basic"])];
+
+/// What every request may have.
+static OF_REQUEST: [Key; 16] = [
+    key("headers", HEADERS, "Headers; null removes one."),
+    key(
+        "query",
+        Kind::Map(&FIELD),
+        "Parameters that are added to the path, escaped; a list repeats the name.",
+    ),
+    key("json", Kind::Any, "The body as JSON; templates may stand anywhere in it."),
+    key("form", Kind::Map(&FIELD), "The body as a form; a list repeats the name."),
+    key("raw", Kind::Template, "The body as it is."),
+    key("file", Kind::Text, "The file that is the body."),
+    key("multipart", Kind::Map(&PART), "The body as a form of several parts, files among them."),
+    key("bearer", Kind::Template, "The token of the Authorization header."),
+    key("basic", Kind::Object(&BASIC), "User and password of the Authorization header."),
+    key("expect", Kind::Object(&EXPECT), "What the answer must be; without `status`, 400 and above fails."),
+    key("capture", CAPTURES, "Values from the answer that are remembered by name."),
+    key("append", CAPTURES, "Values from the answer that are added to lists of this user."),
+    key("record", Kind::Text, RECORD),
+    key("poll", Kind::Object(&POLL), "Repeats the request until a condition holds."),
+    key("timeout", Kind::Duration, "How long this request may take."),
+    key("redirects", REDIRECTS, "How redirects are followed, instead of `http.redirects`."),
+];
 
 const RECORD: &str = "A custom metric that gets the same timing.";
 
@@ -183,7 +215,11 @@ static WEBSOCKET: Shape = Shape {
             key("websocket", Kind::Template, "The path, or a full address."),
             key("subprotocol", Kind::Template, "The subprotocol to ask for."),
             key("headers", HEADERS, "Headers of the handshake; null removes one."),
-            key("query", Kind::Map(&Kind::Template), "Parameters that are added to the path, escaped."),
+            key(
+                "query",
+                Kind::Map(&FIELD),
+                "Parameters that are added to the path, escaped; a list repeats the name.",
+            ),
             key("timeout", Kind::Duration, "How long the handshake may take."),
             key("record", Kind::Text, RECORD),
             key("steps", Kind::List(&ONE_SOCKET_STEP), "What happens on the open socket."),

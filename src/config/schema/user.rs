@@ -10,7 +10,11 @@ pub(super) static USER: Shape = Shape {
     keys: &[&[
         key("weight", Kind::COUNT, "Its share of all users (default 1)."),
         key("wait", WAIT, "How long a user waits between two tasks (default 0s)."),
-        key("headers", HEADERS, "Headers of all its requests, except those of `on_start`."),
+        key(
+            "headers",
+            HEADERS,
+            "Headers of all its requests; those of `on_start` get the ones that read nothing that steps capture.",
+        ),
         key("on_start", Kind::Text, "A task that each user does once, first."),
         key("tasks", Kind::Map(&Kind::COUNT), "The tasks and how often each is drawn."),
         key("steps", Kind::List(&ONE_STEP), "The steps of its only task, in place of `tasks`."),

@@ -95,7 +95,7 @@ scenarios:
       |
     9 |       a: [{pots: /x}]
       |            ^^^^
-    hint: did you mean `post`? known: get, post, put, patch, delete, head, options, websocket, repeat, group, run, set, wait
+    hint: did you mean `post`? known: get, post, put, patch, delete, head, options, request, websocket, repeat, group, run, set, wait
 
     6 problems
     ");

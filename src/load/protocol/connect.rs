@@ -1,5 +1,6 @@
 //! Opening a connection: name, TCP, TLS, each timed.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -12,14 +13,17 @@ use rustls::{AlertDescription, CertificateError};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::dial;
+use super::link_local;
 use super::name::Names;
-use super::origin::{Origin, Place, Security};
+use super::origin::{NamedBy, Origin, Place, Security};
+use super::proxy;
 use super::stream::{Stream, Transport};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Phases;
 use crate::load::timer::Timer;
 use crate::load::tls::{Purpose, Trust};
+use crate::plan::proxy::{Proxies, ProxyServer, Unusable};
 
 /// Bytes of the buffer that all connections of a worker are read through.
 const SCRATCH: usize = 64 * 1024;
@@ -40,12 +44,13 @@ pub struct Connector {
     exhausted: Cell<u64>,
     scratch: Scratch,
     window: u32,
+    proxies: Arc<Proxies>,
 }
 
 impl Connector {
-    /// A connector that believes whom `trust` believes, and sleeps on this timer.
-    pub fn new(trust: Arc<Trust>, timer: Timer) -> Self {
-        Self::with_names(trust, timer, Names::of_system())
+    /// A connector that believes whom `trust` believes, sleeps on this timer, and goes through these proxies.
+    pub fn new(trust: Arc<Trust>, timer: Timer, proxies: Arc<Proxies>) -> Self {
+        Self { proxies, ..Self::with_names(trust, timer, Names::of_system()) }
     }
 
     fn with_names(trust: Arc<Trust>, timer: Timer, names: Names) -> Self {
@@ -56,6 +61,7 @@ impl Connector {
             exhausted: Cell::new(0),
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH].into())),
             window: MOST_WINDOW,
+            proxies: Arc::default(),
         }
     }
 
@@ -90,13 +96,63 @@ impl Connector {
             Place::Socket(path) => return self.dial_socket(path, phases).await,
             Place::Network { host, port } => (host.as_str(), *port),
         };
-        let (addresses, took) = self.names.addresses(host, port).await;
-        phases.dns = took;
-        let tcp = self.dial(origin, &dial::in_order(&addresses?, user), phases).await?;
+        let tcp = match self.proxy(origin).transpose().map_err(unusable)? {
+            None => {
+                let addresses = self.resolve((host, port), phases).await?;
+                let addresses = allowed(origin, &addresses).ok_or_else(|| link_local::refused(origin))?;
+                self.dial(origin.authority(), &dial::in_order(&addresses, user), phases).await?
+            }
+            Some(proxy) => self.dial_proxy(proxy, (origin, purpose), user, phases).await?,
+        };
         match origin.security {
             Security::Plain => Ok(Stream::new(Transport::Tcp(tcp))),
             Security::Tls => self.encrypt((origin, host), (tcp, purpose), phases).await,
         }
+    }
+
+    /// The proxy that requests to an origin are sent to, each with its whole URL; none where they are sent to the origin
+    /// itself, perhaps through a tunnel. Only plain HTTP/1.1 can be asked of a proxy.
+    pub fn proxy_of_requests(&self, origin: &Origin, purpose: Purpose) -> Option<&Arc<ProxyServer>> {
+        let plain = origin.security == Security::Plain && purpose == Purpose::Http;
+        self.proxy(origin).filter(|_| plain)?.ok()
+    }
+
+    /// The proxy that an origin is reached through.
+    pub fn proxy(&self, origin: &Origin) -> Option<Result<&Arc<ProxyServer>, &Unusable>> {
+        let Place::Network { host, port } = &origin.place else { return None };
+        self.proxies.for_origin(origin.scheme(), host, *port)
+    }
+
+    /// Connects to a proxy, and through it to the origin unless each request says where it goes.
+    async fn dial_proxy(
+        &self,
+        proxy: &ProxyServer,
+        (origin, purpose): (&Origin, Purpose),
+        user: usize,
+        phases: &mut Phases,
+    ) -> Result<TcpStream, Failure> {
+        let name = format!("the proxy {proxy}");
+        let of_proxy = |failure: Failure| Failure::new(failure.kind, format!("{name}: {}", failure.message));
+        let addresses = self.resolve((&proxy.host, proxy.port), phases).await.map_err(of_proxy)?;
+        let begun = clock::now();
+        let tcp = self.dial(&name, &dial::in_order(&addresses, user), phases).await?;
+        let Place::Network { host, port } = &origin.place else { return Ok(tcp) };
+        if self.proxy_of_requests(origin, purpose).is_some() {
+            return Ok(tcp);
+        }
+        let tcp = proxy::tunnel(tcp, proxy, (host, *port)).await?;
+        phases.connect = Some(begun.elapsed());
+        Ok(tcp)
+    }
+
+    async fn resolve(
+        &self,
+        (host, port): (&str, u16),
+        phases: &mut Phases,
+    ) -> Result<Rc<[SocketAddr]>, Failure> {
+        let (addresses, took) = self.names.addresses(host, port).await;
+        phases.dns = took;
+        addresses
     }
 
     /// How often descriptors or ports had run out since the last call.
@@ -122,7 +178,7 @@ impl Connector {
 
     async fn dial(
         &self,
-        origin: &Origin,
+        name: &str,
         addresses: &[SocketAddr],
         phases: &mut Phases,
     ) -> Result<TcpStream, Failure> {
@@ -140,7 +196,7 @@ impl Connector {
                 if dial::ran_out(&failed, dial::has_local_address) {
                     self.count_exhausted();
                 }
-                Err(unreached(origin.authority(), &dial::most_telling(failed)))
+                Err(unreached(name, &dial::most_telling(failed)))
             }
         }
     }
@@ -168,6 +224,17 @@ impl Connector {
     }
 }
 
+/// The addresses of an origin that may be connected to: a server that redirects must not lead to every one. None where
+/// there are some, and none of them may be.
+fn allowed<'a>(origin: &Origin, addresses: &'a [SocketAddr]) -> Option<Cow<'a, [SocketAddr]>> {
+    if origin.named_by == NamedBy::Plan || !addresses.iter().any(|it| link_local::is_refused(it.ip())) {
+        return Some(addresses.into());
+    }
+    let left: Vec<SocketAddr> =
+        addresses.iter().copied().filter(|it| !link_local::is_refused(it.ip())).collect();
+    (!left.is_empty()).then_some(left.into())
+}
+
 /// Why a handshake failed, and what to do where that is known.
 fn refused(error: &io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
@@ -189,6 +256,10 @@ fn refused(error: &io::Error) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+fn unusable(why: &Unusable) -> Failure {
+    Failure::new(FailureKind::Connect, format!("the proxy cannot be used: {why}"))
 }
 
 fn unreached(place: &str, error: &io::Error) -> Failure {
@@ -219,12 +290,18 @@ mod tests {
     use crate::load::measure::phases::Phases as OfLoad;
     use crate::load::tls::Clients;
     use crate::plan::connection::{Tls, Version};
-    use crate::plan::load::{Load, Model, Shape};
+    use crate::plan::load::{Load, Model, Shape, StopAfter};
 
     /// A timer that runs. What it measures of itself is of no interest here.
     fn timer() -> Timer {
         let shape = Shape::constant_at(1.0, Duration::from_mins(1));
-        let load = Load { model: Model::Closed, shape, warmup: Duration::ZERO, drain: Duration::ZERO };
+        let load = Load {
+            model: Model::Closed,
+            shape,
+            warmup: Duration::ZERO,
+            drain: Duration::ZERO,
+            stop: StopAfter::default(),
+        };
         let timer = Timer::new(OfLoad::of_load(&load, clock::now())).unwrap();
         tokio::task::spawn_local(timer.clone().run());
         timer
@@ -245,6 +322,17 @@ mod tests {
             held.push(client);
         }
         held
+    }
+
+    #[test]
+    fn a_name_that_a_server_redirects_to_does_not_lead_to_link_local_addresses() {
+        let named = || Origin::of(&Url::parse("http://rebound.test").unwrap()).unwrap();
+        let (bad, good): (SocketAddr, SocketAddr) =
+            (([169, 254, 169, 254], 80).into(), ([127, 0, 0, 1], 80).into());
+        let (server, plan) = (named().named_by_server(), named());
+        assert_eq!(allowed(&server, &[bad, good]).as_deref(), Some(&[good][..]));
+        assert_eq!(allowed(&server, &[bad]), None);
+        assert_eq!(allowed(&plan, &[bad]).as_deref(), Some(&[bad][..]));
     }
 
     #[test]

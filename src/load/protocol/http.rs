@@ -7,7 +7,7 @@ use super::connect::Connector;
 use super::http1::Http1;
 use super::http2::Http2;
 use super::incoming::{Received, Wants};
-use super::origin::{Origin, Security};
+use super::origin::{NamedBy, Origin, Security};
 use super::outgoing::Outgoing;
 use super::stream::Meter;
 use crate::load::measure::outcome::{Failure, FailureKind};
@@ -21,6 +21,8 @@ const NOT_AGREED: &str =
 /// One connection to one origin.
 pub struct Connection {
     origin: Rc<Origin>,
+    /// Whether it leads to an address to which a server must not redirect.
+    link_local: bool,
     speaks: Speaks,
 }
 
@@ -54,7 +56,9 @@ impl Connection {
         user: usize,
         phases: &mut Phases,
     ) -> Result<Self, Failure> {
-        let stream = connector.open(&origin, Purpose::Http, user, phases).await?;
+        let purpose = if http.version == Version::Two { Purpose::PriorKnowledge } else { Purpose::Http };
+        let stream = connector.open(&origin, purpose, user, phases).await?;
+        let link_local = stream.is_link_local();
         let two = match http.version {
             Version::One => false,
             Version::Auto => stream.agreed_on_http2(),
@@ -66,14 +70,16 @@ impl Connection {
         let speaks = if two {
             Speaks::Two(Http2::begin(stream, connector.window()).await?)
         } else {
-            Speaks::One(Box::new(Http1::new(stream, connector.scratch().clone())))
+            let proxy = connector.proxy_of_requests(&origin, purpose).cloned();
+            Speaks::One(Box::new(Http1::new(stream, connector.scratch().clone(), proxy)))
         };
-        Ok(Self { origin, speaks })
+        Ok(Self { origin, link_local, speaks })
     }
 
-    /// Where it leads.
-    pub fn origin(&self) -> &Rc<Origin> {
-        &self.origin
+    /// Whether a request for an origin may be sent on it: it leads there, and a server that redirects does not lead
+    /// where the plan alone may.
+    pub fn leads_to(&self, origin: &Origin) -> bool {
+        *self.origin == *origin && (origin.named_by == NamedBy::Plan || !self.link_local)
     }
 
     /// What it counts.

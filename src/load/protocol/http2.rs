@@ -9,7 +9,7 @@ use std::time::Instant;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{self, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::rt::Executor;
 use hyper::{HeaderMap, Request, Uri};
 use hyper_util::rt::TokioIo;
@@ -19,7 +19,7 @@ use super::http::{Unsent, cut_off, kind};
 use super::http1::decoder::LONGEST_HEAD;
 use super::incoming::{Received, Reuse, Sieve, Wants, keep};
 use super::origin::shown;
-use super::outgoing::{Outgoing, PayloadBody};
+use super::outgoing::{ACCEPT, Outgoing, PayloadBody, USER_AGENT};
 use super::response::Response;
 use super::stream::{Meter, Stream};
 use crate::clock;
@@ -158,12 +158,18 @@ fn request(outgoing: &Outgoing<'_>) -> Result<Request<PayloadBody>, Failure> {
     let mut request = Request::new(outgoing.payload.clone().into_body());
     *request.method_mut() = outgoing.method.clone();
     *request.uri_mut() = uri;
+    if outgoing.defaults.user_agent {
+        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    }
+    if outgoing.defaults.accept {
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(ACCEPT));
+    }
     // What is about one connection has no place in HTTP/2 (RFC 9113, 8.2.2).
     let sent =
-        outgoing.headers.iter().filter(|(name, _)| ![HOST, CONNECTION, TRANSFER_ENCODING].contains(name));
+        outgoing.headers.iter().filter(|(name, _)| ![HOST, CONNECTION, TRANSFER_ENCODING].contains(&***name));
     for (name, value) in sent {
         let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| wrong(&error))?;
-        request.headers_mut().append(*name, value);
+        request.headers_mut().append(&***name, value);
     }
     Ok(request)
 }

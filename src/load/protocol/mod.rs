@@ -1,5 +1,6 @@
 //! How one step is performed, and what is observed of it.
 
+pub mod address;
 pub mod body;
 mod charset;
 pub mod coding;
@@ -11,9 +12,11 @@ pub mod http;
 mod http1;
 mod http2;
 pub mod incoming;
+pub mod link_local;
 mod name;
 pub mod origin;
 pub mod outgoing;
+mod proxy;
 pub mod redirect;
 pub mod response;
 pub mod stream;

@@ -1,12 +1,16 @@
 //! Where a request goes: scheme, host and port or a socket, and what is put before its path.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use url::Url;
 
+use super::address;
+
 use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::plan::credentials::{self, Credentials};
 
 /// Whether a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,25 +35,41 @@ pub enum Place {
     Socket(PathBuf),
 }
 
-/// Scheme and place. Connections are kept by it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Who said that something should be sent to an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NamedBy {
+    /// The plan.
+    Plan,
+    /// A server that redirected a request. It must not lead everywhere.
+    Server,
+}
+
+/// Scheme and place. Connections are kept by it, whoever named it.
+#[derive(Debug, Clone)]
 pub struct Origin {
     /// Encrypted or not.
     pub security: Security,
     /// What is connected to.
     pub place: Place,
+    /// Who named it.
+    pub named_by: NamedBy,
     authority: String,
 }
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { security, place, named_by: _, authority } = self;
+        (*security, place, authority) == (other.security, &other.place, &other.authority)
+    }
+}
+
+impl Eq for Origin {}
 
 impl Origin {
     /// The origin of a URL; an error names what is wrong with it. A socket is no URL here: only the
     /// configuration names one, never a server.
     pub fn of(url: &Url) -> Result<Self, String> {
-        let security = match url.scheme() {
-            "http" | "ws" => Security::Plain,
-            "https" | "wss" => Security::Tls,
-            other => return Err(format!("`{other}` is none of http, https, ws, wss")),
-        };
+        let security = security(url.scheme())?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("a URL needs a host")?;
         let port = url.port_or_known_default().ok_or("a URL needs a port")?;
         let authority = match (security, port) {
@@ -57,15 +77,22 @@ impl Origin {
             (_, port) => format!("{host}:{port}"),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { security, place: Place::Network { host, port }, authority })
+        Ok(Self { security, place: Place::Network { host, port }, named_by: NamedBy::Plan, authority })
     }
 
     fn socket(url: &Url) -> Self {
         Self {
             security: Security::Plain,
             place: Place::Socket(socket_path(url)),
+            named_by: NamedBy::Plan,
             authority: "localhost".into(),
         }
+    }
+
+    /// The same, named by a server that redirects.
+    #[must_use]
+    pub fn named_by_server(self) -> Self {
+        Self { named_by: NamedBy::Server, ..self }
     }
 
     /// `host:port` for the `host` header, the port left out where it is the scheme's own.
@@ -81,10 +108,33 @@ impl Origin {
         }
     }
 
+    /// Whether both are one origin: scheme, host and port are the same (RFC 6454, 5). A socket has the origin of the
+    /// name it is called by.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.security == other.security && self.authority == other.authority
+    }
+
     /// The URL of a path here.
     pub fn url(&self, path: &str) -> Result<Url, url::ParseError> {
         Url::parse(&format!("{}://{}{path}", self.scheme(), self.authority))
     }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.authority)
+    }
+}
+
+/// Where a request goes, and what is asked for there.
+#[derive(Debug)]
+pub struct Located<'u> {
+    /// Where it goes.
+    pub origin: Rc<Origin>,
+    /// Path and query, as they are written.
+    pub path: Cow<'u, str>,
+    /// The value of `authorization` that the URL asks for, or that of the target.
+    pub authorization: Option<String>,
 }
 
 /// The target of a run, as requests need it.
@@ -93,34 +143,61 @@ pub struct Base {
     /// Where paths go.
     pub origin: Rc<Origin>,
     prefix: String,
+    /// The value of `authorization` for it, where its URL has a user.
+    authorization: Option<String>,
 }
 
 impl Base {
-    /// The base of a target's URL; its path, if it has one, is put before every path.
-    pub fn new(url: &Url) -> Result<Self, String> {
+    /// The base of a target's URL; its path, if it has one, is put before every path. `authorization` is sent there with
+    /// every request that says nothing of it.
+    pub fn new(url: &Url, authorization: Option<String>) -> Result<Self, String> {
         let prefix = if url.scheme() == "unix" { "" } else { url.path().trim_end_matches('/') };
         let origin = if url.scheme() == "unix" { Origin::socket(url) } else { Origin::of(url)? };
-        Ok(Self { origin: Rc::new(origin), prefix: prefix.to_owned() })
+        Ok(Self { origin: Rc::new(origin), prefix: prefix.to_owned(), authorization })
     }
 
     /// Where a rendered URL points: a path on the target, or anywhere.
-    pub fn resolve<'u>(&self, url: Cow<'u, str>) -> Result<(Rc<Origin>, Cow<'u, str>), Failure> {
+    pub fn resolve<'u>(&self, url: Cow<'u, str>) -> Result<Located<'u>, Failure> {
         if url.starts_with('/') {
             let path = if self.prefix.is_empty() { url } else { format!("{}{url}", self.prefix).into() };
-            return Ok((self.origin.clone(), path));
+            return Ok(Located {
+                origin: self.origin.clone(),
+                path,
+                authorization: self.authorization.clone(),
+            });
         }
         let fail = |message: String| {
             Failure::new(FailureKind::Protocol, format!("`{}` is no URL: {message}", shown(&url)))
         };
-        let parsed = Url::parse(&url).map_err(|error| fail(error.to_string()))?;
+        // Only what names the origin is made uniform; the rest is sent as it is written.
+        let (head, rest) = address::split(&url).unwrap_or((&url, ""));
+        address::scheme(head)
+            .map_or(Ok(()), |scheme| security(&scheme.to_lowercase()).map(drop))
+            .map_err(fail)?;
+        let parsed = Url::parse(head).map_err(|error| fail(error.to_string()))?;
         let origin = Origin::of(&parsed).map_err(fail)?;
-        Ok((Rc::new(origin), path_of(&parsed).into()))
+        let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+        let authorization = Credentials::of(&parsed).map(|found| found.authorization);
+        let (origin, authorization) = if origin.is_same(&self.origin) {
+            (self.origin.clone(), authorization.or_else(|| self.authorization.clone()))
+        } else {
+            (Rc::new(origin), authorization)
+        };
+        Ok(Located { origin, path: path.into(), authorization })
     }
 }
 
-/// A URL as messages show it: its query may hold what is nobody's business.
-pub fn shown(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or(url)
+fn security(scheme: &str) -> Result<Security, String> {
+    match scheme {
+        "http" | "ws" => Ok(Security::Plain),
+        "https" | "wss" => Ok(Security::Tls),
+        other => Err(format!("`{other}` is none of http, https, ws, wss")),
+    }
+}
+
+/// A URL as messages show it: its query, its user and its password are nobody's business.
+pub fn shown(url: &str) -> Cow<'_, str> {
+    credentials::without(url.split(['?', '#']).next().unwrap_or(url))
 }
 
 /// The path of a Unix socket; what stands encoded in its URL is a plain character of the path.
@@ -140,25 +217,62 @@ mod tests {
     use super::*;
 
     fn base(url: &str) -> Base {
-        Base::new(&Url::parse(url).unwrap()).unwrap()
+        Base::new(&Url::parse(url).unwrap(), None).unwrap()
     }
 
     #[test]
     fn a_path_goes_to_the_target_and_a_url_anywhere() {
         let target = base("https://api.example.com/v2/");
-        let (origin, path) = target.resolve("/builds?page=1".into()).unwrap();
+        let resolve = |base: &Base, url: &'static str| {
+            let Located { origin, path, .. } = base.resolve(url.into()).unwrap();
+            (origin, path)
+        };
+        let (origin, path) = resolve(&target, "/builds?page=1");
         assert_eq!((origin.authority(), &*path), ("api.example.com", "/v2/builds?page=1"));
-        let (origin, path) = target.resolve("http://[::1]:8080".into()).unwrap();
+        let (origin, path) = resolve(&target, "http://[::1]:8080");
         assert_eq!((origin.authority(), &*path), ("[::1]:8080", "/"));
         assert_eq!(origin.place, Place::Network { host: "::1".into(), port: 8080 });
     }
 
     #[test]
     fn a_socket_is_a_place_and_its_path_no_prefix() {
-        let (origin, path) = base("unix:///run/app.sock").resolve("/health".into()).unwrap();
+        let Located { origin, path, .. } = base("unix:///run/app.sock").resolve("/health".into()).unwrap();
         assert_eq!((origin.authority(), &*path), ("localhost", "/health"));
         assert_eq!(origin.place, Place::Socket("/run/app.sock".into()));
         assert_eq!(base("unix:/run/ä app.sock").origin.place, Place::Socket("/run/ä app.sock".into()));
+    }
+
+    #[test]
+    fn a_whole_url_is_sent_as_a_path_is() {
+        let target = base("http://a.example");
+        for (url, wanted) in [
+            ("http://A.example:80/v1/../a/{x}|y^z?q='1'|{2}^&p=../x", "/v1/../a/{x}|y^z?q='1'|{2}^&p=../x"),
+            ("http://a.example/a\\b", "/a\\b"),
+            ("http://a.example/v1/%2e%2e/secret", "/v1/%2e%2e/secret"),
+            ("http://a.example?q=1", "/?q=1"),
+            ("http://a.example", "/"),
+        ] {
+            let Located { origin, path, .. } = target.resolve(url.into()).unwrap();
+            assert_eq!(path, wanted, "{url}");
+            assert!(Rc::ptr_eq(&origin, &target.origin), "{url}: the same connections");
+        }
+    }
+
+    #[test]
+    fn user_and_password_go_with_the_requests_to_their_origin() {
+        let target =
+            Base::new(&Url::parse("http://a.example").unwrap(), Some("Basic of the host".into())).unwrap();
+        for (url, wanted) in [
+            ("/x", Some("Basic of the host")),
+            ("http://a.example/x", Some("Basic of the host")),
+            ("http://u:p@a.example/x", Some("Basic dTpw")),
+            ("http://a.example:81/x", None),
+            ("https://u:p@b.example/x", Some("Basic dTpw")),
+        ] {
+            assert_eq!(target.resolve(url.into()).unwrap().authorization.as_deref(), wanted, "{url}");
+        }
+        assert_eq!(shown("http://u:p@ss@b/x?y"), "http://b/x");
+        assert_eq!(shown("/x/@y?z"), "/x/@y");
     }
 
     #[test]

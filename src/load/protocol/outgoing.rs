@@ -9,9 +9,18 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::Method;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::HeaderName;
+use hyper::header::{AUTHORIZATION, HeaderName};
 
 use super::origin::Origin;
+use crate::plan::step::{DefaultHeaders, FieldName};
+
+/// The value of `user-agent`, where the configuration says nothing of it.
+pub const USER_AGENT: &str = concat!("loadgate/", env!("CARGO_PKG_VERSION"));
+/// The value of `accept`, where the configuration says nothing of it.
+pub const ACCEPT: &str = "*/*";
+
+/// The header that the user and the password of a URL become.
+pub static AUTHORIZED: FieldName = FieldName::of(AUTHORIZATION, "authorization");
 
 /// A request ready to go. Texts that are the same every time are borrowed from the plan.
 #[derive(Debug, Clone)]
@@ -23,7 +32,9 @@ pub struct Outgoing<'a> {
     /// Path and query, visible ASCII only.
     pub path: Cow<'a, str>,
     /// The headers, each name once; values without control characters.
-    pub headers: Vec<(&'a HeaderName, Cow<'a, str>)>,
+    pub headers: Vec<(&'a FieldName, Cow<'a, str>)>,
+    /// Which headers are sent besides.
+    pub defaults: DefaultHeaders,
     /// What is sent.
     pub payload: Payload,
 }
@@ -31,7 +42,7 @@ pub struct Outgoing<'a> {
 impl Outgoing<'_> {
     /// The value of a header.
     pub fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
+        self.headers.iter().find(|(known, _)| ***known == *name).map(|(_, value)| value.as_ref())
     }
 
     /// Whether it may reach the server twice without harm (RFC 9110, 9.2.2).

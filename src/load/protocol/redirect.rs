@@ -1,29 +1,77 @@
 //! Where a redirect leads, and what is sent there (RFC 9110, 15.4).
+//!
+//! A service may be told by anybody who can make it redirect where to send its clients. So another origin gets nothing
+//! that was meant for the first one: no body, no header that holds a secret. Nor does a redirect lead to an address
+//! from which a machine in a cloud gives away its own credentials. The configuration names origins that are part of
+//! the service: `http: {redirects: {to: [ORIGIN]}}`.
 
 use std::borrow::Cow;
 use std::rc::Rc;
 
 use hyper::Method;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION,
-    TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST,
+    HeaderName, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
+use url::Url;
 
-use super::origin::{Origin, path_of, shown};
-use super::outgoing::{Outgoing, Payload};
+use super::address;
+use super::link_local;
+use super::origin::{NamedBy, Origin, path_of, shown};
+use super::outgoing::{AUTHORIZED, Outgoing, Payload};
 use super::response::Response;
 use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::plan::credentials::Credentials;
+use crate::plan::redact::Redactor;
+use crate::plan::secrets::Secrets;
+use crate::plan::step::FieldName;
 
-/// Whether a response sends its request elsewhere.
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// What the plan says about redirects.
+pub struct Trusted<'p> {
+    /// The target.
+    pub target: &'p Rc<Origin>,
+    /// The origins that get what the target would get.
+    pub to: &'p [Url],
+    /// What must not leave with a redirect.
+    pub secrets: &'p Secrets,
+}
+
+impl Trusted<'_> {
+    fn names(&self, origin: &Origin) -> bool {
+        self.to.iter().filter_map(|url| Origin::of(url).ok()).any(|named| named.is_same(origin))
+    }
+
+    /// Which headers may be sent to an origin that the plan does not name.
+    fn without_secrets(&self, headers: &mut Vec<(&FieldName, Cow<'_, str>)>) {
+        let secrets = self.secrets.redactor();
+        headers.retain(|(name, value)| may_leave(name, value, &secrets));
+    }
+}
+
+fn may_leave(name: &HeaderName, value: &str, secrets: &Redactor) -> bool {
+    let secret = *name == API_KEY || [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name);
+    !secret && !secrets.finds(value)
+}
+
+/// Whether a response sends its request elsewhere. To clients, an empty `Location` is none.
 pub fn is_redirect(response: &Response) -> bool {
-    matches!(response.status, 301 | 302 | 303 | 307 | 308) && response.headers.contains_key(LOCATION)
+    let leads =
+        || response.headers.get(LOCATION).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
+    matches!(response.status, 301 | 302 | 303 | 307 | 308) && leads()
 }
 
 /// The request that a redirect asks for. 303 asks for a GET; so do 301 and 302 after a POST, as every
-/// browser has it; 307 and 308 repeat the request as it was. Another host gets no `authorization` and no `cookie`.
-pub fn follow<'a>(outgoing: Outgoing<'a>, response: &Response) -> Result<Outgoing<'a>, Failure> {
-    let (origin, path) = leads_to(&outgoing, response)?;
-    let Outgoing { origin: from, mut method, mut headers, mut payload, .. } = outgoing;
+/// browser has it; 307 and 308 repeat the request as it was. Another origin that the plan does not name gets neither a
+/// body, for which the redirect fails, nor headers that hold a secret.
+pub fn follow<'a>(
+    outgoing: Outgoing<'a>,
+    response: &Response,
+    trusted: &Trusted<'_>,
+) -> Result<Outgoing<'a>, Failure> {
+    let Destination { origin, path, authorization } = leads_to(&outgoing, response, trusted)?;
+    let Outgoing { origin: from, mut method, mut headers, mut payload, mut defaults, .. } = outgoing;
     let becomes_get = match response.status {
         303 => method != Method::HEAD,
         301 | 302 => method == Method::POST,
@@ -33,55 +81,146 @@ pub fn follow<'a>(outgoing: Outgoing<'a>, response: &Response) -> Result<Outgoin
         method = Method::GET;
         payload = Payload::default();
         let of_body = [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_LANGUAGE, TRANSFER_ENCODING];
-        headers.retain(|(name, _)| !of_body.contains(name));
+        headers.retain(|(name, _)| !of_body.contains(&***name));
     }
-    if origin != from {
-        headers.retain(|(name, _)| ![AUTHORIZATION, COOKIE, HOST].contains(name));
+    if !origin.is_same(&from) {
+        headers.retain(|(name, _)| ***name != HOST);
+        if origin.named_by == NamedBy::Server {
+            if !payload.is_empty() {
+                return Err(carries_body(&origin));
+            }
+            trusted.without_secrets(&mut headers);
+        }
     }
-    Ok(Outgoing { origin, method, path: Cow::Owned(path), headers, payload })
+    if let Some(value) = authorization
+        && headers.iter().all(|(name, _)| ***name != AUTHORIZATION)
+    {
+        headers.push((&AUTHORIZED, value.into()));
+        defaults.authorization = false;
+    }
+    Ok(Outgoing { origin, method, path: Cow::Owned(path), headers, defaults, payload })
 }
 
-fn leads_to(outgoing: &Outgoing<'_>, response: &Response) -> Result<(Rc<Origin>, String), Failure> {
-    let location = response.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let location = location.unwrap_or_default();
+fn carries_body(origin: &Origin) -> Failure {
+    let url = origin.to_string();
+    let message = format!(
+        "the redirect would carry the body of the request to another origin, {url}, which the configuration does not \
+         name; `http: {{redirects: {{to: [{url}]}}}}` lets it go there"
+    );
+    Failure::new(FailureKind::Protocol, message)
+}
+
+/// Where a redirect leads.
+struct Destination {
+    origin: Rc<Origin>,
+    path: String,
+    /// What the user and the password of the `Location` become.
+    authorization: Option<String>,
+}
+
+/// Resolves the `Location` of a response. Its bytes are percent-encoded one by one where they cannot stand in a request
+/// line, whatever their encoding is.
+fn leads_to(
+    outgoing: &Outgoing<'_>,
+    response: &Response,
+    trusted: &Trusted<'_>,
+) -> Result<Destination, Failure> {
+    let location = response.headers.get(LOCATION).map_or(&b""[..], |value| value.as_bytes()).trim_ascii();
+    let reference = address::encode(location);
     let fail = |reason: String| {
+        let text = String::from_utf8_lossy(location);
         Failure::new(
             FailureKind::Protocol,
-            format!("the redirect to `{}` leads nowhere: {reason}", shown(&location)),
+            format!("the redirect to `{}` leads nowhere: {reason}", shown(&text)),
         )
     };
-    let from = outgoing.origin.url(&outgoing.path).map_err(|error| fail(error.to_string()))?;
-    let url = from.join(&location).map_err(|error| fail(error.to_string()))?;
-    // The same scheme, name and port is the same place, a socket too.
-    let same = url.scheme() == from.scheme()
-        && url.host() == from.host()
-        && url.port_or_known_default() == from.port_or_known_default();
-    let origin = if same { outgoing.origin.clone() } else { Rc::new(Origin::of(&url).map_err(fail)?) };
-    Ok((origin, path_of(&url)))
+    let from = &outgoing.origin;
+    let whole = match reference.strip_prefix("//") {
+        Some(_) => Cow::Owned(format!("{}:{reference}", from.scheme())),
+        None => Cow::Borrowed(reference.as_str()),
+    };
+    if address::scheme(&whole).is_none() {
+        // A reference that is nothing but a fragment leads to the same page.
+        let path =
+            if whole.is_empty() { outgoing.path.to_string() } else { address::join(&outgoing.path, &whole) };
+        return Ok(Destination { origin: from.clone(), path, authorization: None });
+    }
+    let parse = |text: &str| Url::parse(text).map_err(|error| fail(error.to_string()));
+    let (url, path) = match address::split(&whole) {
+        Some((head, rest)) => {
+            let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+            (parse(head)?, address::join("/", &rest))
+        }
+        None => parse(&whole).map(|url| (url.clone(), path_of(&url)))?,
+    };
+    let origin = Origin::of(&url).map_err(fail)?;
+    let authorization = Credentials::of(&url).map(|found| found.authorization);
+    Ok(Destination { origin: known(origin, from, trusted)?, path, authorization })
+}
+
+/// The origin that a server named, as the plan knows it: the one it came from and the target keep their connections.
+fn known(origin: Origin, from: &Rc<Origin>, trusted: &Trusted<'_>) -> Result<Rc<Origin>, Failure> {
+    if let Some(same) = [from, trusted.target].into_iter().find(|known| known.is_same(&origin)) {
+        return Ok(same.clone());
+    }
+    if trusted.names(&origin) {
+        return Ok(Rc::new(origin));
+    }
+    if link_local::is_named(&origin) {
+        return Err(link_local::refused(&origin));
+    }
+    Ok(Rc::new(origin.named_by_server()))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::plan::secrets::Captures;
+    use crate::plan::step::DefaultHeaders;
     use hyper::HeaderMap;
     use hyper::header::HeaderValue;
-    use url::Url;
 
-    use super::*;
+    fn origin(url: &str) -> Rc<Origin> {
+        Rc::new(Origin::of(&Url::parse(url).unwrap()).unwrap())
+    }
+
+    /// What a redirect of a request leads to, where the plan names these origins.
+    fn followed_with(
+        outgoing: Outgoing<'static>,
+        response: &Response,
+        to: &[&str],
+    ) -> Result<Outgoing<'static>, Failure> {
+        let (target, secrets) =
+            (origin("http://a.example:8080"), Secrets::new(vec!["s3cr3t".into()], Captures::Never));
+        let to: Vec<Url> = to.iter().map(|url| Url::parse(url).unwrap()).collect();
+        super::follow(outgoing, response, &Trusted { target: &target, to: &to, secrets: &secrets })
+    }
+
+    fn follow(outgoing: Outgoing<'static>, response: &Response) -> Result<Outgoing<'static>, Failure> {
+        followed_with(outgoing, response, &[])
+    }
 
     fn sent(method: Method) -> Outgoing<'static> {
-        static NAMES: [hyper::header::HeaderName; 2] = [AUTHORIZATION, CONTENT_TYPE];
+        static NAMES: [FieldName; 2] =
+            [FieldName::of(AUTHORIZATION, "authorization"), FieldName::of(CONTENT_TYPE, "content-type")];
+        let reads = method == Method::GET;
         Outgoing {
-            origin: Rc::new(Origin::of(&Url::parse("http://a.example:8080").unwrap()).unwrap()),
+            origin: origin("http://a.example:8080"),
             method,
             path: "/deep/page?x=1".into(),
             headers: vec![(&NAMES[0], "Bearer x".into()), (&NAMES[1], "text/plain".into())],
-            payload: Payload::of("body"),
+            defaults: DefaultHeaders { user_agent: true, accept: true, authorization: true },
+            payload: if reads { Payload::default() } else { Payload::of("body") },
         }
     }
 
     fn answer(status: u16, location: &str) -> Response {
+        answer_of(status, location.as_bytes())
+    }
+
+    fn answer_of(status: u16, location: &[u8]) -> Response {
         let mut headers = HeaderMap::new();
-        headers.insert(LOCATION, HeaderValue::from_str(location).unwrap());
+        headers.insert(LOCATION, HeaderValue::from_bytes(location).unwrap());
         Response::new(status, headers, bytes::Bytes::new())
     }
 
@@ -113,7 +252,7 @@ mod tests {
         ] {
             let followed = follow(sent(Method::GET), &answer(302, location)).unwrap();
             assert_eq!((followed.origin.authority(), &*followed.path), (authority, path), "{location}");
-            let home = followed.origin == sent(Method::GET).origin;
+            let home = followed.origin.is_same(&sent(Method::GET).origin);
             assert_eq!(followed.header(&AUTHORIZATION).is_some(), home, "{location}");
         }
         let failure = follow(sent(Method::GET), &answer(302, "gopher://x/")).unwrap_err();
@@ -123,12 +262,84 @@ mod tests {
     }
 
     #[test]
+    fn a_location_is_sent_as_it_was_said_whatever_its_encoding() {
+        for (location, path) in [
+            (&b"/caf\xe9"[..], "/caf%E9"),
+            ("/café?q=ü".as_bytes(), "/caf%C3%A9?q=%C3%BC"),
+            (b"/a b?c d#e f", "/a%20b?c%20d"),
+            (b"  ?only=query ", "/deep/page?only=query"),
+            (b"#top", "/deep/page?x=1"),
+            (b"/{x}|y^'", "/{x}|y^'"),
+            (b"../up/./x", "/up/x"),
+            (b"http://A.EXAMPLE:8080/%2e%2e/x", "/%2e%2e/x"),
+            (b"http://a.example:8080?q", "/?q"),
+        ] {
+            let followed = follow(sent(Method::GET), &answer_of(302, location)).unwrap();
+            assert_eq!(
+                (followed.origin.authority(), &*followed.path),
+                ("a.example:8080", path),
+                "{location:?}"
+            );
+        }
+        let abroad =
+            follow(sent(Method::GET), &answer_of(302, "http://bücher.example/x".as_bytes())).unwrap();
+        assert_eq!(abroad.origin.authority(), "xn--bcher-kva.example");
+        let user = follow(sent(Method::GET), &answer(302, "http://u:p@b.example/")).unwrap();
+        assert_eq!((user.origin.authority(), user.header(&AUTHORIZATION)), ("b.example", Some("Basic dTpw")));
+    }
+
+    #[test]
+    fn another_origin_gets_neither_body_nor_secrets_unless_the_plan_names_it() {
+        static KEY: FieldName = FieldName::of(HeaderName::from_static("x-api-key"), "x-api-key");
+        static OTHER: FieldName = FieldName::of(HeaderName::from_static("x-other"), "x-other");
+        let request = |method: Method| {
+            let mut request = sent(method);
+            request.headers.push((&KEY, "public".into()));
+            request.headers.push((&OTHER, "has s3cr3t in it".into()));
+            request
+        };
+        let names = |outgoing: &Outgoing<'_>| {
+            outgoing.headers.iter().map(|(name, _)| name.as_typed().to_owned()).collect::<Vec<_>>()
+        };
+        for location in ["http://b.example/", "http://a.example/", "https://a.example:8080/"] {
+            let failure = follow(request(Method::POST), &answer(307, location)).unwrap_err();
+            let wanted = location.trim_end_matches('/');
+            assert!(
+                failure.message.contains(&format!("redirects: {{to: [{wanted}]}}")),
+                "{}",
+                failure.message
+            );
+            let read = follow(request(Method::POST), &answer(302, location)).unwrap();
+            assert_eq!(names(&read), [""; 0], "{location}");
+            let allowed = followed_with(request(Method::POST), &answer(308, location), &[location]).unwrap();
+            assert_eq!((names(&allowed).len(), allowed.payload.length()), (4, 4), "{location}");
+        }
+        let home = follow(request(Method::POST), &answer(307, "/next")).unwrap();
+        assert_eq!((names(&home).len(), home.payload.length()), (4, 4));
+    }
+
+    #[test]
+    fn a_redirect_does_not_lead_to_the_credentials_of_a_machine() {
+        for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.1.1]", "metadata.google.internal."] {
+            let location = format!("http://{host}/latest");
+            let failure = follow(sent(Method::GET), &answer(302, &location)).unwrap_err();
+            assert!(failure.message.contains("redirects: {to:"), "{}", failure.message);
+            assert!(followed_with(sent(Method::GET), &answer(302, &location), &[&location]).is_ok());
+        }
+        let elsewhere = follow(sent(Method::GET), &answer(302, "http://b.example/")).unwrap();
+        assert_eq!(elsewhere.origin.named_by, NamedBy::Server);
+        let back = follow(elsewhere, &answer(302, "http://a.example:8080/")).unwrap();
+        assert_eq!(back.origin.named_by, NamedBy::Plan);
+    }
+
+    #[test]
     fn only_some_statuses_with_a_location_are_redirects() {
         assert!(
             is_redirect(&answer(308, "/"))
                 && !is_redirect(&answer(304, "/"))
                 && !is_redirect(&answer(200, "/"))
         );
+        assert!(!is_redirect(&answer(302, " ")), "an empty location is none");
         assert!(!is_redirect(&Response::new(302, HeaderMap::new(), bytes::Bytes::new())));
     }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use super::link_local;
 use crate::load::measure::sample::Traffic;
 use crate::load::tls::H2;
 
@@ -73,6 +74,16 @@ impl Stream {
     /// The meter of this connection.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// Whether the other side has an address to which a server must not redirect.
+    pub fn is_link_local(&self) -> bool {
+        let peer = match &self.transport {
+            Transport::Tcp(stream) => stream.peer_addr(),
+            Transport::Tls(stream) => stream.get_ref().0.peer_addr(),
+            Transport::Unix(_) => return false,
+        };
+        peer.is_ok_and(|address| link_local::is_refused(address.ip()))
     }
 
     /// Whether both sides agreed on HTTP/2 (ALPN).

@@ -24,14 +24,16 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub use self::inbox::{Arrived, Kind};
 
-use self::handshake::Agreed;
+use self::handshake::{Agreed, Answer};
 use self::inbox::Inbox;
 use self::ledger::Ledger;
+use super::response::Response;
 use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::measure::sample::Traffic;
 use crate::load::memory::Budget;
+use crate::plan::step::FieldName;
 
 /// Bytes of the buffers of one connection: the default of 128 KiB would cost 1.3 GB at 10,000 sockets.
 const BUFFER: usize = 4 * 1024;
@@ -47,6 +49,14 @@ pub struct Socket {
     pub last_send: Option<Instant>,
     /// Whether no message has been taken since one was sent.
     pub wants_answer: bool,
+}
+
+/// What comes of a handshake.
+pub enum Opening {
+    /// A socket, and the headers of the answer.
+    Open(Socket, HeaderMap),
+    /// A redirect.
+    Elsewhere(Response),
 }
 
 /// The connection of a socket, shared by those who listen to it: all of them in one task.
@@ -86,14 +96,15 @@ struct State {
 }
 
 impl Socket {
-    /// Shakes hands on an open connection, and returns the headers of the answer too. No message may be longer than
-    /// `most` bytes; what waits to be read, taken or sent counts against the budget.
+    /// Shakes hands on an open connection. The names of headers are written as they are listed beside the request, where
+    /// they are. No message may be longer than `most` bytes; what waits to be read, taken or sent counts against the
+    /// budget.
     pub async fn open(
-        request: Request<()>,
+        (request, spelt): (Request<()>, &[&FieldName]),
         mut stream: Stream,
         (most, budget): (u64, &Arc<Budget>),
         count: Count,
-    ) -> Result<(Self, HeaderMap), Failure> {
+    ) -> Result<Opening, Failure> {
         let most = usize::try_from(most).ok();
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
@@ -102,7 +113,10 @@ impl Socket {
             .max_message_size(most)
             .max_frame_size(most);
         let meter = stream.meter().clone();
-        let Agreed { headers, rest } = handshake::shake(&request, &mut stream, budget).await?;
+        let Agreed { headers, rest } = match handshake::shake(&request, spelt, &mut stream, budget).await? {
+            Answer::Agreed(agreed) => agreed,
+            Answer::Elsewhere(response) => return Ok(Opening::Elsewhere(response)),
+        };
         let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
         let state = State {
             stream: Some(stream),
@@ -116,7 +130,8 @@ impl Socket {
             over: false,
         };
         let line = Rc::new(Line(RefCell::new(state)));
-        Ok((Self { line, opened: clock::now(), last_send: None, wants_answer: false }, headers))
+        let socket = Self { line, opened: clock::now(), last_send: None, wants_answer: false };
+        Ok(Opening::Open(socket, headers))
     }
 
     /// Sends a message, and reads meanwhile: a server that is not read may not read either.
@@ -389,9 +404,10 @@ mod tests {
         };
         let server = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
         let budget = Budget::new(1 << 20);
-        let opening = Socket::open(request, stream, (1 << 20, &budget), Box::new(count));
+        let opening = Socket::open((request, &[]), stream, (1 << 20, &budget), Box::new(count));
         let (client, server) = tokio::join!(opening, server);
-        (client.unwrap().0, server, counted)
+        let Opening::Open(client, _) = client.unwrap() else { panic!("redirected") };
+        (client, server, counted)
     }
 
     #[tokio::test]

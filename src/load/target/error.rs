@@ -54,6 +54,8 @@ pub enum TargetError {
     ConnectTimeout { host: String, after: Duration },
     #[error("cannot connect to `{host}`: {source}")]
     Connect { host: String, source: io::Error },
+    #[error("the proxy {proxy} ({named_by}) cannot be reached: {source}")]
+    Proxy { proxy: String, named_by: String, source: Box<TargetError> },
 }
 
 impl TargetError {
@@ -85,6 +87,7 @@ impl TargetError {
             Self::ConnectTimeout { .. } | Self::Connect { .. } => {
                 "check the address in `host`, and that a firewall lets this machine through".into()
             }
+            Self::Proxy { .. } => "check the address of the proxy; `http: {proxy: none}` connects directly".into(),
             Self::Survived => "look for processes it left behind; one that runs as another user cannot be ended".into(),
             Self::Exposed { .. } => "start loadgate without `LOADGATE_TOKEN` and `GITHUB_TOKEN`, and publish the result in a step of its own".into(),
             Self::NoFolder { .. } | Self::Log { .. } | Self::Guard { .. } | Self::Client { .. } | Self::Port { .. } => return None,

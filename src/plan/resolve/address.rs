@@ -2,6 +2,7 @@
 
 use crate::config::node::Span;
 use crate::config::problem::Problem;
+use crate::plan::credentials;
 use crate::template::Template;
 
 /// What an address is for.
@@ -43,25 +44,26 @@ impl Speaks {
 /// Whether an address can lead anywhere, as far as can be seen before it is rendered.
 pub(super) fn check(url: &Template, speaks: Speaks) -> Result<(), BadAddress> {
     let text = url.source();
+    let shown = credentials::without(text);
     if text.starts_with('/') || text.starts_with("{{") {
         return Ok(());
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(BadAddress(format!("`{text}` is neither a path nor a URL"), speaks.hint()));
+        return Err(BadAddress(format!("`{shown}` is neither a path nor a URL"), speaks.hint()));
     };
     if !speaks.schemes().contains(&scheme) {
         return Err(BadAddress(format!("a URL with `{scheme}://` cannot be used here"), speaks.hint()));
     }
     let valid = !rest.starts_with('/') && (url.constant().is_none() || url::Url::parse(text).is_ok());
-    valid.then_some(()).ok_or_else(|| BadAddress(format!("`{text}` is not a URL"), speaks.hint()))
+    valid.then_some(()).ok_or_else(|| BadAddress(format!("`{shown}` is not a URL"), speaks.hint()))
 }
 
 /// What an address is called in the name of its endpoint: the path, after the host where that is not the
-/// target's; without query, each `{{ … }}` written `{}`.
+/// target's; without user, password and query, each `{{ … }}` written `{}`.
 pub(super) fn name(url: &Template) -> String {
     let pattern = url.pattern();
-    let path = pattern.split(['?', '#']).next().unwrap_or("");
-    path.split_once("://").map_or(path, |(_, rest)| rest).to_owned()
+    let path = credentials::without(pattern.split(['?', '#']).next().unwrap_or(""));
+    path.split_once("://").map_or(&*path, |(_, rest)| rest).to_owned()
 }
 
 #[cfg(test)]
@@ -75,6 +77,8 @@ mod tests {
             ("/a/{{ x }}/{{ y ~ '?' }}?q={{ z }}", "/a/{}/{}"),
             ("https://other.example/x#top", "other.example/x"),
             ("{{ base }}/x", "{}/x"),
+            ("https://bob:s3cr3t@other.example/@x", "other.example/@x"),
+            ("https://{{ user }}:{{ password }}@other.example", "other.example"),
         ] {
             assert_eq!(name(&Template::compile(url).unwrap()), wanted, "{url}");
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::metric::{Metric, Unit};
 use crate::plan::Limits;
+use crate::plan::load::{Load, Model};
 use crate::plan::rules::{Applies, Objective, Scope};
 use crate::plan::step::{Action, Step};
-use crate::plan::user::Task;
+use crate::plan::user::{Task, UserClass, split_by_weight};
 
 /// The longest that a request to each endpoint may take, by the index of the endpoint.
 type Longest = BTreeMap<usize, Duration>;
@@ -35,6 +36,30 @@ pub(super) fn beyond_timeouts(
     let times =
         objectives.iter().filter(|it| it.applies == Applies::Here && it.metric.unit() == Unit::Milliseconds);
     times.filter_map(|objective| note(objective, of(&objective.scope)?)).collect()
+}
+
+/// Classes that get no user, because there are fewer users than classes, or too few for their weight.
+pub(super) fn without_users(classes: &[UserClass], load: &Load) -> Option<String> {
+    // Arrivals are dealt by weight one after the other, whatever the number of users.
+    if load.model != Model::Closed {
+        return None;
+    }
+    let users = load.shape.peak().ceil() as usize;
+    let weights: Vec<u32> = classes.iter().map(|class| class.weight).collect();
+    let shared = classes.iter().zip(split_by_weight(users, &weights));
+    let none: Vec<String> = shared
+        .filter(|(class, count)| class.weight > 0 && *count == 0)
+        .map(|(class, _)| format!("`{}`", class.name))
+        .collect();
+    let (noun, verb) = if none.len() == 1 { ("class", "gets") } else { ("classes", "get") };
+    (!none.is_empty()).then(|| {
+        format!(
+            "the {noun} {} {verb} no user: {users} in all are shared out by `weight` among {} classes; more `users`, \
+             or another `weight`, give every class one",
+            none.join(", "),
+            weights.iter().filter(|weight| **weight > 0).count()
+        )
+    })
 }
 
 fn note(objective: &Objective, timeout: Duration) -> Option<String> {

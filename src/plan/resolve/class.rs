@@ -7,7 +7,7 @@ use crate::config::node::{Key, Node};
 use crate::config::problem::Problem;
 use crate::plan::user::{Task, TaskId, UserClass, Wait};
 
-use super::compilation::{Compilation, Place};
+use super::compilation::{Compilation, Place, Stage};
 use super::{unit, wait};
 
 /// The user classes of a scenario and the tasks compiled for them.
@@ -66,14 +66,15 @@ impl<'a> Compilation<'a> {
             tasks.push(Task { class: key.name.clone(), name: name.to_owned(), steps });
             TaskId(tasks.len() - 1)
         };
+        let place = Place { headers: node.get("headers"), ..Place::default() };
         let on_start = node.get("on_start").and_then(|name| {
             let typed = name.scalar()?;
-            Some(add(typed, self.task((typed, name.span), Place::default())?))
+            Some(add(typed, self.task((typed, name.span), Place { stage: Stage::Start, ..place })?))
         });
         // A task that `on_start` and the iterations share is compiled for each, so that what each reads is known.
         self.compiled.clear();
+        let withheld: Vec<String> = std::mem::take(&mut self.withheld).into_iter().collect();
         let read_at_start = std::mem::take(&mut self.reads);
-        let place = Place { headers: node.get("headers"), ..Place::default() };
         let mut own: Vec<(TaskId, u32)> = Vec::new();
         if node.get("steps").is_some() {
             own.push((add(&key.name, self.steps(node.get("steps"), place)), 1));
@@ -88,7 +89,7 @@ impl<'a> Compilation<'a> {
         let wait = node.get("wait").and_then(wait::between_iterations);
         let wait = wait.and_then(|wait| self.keep(wait)).unwrap_or(Wait::Constant(Duration::ZERO));
         let weight = unit::parsed(node.get("weight")).unwrap_or(1);
-        UserClass { name: key.name.clone(), weight, wait, on_start, tasks: own }
+        UserClass { name: key.name.clone(), weight, wait, on_start, withheld, tasks: own }
     }
 
     /// Says which data `on_start` and the iterations of a class both read, where a user does not keep its row: the

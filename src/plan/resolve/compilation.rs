@@ -53,6 +53,8 @@ pub(super) struct Compilation<'a> {
     pub keeps_response: bool,
     /// Whether any template or expression looks at `message`.
     pub keeps_message: bool,
+    /// The headers of the class at hand that `on_start` goes without.
+    pub withheld: BTreeSet<String>,
     /// The tasks that are run, by name.
     pub used: BTreeSet<&'a str>,
     /// SHA-256 of the files read, by name.
@@ -67,6 +69,8 @@ pub(super) struct Compilation<'a> {
     pub expanded: usize,
     /// How much memory regular expressions may still take, in bytes.
     pub pattern_memory: usize,
+    /// Passwords of URLs.
+    pub secrets: Vec<String>,
     /// What is valid, and probably not meant.
     pub notes: Vec<String>,
     /// What is wrong.
@@ -82,6 +86,8 @@ pub(super) struct Compilation<'a> {
 pub(super) struct Place<'a> {
     /// Headers of the class.
     pub headers: Option<&'a Node>,
+    /// Whether it is what a user does first.
+    pub stage: Stage,
     /// A `repeat`.
     pub repeat: Within,
     /// A WebSocket.
@@ -90,6 +96,16 @@ pub(super) struct Place<'a> {
 
 /// The steps of a task, and how many they are with those of the tasks they run.
 pub(super) type Expanded = (Arc<[Step]>, usize);
+
+/// When in the life of a user a step is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Stage {
+    /// In an iteration.
+    #[default]
+    Iteration,
+    /// In `on_start`: nothing has been captured when it begins.
+    Start,
+}
 
 /// What surrounds a step, as far as it changes what the step compiles to within one class.
 pub(super) type Surroundings = (Option<Span>, Within, Within);
@@ -131,6 +147,7 @@ impl<'a> Compilation<'a> {
             in_headers: Vec::new(),
             keeps_response: false,
             keeps_message: false,
+            withheld: BTreeSet::new(),
             used: BTreeSet::new(),
             contents: BTreeMap::new(),
             reads: BTreeSet::new(),
@@ -138,6 +155,7 @@ impl<'a> Compilation<'a> {
             programs: 0,
             expanded: 0,
             pattern_memory: MOST_PATTERNS,
+            secrets: Vec::new(),
             notes: Vec::new(),
             problems: Vec::new(),
             compiled: HashMap::new(),
@@ -195,9 +213,14 @@ impl<'a> Compilation<'a> {
         JsonTemplate::new(self.json_source(node, sight))
     }
 
-    /// The entries of a mapping, each compiled as a template; a list is one entry for each of its items.
-    pub fn templates(&mut self, node: Option<&Node>, sight: Sight) -> Vec<(String, Template)> {
+    /// The fields of a form or a query, each compiled as a template; a list is one field for each of its items. A field
+    /// without a value is a problem: whether it should be empty or absent, nobody can know.
+    pub fn fields(&mut self, node: Option<&Node>, sight: Sight) -> Vec<(String, Template)> {
         let entries = node.map_or(&[][..], Node::entries).iter();
+        for (key, value) in entries.clone().filter(|(_, value)| value.value == Value::Null) {
+            let problem = Problem::at(value.span, format!("the field `{}` has no value", key.name));
+            self.problems.push(problem.hint("write `\"\"` for an empty field, or leave the field out"));
+        }
         let flat = entries.flat_map(|(key, value)| {
             let items = if value.items().is_empty() { std::slice::from_ref(value) } else { value.items() };
             items.iter().map(|item| (&key.name, item))

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use url::Url;
 
 use crate::config::node::Node;
 use crate::config::problem::Problem;
 use crate::config::{Config, data};
 use crate::plan::connection::{Cookies, Http, Identity, KeepAlive, REDIRECTS, Tls, Verification, Version};
+use crate::plan::credentials;
+use crate::plan::proxy::{ProxyChoice, ProxyServer};
+use crate::plan::step::Redirects;
 
-use super::layer::Layers;
+use super::layer::{Layer, Layers};
 use super::unit;
 
 /// How HTTP is spoken.
@@ -22,6 +26,10 @@ pub(super) fn http(layers: &Layers) -> Http {
         Some(one) => one.to_owned(),
         None => node.items().iter().filter_map(Node::scalar).collect::<Vec<_>>().join(", "),
     });
+    let redirects = said.iter().fold(Redirects::default(), |below, layer| {
+        let above = layer.node.get("redirects").map(self::redirects).unwrap_or_default();
+        Redirects { most: above.most.or(below.most), to: above.to.or(below.to) }
+    });
     Http {
         version: match word("version") {
             Some("1.1") => Version::One,
@@ -29,10 +37,62 @@ pub(super) fn http(layers: &Layers) -> Http {
             _ => Version::Auto,
         },
         keep_alive: if word("keep_alive") == Some("false") { KeepAlive::Closed } else { KeepAlive::Kept },
-        redirects: unit::parsed(said.get("redirects")).unwrap_or(REDIRECTS),
+        redirects: redirects.most.unwrap_or(REDIRECTS),
+        redirects_to: redirects.to.unwrap_or_default(),
+        proxy: said.get("proxy").and_then(|node| proxy(node).ok()).unwrap_or_default(),
         cookies: if word("cookies") == Some("false") { Cookies::Ignored } else { Cookies::Kept },
         accept_encoding: encodings.filter(|text| !text.is_empty()),
     }
+}
+
+/// What is said of a proxy: its URL, or `none`.
+fn proxy(node: &Node) -> Result<ProxyChoice, Problem> {
+    let typed = node.scalar().unwrap_or("");
+    if typed == "none" {
+        return Ok(ProxyChoice::Direct);
+    }
+    let server = ProxyServer::parse(typed, "`http.proxy`");
+    server.map(|server| ProxyChoice::Server(Arc::new(server))).map_err(|why| {
+        Problem::at(node.span, why.to_string())
+            .hint("write `http://HOST:PORT`, or `none` to connect directly")
+    })
+}
+
+/// What is wrong with the key `http` of a layer, taken alone.
+pub(super) fn check(layer: Layer<'_>) -> Vec<Problem> {
+    let http = layer.node.get("http");
+    let wrong = http.and_then(|http| http.get("proxy")).and_then(|node| proxy(node).err());
+    let redirects = http.and_then(|http| http.get("redirects"));
+    wrong.into_iter().chain(redirects.into_iter().flat_map(origins)).collect()
+}
+
+/// What is said of redirects: a number, or a mapping. What is wrong with an origin in it, [`origins`] tells.
+pub(super) fn redirects(node: &Node) -> Redirects {
+    let most = if node.entries().is_empty() { Some(node) } else { node.get("most") };
+    let to = node.get("to").map(|to| to.items().iter().filter_map(|item| origin(item).ok()).collect());
+    Redirects { most: unit::parsed(most), to }
+}
+
+/// What is wrong with the origins of a mapping for redirects.
+pub(super) fn origins(node: &Node) -> Vec<Problem> {
+    let listed = node.get("to").map_or(&[][..], Node::items);
+    listed.iter().filter_map(|item| origin(item).err()).collect()
+}
+
+/// An origin: scheme, host and port.
+fn origin(node: &Node) -> Result<Url, Problem> {
+    let typed = node.scalar().unwrap_or("");
+    let wrong = || {
+        let shown = credentials::without(typed);
+        Problem::at(node.span, format!("`{shown}` is not an origin")).hint(
+            "write scheme and host, and the port where it is not the usual one: `https://cdn.example.com`",
+        )
+    };
+    let url = Url::parse(typed).map_err(|_| wrong())?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.path() == "/";
+    let bare = url.query().is_none() && url.fragment().is_none();
+    let spoken = ["http", "https", "ws", "wss"].contains(&url.scheme()) && url.has_host();
+    if plain && bare && spoken { Ok(url) } else { Err(wrong()) }
 }
 
 /// Whose certificates are believed, and which one is shown; all problems of the files at once.

@@ -9,6 +9,7 @@ use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
 use crate::plan::connection::Tls;
 use crate::plan::load::Load;
+use crate::plan::proxy::Proxies;
 use crate::plan::rules::Rules;
 use crate::plan::secrets::{Captures, Secrets};
 use crate::plan::user::DataSet;
@@ -97,19 +98,28 @@ impl<'a> Draft<'a> {
         let beyond =
             advice::beyond_timeouts(&self.rules.objectives, &users.tasks, &compilation.endpoints, &limits);
         let whole_run = start::notes(&self.rules.objectives);
-        let notes =
-            std::mem::take(&mut compilation.notes).into_iter().chain(beyond).chain(whole_run).collect();
+        let without_users = advice::without_users(&users.classes, &self.load);
+        let notes = std::mem::take(&mut compilation.notes)
+            .into_iter()
+            .chain(beyond)
+            .chain(whole_run)
+            .chain(without_users)
+            .collect();
         let digest = digest::of(&compilation, &self.load, (&limits, &http));
         compilation.names.table.set_environment(values.clone());
+        let credentials = self.target.credentials().cloned();
+        let mut given: Vec<String> = values.values().cloned().collect();
+        given.append(&mut compilation.secrets);
+        given.extend(credentials.iter().flat_map(|it| it.secrets.clone()));
         let captures = compilation.names.table.has_secrets();
         let captures = if captures { Captures::Some } else { Captures::Never };
-        let secrets = Arc::new(Secrets::new(values.values().cloned().collect(), captures));
+        let secrets = Arc::new(Secrets::new(given, captures));
         Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
             scenario: name.to_owned(),
             environment: self.environment.key.name.clone(),
             protection: target::protection(&layers),
-            target: self.target.target(&config.folder, values.clone()),
+            target: self.target.target(&config.folder, values),
             load: self.load,
             classes: users.classes,
             tasks: users.tasks,
@@ -121,6 +131,8 @@ impl<'a> Draft<'a> {
             keeps_response: compilation.keeps_response,
             keeps_message: compilation.keeps_message,
             limits,
+            authorization: credentials.map(|it| it.authorization),
+            proxies: Arc::new(Proxies::of(&http.proxy, &|_| None)),
             http,
             tls: self.tls,
             seed: seed.unwrap_or(DEFAULT_SEED),
@@ -261,6 +273,7 @@ fn check_layers(config: &Config, catalogue: &Catalogue) -> Vec<Problem> {
     for layer in [top, overrides].into_iter().chain(environments).chain(scenarios) {
         problems.extend(load::check(layer));
         problems.extend(reporting::check(layer));
+        problems.extend(connection::check(layer));
         problems.extend(objective::objectives(config, catalogue, &Layers::alone(layer)).1);
     }
     for (key, node) in of("environments") {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::node::{Key, Node, Span, Value};
 use crate::config::problem::Problem;
-use crate::plan::load::{Distribution, Load, Model, Shape};
+use crate::plan::load::{Distribution, Load, Model, Shape, StopAfter};
 use crate::units::Rate;
 
 use super::layer::{Layer, Layers, Level};
@@ -200,7 +200,11 @@ impl<'a> Parts<'a> {
         let model = if open { self.open(&shape) } else { Model::Closed };
         let warmup = unit::duration(self.get("warmup")).unwrap_or(Duration::ZERO);
         let drain = unit::duration(self.get("drain")).unwrap_or(DRAIN);
-        Ok(Load { model, shape, warmup, drain })
+        let stop = match self.get("stop").and_then(Node::scalar) {
+            Some("iteration") => StopAfter::Iteration,
+            _ => StopAfter::Request,
+        };
+        Ok(Load { model, shape, warmup, drain, stop })
     }
 
     fn open(&self, shape: &Shape) -> Model {

@@ -1,7 +1,7 @@
 //! The names a scenario's templates can see: data, captured, appended and set values, and what the
 //! engine itself sets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Value as Data;
 
@@ -18,6 +18,8 @@ pub(super) struct Names {
     /// The names the engine sets.
     pub builtin: BuiltinSlots,
     known: BTreeMap<String, Shape>,
+    /// Those that steps give a value to.
+    given: BTreeSet<String>,
 }
 
 /// What is known of a value before the run.
@@ -79,7 +81,7 @@ impl Default for Names {
             ("message".to_owned(), Shape::Unknown),
             ("response".to_owned(), record(&["status", "headers", "json"])),
         ]);
-        Self { table, builtin, known }
+        Self { table, builtin, known, given: BTreeSet::new() }
     }
 }
 
@@ -140,6 +142,11 @@ impl Names {
         }
     }
 
+    /// Whether a step gives this name its value: until then it is null.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.contains(name)
+    }
+
     /// The slot of a captured or set name.
     pub fn slot(&self, name: &str) -> Option<Slot> {
         self.table.find(name)
@@ -164,6 +171,7 @@ impl Names {
             self.table.slot_with(&key.name, initial.clone());
         }
         self.known.insert(key.name.clone(), Shape::Unknown);
+        self.given.insert(key.name.clone());
         Ok(())
     }
 }

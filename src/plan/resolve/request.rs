@@ -3,21 +3,25 @@
 use std::time::Duration;
 
 use hyper::Method;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 
 use crate::config::node::{Node, Value};
 use crate::config::problem::Problem;
 use crate::plan::EndpointKind;
-use crate::plan::step::{Body, HeaderValue, Poll, Request};
+use crate::plan::credentials;
+use crate::plan::step::{Body, DefaultHeaders, FieldName, HeaderValue, Poll, Redirects, Request};
 use crate::plan::user::Wait;
 use crate::template::Template;
 
 use super::address::{self, Speaks};
-use super::compilation::{Compilation, Place};
-use super::{unit, wait};
+use super::compilation::{Compilation, Place, Stage};
+use super::{connection, text, unit, wait};
 
 /// From the end of one request of a poll to the start of the next, where nothing is said.
 const POLL_EVERY: Duration = Duration::from_secs(1);
+static CONTENT_TYPE_NAME: FieldName = FieldName::of(CONTENT_TYPE, "content-type");
+static AUTHORIZATION_NAME: FieldName = FieldName::of(AUTHORIZATION, "authorization");
+
 /// How long a poll goes on, where nothing is said.
 const POLL_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -30,24 +34,33 @@ impl<'a> Compilation<'a> {
         place: Place<'a>,
     ) -> Option<Request> {
         let url = self.template(address, place.sight())?;
+        self.secrets.extend(credentials::secrets_in(url.source()));
         let checked = address::check(&url, Speaks::Http).map_err(|problem| problem.at(address.span));
         self.keep(checked);
         let name = self.endpoint_name(step, || format!("{method} {}", address::name(&url)));
         let (body, content_type) = self.body(step, place);
+        let (headers, defaults) = self.headers(step, content_type.as_deref(), place);
         Some(Request {
             endpoint: self.endpoint(name, EndpointKind::Http, address.span),
             method: method.clone(),
             url,
-            query: self.templates(step.get("query"), place.sight()),
-            headers: self.headers(step, content_type.as_deref(), place),
+            query: self.fields(step.get("query"), place.sight()),
+            headers,
+            defaults,
             body,
             expect: self.expectations(step.get("expect"), place.sight()),
             captures: self.captures(step),
             record: self.metric(step.get("record")),
             poll: step.get("poll").and_then(|poll| self.poll(poll, place)),
             timeout: unit::duration(step.get("timeout")),
-            redirects: unit::parsed(step.get("redirects")),
+            redirects: self.redirects(step.get("redirects")),
         })
+    }
+
+    fn redirects(&mut self, node: Option<&Node>) -> Redirects {
+        let Some(node) = node else { return Redirects::default() };
+        self.problems.extend(connection::origins(node));
+        connection::redirects(node)
     }
 
     /// The name of an endpoint: the one given, else the one made.
@@ -65,43 +78,67 @@ impl<'a> Compilation<'a> {
     }
 
     /// The headers of a request: what the body says of itself, under those of the class, under those of
-    /// the step, under its authorisation. Null takes one away.
+    /// the step, under its authorisation; and which of those that are sent by default are left to it. Null takes one
+    /// away.
     pub fn headers(
         &mut self,
         step: &'a Node,
         content_type: Option<&str>,
         place: Place<'a>,
-    ) -> Vec<(HeaderName, HeaderValue)> {
-        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    ) -> (Vec<(FieldName, HeaderValue)>, DefaultHeaders) {
+        let mut headers: Vec<(FieldName, HeaderValue)> = Vec::new();
+        let mut defaults = DefaultHeaders { user_agent: true, accept: true, authorization: true };
         let asked_before = self.environment.len();
         let default = content_type.and_then(|text| Template::compile(text).ok());
-        headers.extend(default.map(|text| (CONTENT_TYPE, HeaderValue::Text(text))));
-        for node in [place.headers, step.get("headers")].into_iter().flatten() {
-            for (key, value) in node.entries() {
-                let name = HeaderName::from_bytes(key.name.as_bytes()).map_err(|_| {
-                    Problem::at(key.span, format!("`{}` is not the name of a header", key.name))
-                        .hint("write letters, digits and `-`, such as `X-Request-Id`")
-                });
-                let Some(name) = self.keep(name) else { continue };
-                if name == CONTENT_TYPE && content_type.is_some_and(|text| text.starts_with("multipart/")) {
-                    let problem =
-                        Problem::at(key.span, "`multipart` says its own `content-type`, with the boundary");
-                    self.problems.push(problem.hint("leave this header out"));
-                    continue;
-                }
-                headers.retain(|(known, _)| *known != name);
-                if value.value != Value::Null {
-                    let value = self.template(value, place.sight());
-                    headers.extend(value.map(|value| (name, HeaderValue::Text(value))));
-                }
+        headers.extend(default.map(|text| (CONTENT_TYPE_NAME.clone(), HeaderValue::Text(text))));
+        let of_class = place.headers.map_or(&[][..], Node::entries).iter();
+        let of_step = step.get("headers").map_or(&[][..], Node::entries).iter();
+        let said = of_class.map(|entry| (entry, place.stage)).chain(of_step.map(|it| (it, Stage::Iteration)));
+        for ((key, value), stage) in said {
+            let name = FieldName::typed(&key.name).ok_or_else(|| {
+                Problem::at(key.span, format!("`{}` is not the name of a header", key.name))
+                    .hint("write letters, digits and `-`, such as `X-Request-Id`")
+            });
+            let Some(name) = self.keep(name) else { continue };
+            if stage == Stage::Start && self.withholds(&name, value, content_type) {
+                continue;
+            }
+            defaults.user_agent &= *name != USER_AGENT;
+            defaults.accept &= *name != ACCEPT;
+            defaults.authorization &= *name != AUTHORIZATION;
+            if *name == CONTENT_TYPE && content_type.is_some_and(|text| text.starts_with("multipart/")) {
+                let problem =
+                    Problem::at(key.span, "`multipart` says its own `content-type`, with the boundary");
+                self.problems.push(problem.hint("leave this header out"));
+                continue;
+            }
+            headers.retain(|(known, _)| **known != *name);
+            if value.value != Value::Null {
+                let value = self.template(value, place.sight());
+                headers.extend(value.map(|value| (name, HeaderValue::Text(value))));
             }
         }
         if let Some(value) = self.authorization(step, place) {
-            headers.retain(|(known, _)| *known != AUTHORIZATION);
-            headers.push((AUTHORIZATION, value));
+            headers.retain(|(known, _)| **known != AUTHORIZATION);
+            headers.push((AUTHORIZATION_NAME.clone(), value));
+            defaults.authorization = false;
         }
         self.in_headers.extend_from_slice(&self.environment[asked_before..]);
-        headers
+        (headers, defaults)
+    }
+
+    /// Whether `on_start` goes without this header of its class: what the header reads is captured only later, or the
+    /// body says it of itself.
+    fn withholds(&mut self, name: &FieldName, value: &Node, content_type: Option<&str>) -> bool {
+        if **name == CONTENT_TYPE && content_type.is_some() {
+            return true;
+        }
+        let template = text::template(self.sources, value).and_then(Result::ok);
+        let withheld = template.is_some_and(|it| it.names().iter().any(|read| self.names.is_given(read)));
+        if withheld {
+            self.withheld.insert(name.as_typed().to_owned());
+        }
+        withheld
     }
 
     fn authorization(&mut self, step: &'a Node, place: Place<'a>) -> Option<HeaderValue> {
@@ -125,7 +162,7 @@ impl<'a> Compilation<'a> {
             return (fixed.unwrap_or(Body::Json(json)), Some("application/json".into()));
         }
         if let Some(form) = step.get("form") {
-            let fields = self.templates(Some(form), place.sight());
+            let fields = self.fields(Some(form), place.sight());
             return (Body::Form(fields), Some("application/x-www-form-urlencoded".into()));
         }
         if let Some(raw) = step.get("raw").and_then(|raw| self.template(raw, place.sight())) {

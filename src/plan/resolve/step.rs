@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Method;
 
 use crate::config::node::{Key, Node, Span, Value};
 use crate::config::problem::{Problem, suggestion};
@@ -13,7 +14,7 @@ use super::compilation::{Compilation, Place, Within};
 use super::{unit, wait};
 
 /// The keys that say what a step does; each step has one of them.
-const KINDS: [&str; 18] = [
+pub(super) const KINDS: [&str; 19] = [
     "get",
     "post",
     "put",
@@ -21,6 +22,7 @@ const KINDS: [&str; 18] = [
     "delete",
     "head",
     "options",
+    "request",
     "websocket",
     "repeat",
     "group",
@@ -100,6 +102,17 @@ impl<'a> Compilation<'a> {
 
     fn action(&mut self, key: &Key, value: &'a Node, (step, place): (&'a Node, Place<'a>)) -> Option<Action> {
         match key.name.as_str() {
+            "request" => {
+                if let Some(typed) = value.scalar() {
+                    let hint = format!("write `request: {{method: {typed}, path: /…}}`");
+                    self.problems
+                        .push(Problem::at(value.span, "`request` needs a method and a path").hint(hint));
+                }
+                let method = Self::method(value.get("method")?);
+                let method = self.keep(method)?;
+                self.request(&method, (step, value.get("path")?), place)
+                    .map(|it| Action::Request(Box::new(it)))
+            }
             "websocket" => self.websocket(step, value, place).map(|it| Action::WebSocket(Box::new(it))),
             "repeat" => self.repeat(step, value, place),
             "group" => {
@@ -114,9 +127,33 @@ impl<'a> Compilation<'a> {
             }
             "send" | "receive" | "ping" | "hold" | "close" => self.on_websocket(key, value, place),
             method => {
-                let method = hyper::Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
                 self.request(&method, (step, value), place).map(|it| Action::Request(Box::new(it)))
             }
+        }
+    }
+
+    /// Any method, in the letters in which it is written: methods are case-sensitive (RFC 9110, 9.1).
+    fn method(node: &Node) -> Result<Method, Problem> {
+        let typed = node.scalar().unwrap_or("");
+        let wrong = |message: String, hint: &str| Err(Problem::at(node.span, message).hint(hint));
+        let example = "write a method such as `PURGE`, `PROPFIND` or `QUERY`";
+        match Method::from_bytes(typed.as_bytes()) {
+            Ok(Method::CONNECT) => {
+                wrong("`CONNECT` asks a proxy for a connection, and makes no request".into(), example)
+            }
+            Ok(method) => {
+                let upper = typed.to_uppercase();
+                if typed != upper && KINDS.contains(&typed.to_lowercase().as_str()) {
+                    let hint = format!("write `{upper}`");
+                    return wrong(
+                        format!("`{typed}` is not the method `{upper}`: methods are case-sensitive"),
+                        &hint,
+                    );
+                }
+                Ok(method)
+            }
+            Err(_) => wrong(format!("`{typed}` is not a method"), example),
         }
     }
 

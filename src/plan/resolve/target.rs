@@ -10,6 +10,7 @@ use url::Url;
 use crate::config::node::{Key, Node, Span};
 use crate::config::problem::{Problem, suggestion};
 use crate::config::source::Sources;
+use crate::plan::credentials::{self, Credentials};
 use crate::plan::{CommandForm, Protection, Target, TargetCommand};
 use crate::template::{NameTable, Template};
 
@@ -27,7 +28,12 @@ const KNOWN: [&str; 2] = ["address", "port"];
 #[derive(Debug)]
 pub(super) enum Draft {
     /// A host.
-    Host(Url),
+    Host {
+        /// Its URL, without user and password.
+        url: Url,
+        /// Those.
+        credentials: Option<Credentials>,
+    },
     /// A command.
     Command {
         /// Its templates.
@@ -51,10 +57,15 @@ impl Draft {
         if let Self::Command { environment, .. } = self { environment } else { &[] }
     }
 
+    /// The user and the password of a host.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        if let Self::Host { credentials, .. } = self { credentials.as_ref() } else { None }
+    }
+
     /// The target, with the values of its environment variables.
     pub fn target(self, folder: &Path, values: BTreeMap<String, String>) -> Target {
         match self {
-            Self::Host(url) => Target::Host(url),
+            Self::Host { url, .. } => Target::Host(url),
             Self::Command { arguments, form, variables, ready, ready_timeout, .. } => {
                 let mut names = NameTable::default();
                 let (address, port) = (names.slot("address"), names.slot("port"));
@@ -100,7 +111,7 @@ pub(super) fn draft(sources: &Sources, layers: &Layers, owner: &Key) -> Result<D
     };
     let Some(layer) = layers.iter().filter(holds).last() else { return Err(vec![nothing(owner)]) };
     match layer.node.get("host") {
-        Some(host) => self::host(host).map(Draft::Host).map_err(|problem| vec![problem]),
+        Some(host) => self::host(host).map_err(|problem| vec![problem]),
         None => command(sources, &layers.inside("target")),
     }
 }
@@ -111,29 +122,32 @@ fn nothing(owner: &Key) -> Problem {
     )
 }
 
-fn host(node: &Node) -> Result<Url, Problem> {
+fn host(node: &Node) -> Result<Draft, Problem> {
     let typed = node.scalar().unwrap_or("");
+    let shown = credentials::without(typed);
     let fail = |message: String| Problem::at(node.span, message);
     let hint = "write a URL with `http://` or `https://`, such as `http://localhost:8000`";
     if typed.contains("{{") {
         return Err(fail("a host is no template".into())
             .hint("give it when you run: `--host URL` or the environment variable `LOADGATE_HOST`"));
     }
-    let url =
-        Url::parse(typed).map_err(|error| fail(format!("`{typed}` is not a URL: {error}")).hint(hint))?;
+    let mut url =
+        Url::parse(typed).map_err(|error| fail(format!("`{shown}` is not a URL: {error}")).hint(hint))?;
     if url.scheme() == "unix" {
         return socket(url)
+            .map(|url| Draft::Host { url, credentials: None })
             .map_err(fail)
             .map_err(|problem| problem.hint("write the absolute path of a socket: `unix:/run/app.sock`"));
     }
     if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
-        return Err(fail(format!("`{typed}` is not the URL of a host")).hint(hint));
+        return Err(fail(format!("`{shown}` is not the URL of a host")).hint(hint));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(fail("a host has no query and no fragment".into())
             .hint("a path is fine: it is put before the path of every request"));
     }
-    Ok(url)
+    let credentials = Credentials::take(&mut url);
+    Ok(Draft::Host { url, credentials })
 }
 
 /// A Unix socket: `unix:/path`, or with an empty host.

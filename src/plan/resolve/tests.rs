@@ -170,16 +170,16 @@ fn rows_of_a_file_have_its_columns_and_no_others() {
 }
 
 #[test]
-fn headers_of_the_class_are_in_its_tasks_and_not_in_its_start() {
+fn headers_of_the_class_are_in_its_tasks_and_in_its_start_where_they_can_be_rendered() {
     let text = "version: 1
 environments: {here: {host: 'http://a', users: 1}}
 scenarios:
   main:
-    users: {all: {headers: {X-A: 1, Content-Type: text/x}, on_start: login, tasks: {visit: 1}, wait: 1s..2s}}
+    users: {all: {headers: {X-A: 1, X-T: '{{ token }}', Content-Type: text/x}, on_start: login, tasks: {visit: 1}, wait: 1s..2s}}
     tasks:
-      login: [{post: /login, json: {a: 1}}]
+      login: [{post: /login, json: {a: 1}, capture: {token: $.t}}]
       visit:
-        - {post: /a, json: {a: 1}, headers: {x-a: null, X-B: 2}, basic: {user: u, password: p}}
+        - {post: /a, json: {a: 1}, headers: {x-a: null, X-T: null, X-B: 2}, basic: {user: u, password: p}}
         - {run: more}
       more: [{repeat: 2, steps: [{get: '/{{ index }}', headers: {Content-Type: null}}]}]
 ";
@@ -189,8 +189,9 @@ scenarios:
         let names = |request: &&Request| request.headers.iter().map(|(name, _)| name.to_string()).collect();
         requests(&task.steps).iter().map(names).collect()
     };
-    assert_eq!(headers("login"), [["content-type"]]);
-    assert_eq!(headers("visit"), [vec!["content-type", "x-b", "authorization"], vec!["x-a"]]);
+    assert_eq!(headers("login"), [["content-type", "x-a"]]);
+    assert_eq!(plan.classes[0].withheld, ["X-T"]);
+    assert_eq!(headers("visit"), [vec!["content-type", "x-b", "authorization"], vec!["x-a", "x-t"]]);
     assert_eq!(plan.classes[0].wait, Wait::Uniform(secs(1), secs(2)));
     assert_eq!(plan.endpoints[2].name, "GET /{}");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::node::Node;
 use crate::config::problem::Problem;
 use crate::plan::EndpointKind;
+use crate::plan::credentials;
 use crate::plan::step::{Receive, Since, WebSocket};
 
 use super::address::{self, Speaks};
@@ -23,18 +24,19 @@ impl<'a> Compilation<'a> {
             self.problems.push(problem.hint("a user has one WebSocket at a time: put the step after it"));
         }
         let url = self.template(value, place.sight())?;
+        self.secrets.extend(credentials::secrets_in(url.source()));
         let checked = address::check(&url, Speaks::WebSocket).map_err(|problem| problem.at(value.span));
         self.keep(checked);
         let name = self.endpoint_name(step, || format!("WS {}", address::name(&url)));
         let endpoint = self.endpoint(name, EndpointKind::WebSocket, value.span);
-        let query = self.templates(step.get("query"), place.sight());
-        let headers = self.headers(step, None, place);
+        let query = self.fields(step.get("query"), place.sight());
+        let (headers, defaults) = self.headers(step, None, place);
         let subprotocol = step.get("subprotocol").and_then(Node::scalar).map(str::to_owned);
         let record = self.metric(step.get("record"));
         let timeout = unit::duration(step.get("timeout"));
         let inside = Place { websocket: Within::Inside, ..place };
         let steps = self.inner_steps(step, key, inside);
-        Some(WebSocket { endpoint, url, query, headers, subprotocol, record, timeout, steps })
+        Some(WebSocket { endpoint, url, query, headers, defaults, subprotocol, record, timeout, steps })
     }
 
     /// A `receive` step.

@@ -44,8 +44,9 @@ pub fn serve<R: BufRead>(
         "/500" => return answer(stream, "500 Internal Server Error", b"sorry"),
         "/200" => return answer(stream, "200 OK", b"a page"),
         "/302" => return answer(stream, "302 Found", b""),
-        "/307" => {
-            let redirect = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /echo\r\ncontent-length: 0\r\n\r\n";
+        "/circle" => {
+            let redirect =
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: /circle\r\ncontent-length: 0\r\n\r\n";
             return out.write_all(redirect.as_bytes());
         }
         "/wrong-accept" => {

@@ -7,6 +7,7 @@ mod head;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use super::stream::{Meter, Stream};
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::plan::connection::KeepAlive;
+use crate::plan::proxy::ProxyServer;
 
 /// Bodies up to this many bytes are written together with their head.
 const TOGETHER: u64 = 16 * 1024;
@@ -33,6 +35,8 @@ pub struct Http1 {
     scratch: Scratch,
     out: Vec<u8>,
     used: Used,
+    /// The proxy at the other end, which must be told where each request goes.
+    proxy: Option<Arc<ProxyServer>>,
 }
 
 /// Whether a request has been sent on a connection before.
@@ -63,9 +67,9 @@ enum Read {
 }
 
 impl Http1 {
-    /// Speaks HTTP/1.1 on an open connection; reads go through a buffer that all of a worker share.
-    pub fn new(stream: Stream, scratch: Scratch) -> Self {
-        Self { stream, scratch, out: Vec::new(), used: Used::Never }
+    /// Speaks HTTP/1.1 on an open connection, perhaps to a proxy; reads go through a buffer that all of a worker share.
+    pub fn new(stream: Stream, scratch: Scratch, proxy: Option<Arc<ProxyServer>>) -> Self {
+        Self { stream, scratch, out: Vec::new(), used: Used::Never, proxy }
     }
 
     /// What it counts.
@@ -92,7 +96,7 @@ impl Http1 {
         keep_alive: KeepAlive,
     ) -> Result<Received, Unsent> {
         self.out.clear();
-        head::write(outgoing, keep_alive, &mut self.out);
+        head::write(outgoing, keep_alive, self.proxy.as_deref(), &mut self.out);
         let together = outgoing.payload.length() <= TOGETHER;
         let pieces = outgoing.payload.pieces();
         if together {

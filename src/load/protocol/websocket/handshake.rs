@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::header::{
     CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -19,7 +20,10 @@ use crate::load::memory::Budget;
 use crate::load::protocol::http::broken;
 use crate::load::protocol::http1::decoder::Decoder;
 use crate::load::protocol::incoming::{Headers, Keep, Sieve, Wants};
+use crate::load::protocol::redirect::is_redirect;
+use crate::load::protocol::response::Response;
 use crate::load::protocol::stream::Stream;
+use crate::plan::step::FieldName;
 
 /// Bytes that are read at once.
 const READ: usize = 4 * 1024;
@@ -35,6 +39,14 @@ const SPELT: [(HeaderName, &str); 7] = [
     (ORIGIN, "Origin"),
 ];
 
+/// What a server says to a handshake.
+pub(super) enum Answer {
+    /// It agrees.
+    Agreed(Agreed),
+    /// It redirects.
+    Elsewhere(Response),
+}
+
 /// A server that has agreed.
 pub(super) struct Agreed {
     /// The headers of its answer.
@@ -43,13 +55,14 @@ pub(super) struct Agreed {
     pub rest: Vec<u8>,
 }
 
-/// Shakes hands on an open connection.
+/// Shakes hands on an open connection. Names of headers are written as in `spelt`, where they are in it.
 pub(super) async fn shake(
     request: &Request<()>,
+    spelt: &[&FieldName],
     stream: &mut Stream,
     budget: &Arc<Budget>,
-) -> Result<Agreed, Failure> {
-    stream.write_all(&head(request)).await.map_err(|error| broken(&error))?;
+) -> Result<Answer, Failure> {
+    stream.write_all(&head(request, spelt)).await.map_err(|error| broken(&error))?;
     stream.flush().await.map_err(|error| broken(&error))?;
     let events = Cell::new(None);
     let wants =
@@ -66,20 +79,27 @@ pub(super) async fn shake(
         rest.drain(..used);
         sieve.waits(rest.capacity())?;
     }
-    verify(request.headers(), decoder.status, &decoder.headers)?;
-    Ok(Agreed { headers: decoder.headers, rest })
+    let response = Response::new(decoder.status, decoder.headers, Bytes::new());
+    if is_redirect(&response) {
+        return Ok(Answer::Elsewhere(response));
+    }
+    verify(request.headers(), response.status, &response.headers)?;
+    Ok(Answer::Agreed(Agreed { headers: response.headers, rest }))
 }
 
-fn head(request: &Request<()>) -> Vec<u8> {
+fn head(request: &Request<()>, typed: &[&FieldName]) -> Vec<u8> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let mut head = format!("GET {path} HTTP/1.1\r\n").into_bytes();
     let headers = request.headers();
     let mut put = |name: &str, value: &[u8]| head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    let spelling =
+        |name: &HeaderName| typed.iter().find(|typed| ****typed == *name).map(|typed| typed.as_typed());
     for (name, spelt) in &SPELT {
-        headers.get_all(name).iter().for_each(|value| put(spelt, value.as_bytes()));
+        let written = spelling(name).unwrap_or(spelt);
+        headers.get_all(name).iter().for_each(|value| put(written, value.as_bytes()));
     }
     for (name, value) in headers.iter().filter(|(name, _)| SPELT.iter().all(|(spelt, _)| spelt != name)) {
-        put(name.as_str(), value.as_bytes());
+        put(spelling(name).unwrap_or(name.as_str()), value.as_bytes());
     }
     head.extend_from_slice(b"\r\n");
     head
@@ -199,11 +219,12 @@ mod tests {
             ("host", "localhost"),
             ("connection", "Upgrade"),
         ]);
-        let head = String::from_utf8(head(&request)).unwrap();
+        let typed = FieldName::typed("X-Token").unwrap();
+        let head = String::from_utf8(head(&request, &[&typed])).unwrap();
         assert!(
             head.starts_with("GET /chat?room=1 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"),
             "{head}"
         );
-        assert!(head.ends_with(&format!("Sec-WebSocket-Key: {KEY}\r\nx-token: 1\r\n\r\n")), "{head}");
+        assert!(head.ends_with(&format!("Sec-WebSocket-Key: {KEY}\r\nX-Token: 1\r\n\r\n")), "{head}");
     }
 }

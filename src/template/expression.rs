@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 
 use super::function::{self, language};
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError};
+use super::{RenderError, Scope, TemplateError, nesting};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
@@ -57,7 +57,7 @@ impl Expression {
     }
 
     fn compiled(source: &str) -> Result<Self, TemplateError> {
-        syntax::limit(source)?;
+        nesting::limit(source)?;
         let trimmed = source.trim();
         if let Some(path) = path(trimmed) {
             return Ok(Self { source: trimmed.into(), program: Program::Path(path) });

@@ -9,6 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rand::RngExt;
 use ring::hmac;
 
+use super::predicate;
 use super::scope::{ENVIRONMENT, RANDOM, Random};
 
 /// Every function, by name.
@@ -28,7 +29,7 @@ pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
 }
 
 /// The most steps one expression may take: a loop in a template cannot hang the generator.
-const FUEL: u64 = 100_000;
+pub(super) const FUEL: u64 = 100_000;
 
 /// The language of templates: immutable, the same for every program.
 pub(super) fn language() -> &'static Environment<'static> {
@@ -44,6 +45,7 @@ pub(super) fn language() -> &'static Environment<'static> {
         language.add_function("base64", |text: &str| base64::engine::general_purpose::STANDARD.encode(text));
         language.add_function("hmac", sign);
         language.add_filter("urlencode", urlencode);
+        predicate::register(&mut language);
         language
     });
     &LANGUAGE

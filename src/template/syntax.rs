@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use minijinja::machinery::ast::{BinOp, BinOpKind, Call, CallArg, Expr, Filter, Spanned, Test, UnaryOpKind};
+use minijinja::machinery::ast::{BinOpKind, Call, CallArg, Expr, Filter, Spanned, Test, UnaryOpKind};
 use minijinja::machinery::{Span, parse_expr};
-use minijinja::value::ValueKind;
 
 use super::TemplateError;
 use super::function::{self, language};
+use super::predicate::TESTS;
+use super::repetition::Repetition;
 
 /// The filters, by name.
 const FILTERS: &[&str] = &[
@@ -64,46 +65,6 @@ const FILTERS: &[&str] = &[
     "zip",
 ];
 
-/// The tests after `is`, by name.
-const TESTS: &[&str] = &[
-    "boolean",
-    "defined",
-    "divisibleby",
-    "endingwith",
-    "eq",
-    "equalto",
-    "escaped",
-    "even",
-    "false",
-    "filter",
-    "float",
-    "ge",
-    "greaterthan",
-    "gt",
-    "in",
-    "int",
-    "integer",
-    "iterable",
-    "le",
-    "lessthan",
-    "lower",
-    "lt",
-    "mapping",
-    "ne",
-    "none",
-    "number",
-    "odd",
-    "safe",
-    "sameas",
-    "sequence",
-    "startingwith",
-    "string",
-    "test",
-    "true",
-    "undefined",
-    "upper",
-];
-
 /// Filters that hand a number on as it is.
 const KEEPS_NUMBERS: &[&str] = &[
     "attr",
@@ -122,13 +83,6 @@ const KEEPS_NUMBERS: &[&str] = &[
 /// Tests that do not look at the value of a number.
 const KEEPS_TESTED: &[&str] = &["defined", "none", "undefined"];
 
-/// The deepest nesting of an expression; each operator of a chain counts, for the language nests them.
-const DEEPEST: usize = 200;
-/// The most items that a list may be repeated to.
-const MOST_REPEATED: u64 = 100_000;
-/// The longest expression, in bytes.
-const LONGEST: usize = 256 << 10;
-
 /// What is known of an expression.
 pub(super) struct Meaning {
     /// The environment variables it asks for.
@@ -137,89 +91,10 @@ pub(super) struct Meaning {
     pub calculates: bool,
 }
 
-/// Refuses what is nested so deeply that the language would exhaust the stack.
-pub(super) fn limit(source: &str) -> Result<(), TemplateError> {
-    if source.len() > LONGEST {
-        let message = format!("an expression of {} KiB; at most {} KiB", source.len() >> 10, LONGEST >> 10);
-        return Err(TemplateError::new(message, 0..source.len())
-            .hint("put long lists under `data` of the scenario, or into a data file"));
-    }
-    let mut depth = Depth::default();
-    let (mut quote, mut escaped, mut word) = (None, false, None);
-    for (at, byte) in source.bytes().enumerate() {
-        if let Some(open) = quote {
-            quote = Some(open).filter(|_| escaped || byte != open);
-            escaped = byte == b'\\' && !escaped;
-            continue;
-        }
-        let is_word = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
-        if is_word {
-            word.get_or_insert(at);
-        } else if let Some(start) = word.take() {
-            depth.word(&source[start..at]);
-        }
-        match byte {
-            b'"' | b'\'' => quote = Some(byte),
-            b'(' | b'[' | b'{' => depth.open(),
-            b')' | b']' | b'}' => depth.close(),
-            b',' => depth.next(),
-            _ if !is_word && !byte.is_ascii_whitespace() => depth.operator(),
-            _ => {}
-        }
-        if depth.deepest > DEEPEST {
-            let message = format!("an expression that is nested deeper than {DEEPEST} levels");
-            return Err(TemplateError::new(message, at..at + 1)
-                .hint("each bracket and each operator of a chain is a level: use `set` for parts of it"));
-        }
-    }
-    Ok(())
-}
-
-/// How deep an expression is nested, counted from its signs: open brackets, and the operators since the last
-/// comma within each of them.
-#[derive(Default)]
-struct Depth {
-    outer: Vec<usize>,
-    sum: usize,
-    here: usize,
-    deepest: usize,
-}
-
-impl Depth {
-    fn open(&mut self) {
-        self.sum += self.here + 1;
-        self.outer.push(self.here + 1);
-        self.here = 0;
-        self.deepest = self.deepest.max(self.sum);
-    }
-
-    fn close(&mut self) {
-        let outer = self.outer.pop().unwrap_or(0);
-        self.sum -= outer;
-        // What stands behind a bracket may be a chain of them: `a[0][0]`.
-        self.here = outer;
-    }
-
-    fn next(&mut self) {
-        self.here = 0;
-    }
-
-    fn operator(&mut self) {
-        self.here += 1;
-        self.deepest = self.deepest.max(self.sum + self.here);
-    }
-
-    fn word(&mut self, word: &str) {
-        if matches!(word, "and" | "or" | "not" | "in" | "is" | "if" | "else") {
-            self.operator();
-        }
-    }
-}
-
 /// Looks at every part of an expression. What is wrong with its grammar is left to the compiler.
 pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
     let meaning = Meaning { environment: BTreeSet::new(), calculates: false };
-    let mut walk = Walk { source, meaning };
+    let mut walk = Walk { source, meaning, repetition: Repetition::default() };
     if let Ok(expression) = parse_expr(source) {
         walk.expression(&expression)?;
     }
@@ -229,6 +104,7 @@ pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
 struct Walk<'s> {
     source: &'s str,
     meaning: Meaning,
+    repetition: Repetition,
 }
 
 impl Walk<'_> {
@@ -249,12 +125,11 @@ impl Walk<'_> {
                 self.expression(&unary.expr)
             }
             Expr::BinOp(binary) => {
-                if matches!(binary.op, BinOpKind::Mul) {
-                    repeated(binary)?;
-                }
                 let passes = matches!(binary.op, BinOpKind::Concat | BinOpKind::ScAnd | BinOpKind::ScOr);
                 self.meaning.calculates |= !passes;
-                self.all([&binary.left, &binary.right])
+                self.all([&binary.left, &binary.right])?;
+                // The parts come first: a product is only calculated once its parts are known to be small.
+                self.repetition.check(binary)
             }
             Expr::Compare(compare) => {
                 self.meaning.calculates = true;
@@ -389,51 +264,6 @@ impl Walk<'_> {
     }
 }
 
-/// Refuses a list that is repeated too often. The language makes such a list without any memory, and then compares
-/// and joins its items one by one, without the limit that it has for everything else.
-fn repeated(product: &Spanned<BinOp>) -> Result<(), TemplateError> {
-    let (left, right) = (items(&product.left), items(&product.right));
-    let (Some(items), factor) = (match (left, right) {
-        (Some(items), _) => (Some(items), &product.right),
-        (None, items) => (items, &product.left),
-    }) else {
-        return Ok(());
-    };
-    let times = match factor {
-        Expr::Const(number) => number.value.as_i64(),
-        _ => None,
-    };
-    if times.is_some_and(|times| items.saturating_mul(times.unsigned_abs()) <= MOST_REPEATED) {
-        return Ok(());
-    }
-    let message = format!("a list is repeated to more than {MOST_REPEATED} items, or nobody knows how often");
-    Err(TemplateError::new(message, range(product.span()))
-        .hint(format!("repeat it by a number that stands here, to at most {MOST_REPEATED} items")))
-}
-
-/// How many items a list has that is written in an expression, at least; none where it may be no list.
-fn items(expression: &Expr) -> Option<u64> {
-    let sum = |all: &[Expr]| all.iter().map(|item| items(item).unwrap_or(1)).fold(0_u64, u64::saturating_add);
-    match expression {
-        Expr::List(list) => Some(sum(&list.items)),
-        Expr::Tuple(tuple) => Some(sum(&tuple.items)),
-        Expr::Const(value) if value.value.kind() == ValueKind::Seq => {
-            value.value.len().map(|items| items as u64)
-        }
-        Expr::BinOp(binary) => match (binary.op, items(&binary.left), items(&binary.right), &binary.right) {
-            (BinOpKind::Add, Some(left), Some(right), _) => Some(left.saturating_add(right)),
-            (BinOpKind::Mul, Some(items), _, Expr::Const(times)) => {
-                Some(items.saturating_mul(times.value.as_i64().unwrap_or(1).unsigned_abs()))
-            }
-            (BinOpKind::Add | BinOpKind::Mul, left, right, _) => left.or(right),
-            _ => None,
-        },
-        Expr::Filter(filter) if filter.name == "list" => filter.expr.as_ref().and_then(items).or(Some(1)),
-        Expr::Call(call) if matches!(&call.expr, Expr::Var(name) if name.id == "range") => Some(1),
-        _ => None,
-    }
-}
-
 /// A positional argument that is a quoted text.
 fn named(arguments: &[CallArg], index: usize) -> Option<String> {
     match arguments.get(index)? {
@@ -517,56 +347,5 @@ mod tests {
         let asked = |source: &str| Expression::compile(source).unwrap().environment();
         assert_eq!(asked("[env('A'), {'x': env(\"B\") | upper}]"), ["A".into(), "B".into()].into());
         assert_eq!(asked("'env(\"C\")'"), BTreeSet::new());
-    }
-
-    #[test]
-    fn a_list_is_repeated_only_so_often() {
-        for source in [
-            "[0] * 100000000",
-            "100000000 * [0]",
-            "[[0] * 9999] * 9999",
-            "5 in ([0, 1] * 60000)",
-            "([0] * n) == a",
-            "([0] + a) * 200000",
-            "(range(9) | list) * 200000",
-        ] {
-            let message = Expression::compile(source).unwrap_err().message;
-            assert!(message.starts_with("a list is repeated to more than 100000 items"), "{source}");
-        }
-        for source in ["[0] * 100000", "a * b", "'x' * 1000", "2 * 3.5 * a", "[1, 2] * 3 + [4]"] {
-            assert!(Expression::compile(source).is_ok(), "{source}");
-        }
-    }
-
-    #[test]
-    fn an_expression_is_nested_only_so_deep() {
-        let n = 100_000;
-        for source in [
-            format!("{}1{}", "(".repeat(n), ")".repeat(n)),
-            format!("{}1{}", "[".repeat(n), "]".repeat(n)),
-            format!("{}a", "not ".repeat(n)),
-            format!("{}1", "-".repeat(n)),
-            format!("a{}", ".b".repeat(n)),
-            format!("a{}", "[0]".repeat(n)),
-            format!("a{}", "()".repeat(n)),
-            format!("1{}", " + 1".repeat(n)),
-            format!("1{}", " if 1 else 1".repeat(n)),
-            format!("a{}", "|abs".repeat(n)),
-            format!("a{}", " is odd".repeat(n)),
-            format!("{}1", "{'a':".repeat(n)),
-        ] {
-            let source = &source[..source.len().min(LONGEST)];
-            let message = Expression::compile(source).unwrap_err().message;
-            assert_eq!(message, "an expression that is nested deeper than 200 levels", "{}", &source[..20]);
-        }
-        let long = format!("pick([{}])", "{'id': 1.5, 'n': -1},".repeat(5_000));
-        assert!(Expression::compile(&long).is_ok());
-        let text = format!("'{}' ~ a", ".".repeat(10_000));
-        assert!(Expression::compile(&text).is_ok());
-        let huge = format!("'{}'", "x".repeat(LONGEST));
-        assert_eq!(
-            Expression::compile(&huge).unwrap_err().message,
-            "an expression of 256 KiB; at most 256 KiB"
-        );
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
@@ -143,7 +143,11 @@ impl Pem<'_> {
             Ok(_) => Err(otherwise(node, &bytes)
                 .unwrap_or_else(|| unusable(node, "has no certificate", "-----BEGIN CERTIFICATE-----"))),
             Err(error) => Err(otherwise(node, &bytes).unwrap_or_else(|| {
-                unusable(node, &format!("is not a PEM file: {error}"), "-----BEGIN CERTIFICATE-----")
+                unusable(
+                    node,
+                    &format!("is not a PEM file: {}", reason(&error)),
+                    "-----BEGIN CERTIFICATE-----",
+                )
             })),
         }
     }
@@ -159,7 +163,11 @@ impl Pem<'_> {
         }
         let parsed = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
             otherwise(key, &bytes).unwrap_or_else(|| {
-                unusable(key, &format!("has no private key: {error}"), "-----BEGIN PRIVATE KEY-----")
+                unusable(
+                    key,
+                    &format!("has no private key: {}", reason(&error)),
+                    "-----BEGIN PRIVATE KEY-----",
+                )
             })
         })?;
         let identity = Identity { chain, key: Arc::new(parsed) };
@@ -176,6 +184,24 @@ impl Pem<'_> {
         let in_file = node.span.source == self.config.root.span.source;
         let path = if in_file { self.config.folder.join(path) } else { path.into() };
         data::bytes(&path).map_err(|error| Problem::at(node.span, error.to_string()).hint(error.hint()))
+    }
+}
+
+/// Why a file is not PEM, without anything of the file: an error of the library quotes the line, and the line may be
+/// the key.
+fn reason(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "it begins a block that never ends; were its line breaks lost?"
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line that begins a block does not end in `-----`; were its line breaks lost?"
+        }
+        pem::Error::Base64Decode(_) => "the text of a block is not base64",
+        pem::Error::Io(_) => "it cannot be read",
+        pem::Error::NoItemsFound => "it has no block of this kind",
+        pem::Error::SectionTooLarge => "a block is longer than 256 MB",
+        _ => "its blocks cannot be read",
     }
 }
 
@@ -220,4 +246,33 @@ fn otherwise(node: &Node, bytes: &[u8]) -> Option<Problem> {
 fn unusable(node: &Node, why: &str, begin: &str) -> Problem {
     Problem::at(node.span, format!("`{}` {why}", node.scalar().unwrap_or("")))
         .hint(format!("a PEM file has a block that begins with `{begin}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_broken_key_is_told() {
+        let secret = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC";
+        for (text, wanted) in [
+            (
+                format!("-----BEGIN PRIVATE KEY----- {secret} -----END PRIVATE KEY-----\n"),
+                "does not end in `-----`",
+            ),
+            (format!("-----BEGIN PRIVATE KEY-----{secret}\n"), "does not end in `-----`"),
+            (format!("-----BEGIN PRIVATE KEY-----\n{secret}\n"), "never ends"),
+            (format!("-----BEGIN {secret}-----\n{secret}\n"), "never ends"),
+            (format!("-----BEGIN PRIVATE KEY-----\n{secret}!\n-----END PRIVATE KEY-----\n"), "not base64"),
+            (secret.to_owned(), "no block of this kind"),
+        ] {
+            let error = PrivateKeyDer::from_pem_slice(text.as_bytes()).unwrap_err();
+            let told = reason(&error);
+            assert!(told.contains(wanted), "{told}");
+            // The library tells the line as text or as a list of its bytes.
+            let bytes = format!("{:?}", secret.as_bytes());
+            let bytes = bytes.trim_matches(['[', ']']);
+            assert!(!told.contains(secret) && !told.contains(bytes), "{told}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod latecomers;
 pub mod limits;
 mod lobby;
 pub mod machine;
+mod masking;
 pub mod measure;
 pub mod memory;
 mod observer;

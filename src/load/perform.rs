@@ -10,12 +10,12 @@ use minijinja::Value;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::recorder::Recorder;
 use super::pacing;
+use super::protocol::response::Response;
 use super::protocol::websocket::Socket;
 use super::trace::{Event, Journal};
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
 use crate::clock;
-use crate::plan::redact::Redactor;
 use crate::plan::step::{Action, Capture, EndpointId, MetricId, OnFailure, Step, Visibility};
 use crate::plan::user::Wait;
 use crate::template::{RenderError, json_value};
@@ -118,21 +118,22 @@ impl VirtualUser {
         End::Failed
     }
 
-    /// A failure whose message has nothing of what this user captured as a secret. Secrets of the configuration are
-    /// taken out when the result is made; captured ones are many, and known only here.
-    pub(super) fn masked(&self, failure: Failure) -> Failure {
-        let secrets = self.scope.secrets();
-        if secrets.is_empty() {
-            return failure;
+    /// A failure whose message has nothing of what this user captured as a secret.
+    pub(super) fn masked(&mut self, failure: Failure) -> Failure {
+        match &mut self.masking {
+            Some(masking) => masking.mask(failure),
+            None => failure,
         }
-        Failure { message: Redactor::new(&secrets).clean(&failure.message), ..failure }
     }
 
-    /// Remembers what this user has captured as secrets, for whatever is written down of other texts.
-    pub(super) fn remember_secrets(&self, captures: &[Capture]) {
-        if captures.iter().any(|capture| capture.visibility == Visibility::Secret) {
-            self.worker.plan.secrets.remember(self.scope.secrets());
+    /// Learns what captures take from a response or message as secrets, before anything is said about it.
+    pub(super) fn learn_secrets(&mut self, captures: &[Capture], response: &Response) {
+        if !captures.iter().any(|capture| capture.visibility == Visibility::Secret) {
+            return;
         }
+        let secrets = response.secrets(captures);
+        self.worker.plan.secrets.remember(&secrets);
+        self.masking.get_or_insert_default().learn(secrets);
     }
 
     /// Counts a custom metric.

@@ -165,6 +165,7 @@ impl VirtualUser {
         response: &Response,
         round: Option<Round<'_>>,
     ) -> Result<Answer, Failure> {
+        self.learn_secrets(&request.captures, response);
         if looks_at_response(request) || self.worker.plan.keeps_response {
             // It stays until the next response.
             self.seen.set(&self.worker.budget, response.weight)?;
@@ -181,9 +182,8 @@ impl VirtualUser {
             let message = format!("`{}` did not hold within {:?}", poll.until.source(), poll.timeout);
             return Err(Failure::new(FailureKind::Timeout, message));
         }
-        let captured = request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope));
-        self.remember_secrets(&request.captures);
-        captured.map(|()| Answer::Final)
+        request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))?;
+        Ok(Answer::Final)
     }
 
     /// Where a response leads: a redirect is followed unless it is what the step expects.

@@ -290,10 +290,9 @@ impl VirtualUser {
             self.scope.set(self.worker.plan.builtin.message, message_value(&arrived.payload));
         }
         let message = Response::of_message(arrived.payload.clone());
+        self.learn_secrets(&receive.captures, &message);
         for capture in &receive.captures {
-            let captured = message.capture(capture, &self.scope);
-            self.remember_secrets(std::slice::from_ref(capture));
-            if let Err(failure) = captured {
+            if let Err(failure) = message.capture(capture, &self.scope) {
                 let end = self.fail(None, &failure);
                 self.record_failed(receive.record, since);
                 return Err(end);

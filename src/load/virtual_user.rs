@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::control::Assignment;
 use super::deck::derive_seed;
+use super::masking::Masking;
 use super::measure::recorder::Iteration;
 use super::memory::Hold;
 use super::pacing::{self, Start};
@@ -46,6 +47,8 @@ pub struct VirtualUser {
     pub(super) seen: Hold,
     /// What the last message holds that its templates see.
     pub(super) heard: Hold,
+    /// What it has captured as secrets; none where it has captured none.
+    pub(super) masking: Option<Box<Masking>>,
     /// Open WebSockets, the innermost last.
     pub(super) sockets: Vec<SocketInUse>,
     /// Their connections.
@@ -111,6 +114,7 @@ impl VirtualUser {
             jar: Jar::default(),
             seen: Hold::default(),
             heard: Hold::default(),
+            masking: None,
             sockets: Vec::new(),
             lines: Lines::default(),
             due: None,

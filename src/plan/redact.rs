@@ -9,7 +9,7 @@
 
 mod encoding;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
@@ -30,17 +30,18 @@ const EXPANSION: usize = 12;
 /// How much of a stream is looked at at once.
 const CHUNK: u64 = 64 * 1024;
 
-/// Knows the secrets and what servers make of them.
+/// Knows the secrets and what servers make of them. All are in lower case.
 #[derive(Debug, Clone)]
 pub struct Redactor {
-    /// In lower case, the longest first.
-    needles: Vec<Vec<u8>>,
+    /// Those that a text holds byte for byte, sorted: tokens of many users begin alike, and are told apart by bisection.
+    plain: Vec<Vec<u8>>,
+    /// Those with white space or a plus, of which a text may hold more or fewer bytes.
+    spaced: Vec<Vec<u8>>,
     /// Whether any of them begins with this byte, in either case.
     begins: [bool; 256],
-    /// The places in `needles` of those that begin with these bytes.
-    by_beginning: HashMap<[u8; SHORTEST], Vec<usize>>,
-    /// The places of those that begin with white space or a plus, or soon have it: in a text it may be longer.
-    spaced: Vec<usize>,
+    /// The bytes of the shortest and of the longest.
+    shortest: usize,
+    longest: usize,
 }
 
 /// The secrets found in a text: where each begins, and where the longest that begins there ends.
@@ -50,11 +51,11 @@ impl Redactor {
     /// One for these secrets; of one of several lines, each line is one as well, and of credentials within a secret
     /// (`scheme://user:password@host`, `Bearer token`) the credentials are.
     pub fn new<S: AsRef<str>>(secrets: &[S]) -> Self {
-        let mut needles: Vec<_> = secrets.iter().flat_map(|secret| needles(secret.as_ref())).collect();
-        needles.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        needles.dedup();
+        let mut all: Vec<_> = secrets.iter().flat_map(|secret| needles(secret.as_ref())).collect();
+        all.sort_unstable();
+        all.dedup();
         let mut begins = [false; 256];
-        for byte in needles.iter().filter_map(|needle| needle.first()) {
+        for byte in all.iter().filter_map(|needle| needle.first()) {
             begins[usize::from(*byte)] = true;
             begins[usize::from(byte.to_ascii_uppercase())] = true;
             // A plus stands for a space in forms, and a space for a plus where that was undone once too often.
@@ -64,26 +65,21 @@ impl Redactor {
                 }
             }
         }
-        let (mut by_beginning, mut spaced) = (HashMap::<_, Vec<usize>>::new(), Vec::new());
-        for (index, needle) in needles.iter().enumerate() {
-            match beginning(needle) {
-                Some(beginning) if !beginning.iter().any(|byte| b" +".contains(byte)) => {
-                    by_beginning.entry(beginning).or_default().push(index);
-                }
-                _ => spaced.push(index),
-            }
-        }
-        Self { needles, begins, by_beginning, spaced }
+        let lengths = || all.iter().map(Vec::len);
+        let (shortest, longest) = (lengths().min().unwrap_or(SHORTEST), lengths().max().unwrap_or(0));
+        let (spaced, plain) =
+            all.into_iter().partition(|needle| needle.iter().any(|byte| b" +".contains(byte)));
+        Self { plain, spaced, begins, shortest, longest }
     }
 
     /// Whether there is nothing to take out.
     pub fn is_idle(&self) -> bool {
-        self.needles.is_empty()
+        self.longest == 0
     }
 
     /// How many bytes the longest thing to take out may have.
     pub fn reach(&self) -> usize {
-        self.needles.first().map_or(0, |needle| needle.len() * EXPANSION)
+        self.longest * EXPANSION
     }
 
     /// Whether a text holds any of them.
@@ -113,7 +109,9 @@ impl Redactor {
         let ahead = ahead.min(held.len());
         scrub(&held, 0..ahead, &self.find(&held, Cut::Possible), &mut covered);
         held.drain(..ahead);
-        while (&mut from).take(CHUNK).read_to_end(&mut held)? > 0 {
+        // What is held back is looked at again with the next chunk.
+        let chunk = CHUNK.max(4 * self.reach() as u64);
+        while (&mut from).take(chunk).read_to_end(&mut held)? > 0 {
             // Behind this place a secret may be here in part.
             let safe = held.len().saturating_sub(self.reach());
             to.write_all(&scrub(&held, 0..safe, &self.find(&held, Cut::No), &mut covered))?;
@@ -140,8 +138,7 @@ impl Redactor {
                 *longest = place.end.max(*longest);
             }
         }
-        let shortest = self.needles.last().map_or(SHORTEST, Vec::len);
-        let shortest = if cut == Cut::Possible { SHORTEST } else { shortest };
+        let shortest = if cut == Cut::Possible { SHORTEST } else { self.shortest };
         for encoding in Encoding::ALL.into_iter().filter(|_| depth > 0) {
             if let Some(decoded) = text.without(encoding, shortest, end) {
                 self.find_decoded(&decoded, source, depth - 1, found);
@@ -151,22 +148,52 @@ impl Redactor {
 
     /// The bytes of the source that the longest secret takes which begins at a byte of a decoded text.
     fn longest_at(&self, text: &Decoded, at: usize, (end, cut): (usize, Cut)) -> Option<Range<usize>> {
-        let start = text.sources[at].start;
-        let alike = beginning(&text.bytes[at..]).and_then(|bytes| self.by_beginning.get(&bytes));
-        let candidates = alike.into_iter().flatten().chain(&self.spaced);
-        let ends = candidates.filter_map(|index| {
-            let needle = &self.needles[*index];
-            let Common { of_needle, of_text } = common(needle, &text.bytes[at..]);
-            let to = at + of_text;
-            if of_needle == needle.len() {
-                Some(text.sources[to - 1].end)
-            } else {
-                let was_cut = cut == Cut::Possible && of_needle >= SHORTEST && text.is_at_end(to, end);
-                was_cut.then_some(end)
+        let bytes = &text.bytes[at..];
+        let mut longest = self.longest_plain(bytes);
+        for needle in &self.spaced {
+            let common = common(needle, bytes);
+            let of_text = if common.of_needle == needle.len() { common.of_text } else { 0 };
+            longest.whole = longest.whole.max(of_text);
+            if common.of_needle >= SHORTEST {
+                longest.begun = longest.begun.max(common.of_text);
             }
-        });
-        ends.max().map(|end| start..end)
+        }
+        let was_cut =
+            cut == Cut::Possible && longest.begun >= SHORTEST && text.is_at_end(at + longest.begun, end);
+        let start = text.sources[at].start;
+        match longest.whole {
+            _ if was_cut => Some(start..end),
+            0 => None,
+            whole => Some(start..text.sources[at + whole - 1].end),
+        }
     }
+
+    /// The same among the secrets without white space: each byte of the text narrows down those that begin so.
+    fn longest_plain(&self, text: &[u8]) -> Longest {
+        let (mut candidates, mut longest) = (&self.plain[..], Longest::default());
+        for (index, byte) in text.iter().enumerate() {
+            let byte = byte.to_ascii_lowercase();
+            let of = |needle: &Vec<u8>| needle.get(index).copied();
+            let from = candidates.partition_point(|needle| of(needle) < Some(byte));
+            let to = from + candidates[from..].partition_point(|needle| of(needle) == Some(byte));
+            candidates = &candidates[from..to];
+            let Some(first) = candidates.first() else { break };
+            longest.begun = index + 1;
+            if first.len() == index + 1 {
+                longest.whole = index + 1;
+            }
+        }
+        longest
+    }
+}
+
+/// How many bytes of a text are a secret, from its beginning.
+#[derive(Debug, Default)]
+struct Longest {
+    /// All of the longest secret that is there whole; 0 where none is.
+    whole: usize,
+    /// The beginning of any secret.
+    begun: usize,
 }
 
 /// Whether the end of a text may be the middle of a secret: messages are cut, and a secret with them.
@@ -174,11 +201,6 @@ impl Redactor {
 enum Cut {
     Possible,
     No,
-}
-
-/// The first bytes of a text, in lower case.
-fn beginning(text: &[u8]) -> Option<[u8; SHORTEST]> {
-    text.first_chunk().map(|bytes| bytes.map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// How far a secret and a text are the same from their beginnings, in bytes of each.
@@ -229,8 +251,18 @@ fn scrub(bytes: &[u8], places: Range<usize>, found: &Found, covered: &mut usize)
 
 /// What is looked for of a secret.
 fn needles(secret: &str) -> Vec<Vec<u8>> {
-    let mut parts = vec![secret.to_owned()];
-    parts.extend(secret.lines().map(str::to_owned));
+    // A secret that is kept encoded, to be sent so, is returned as what it means.
+    let meanings =
+        Encoding::ALL.into_iter().filter(|encoding| *encoding != Encoding::Hex).filter_map(|encoding| {
+            let decoded =
+                Decoded::raw(secret.trim().as_bytes()).without(encoding, SHORTEST, secret.trim().len())?;
+            let whole = decoded.bytes.split(|byte| *byte == encoding::GAP).next().unwrap_or_default();
+            String::from_utf8(whole.to_vec())
+                .ok()
+                .filter(|text| !text.contains(char::is_control) || encoding != Encoding::Base64)
+        });
+    let mut parts: Vec<String> = std::iter::once(secret.to_owned()).chain(meanings).collect();
+    parts.extend(parts.clone().iter().flat_map(|part| part.lines().map(str::to_owned).collect::<Vec<_>>()));
     parts.extend(credentials(secret));
     let texts: Vec<_> = parts.iter().map(|part| folded(part)).filter(|part| part.len() >= SHORTEST).collect();
     texts.iter().flat_map(|text| in_character_sets(text)).collect()
@@ -238,19 +270,38 @@ fn needles(secret: &str) -> Vec<Vec<u8>> {
 
 /// The part of a secret that grants access, without the address or the scheme that it stands in.
 fn credentials(secret: &str) -> Vec<String> {
-    let of_url = url::Url::parse(secret.trim()).ok().into_iter().flat_map(|url| {
-        let password = url.password().map(str::to_owned);
-        password.into_iter().flat_map(|password| [decoded(&password), password])
-    });
-    let of_header = secret.trim().split_once(char::is_whitespace).filter(|(scheme, _)| {
-        ["bearer", "basic", "token", "digest", "apikey"].contains(&scheme.to_ascii_lowercase().as_str())
-    });
-    of_url.chain(of_header.map(|(_, token)| token.to_owned())).collect()
+    let mut parts = Vec::new();
+    if let Ok(url) = url::Url::parse(secret.trim()) {
+        // A user without a password is a token.
+        let part = url.password().unwrap_or(url.username());
+        parts.extend([decoded(part, Encoding::Percent), part.to_owned()]);
+    }
+    if let Some((scheme, token)) = secret.trim().split_once(char::is_whitespace) {
+        match scheme.to_ascii_lowercase().as_str() {
+            "basic" => {
+                let pair = decoded(token, Encoding::Base64);
+                parts.extend([
+                    token.to_owned(),
+                    pair.split_once(':').map_or("", |(_, password)| password).to_owned(),
+                ]);
+            }
+            "bearer" | "token" | "digest" | "apikey" => parts.push(token.to_owned()),
+            _ => {}
+        }
+    }
+    parts
 }
 
-fn decoded(text: &str) -> String {
-    let decoded = Decoded::raw(text.as_bytes()).without(Encoding::Percent, SHORTEST, text.len());
-    decoded.map_or_else(|| text.to_owned(), |decoded| String::from_utf8_lossy(&decoded.bytes).into_owned())
+/// A text with an encoding undone, as far as it is text then.
+fn decoded(text: &str, encoding: Encoding) -> String {
+    let decoded = Decoded::raw(text.as_bytes()).without(encoding, SHORTEST, text.len());
+    decoded.map_or_else(
+        || text.to_owned(),
+        |decoded| {
+            let whole = decoded.bytes.split(|byte| *byte == encoding::GAP).next().unwrap_or_default();
+            String::from_utf8_lossy(whole).into_owned()
+        },
+    )
 }
 
 /// In lower case, trimmed, and each stretch of white space one space.

@@ -10,6 +10,9 @@ use super::redact::Redactor;
 /// all of them.
 const MOST_CAPTURED: usize = 1_000;
 
+/// The most bytes of a captured value that is remembered.
+const LONGEST_CAPTURED: usize = 64 * 1024;
+
 /// The secrets of a run. Shared by all that see responses and all that write something down.
 #[derive(Debug, Default)]
 pub struct Secrets {
@@ -57,26 +60,33 @@ impl Secrets {
     }
 
     /// Remembers captured values.
-    pub fn remember(&self, values: impl IntoIterator<Item = String>) {
+    pub fn remember(&self, values: &[String]) {
         let mut captured = self.captured();
         for value in values {
-            if captured.values.len() < MOST_CAPTURED || captured.values.contains(&value) {
-                captured.values.insert(value);
+            if captured.values.contains(value) {
+                continue;
+            }
+            if captured.values.len() < MOST_CAPTURED && value.len() <= LONGEST_CAPTURED {
+                captured.values.insert(value.clone());
             } else {
                 captured.forgotten += 1;
             }
         }
     }
 
-    /// Whether more values were captured than are remembered: what holds values of all users, such as the log of the
-    /// target, cannot be cleaned then.
-    pub fn are_incomplete(&self) -> bool {
-        self.captured().forgotten > 0
+    /// Takes out everything that is known by now; none where more values were captured than are remembered. Asked
+    /// for after a text was read: what stands in it was captured before.
+    pub fn complete_redactor(&self) -> Option<Redactor> {
+        let captured = self.captured();
+        (captured.forgotten == 0).then(|| self.redactor_of(&captured))
     }
 
     /// Takes out everything that is known by now.
     pub fn redactor(&self) -> Redactor {
-        let captured = self.captured();
+        self.redactor_of(&self.captured())
+    }
+
+    fn redactor_of(&self, captured: &Captured) -> Redactor {
         let all: Vec<&str> = self.given.iter().chain(&captured.values).map(String::as_str).collect();
         Redactor::new(&all)
     }
@@ -94,18 +104,18 @@ mod tests {
     fn captured_values_are_taken_out_beside_given_ones() {
         let secrets = Secrets::new(vec!["given-value".into()], Captures::Some);
         assert_eq!(secrets.redactor().clean("given-value token-1"), "*** token-1");
-        secrets.remember(["token-1".to_owned()]);
+        secrets.remember(&["token-1".to_owned()]);
         assert_eq!(secrets.redactor().clean("given-value token-1"), "*** ***");
     }
 
     #[test]
     fn it_is_known_when_there_were_too_many_to_remember() {
         let secrets = Secrets::new(Vec::new(), Captures::Some);
-        let values = || (0..MOST_CAPTURED).map(|index| format!("token-{index}"));
-        secrets.remember(values());
-        secrets.remember(values());
-        assert!(!secrets.are_incomplete());
-        secrets.remember(["one-more".to_owned()]);
-        assert!(secrets.are_incomplete());
+        let values: Vec<String> = (0..MOST_CAPTURED).map(|index| format!("token-{index}")).collect();
+        secrets.remember(&values);
+        secrets.remember(&values);
+        assert!(secrets.complete_redactor().is_some());
+        secrets.remember(&["one-more".to_owned()]);
+        assert!(secrets.complete_redactor().is_none());
     }
 }

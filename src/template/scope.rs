@@ -28,7 +28,6 @@ pub struct NameTable {
     slots: HashMap<String, Slot>,
     initial: Vec<Value>,
     environment: Value,
-    secret: Vec<Slot>,
 }
 
 impl NameTable {
@@ -47,18 +46,6 @@ impl NameTable {
         let slot = self.slot(name);
         self.initial[slot.0] = initial;
         slot
-    }
-
-    /// What is kept under a slot must appear nowhere outside the requests.
-    pub fn mark_secret(&mut self, slot: Slot) {
-        if !self.secret.contains(&slot) {
-            self.secret.push(slot);
-        }
-    }
-
-    /// Whether any slot is marked so.
-    pub fn has_secrets(&self) -> bool {
-        !self.secret.is_empty()
     }
 
     /// The slot of a name, if it has one.
@@ -164,18 +151,6 @@ impl Scope {
         self.0.lock().get(slot.0).filter(|value| value.kind() != ValueKind::Undefined).cloned()
     }
 
-    /// The values under the slots that are marked as secret, as texts; of a list or an object, those in it.
-    pub fn secrets(&self) -> Vec<String> {
-        let mut texts = Vec::new();
-        if self.0.table.has_secrets() {
-            let values = self.0.lock();
-            for value in self.0.table.secret.iter().filter_map(|slot| values.get(slot.0)) {
-                collect_texts(value, &mut texts);
-            }
-        }
-        texts
-    }
-
     /// The scope as the language sees it.
     pub(super) fn context(&self) -> Value {
         Value::from_dyn_object(self.0.clone())
@@ -188,7 +163,7 @@ impl Scope {
 }
 
 /// The texts and numbers in a value, at any depth.
-fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+pub fn collect_texts(value: &Value, texts: &mut Vec<String>) {
     match value.kind() {
         ValueKind::String | ValueKind::Number => texts.push(value.to_string()),
         ValueKind::Seq | ValueKind::Iterable => {

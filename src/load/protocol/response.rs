@@ -11,8 +11,8 @@ use super::body::Unpacked;
 use super::header;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::memory::Hold;
-use crate::plan::step::{Capture, CaptureMode, Expectation, Extract};
-use crate::template::{Document, Found, JsonTemplate, Scope, json_text};
+use crate::plan::step::{Capture, CaptureMode, Expectation, Extract, Visibility};
+use crate::template::{Document, Found, JsonTemplate, Scope, collect_texts, json_text};
 
 /// A whole response. Its body is parsed once, when something first asks.
 #[derive(Debug)]
@@ -147,6 +147,18 @@ impl Response {
             return Ok(());
         }
         Err(fail(format!("`{text}` is {}, not {wanted}", json_text(found.value()))))
+    }
+
+    /// The texts that captures marked as secret would keep, whether or not anything else of the response is as
+    /// expected: a message about what is not may show them.
+    pub fn secrets(&self, captures: &[Capture]) -> Vec<String> {
+        let mut texts = Vec::new();
+        for capture in captures.iter().filter(|capture| capture.visibility == Visibility::Secret) {
+            if let Ok(value) = self.extract(&capture.from) {
+                collect_texts(&value, &mut texts);
+            }
+        }
+        texts
     }
 
     fn extract(&self, from: &Extract) -> Result<Value, String> {

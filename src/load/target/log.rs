@@ -69,13 +69,12 @@ impl Log {
         if std::mem::replace(&mut self.state, State::Kept) == State::Kept {
             return Ok(());
         }
-        let redactor = self.secrets.redactor();
-        let (end, ahead, left_out) = self.end(most, redactor.reach())?;
         let mut kept = BufWriter::new(append(&self.path)?);
-        if self.secrets.are_incomplete() {
+        let Some(redactor) = self.secrets.complete_redactor() else {
             writeln!(kept, "{NOT_KEPT}")?;
             return kept.flush();
-        }
+        };
+        let (end, ahead, left_out) = self.end(most, redactor.reach())?;
         if left_out > 0 {
             writeln!(kept, "(loadgate left out {left_out} bytes that stood here)")?;
         }
@@ -89,13 +88,11 @@ impl Log {
     }
 
     fn last_text(&self) -> io::Result<String> {
-        if self.secrets.are_incomplete() {
-            return Ok(NOT_KEPT.to_owned());
-        }
-        let redactor = self.secrets.redactor();
-        let (mut end, ahead, _) = self.end(BYTES, redactor.reach())?;
+        let (mut end, ahead, _) = self.end(BYTES, self.secrets.redactor().reach())?;
         let mut bytes = Vec::new();
         end.read_to_end(&mut bytes)?;
+        // Users may go on and capture what the target has already written.
+        let Some(redactor) = self.secrets.complete_redactor() else { return Ok(NOT_KEPT.to_owned()) };
         Ok(redactor.clean_from(&bytes, ahead.min(bytes.len())))
     }
 

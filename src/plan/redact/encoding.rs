@@ -49,8 +49,8 @@ impl Decoded {
             Encoding::Percent => self.unescaped(b'%', percent, end),
             Encoding::Backslash => self.unescaped(b'\\', backslash, end),
             Encoding::Markup => self.unescaped(b'&', markup, end),
-            Encoding::Base64 => self.in_runs(base64_digit, 6, (shortest * 8).div_ceil(6), end),
-            Encoding::Hex => self.in_runs(hex_digit, 4, shortest * 2, end),
+            Encoding::Base64 => self.in_runs(Digits::Base64, (shortest * 8).div_ceil(6), shortest, end),
+            Encoding::Hex => self.in_runs(Digits::Hex, shortest * 2, shortest, end),
         }
     }
 
@@ -96,33 +96,37 @@ impl Decoded {
         changed.then_some(decoded)
     }
 
-    /// All stretches of at least `least` digits of `bits` bits, decoded from each position at which a byte may begin.
-    fn in_runs(&self, digit: fn(u8) -> Option<u32>, bits: u32, least: usize, end: usize) -> Option<Self> {
+    /// All stretches of at least `least` digits, decoded from each position at which a byte may begin. Of what they
+    /// become only that is kept which may be text: base64 is found in every long word.
+    fn in_runs(&self, digits: Digits, least: usize, shortest: usize, end: usize) -> Option<Self> {
         let (mut decoded, mut at) = (Self::default(), 0);
         while at < self.bytes.len() {
-            let length = self.bytes[at..].iter().take_while(|byte| digit(**byte).is_some()).count();
-            if length >= least {
-                for phase in 0..(8 / gcd(8, bits)) as usize {
-                    decoded.append_digits(self, at + phase..at + length, (digit, bits));
-                    // Digits that make no whole byte are the beginning of one that was cut off.
-                    let is_cut = self.is_at_end(at + length, end);
-                    let last = if is_cut { end } else { self.sources[at + length - 1].end };
-                    decoded.push(GAP, last..last);
-                }
+            let run = digits.run(&self.bytes, at);
+            let Some(last) = run.last().copied().filter(|_| run.len() >= least) else {
+                at = run.last().map_or(at, |last| *last) + 1;
+                continue;
+            };
+            // Digits that make no whole byte are the beginning of one that was cut off.
+            let is_cut = self.is_at_end(last + 1, end);
+            let last_source = if is_cut { end } else { self.sources[last].end };
+            for phase in 0..digits.phases() {
+                decoded.append_digits(self, &run[phase..], digits);
+                decoded.drop_binary(shortest, is_cut);
+                decoded.push(GAP, last_source..last_source);
             }
-            at += length.max(1);
+            at = last + 1;
         }
         (!decoded.bytes.is_empty()).then_some(decoded)
     }
 
-    fn append_digits(&mut self, from: &Self, run: Range<usize>, (digit, bits): (fn(u8) -> Option<u32>, u32)) {
-        let (mut buffer, mut held, mut begin) = (0_u32, 0_u32, run.start);
-        for at in run {
+    fn append_digits(&mut self, from: &Self, run: &[usize], digits: Digits) {
+        let (mut buffer, mut held, mut begin) = (0_u32, 0_u32, 0);
+        for at in run.iter().copied() {
             if held == 0 {
                 begin = at;
             }
-            buffer = (buffer << bits) | digit(from.bytes[at]).unwrap_or(0);
-            held += bits;
+            buffer = (buffer << digits.bits()) | digits.value(from.bytes[at]).unwrap_or(0);
+            held += digits.bits();
             if held >= 8 {
                 held -= 8;
                 let byte = (buffer >> held) as u8;
@@ -130,6 +134,102 @@ impl Decoded {
                 self.push(byte, from.sources[begin].start..from.sources[at].end);
                 begin = at;
             }
+        }
+    }
+
+    /// Takes out of what stands behind the last gap whatever is no text of at least `shortest` bytes, unless the text
+    /// was cut off there.
+    fn drop_binary(&mut self, shortest: usize, is_cut: bool) {
+        let begin = self.bytes.iter().rposition(|byte| *byte == GAP).map_or(0, |gap| gap + 1);
+        let (mut kept, mut from) = (begin, begin);
+        while from < self.bytes.len() {
+            let text = self.bytes[from..].iter().take_while(|byte| !is_binary(**byte)).count();
+            let to = from + text;
+            if text >= shortest || is_cut && to == self.bytes.len() {
+                for at in from..to {
+                    self.bytes[kept] = self.bytes[at];
+                    self.sources[kept] = self.sources[at].clone();
+                    kept += 1;
+                }
+                if to < self.bytes.len() {
+                    self.bytes[kept] = GAP;
+                    self.sources[kept] = self.sources[to].start..self.sources[to].start;
+                    kept += 1;
+                }
+            }
+            from = to + 1;
+        }
+        self.bytes.truncate(kept);
+        self.sources.truncate(kept);
+    }
+}
+
+/// Whether a byte stands in no text.
+fn is_binary(byte: u8) -> bool {
+    byte < 0x20 && !byte.is_ascii_whitespace() || byte == 0x7f
+}
+
+/// What the digits of a number system are, and what may stand between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    Base64,
+    Hex,
+}
+
+/// From this on a line is taken for one of many: PEM breaks after 64 digits, MIME after 76.
+const LONG_LINE: usize = 60;
+
+impl Digits {
+    fn bits(self) -> u32 {
+        match self {
+            Self::Base64 => 6,
+            Self::Hex => 4,
+        }
+    }
+
+    /// At how many digits of a run a byte may begin.
+    fn phases(self) -> usize {
+        match self {
+            Self::Base64 => 4,
+            Self::Hex => 2,
+        }
+    }
+
+    fn value(self, byte: u8) -> Option<u32> {
+        match self {
+            Self::Base64 => base64_digit(byte),
+            Self::Hex => char::from(byte).to_digit(16),
+        }
+    }
+
+    /// The places of the digits that belong together from `at` on.
+    fn run(self, bytes: &[u8], at: usize) -> Vec<usize> {
+        let (mut run, mut at, mut since_break) = (Vec::new(), at, 0);
+        while let Some(byte) = bytes.get(at) {
+            if self.value(*byte).is_some() {
+                run.push(at);
+                (at, since_break) = (at + 1, since_break + 1);
+                continue;
+            }
+            let length = self.separator(&bytes[at..], since_break);
+            if length == 0 || bytes.get(at + length).is_none_or(|next| self.value(*next).is_none()) {
+                break;
+            }
+            (at, since_break) = (at + length, 0);
+        }
+        run
+    }
+
+    /// How many bytes stand between two digits without ending the run.
+    fn separator(self, bytes: &[u8], since_break: usize) -> usize {
+        match self {
+            Self::Base64 if since_break >= LONG_LINE => {
+                let line_break = bytes.iter().take(2).take_while(|byte| b"\r\n".contains(byte)).count();
+                let indent = bytes[line_break..].iter().take_while(|byte| b" \t".contains(byte)).count();
+                if line_break == 0 { 0 } else { line_break + indent }
+            }
+            Self::Hex if since_break == 2 && bytes.first() == Some(&b':') => 1,
+            _ => 0,
         }
     }
 }
@@ -161,9 +261,9 @@ fn percent(text: &[u8]) -> Escape {
     match text.get(1) {
         Some(b'u') => unicode(text, 2, 4),
         _ => match digits(text, 1, 2, 16) {
-            Digits::All(value) => Escape::Byte(value as u8, 3),
-            Digits::Cut => Escape::Cut,
-            Digits::No => Escape::None,
+            Number::All(value) => Escape::Byte(value as u8, 3),
+            Number::Cut => Escape::Cut,
+            Number::No => Escape::None,
         },
     }
 }
@@ -174,14 +274,14 @@ fn backslash(text: &[u8]) -> Escape {
         b'u' if text.get(2) == Some(&b'{') => braced(text),
         b'u' => unicode(text, 2, 4),
         b'x' => match digits(text, 2, 2, 16) {
-            Digits::All(value) => Escape::Byte(value as u8, 4),
-            Digits::Cut => Escape::Cut,
-            Digits::No => Escape::None,
+            Number::All(value) => Escape::Byte(value as u8, 4),
+            Number::Cut => Escape::Cut,
+            Number::No => Escape::None,
         },
         b'0'..=b'3' => match digits(text, 1, 3, 8) {
-            Digits::All(value) => Escape::Byte(value as u8, 4),
-            Digits::Cut => Escape::Cut,
-            Digits::No => Escape::None,
+            Number::All(value) => Escape::Byte(value as u8, 4),
+            Number::Cut => Escape::Cut,
+            Number::No => Escape::None,
         },
         b'n' => Escape::Byte(b'\n', 2),
         b'r' => Escape::Byte(b'\r', 2),
@@ -197,7 +297,7 @@ fn backslash(text: &[u8]) -> Escape {
 fn braced(text: &[u8]) -> Escape {
     let length = text[3..].iter().take(7).take_while(|byte| byte.is_ascii_hexdigit()).count();
     match (text.get(3 + length), digits(text, 3, length, 16)) {
-        (Some(b'}'), Digits::All(value)) => {
+        (Some(b'}'), Number::All(value)) => {
             char::from_u32(value).map_or(Escape::None, |char| Escape::Char(char, length + 4))
         }
         (None, _) => Escape::Cut,
@@ -208,24 +308,24 @@ fn braced(text: &[u8]) -> Escape {
 /// A code unit of UTF-16 in `count` hexadecimal digits from `at`; the second half of a pair is written likewise.
 fn unicode(text: &[u8], at: usize, count: usize) -> Escape {
     let first = match digits(text, at, count, 16) {
-        Digits::All(value) => value,
-        Digits::Cut => return Escape::Cut,
-        Digits::No => return Escape::None,
+        Number::All(value) => value,
+        Number::Cut => return Escape::Cut,
+        Number::No => return Escape::None,
     };
     let length = at + count;
     if let Some(char) = char::from_u32(first) {
         return Escape::Char(char, length);
     }
     let again = &text[length..];
-    let second = if again.get(..at) == Some(&text[..at]) { digits(again, at, count, 16) } else { Digits::No };
+    let second = if again.get(..at) == Some(&text[..at]) { digits(again, at, count, 16) } else { Number::No };
     match second {
-        Digits::All(second) => {
+        Number::All(second) => {
             let pair = char::decode_utf16([first as u16, second as u16]).next().and_then(Result::ok);
             pair.map_or(Escape::None, |char| Escape::Char(char, length * 2))
         }
-        Digits::Cut => Escape::Cut,
-        Digits::No if again.len() < at && text[..at].starts_with(again) => Escape::Cut,
-        Digits::No => Escape::None,
+        Number::Cut => Escape::Cut,
+        Number::No if again.len() < at && text[..at].starts_with(again) => Escape::Cut,
+        Number::No => Escape::None,
     }
 }
 
@@ -273,27 +373,23 @@ fn named(name: &str) -> Option<char> {
     }
 }
 
-enum Digits {
+enum Number {
     All(u32),
     /// The text ends, and all that is there is digits.
     Cut,
     No,
 }
 
-fn digits(text: &[u8], at: usize, count: usize, radix: u32) -> Digits {
+fn digits(text: &[u8], at: usize, count: usize, radix: u32) -> Number {
     let mut value = 0_u32;
     for index in at..at + count {
         match text.get(index).map(|byte| char::from(*byte).to_digit(radix)) {
             Some(Some(digit)) => value = value.wrapping_mul(radix).wrapping_add(digit),
-            Some(None) => return Digits::No,
-            None => return Digits::Cut,
+            Some(None) => return Number::No,
+            None => return Number::Cut,
         }
     }
-    Digits::All(value)
-}
-
-fn hex_digit(byte: u8) -> Option<u32> {
-    char::from(byte).to_digit(16)
+    Number::All(value)
 }
 
 fn base64_digit(byte: u8) -> Option<u32> {
@@ -306,8 +402,4 @@ fn base64_digit(byte: u8) -> Option<u32> {
         _ => return None,
     };
     Some(u32::from(digit))
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

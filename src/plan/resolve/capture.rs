@@ -6,6 +6,7 @@ use serde_json_path::JsonPath;
 
 use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
+use crate::plan::secrets::Captures;
 use crate::plan::step::{Capture, CaptureMode, Extract, Visibility};
 
 use super::compilation::Compilation;
@@ -123,7 +124,7 @@ impl Compilation<'_> {
         let is_secret = unit::parsed(node.get("secret")) == Some(true);
         let visibility = if is_secret { Visibility::Secret } else { Visibility::Shown };
         if visibility == Visibility::Secret {
-            self.names.table.mark_secret(slot);
+            self.secret_captures = Captures::Some;
         }
         Some(Capture { slot, name: key.name.clone(), mode, from, visibility })
     }

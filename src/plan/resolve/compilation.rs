@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::config::node::{Node, Span, Value};
 use crate::config::problem::Problem;
 use crate::config::source::Sources;
+use crate::plan::secrets::Captures;
 use crate::plan::step::{EndpointId, MetricId, Step};
 use crate::plan::{Endpoint, EndpointKind};
 use crate::template::{Expression, JsonSource, JsonTemplate, Template};
@@ -49,6 +50,8 @@ pub(super) struct Compilation<'a> {
     pub environment: Vec<(String, Span)>,
     /// Those of them that headers are made of.
     pub in_headers: Vec<(String, Span)>,
+    /// Whether values of responses are secrets.
+    pub secret_captures: Captures,
     /// Whether a `when` or `set` looks at `response`.
     pub keeps_response: bool,
     /// Whether any template or expression looks at `message`.
@@ -145,6 +148,7 @@ impl<'a> Compilation<'a> {
             metrics: Vec::new(),
             environment: Vec::new(),
             in_headers: Vec::new(),
+            secret_captures: Captures::Never,
             keeps_response: false,
             keeps_message: false,
             withheld: BTreeSet::new(),

@@ -89,13 +89,27 @@ pub(super) fn of(compilation: &Compilation, load: &Load, (limits, http): (&Limit
     sha256(whole.to_string().as_bytes())
 }
 
-/// The value of a key. A password in the address of a step does not change what is measured.
+/// The value of a key. Neither a password in the address of a step nor whether a captured value is masked changes what
+/// is measured.
 fn canonical_entry(key: &str, value: &Node) -> Json {
     match (&value.value, canonical(value)) {
         (Value::Text(_), Json::String(text)) if KINDS.contains(&key) => {
             Json::String(credentials::without(&text).into_owned())
         }
+        (Value::Map(_), Json::Object(captures)) if ["capture", "append"].contains(&key) => {
+            captures.into_iter().map(|(name, capture)| (name, without_secrecy(capture))).collect()
+        }
         (_, canonical) => canonical,
+    }
+}
+
+fn without_secrecy(capture: Json) -> Json {
+    let Json::Object(mut keys) = capture else { return capture };
+    let was_told = keys.remove("secret").is_some();
+    match (keys.len(), keys.get("json")) {
+        // The long form is only there for that.
+        (1, Some(path)) if was_told => path.clone(),
+        _ => Json::Object(keys),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::plan::connection::Tls;
 use crate::plan::load::Load;
 use crate::plan::proxy::Proxies;
 use crate::plan::rules::Rules;
-use crate::plan::secrets::{Captures, Secrets};
+use crate::plan::secrets::Secrets;
 use crate::plan::user::DataSet;
 use crate::plan::{DEFAULT_SEED, Limits, MAX_MEMORY, Plan, SeedOrigin};
 use crate::units::ByteSize;
@@ -111,9 +111,7 @@ impl<'a> Draft<'a> {
         let mut given: Vec<String> = values.values().cloned().collect();
         given.append(&mut compilation.secrets);
         given.extend(credentials.iter().flat_map(|it| it.secrets.clone()));
-        let captures = compilation.names.table.has_secrets();
-        let captures = if captures { Captures::Some } else { Captures::Never };
-        let secrets = Arc::new(Secrets::new(given, captures));
+        let secrets = Arc::new(Secrets::new(given, compilation.secret_captures));
         Plan {
             name: config.root.get("name").and_then(Node::scalar).unwrap_or("loadgate").to_owned(),
             scenario: name.to_owned(),

@@ -5,6 +5,7 @@ mod bad_input;
 mod baseline;
 mod bombs;
 mod counts;
+mod curl;
 mod external;
 mod fault_server;
 mod faults;

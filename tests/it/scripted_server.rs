@@ -29,7 +29,7 @@ impl Request {
     }
 }
 
-/// What is answered, by path without a query; everything else is answered with an empty 200.
+/// What is answered, by path and query; everything else is answered with an empty 200.
 pub type Answers = HashMap<Vec<u8>, Vec<u8>>;
 
 /// A running server; it stops when dropped.
@@ -80,8 +80,7 @@ impl Drop for Server {
 fn serve(stream: &TcpStream, shared: &Shared) {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let Some(request) = read(&mut BufReader::new(stream)) else { return };
-    let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let answer = shared.answers.get(path).cloned();
+    let answer = shared.answers.get(&request.target).cloned();
     let answer = answer.unwrap_or_else(|| plain(200, &[], b""));
     shared.requests.lock().expect("a lock").push(request);
     let mut stream = stream;

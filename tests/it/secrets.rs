@@ -35,7 +35,7 @@ fn encoded(secret: &str) -> Vec<String> {
         STANDARD.encode(secret),
         STANDARD.encode(format!("user:{secret}")),
         URL_SAFE_NO_PAD.encode(format!("a:{secret}:b")),
-        secret.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        secret.bytes().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat(),
         form,
     ]
 }

@@ -96,21 +96,21 @@ impl Decoded {
         changed.then_some(decoded)
     }
 
-    /// All stretches of at least `least` digits, decoded from each position at which a byte may begin. Of what they
+    /// All stretches of at least `fewest` digits, decoded from each position at which a byte may begin. Of what they
     /// become only that is kept which may be text: base64 is found in every long word.
-    fn in_runs(&self, digits: Digits, least: usize, shortest: usize, end: usize) -> Option<Self> {
+    fn in_runs(&self, digits: Digits, fewest: usize, shortest: usize, end: usize) -> Option<Self> {
         let (mut decoded, mut at) = (Self::default(), 0);
         while at < self.bytes.len() {
-            let run = digits.run(&self.bytes, at);
-            let Some(last) = run.last().copied().filter(|_| run.len() >= least) else {
-                at = run.last().map_or(at, |last| *last) + 1;
+            let places = digits.run(&self.bytes, at);
+            let Some(last) = places.last().copied().filter(|_| places.len() >= fewest) else {
+                at = places.last().map_or(at, |last| *last) + 1;
                 continue;
             };
             // Digits that make no whole byte are the beginning of one that was cut off.
             let is_cut = self.is_at_end(last + 1, end);
             let last_source = if is_cut { end } else { self.sources[last].end };
             for phase in 0..digits.phases() {
-                decoded.append_digits(self, &run[phase..], digits);
+                decoded.append_digits(self, &places[phase..], digits);
                 decoded.drop_binary(shortest, is_cut);
                 decoded.push(GAP, last_source..last_source);
             }

@@ -147,7 +147,8 @@ fn named(text: &str) -> String {
 }
 
 fn hexadecimal(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// What stands for the secret in a text, by the name of the encoding. Nothing of a base64 quantum that the secret

@@ -320,7 +320,7 @@ fn redirects() -> Vec<Case> {
             cases.push(Case {
                 group: "redirect",
                 about: format!("{status} {method} {}", String::from_utf8_lossy(location)),
-                steps: vec![Step { method, form, headers, ..get("/dir/begin") }],
+                steps: vec![Step { method, headers, form, ..get("/dir/begin") }],
                 answers: vec![(
                     "/dir/begin".to_owned(),
                     plain(status, &[&[b"location: ", location].concat()], b""),
@@ -428,7 +428,8 @@ fn codings() -> Vec<Case> {
 }
 
 fn heads() -> Vec<Case> {
-    let many = |count: usize| (0..count).map(|index| format!("x-{index}: v\r\n")).collect::<String>();
+    let many =
+        |count: usize| (0..count).map(|index| format!("x-{index}: v\r\n")).collect::<Vec<_>>().concat();
     let long = |length: usize| format!("x-long: {}\r\n", "v".repeat(length));
     let body = format!("content-length: {}\r\n\r\n{MARK}", MARK.len());
     let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{MARK}\r\n0\r\n\r\n", MARK.len());
@@ -476,7 +477,7 @@ fn heads() -> Vec<Case> {
         group: "head",
         about: about.to_owned(),
         steps: vec![Step { reads: true, ..get("/h") }],
-        answers: vec![("/h".to_owned(), answer.replace('ÿ', "\u{ff}").into_bytes())],
+        answers: vec![("/h".to_owned(), answer.into_bytes())],
         differs: match about {
             "two lengths" => TWO_LENGTHS,
             "a header without a name" => NO_NAME,

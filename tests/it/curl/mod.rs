@@ -36,7 +36,7 @@ fn requests_are_those_of_curl() {
             (Ok(names), "") => names.into_iter().for_each(|name| *told.entry(name).or_default() += 1),
             (Err(_), differs) if !differs.is_empty() => *told.entry(differs).or_default() += 1,
             (Ok(_), differs) => {
-                wrong.push(format!("{index} {} {}: not so: {differs}", case.group, case.about))
+                wrong.push(format!("{index} {} {}: not so: {differs}", case.group, case.about));
             }
             (Err(what), _) => wrong.push(format!("{index} {} {}: {what}", case.group, case.about)),
         }
@@ -294,13 +294,14 @@ fn differences(case: &Case, curl: &Seen, ours: &Seen) -> Result<Vec<&'static str
 
 fn shown(requests: &[Request]) -> String {
     let one = |request: &Request| {
-        let headers: String = request
+        let headers: Vec<String> = request
             .headers
             .iter()
             .map(|(name, value)| {
                 format!(" {name}: {};", String::from_utf8_lossy(value).chars().take(80).collect::<String>())
             })
             .collect();
+        let headers = headers.concat();
         format!(
             "    {} {}{headers} [{}]",
             request.method,

@@ -258,9 +258,9 @@ mod tests {
         for (text, wanted) in [
             (
                 format!("-----BEGIN PRIVATE KEY----- {secret} -----END PRIVATE KEY-----\n"),
-                "does not end in `-----`",
+                "were its line breaks lost?",
             ),
-            (format!("-----BEGIN PRIVATE KEY-----{secret}\n"), "does not end in `-----`"),
+            (format!("-----BEGIN PRIVATE KEY-----{secret}\n"), "were its line breaks lost?"),
             (format!("-----BEGIN PRIVATE KEY-----\n{secret}\n"), "never ends"),
             (format!("-----BEGIN {secret}-----\n{secret}\n"), "never ends"),
             (format!("-----BEGIN PRIVATE KEY-----\n{secret}!\n-----END PRIVATE KEY-----\n"), "not base64"),

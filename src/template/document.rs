@@ -12,7 +12,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
-use serde_json_path::{JsonPath, PathElement};
+use serde_json_path::JsonPath;
 
 use super::number;
 
@@ -40,7 +40,6 @@ pub struct Found<'d> {
     document: &'d Document,
     node: &'d Json,
     value: OnceCell<Value>,
-    path: &'d JsonPath,
 }
 
 impl Document {
@@ -78,9 +77,9 @@ impl Document {
     }
 
     /// The first thing that a path finds. An error names the reason and the place why the text is not JSON.
-    pub fn first<'d>(&'d self, path: &'d JsonPath) -> Result<Option<Found<'d>>, &'d str> {
+    pub fn first<'d>(&'d self, path: &JsonPath) -> Result<Option<Found<'d>>, &'d str> {
         let tree = self.tree()?;
-        Ok(path.query(tree).first().map(|node| Found { document: self, node, value: OnceCell::new(), path }))
+        Ok(path.query(tree).first().map(|node| Found { document: self, node, value: OnceCell::new() }))
     }
 
     fn tree(&self) -> Result<&Json, &str> {
@@ -123,8 +122,8 @@ impl Found<'_> {
         })
     }
 
-    /// Whether it is the same JSON as the whole of another text: numbers by their value, objects whatever the
-    /// order of their keys.
+    /// Whether it is the same JSON as the whole of another text: numbers by their value, a wanted fraction of 64 bits
+    /// as rounded to them, objects whatever the order of their keys.
     pub fn is_same_as(&self, wanted: &Document) -> bool {
         if self.document.is_usual() && wanted.is_usual() {
             return wanted.tree().is_ok_and(|wanted| same_json(self.node, wanted));
@@ -134,16 +133,46 @@ impl Found<'_> {
 
     fn read_again(&self) -> Option<Value> {
         let tree = self.document.tree().ok()?;
-        let found = self.path.query_located(tree);
-        let location = found.first()?.location().clone();
+        let mut location = Vec::new();
+        if !locate(tree, self.node, &mut location) {
+            return None;
+        }
         let mut value = self.document.value().ok()?.clone();
-        for element in location.iter() {
-            value = match element {
-                PathElement::Name(name) => value.get_attr(name).ok()?,
-                PathElement::Index(index) => value.get_item_by_index(*index).ok()?,
+        for step in location {
+            value = match step {
+                Step::Name(name) => value.get_attr(name).ok()?,
+                Step::Index(index) => value.get_item_by_index(index).ok()?,
             };
         }
         Some(value)
+    }
+}
+
+/// One step from a value to a value in it.
+#[derive(Debug, Clone, Copy)]
+enum Step<'d> {
+    Name(&'d str),
+    Index(usize),
+}
+
+/// Finds the steps from the top of a tree to a node of it, by the node's place in memory. A query with places would
+/// collect the places of everything that the path finds.
+fn locate<'d>(tree: &'d Json, node: &Json, steps: &mut Vec<Step<'d>>) -> bool {
+    if std::ptr::eq(tree, node) {
+        return true;
+    }
+    let mut within = |step: Step<'d>, part: &'d Json| {
+        steps.push(step);
+        let found = locate(part, node, steps);
+        if !found {
+            steps.pop();
+        }
+        found
+    };
+    match tree {
+        Json::Array(items) => items.iter().enumerate().any(|(index, item)| within(Step::Index(index), item)),
+        Json::Object(entries) => entries.iter().any(|(name, item)| within(Step::Name(name), item)),
+        _ => false,
     }
 }
 
@@ -155,7 +184,7 @@ pub fn json_value(text: &str) -> Result<Value, String> {
 fn same_json(left: &Json, right: &Json) -> bool {
     match (left, right) {
         (Json::Number(left), Json::Number(right)) => {
-            left == right || number::same(&left.to_string(), &right.to_string())
+            left == right || number::is_wanted(&left.to_string(), &right.to_string())
         }
         (Json::Array(left), Json::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_json(left, right))
@@ -170,7 +199,7 @@ fn same_json(left: &Json, right: &Json) -> bool {
 
 fn same_value(left: &Value, right: &Value) -> bool {
     if let (Some(left), Some(right)) = (number_text(left), number_text(right)) {
-        return number::same(&left, &right);
+        return number::is_wanted(&left, &right);
     }
     match (left.kind(), right.kind()) {
         (ValueKind::Seq, ValueKind::Seq) => {
@@ -325,7 +354,7 @@ fn explain(text: &[u8], error: &serde_json::Error) -> String {
     let word = ["NaN", "Infinity"].into_iter().find(|word| behind.starts_with(word.as_bytes()));
     match word {
         Some(word) => {
-            format!("`{word}` is no word of it, at line {} column {}", error.line(), error.column())
+            format!("`{word}` is not a value in JSON, at line {} column {}", error.line(), error.column())
         }
         None => told,
     }
@@ -480,7 +509,10 @@ mod tests {
             (r#"{"n": 9007199254740993}"#, "$.n", "9007199254740993.0", true),
             (r#"{"n": 123456789012345678901234567890}"#, "$.n", "123456789012345678901234567891", false),
             (r#"{"n": [0.1234567890123456789]}"#, "$.n", "[0.12345678901234567890]", true),
-            (r#"{"n": [0.1234567890123456789]}"#, "$.n", "[0.12345678901234568]", false),
+            (r#"{"n": [0.1234567890123456789]}"#, "$.n", "[0.12345678901234568]", true),
+            (r#"{"n": [0.1234567890123456789]}"#, "$.n", "[0.12345678901234567891]", false),
+            (r#"{"p": 0.10000000000000001}"#, "$.p", "0.1", true),
+            (r#"{"p": 0.10000000000000001, "n": 123456789012345678901}"#, "$.p", "0.1", true),
             (r#"{"n": "10"}"#, "$.n", "10", false),
             (r#"{"n": true}"#, "$.n", "1", false),
         ] {
@@ -517,7 +549,7 @@ mod tests {
             let document = Document::new(Bytes::copy_from_slice(text));
             document.and_then(|document| document.value().cloned().map_err(str::to_owned)).unwrap_err()
         };
-        assert_eq!(why(b"{\"z\": NaN}"), "`NaN` is no word of it, at line 1 column 7");
+        assert_eq!(why(b"{\"z\": NaN}"), "`NaN` is not a value in JSON, at line 1 column 7");
         assert_eq!(why(b"\xFF\xFE{\0"), "it is UTF-16, and JSON is sent as UTF-8 (RFC 8259)");
         let deep = [b"[".repeat(200), b"]".repeat(200)].concat();
         assert_eq!(why(&deep), "nested deeper than 127 levels at line 1 column 128; at most 127 are read");

@@ -106,6 +106,10 @@ fn pick(state: &mut State<'_, '_>, list: Value) -> Result<Value, Error> {
         return Err(invalid("`pick` from an empty list"));
     }
     let index = random(state, |random| random.choices().random_range(0..length))?;
+    if list.kind() == ValueKind::Iterable {
+        // The items of a repeated list are walked through, one after another.
+        state.consume_fuel(u64::try_from(length).unwrap_or(u64::MAX) / predicate::ITEMS_A_STEP)?;
+    }
     list.get_item_by_index(index)
 }
 

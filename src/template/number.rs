@@ -122,6 +122,14 @@ pub(super) fn same(left: &str, right: &str) -> bool {
     left == right || Decimal::of(left).is_some_and(|left| Some(left) == Decimal::of(right))
 }
 
+/// Whether a number that was found is the one that is wanted: by value, or, where the wanted one has a fraction and
+/// fits into 64 bits, as rounded to them. Services send the same fraction with more digits or fewer.
+pub(super) fn is_wanted(found: &str, wanted: &str) -> bool {
+    let rounds = || is_usual(wanted) && Decimal::of(wanted).is_some_and(|wanted| wanted.has_fraction());
+    let rounded = || found.parse::<f64>().ok() == wanted.parse::<f64>().ok();
+    same(found, wanted) || (rounds() && rounded())
+}
+
 /// A decimal number in lowest terms: 0.digits × 10^exponent, the digits beginning and ending with something
 /// other than 0; nothing has no digits.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,6 +161,10 @@ impl Decimal {
         Some(Self { negative, exponent, digits: significant.trim_end_matches('0').to_owned() })
     }
 
+    fn has_fraction(&self) -> bool {
+        i64::try_from(self.digits.len()).is_ok_and(|digits| digits > self.exponent)
+    }
+
     fn cmp(&self, other: &Self) -> Ordering {
         let sign = |it: &Self| if it.digits.is_empty() { 0 } else { 1 - 2 * i8::from(it.negative) };
         let size = |it: &Self| (it.exponent, it.digits.clone());
@@ -180,6 +192,22 @@ mod tests {
             ("1", "-1", false),
         ] {
             assert_eq!(same(left, right), wanted, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn a_wanted_fraction_is_found_as_rounded_and_everything_else_exactly() {
+        for (found, wanted, is) in [
+            ("0.10000000000000001", "0.1", true),
+            ("0.1000000000000000055511151231257827", "0.1", true),
+            ("0.1000000000000001", "0.1", false),
+            ("0.1", "0.10000000000000000001", false),
+            ("9007199254740993", "9007199254740992", false),
+            ("9007199254740993", "9007199254740992.0", false),
+            ("1.0000000000000000001", "1", false),
+            ("1e400", "0.5", false),
+        ] {
+            assert_eq!(is_wanted(found, wanted), is, "{found} {wanted}");
         }
     }
 

@@ -165,7 +165,8 @@ impl Scope {
 /// The texts and numbers in a value, at any depth.
 pub fn collect_texts(value: &Value, texts: &mut Vec<String>) {
     match value.kind() {
-        ValueKind::String | ValueKind::Number => texts.push(value.to_string()),
+        // A plain object is a number with more digits than those of the language.
+        ValueKind::String | ValueKind::Number | ValueKind::Plain => texts.push(value.to_string()),
         ValueKind::Seq | ValueKind::Iterable => {
             value.try_iter().into_iter().flatten().for_each(|item| collect_texts(&item, texts));
         }

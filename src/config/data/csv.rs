@@ -27,11 +27,15 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Csv, Defect> {
     let mut columns = Vec::new();
     while columns.is_empty() && !reader.is_at_end() {
         let line = reader.line;
-        reader.record(|name| columns.push(name.to_owned()))?;
-        if columns.len() > MOST_COLUMNS {
-            let message = format!("line {line} has {} columns; at most {MOST_COLUMNS}", columns.len());
-            return Err(Defect::new(message, "leave out columns that no template reads"));
-        }
+        reader.record(|name| {
+            if columns.len() == MOST_COLUMNS {
+                let message = format!("line {line} has more than {MOST_COLUMNS} columns");
+                return Err(Defect::new(message, "leave out columns that no template reads"));
+            }
+            // Nobody writes a space at the end of a name in a template.
+            columns.push(name.trim().to_owned());
+            Ok(())
+        })?;
     }
     check_names(&columns)?;
     if separator.is_none() && columns.len() == 1 {
@@ -43,18 +47,29 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Csv, Defect> {
         let (line, mut count) = (reader.line, 0);
         reader.record(|cell| {
             count += 1;
+            if count > columns.len() {
+                return Err(ragged(line, None, columns.len()));
+            }
             table.push(cell);
+            Ok(())
         })?;
         if count != 0 && count != columns.len() {
-            return Err(ragged(line, count, columns.len()));
+            return Err(ragged(line, Some(count), columns.len()));
         }
     }
     Ok(Csv { columns, table: table.finish() })
 }
 
-fn ragged(line: usize, found: usize, wanted: usize) -> Defect {
-    let cells = if found == 1 { "1 cell" } else { &format!("{found} cells") };
-    let columns = if wanted == 1 { "1 column" } else { &format!("{wanted} columns") };
+/// The problem of a line that has `found` cells, or more than `wanted` where nobody counted the rest.
+fn ragged(line: usize, found: Option<usize>, wanted: usize) -> Defect {
+    let counted = |count: usize, what: &str| {
+        if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    };
+    let cells = match found {
+        Some(found) => counted(found, "cell"),
+        None => format!("more than {}", counted(wanted, "cell")),
+    };
+    let columns = counted(wanted, "column");
     Defect::new(
         format!("line {line} has {cells}, and the first line names {columns}"),
         "give every row a cell for each column; put cells with separators or line breaks into quotes",
@@ -104,23 +119,34 @@ impl Reader<'_> {
         self.at >= self.text.len()
     }
 
-    /// Hands over the cells of the next record. A line without anything has none.
-    fn record(&mut self, mut take: impl FnMut(&str)) -> Result<(), Defect> {
+    /// Hands over the cells of the next record, until one is refused. A line without anything has none.
+    fn record(&mut self, mut take: impl FnMut(&str) -> Result<(), Defect>) -> Result<(), Defect> {
         if self.ends_line() {
             return Ok(());
         }
         loop {
+            self.skip_to_quote();
             if self.peek() == Some(b'"') {
                 self.quoted()?;
-                take(&self.cell);
+                take(&self.cell)?;
             } else {
-                take(self.bare().trim());
+                take(self.bare().trim())?;
             }
             if self.is_at_end() || self.ends_line() {
                 return Ok(());
             }
             // What ends a cell and is no end of a line is a separator.
             self.at += 1;
+        }
+    }
+
+    /// Steps over the spaces before an opening quote: `1, "x"` holds `x`.
+    fn skip_to_quote(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let space = |byte: &&u8| matches!(**byte, b' ' | b'\t') && **byte != self.cut;
+        let spaces = rest.iter().take_while(space).count();
+        if rest.get(spaces) == Some(&b'"') {
+            self.at += spaces;
         }
     }
 

@@ -20,14 +20,18 @@ const MOST_NAMES: usize = 16_384;
 /// The most rows: where each of them stands takes memory, however short it is.
 const MOST_ROWS: usize = 5_000_000;
 
+/// The most values in one row: a value takes many times the memory of its text.
+const MOST_VALUES: usize = 1_000_000;
+
 const HINT: &str = "a `.json` file holds a list, a `.jsonl` file a value on each line";
 
 /// The items of a list.
 pub(super) fn list(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Data, Defect> {
+    bounded(&text, Layout::List)?;
     let mut survey = Survey::new(canonical);
     let mut parser = serde_json::Deserializer::from_str(&text);
     let parsed = parser.deserialize_any(Items(&mut survey)).and_then(|()| parser.end());
-    parsed.map_err(|error| Defect::new(error.to_string(), HINT))?;
+    parsed.map_err(|error| Defect::new(told(&error), HINT))?;
     let columns = survey.finish();
     let places = items(&text);
     data(text, places, columns)
@@ -35,13 +39,14 @@ pub(super) fn list(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Dat
 
 /// A value on each line that is not empty.
 pub(super) fn lines(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Data, Defect> {
+    bounded(&text, Layout::Lines)?;
     let mut survey = Survey::new(canonical);
     let (mut rows, mut at) = (Vec::new(), 0);
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let end = at + line.len() as u32;
         if !line.trim().is_empty() {
             let wrong = |error: String| Defect::new(format!("line {}: {error}", index + 1), HINT);
-            let row = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+            let row = serde_json::from_str(line).map_err(|error| wrong(told(&error)))?;
             survey.add(&row).map_err(wrong)?;
             rows.push(at..end);
         }
@@ -60,6 +65,57 @@ fn data(text: String, rows: Vec<Range<u32>>, columns: Option<Vec<String>>) -> Re
     values
         .map(|values| Data { rows: Rows::Values(values), columns })
         .map_err(|error| Defect::new(error, HINT))
+}
+
+/// How the rows of a text stand in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// As items of a list.
+    List,
+    /// A line each.
+    Lines,
+}
+
+/// Refuses a text with a row of too many values, looked at before it is parsed; the text need not be JSON.
+fn bounded(text: &str, layout: Layout) -> Result<(), Defect> {
+    let outside = if layout == Layout::List { 1 } else { 0 };
+    let (mut depth, mut row, mut values, mut at) = (0_usize, 1, 0, 0);
+    let bytes = text.as_bytes();
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => {
+                depth += 1;
+                values += 1;
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'\n' if layout == Layout::Lines => (depth, row, values) = (0, row + 1, 0),
+            b',' if layout == Layout::List && depth == outside => (row, values) = (row + 1, 0),
+            b',' => values += 1,
+            _ => {}
+        }
+        if values > MOST_VALUES {
+            let message =
+                format!("row {row} has more than {MOST_VALUES} values, which is the most that is read");
+            return Err(Defect::new(message, "split it into several rows"));
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// What the parser says, with the limit where one was exceeded.
+fn told(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    match told.strip_prefix("recursion limit exceeded") {
+        Some(place) => format!("nested deeper than 127 levels{place}"),
+        None => told,
+    }
 }
 
 /// Where the items of a list stand, in a text that is known to be one.

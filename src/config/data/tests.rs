@@ -44,6 +44,27 @@ fn what_is_in_quotes_is_untouched() {
 }
 
 #[test]
+fn spaces_around_quotes_are_no_part_of_a_cell_or_a_name() {
+    assert_eq!(
+        rows("a.csv", "id, \" name \"\n1, \"x, y\"\n2,\t\" z\" \n3, a \"b\"\n"),
+        [r#"{"id":"1","name":"x, y"}"#, r#"{"id":"2","name":" z"}"#, r#"{"id":"3","name":"a \"b\""}"#]
+    );
+    // Where the separator is a tab, a tab is no space.
+    let data = read("a.csv", b"a\tb\n\t\"x\"\n", Some(b'\t')).0.unwrap();
+    assert_eq!(json_text(&data.rows.get(0).unwrap()), r#"{"a":"","b":"x"}"#);
+}
+
+#[test]
+fn one_row_has_only_so_many_values() {
+    let row = format!("[{}0]", "0,".repeat(1_000_000));
+    let told = "row 2 has more than 1000000 values, which is the most that is read";
+    assert_eq!(wrong("a.json", format!("[[], {row}]").as_bytes()).0, told);
+    assert_eq!(wrong("a.jsonl", format!("[]\n{row}\n").as_bytes()).0, told);
+    let text = format!("[[\"{}\\\",,\"], 2]", ",".repeat(1_000_001));
+    assert_eq!(read("a.json", text.as_bytes(), None).0.unwrap().rows.len(), 2);
+}
+
+#[test]
 fn another_separator_is_said_or_asked_for() {
     let text = b"email;note\na@b;\"x;y\"\n";
     assert_eq!(
@@ -100,7 +121,11 @@ fn how_a_file_is_written_makes_no_difference_to_its_canonical_form() {
 fn what_cannot_be_used_says_why_and_where() {
     for (name, text, message) in [
         ("a.csv", &b"a,b\n1,2\n\n3\n"[..], "line 4 has 1 cell, and the first line names 2 columns"),
-        ("a.csv", b"a,b\n\"1\n2\",2\n3,4,5\n", "line 4 has 3 cells, and the first line names 2 columns"),
+        (
+            "a.csv",
+            b"a,b\n\"1\n2\",2\n3,4,5\n",
+            "line 4 has more than 2 cells, and the first line names 2 columns",
+        ),
         ("a.csv", b"a,b,a\n1,2,3\n", "the columns 1 and 3 are both named `a`"),
         ("a.csv", b"a,b\n1,\"2\n3,4\n", "line 2 opens a quote that is never closed"),
         ("a.csv", b"a,b\n1,\"say \"hi\"\"\n", "line 2 has text behind a closing quote"),
@@ -118,7 +143,12 @@ fn what_cannot_be_used_says_why_and_where() {
         assert!(wrong("a.csv", empty.as_bytes()).0.contains("has no rows"), "{empty:?}");
     }
     let many = vec!["c"; 20_000].join(",");
-    assert!(wrong("a.csv", many.as_bytes()).0.contains("20000 columns; at most 16384"));
+    assert!(wrong("a.csv", many.as_bytes()).0.contains("line 1 has more than 16384 columns"));
+    let wide = format!("a,b\n{}", ",".repeat(1 << 20));
+    assert_eq!(
+        wrong("a.csv", wide.as_bytes()).0,
+        "line 2 has more than 2 cells, and the first line names 2 columns"
+    );
     let nowhere = load(Path::new("/nowhere.csv"), None, &mut |_| {});
     assert!(nowhere.unwrap_err().to_string().contains("/nowhere.csv"));
 }

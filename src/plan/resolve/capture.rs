@@ -16,6 +16,10 @@ use super::{text, unit};
 const DEEPEST_PATH: usize = 8;
 /// The longest JSONPath, in bytes.
 const LONGEST_PATH: usize = 4_096;
+/// The most `..` in a JSONPath: each further one finds everything again for every level above it.
+const MOST_DESCENDANTS: usize = 2;
+/// The most ways that brackets with several choices, such as `[0,1]`, may multiply to.
+const MOST_CHOSEN: usize = 100;
 /// About how many bytes of memory the regular expressions of a scenario may take in all.
 pub(super) const MOST_PATTERNS: usize = 64 << 20;
 /// The size that is tried first, in bytes; each further one is four times as large.
@@ -59,6 +63,13 @@ pub(super) fn json_path(path: &str) -> Result<JsonPath, BadPath> {
             "leave out parentheses that are not needed, or capture a list and choose from it in a template";
         return Err(BadPath { message, hint, position });
     }
+    if let Some(position) = too_wide(path) {
+        let message = format!(
+            "a JSONPath with more than {MOST_DESCENDANTS} `..`, or whose brackets choose more than {MOST_CHOSEN} ways"
+        );
+        let hint = "a path names one place: capture a list, and choose from it in a template";
+        return Err(BadPath { message, hint, position });
+    }
     JsonPath::parse(path).map_err(|error| fail(error.position().saturating_sub(1)))
 }
 
@@ -100,6 +111,34 @@ fn too_deep(path: &str) -> Option<usize> {
             _ => {}
         }
         if depth > DEEPEST_PATH {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The byte at which a path begins to find too much: what it finds multiplies with every `..` and with every bracket
+/// that has several choices.
+fn too_wide(path: &str) -> Option<usize> {
+    let (mut quote, mut escaped) = (None, false);
+    let (mut descendants, mut product, mut open) = (0, 1_usize, Vec::new());
+    for (at, byte) in path.bytes().enumerate() {
+        match (byte, quote) {
+            _ if escaped => escaped = false,
+            (b'\\', Some(_)) => escaped = true,
+            (_, Some(begun)) => quote = Some(begun).filter(|_| byte != begun),
+            (b'"' | b'\'', None) => quote = Some(byte),
+            (b'(' | b'[', None) => open.push((byte, 1_usize)),
+            (b')' | b']', None) => {
+                if let Some((b'[', choices)) = open.pop() {
+                    product = product.saturating_mul(choices);
+                }
+            }
+            (b',', None) => open.iter_mut().next_back().into_iter().for_each(|(_, choices)| *choices += 1),
+            (b'.', None) => descendants += usize::from(path.as_bytes().get(at + 1) == Some(&b'.')),
+            _ => {}
+        }
+        if descendants > MOST_DESCENDANTS || product > MOST_CHOSEN {
             return Some(at);
         }
     }
@@ -189,5 +228,26 @@ impl Compilation<'_> {
             }));
         }
         Some(Extract::Regex { pattern: compiled, group })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_finds_only_so_much() {
+        for path in
+            ["$..*..*..*", "$[0,0][0,0][0,0][0,0][0,0][0,0][0,0]", "$..a[?@..b > 1]..c", "$[?@.a[0,1] == 1]"]
+        {
+            let wide = json_path(path).is_err_and(|error| error.message.contains("more than 2 `..`"));
+            assert_eq!(wide, path != "$[?@.a[0,1] == 1]", "{path}");
+        }
+        for path in
+            ["$..a..b", "$['a','b'][0,1,2]", "$['..,..,..']['...']", "$..a[?count(@.b, 1) > 1]", "$[1:2,3]"]
+        {
+            let wide = json_path(path).is_err_and(|error| error.message.contains("more than 2 `..`"));
+            assert!(!wide, "{path}");
+        }
     }
 }

@@ -306,9 +306,9 @@ impl Folder {
         while folder.as_ref().is_some_and(busy) && clock::now() < end {
             thread::sleep(LOCK_PAUSE);
         }
-        atomic::sweep(&self.path, |name| {
+        atomic::sweep(&self.path, |name, found| {
             let written = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
-            written.is_some_and(|file| document::kind(file).is_some())
+            found.is_file() && written.is_some_and(|file| document::kind(file).is_some())
         });
         Ok(Lock { _folder: folder })
     }

@@ -3,7 +3,7 @@
 
 pub mod atomic;
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -234,20 +234,58 @@ pub enum LatestError {
     },
 }
 
-/// Removes what killed runs left in a folder of runs.
+/// Removes what killed runs left in a folder of runs. Only what loadgate alone makes: the folder may hold anything else.
 fn sweep(output_dir: &Path) {
     /// Folders of runs that are looked into.
-    const MOST_FOLDERS: usize = 10_000;
-    atomic::sweep(output_dir, |name| name.starts_with(".latest-"));
+    const MOST_FOLDERS: usize = 1_000;
+    atomic::sweep(output_dir, |name, found| {
+        let process = name.strip_prefix(".latest-");
+        found.is_symlink() && process.is_some_and(is_number)
+    });
     // Earlier versions wrote beside the file itself.
-    for folder in fs::read_dir(output_dir).into_iter().flatten().flatten().take(MOST_FOLDERS) {
-        for left in [".probe", ".result.json.tmp"].map(|name| folder.path().join(name)) {
-            if atomic::is_long_abandoned(&left) {
-                // Another run may have swept it meanwhile.
-                let _ = fs::remove_file(left);
-            }
-        }
+    let folders = fs::read_dir(output_dir).into_iter().flatten().flatten().filter(is_of_run);
+    for folder in folders.take(MOST_FOLDERS).map(|folder| folder.path()) {
+        remove_earlier(&folder.join(".probe"), is_probe);
+        remove_earlier(&folder.join(".result.json.tmp"), |_, _| true);
     }
+}
+
+/// Removes a file that an earlier version was killed over, where it is one.
+fn remove_earlier(path: &Path, is_ours: impl Fn(&Path, &Metadata) -> bool) {
+    let Ok(found) = fs::symlink_metadata(path) else { return };
+    if found.is_file() && atomic::is_long_abandoned(&found) && is_ours(path, &found) {
+        // Another run may have swept it meanwhile.
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Whether a file is what earlier versions proved with that a report will fit, or the beginning of that.
+fn is_probe(path: &Path, found: &Metadata) -> bool {
+    found.len() <= PROBE_BYTES as u64
+        && fs::read(path).is_ok_and(|bytes| bytes.iter().all(|byte| *byte == atomic::PROBE_BYTE))
+}
+
+/// Whether an entry is a folder, and is called as a folder of a run is.
+fn is_of_run(entry: &DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    let is_named = has_stamp(&name)
+        || name.rsplit_once('-').is_some_and(|(name, number)| is_number(number) && has_stamp(name));
+    is_named && entry.file_type().is_ok_and(|kind| kind.is_dir())
+}
+
+/// Whether a name ends as `folder_name` ends it.
+fn has_stamp(name: &str) -> bool {
+    const DATE: usize = 8;
+    const TIME: usize = 6;
+    let (before, stamp) = name.rsplit_once('-').unwrap_or_default();
+    let parts = stamp.strip_suffix('Z').and_then(|stamp| stamp.split_once('T'));
+    let digits = |part: &str, count: usize| part.len() == count && is_number(part);
+    before.contains('-') && parts.is_some_and(|(date, time)| digits(date, DATE) && digits(time, TIME))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The document as text, with a line break at its end: one that can be read again.

@@ -92,8 +92,13 @@ fn reports_that_are_written_to_one_file_at_once_are_each_whole() {
 fn what_killed_processes_left_is_removed_by_the_next_and_is_not_committed() {
     let workspace = Workspace::with_config(CONFIG);
     workspace.write("run.json", &at(1).to_string());
-    workspace.write(&format!("{FOLDER}/.loadgate-0123456789ab.tmp"), "half of a run");
-    workspace.write("reports/.loadgate-0123456789ab.tmp", "half of a result");
+    let long_ago = fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+    for folder in [FOLDER, "reports"] {
+        let left = format!("{folder}/.loadgate-0123456789ab.tmp");
+        workspace.write(&left, "half of a document");
+        let file = fs::File::options().write(true).open(workspace.path(&left)).expect("a file");
+        file.set_times(long_ago).expect("a time");
+    }
     assert_eq!(workspace.run(&["baseline", "update", "run.json"]).code(), 0);
     assert_eq!(names(&workspace.path(FOLDER)).len(), 1);
     workspace.run(&["run", "--quiet"]);

@@ -173,3 +173,35 @@ fn a_named_link_keeps_pointing_and_what_is_no_file_is_written_into() {
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
     assert!(write_named(dir.path(), b"no").is_err());
 }
+
+#[test]
+fn of_what_lies_in_a_folder_of_runs_only_what_loadgate_left_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let aside = tempfile::tempdir().unwrap();
+    let long_ago = fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+    let put = |path: PathBuf, bytes: &[u8]| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        File::options().write(true).open(&path).unwrap().set_times(long_ago).unwrap();
+        path
+    };
+    let probe = [atomic::PROBE_BYTE; 100];
+    let run = |name: &str| dir.path().join(name);
+    let ours = [
+        put(run("a-b-20261124T101500Z/.probe"), &probe),
+        put(run("a-b-20261124T101500Z-2/.result.json.tmp"), b"{"),
+    ];
+    let others = [
+        put(run("a-b-20261124T101500Z-3/.probe"), b"health: /"),
+        put(run("a-b-20261124T101500Z-x/.probe"), &probe),
+        put(run("a-b-20261124/.probe"), &probe),
+        put(run("backup/.result.json.tmp"), b"{"),
+        put(run(".latest-notes"), b""),
+        put(run(".latest-7"), b""),
+        put(aside.path().join(".probe"), &probe),
+    ];
+    symlink(aside.path(), run("a-b-20261124T101501Z")).unwrap();
+    sweep(dir.path());
+    assert_eq!(ours.map(|path| path.exists()), [false; 2]);
+    assert!(others.iter().all(|path| path.exists()), "{others:?}");
+}

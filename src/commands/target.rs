@@ -84,7 +84,7 @@ async fn start_on(
     let url = Url::parse(&format!("http://{address}")).map_err(unusable)?;
     let ready_url = url.join(&command.ready).map_err(unusable)?;
     let binary =
-        std::env::current_exe().map_err(|source| Error::System("cannot find this very program", source))?;
+        target::this_binary().map_err(|source| Error::System("cannot find this very program", source))?;
     let display = redactor.clean(&argv.join(" "));
     if answers(address).await {
         return Err(TargetError::Taken { address }.into());

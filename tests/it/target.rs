@@ -133,6 +133,12 @@ fn a_target_gets_the_environment_of_the_job_but_a_token_only_by_name() {
     let (_, found) = found_out(&workspace, &[("LOADGATE_TOKEN", "a-secret"), ("GITHUB_TOKEN", "of-the-job")]);
     assert!(!found.contains("a-secret") && found.contains("GITHUB_TOKEN=of-the-job"), "{found}");
     assert!(found.contains("AT=http://127.0.0.1:"), "{found}");
+    // A variable of the target is none of its guards: LD_PRELOAD would be loaded into them.
+    for guard in ["guard", "overseer"] {
+        let variables = std::fs::read_to_string(workspace.path(guard)).expect("its environment");
+        assert!(!variables.split('\0').any(|it| it.starts_with("AT=")), "{guard}: {variables:?}");
+    }
+    assert!(!found.lines().any(|line| line.starts_with("LOADGATE_TARGET_ENV_")), "{found}");
     workspace.write("config.yaml", &config(""));
     // A process that hides still sees itself.
     let generator = finished.result().expect("a result")["generator"].clone();
@@ -322,6 +328,37 @@ async fn a_target_whose_guard_is_killed_is_ended_too() {
     kill(guard);
     assert_eq!(running.died().await, Ended::Unseen);
     poll_until(PATIENCE, "the target is gone", || !alive(child));
+}
+
+/// An update of loadgate during a run, or a workspace that is cleaned, must not keep the target from starting.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_target_is_started_by_a_binary_that_is_no_longer_there() {
+    let workspace = Workspace::with_config(
+        "version: 1\nenvironments: {ci: {users: 1, run_time: 1s, target: \
+         {ready: /health, command: [loadgate, demo-api, --listen, '{{ address }}']}}}\n\
+         scenarios: {s: {users: {u: {wait: 10ms, steps: [{get: /health}]}}}}\n",
+    );
+    std::fs::copy(BINARY, workspace.path("gone")).expect("a copy");
+    let mut shell = workspace.program("sh");
+    shell.args(["-c", "exec 3< gone; rm gone; exec /proc/self/fd/3 run --quiet"]);
+    let finished = workspace.finish(shell);
+    assert_eq!(finished.code(), 0, "{}\n{}", finished.stdout, finished.stderr);
+}
+
+/// A process that cannot be started for want of numbers is not told as a command that is missing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_guard_that_cannot_be_started_is_told_as_that() {
+    let workspace = Workspace::new();
+    let mut command = shell("", &workspace, "http://127.0.0.1:1/");
+    // A first stage that can start nothing: the second one is gone when it is started.
+    std::fs::write(workspace.path("stage"), "#!/bin/sh\necho unguarded 11 >&0\n").expect("a script");
+    std::fs::set_permissions(workspace.path("stage"), Permissions::from_mode(0o755)).expect("executable");
+    command.binary = workspace.path("stage");
+    let error = start(command).await.expect_err("no guard");
+    assert_eq!(error.to_string(), "cannot start the guard of the target command");
+    assert!(matches!(error, TargetError::Guard { source } if source.raw_os_error() == Some(11)));
 }
 
 /// The number of the parent of a process.

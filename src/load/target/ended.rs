@@ -42,6 +42,8 @@ pub(super) enum Report {
     Started(i32),
     /// The command cannot be started, for this `errno`.
     Refused(i32),
+    /// A stage of the guard cannot be started, for this `errno`.
+    Unguarded(i32),
     /// The command came to its end.
     Ended(Ended),
     /// Something of it could not be killed.
@@ -56,6 +58,7 @@ impl Report {
         match word {
             "started" => Some(Self::Started(number)),
             "refused" => Some(Self::Refused(number)),
+            "unguarded" => Some(Self::Unguarded(number)),
             "exited" => Some(Self::Ended(Ended::Exited(number))),
             "signalled" => Some(Self::Ended(Ended::Signalled(number))),
             "survived" => Some(Self::Survived),
@@ -69,6 +72,7 @@ impl fmt::Display for Report {
         match self {
             Self::Started(group) => writeln!(f, "started {group}"),
             Self::Refused(errno) => writeln!(f, "refused {errno}"),
+            Self::Unguarded(errno) => writeln!(f, "unguarded {errno}"),
             Self::Ended(Ended::Exited(status)) => writeln!(f, "exited {status}"),
             Self::Ended(Ended::Signalled(signal)) => writeln!(f, "signalled {signal}"),
             Self::Ended(Ended::Unseen) => writeln!(f, "exited 1"),
@@ -86,6 +90,7 @@ mod tests {
         let reports = [
             Report::Started(4711),
             Report::Refused(2),
+            Report::Unguarded(11),
             Report::Ended(Ended::Exited(3)),
             Report::Ended(Ended::Signalled(15)),
             Report::Survived,

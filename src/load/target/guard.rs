@@ -15,11 +15,12 @@
 //!
 //! Elsewhere than on Linux no orphan comes home and no kernel is asked: there the guard is the first stage.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ use crate::load::machine::tree;
 
 /// What overseer and guard are called in lists of processes.
 pub const NAME: &str = "target-guard";
+/// What the names of variables begin with on their way to the command.
+const HANDED_OVER: &str = "LOADGATE_TARGET_ENV_";
 /// The exit status of an overseer whose guard was killed.
 const GUARD_KILLED: i32 = 1;
 /// How long the command may take to end by itself once it is asked to.
@@ -76,7 +79,7 @@ impl Stage {
 }
 
 /// The command line of a stage.
-pub(super) fn stage<A: AsRef<std::ffi::OsStr>>(
+pub(super) fn stage<A: AsRef<OsStr>>(
     binary: &Path,
     stage: Stage,
     open_files: Option<u64>,
@@ -116,8 +119,27 @@ struct Launch<'a> {
 
 impl Launch<'_> {
     fn stage(&self, stage: Stage) -> io::Result<Command> {
-        Ok(self::stage(&std::env::current_exe()?, stage, self.open_files, self.argv))
+        Ok(self::stage(&this_binary()?, stage, self.open_files, self.argv))
     }
+}
+
+/// What starts this very program again. On Linux that is not its name, which may be another version's by now, or nobody's.
+pub fn this_binary() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
+/// Hands variables over to the command alone: a library to be loaded into it must not be loaded into its guards.
+pub(super) fn set_variables(first: &mut Command, variables: &[(String, String)]) {
+    // Whoever started loadgate may have been a launcher's command.
+    for (name, _) in handed_over() {
+        first.env_remove(name);
+    }
+    first.envs(variables.iter().map(|(name, value)| (format!("{HANDED_OVER}{name}"), value)));
+}
+
+/// The variables of this process that are meant for the command, by the names they have here.
+fn handed_over() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(HANDED_OVER.as_bytes()))
 }
 
 /// Until the guard is gone, and then until nothing of it is left.
@@ -125,7 +147,13 @@ async fn oversee(plan: &Launch<'_>) -> io::Result<Ended> {
     let _swallowed = swallow_signals()?;
     let children = signal(SignalKind::child())?;
     detach();
-    let guard = plan.stage(Stage::Guard)?.spawn()?;
+    let guard = match plan.stage(Stage::Guard).and_then(|mut guard| guard.spawn()) {
+        Ok(guard) => guard,
+        Err(error) => {
+            tell(&mut owner()?, unguarded(&error)).await;
+            return Err(error);
+        }
+    };
     // The end of the socket is the guard's alone: that it closes it tells loadgate something.
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     let mut command = Guarded { leader: Pid::from_child(&guard), children, ended: None };
@@ -133,11 +161,14 @@ async fn oversee(plan: &Launch<'_>) -> io::Result<Ended> {
         command.children.recv().await;
         command.reap();
     }
-    if let Some(Ended::Exited(status)) = command.ended {
-        return Ok(Ended::Exited(status));
+    // A guard that was killed has left everything, and one that ended by itself mostly nothing.
+    if command.reap() == Left::Something {
+        command.kill().await;
     }
-    command.kill().await;
-    Ok(Ended::Exited(GUARD_KILLED))
+    match command.ended {
+        Some(Ended::Exited(status)) => Ok(Ended::Exited(status)),
+        _ => Ok(Ended::Exited(GUARD_KILLED)),
+    }
 }
 
 async fn keep(plan: &Launch<'_>) -> io::Result<Ended> {
@@ -147,8 +178,12 @@ async fn keep(plan: &Launch<'_>) -> io::Result<Ended> {
     detach();
     let leader = match spawn(plan) {
         Ok(leader) => leader,
-        Err(error) => {
-            tell(&mut owner, Report::Refused(error.raw_os_error().unwrap_or_default())).await;
+        Err(NotStarted::Command(error)) => {
+            tell(&mut owner, Report::Refused(errno(&error))).await;
+            return Err(error);
+        }
+        Err(NotStarted::Launcher(error)) => {
+            tell(&mut owner, unguarded(&error)).await;
             return Err(error);
         }
     };
@@ -167,6 +202,14 @@ async fn keep(plan: &Launch<'_>) -> io::Result<Ended> {
         tell(&mut owner, Report::Ended(ended)).await;
     }
     Ok(ended)
+}
+
+fn unguarded(error: &io::Error) -> Report {
+    Report::Unguarded(errno(error))
+}
+
+fn errno(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error())
 }
 
 /// The socket that loadgate holds the other end of.
@@ -193,8 +236,22 @@ fn detach() {
     let _ = sys::set_child_subreaper(Some(sys::getpid()));
 }
 
+/// Why there is no command.
+enum NotStarted {
+    /// It cannot be started.
+    Command(io::Error),
+    /// What would have become it cannot be.
+    Launcher(io::Error),
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        Self::Launcher(error)
+    }
+}
+
 /// Starts the launcher, and waits until it has become the command.
-fn spawn(plan: &Launch) -> io::Result<Pid> {
+fn spawn(plan: &Launch) -> Result<Pid, NotStarted> {
     let (mut errors, theirs) = io::pipe()?;
     let mut launcher = plan.stage(Stage::Launcher)?;
     let child = launcher.stdin(OwnedFd::from(theirs)).process_group(0).spawn()?;
@@ -204,7 +261,7 @@ fn spawn(plan: &Launch) -> io::Result<Pid> {
         None => Ok(Pid::from_child(&child)),
         Some(error) => {
             let _ = sys::waitpid(Some(Pid::from_child(&child)), WaitOptions::empty());
-            Err(error)
+            Err(NotStarted::Command(error))
         }
     }
 }
@@ -222,8 +279,7 @@ fn launch(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
     let guard = io::stdin().as_fd().try_clone_to_owned();
     let error = become_command(open_files, argv);
     if let Ok(guard) = guard {
-        let errno = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
-        let _ = std::fs::File::from(guard).write_all(&errno.to_ne_bytes());
+        let _ = std::fs::File::from(guard).write_all(&errno(&error).to_ne_bytes());
     }
     error
 }
@@ -233,9 +289,8 @@ fn become_command(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
     #[cfg(target_os = "linux")]
     {
         let guard = sys::getppid();
-        if let Err(error) = sys::set_parent_process_death_signal(Some(sys::Signal::KILL)) {
-            return error.into();
-        }
+        // Some sandboxes refuse it. Then the command is ended by its guard or the overseer, unless both are killed at once.
+        let _ = sys::set_parent_process_death_signal(Some(sys::Signal::KILL));
         // It may have died before.
         if sys::getppid() != guard {
             return io::ErrorKind::BrokenPipe.into();
@@ -245,7 +300,11 @@ fn become_command(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
         // One that cannot be set is no reason to measure nothing.
         let _ = limits::set_open_files(open_files);
     }
-    Command::new(program).args(arguments).stdin(Stdio::null()).exec()
+    let mut command = Command::new(program);
+    for (name, value) in handed_over() {
+        command.env(OsStr::from_bytes(&name.as_bytes()[HANDED_OVER.len()..]), value).env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).exec()
 }
 
 /// The command and everything it started.

@@ -27,7 +27,7 @@ use crate::plan::secrets::Secrets;
 
 pub use ended::Ended;
 pub use error::TargetError;
-pub use guard::{NAME as GUARD_NAME, Stage, guard};
+pub use guard::{NAME as GUARD_NAME, Stage, guard, this_binary};
 pub use host::{answers, free_address, preflight};
 pub use owner::Ownership;
 pub use ready::Answer;
@@ -60,7 +60,7 @@ pub struct StartCommand {
     pub withheld: Vec<OsString>,
     /// How many files it may have open; none where that is as it is for this process.
     pub open_files: Option<u64>,
-    /// The loadgate binary, which guards the command: `std::env::current_exe()`.
+    /// The loadgate binary, which guards the command: [`this_binary`].
     pub binary: PathBuf,
 }
 
@@ -75,7 +75,9 @@ pub struct Running {
 pub async fn start(mut command: StartCommand) -> Result<Running, TargetError> {
     let program = command.argv.first_mut().ok_or(TargetError::EmptyCommand)?;
     if program == ITSELF {
-        *program = command.binary.to_string_lossy().into_owned();
+        // By its own name in lists of processes; a binary that was replaced meanwhile has none.
+        let named = std::fs::canonicalize(&command.binary).unwrap_or_else(|_| command.binary.clone());
+        *program = named.to_string_lossy().into_owned();
     }
     if !command.folder.is_dir() {
         return Err(TargetError::NoFolder { path: command.folder });
@@ -132,6 +134,7 @@ impl Running {
                 program: command.secrets.redactor().clean(&command.argv[0]),
                 source: io::Error::from_raw_os_error(errno),
             }),
+            Life::Unguarded(errno) => Err(TargetError::Guard { source: io::Error::from_raw_os_error(errno) }),
             _ => self.until_ready(command, client).await,
         }
     }

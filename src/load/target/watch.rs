@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(super) enum Life {
     Running(i32),
     /// It could not be started, for this `errno`.
     Refused(i32),
+    /// Its guard could not be started, for this `errno`.
+    Unguarded(i32),
     /// It ended.
     Ended(Ended),
     /// It ended, but not all that it started.
@@ -61,7 +64,7 @@ impl Watched {
         for name in &command.withheld {
             guard.env_remove(name);
         }
-        guard.envs(command.variables.iter().map(|(name, value)| (name, value)));
+        guard::set_variables(&mut guard, &command.variables);
         let guard = guard.stdin(OwnedFd::from(guards)).stdout(log.try_clone()?).stderr(log).spawn()?;
         let pid = guard.id().cast_signed();
         let (sender, life) = watch::channel(Life::Starting);
@@ -122,7 +125,7 @@ async fn until(mut life: watch::Receiver<Life>, wanted: impl Fn(Life) -> bool + 
 fn ended(life: Life) -> Option<Ended> {
     match life {
         Life::Ended(ended) => Some(ended),
-        Life::Survived | Life::Refused(_) => Some(Ended::Unseen),
+        Life::Survived | Life::Refused(_) | Life::Unguarded(_) => Some(Ended::Unseen),
         Life::Starting | Life::Running(_) => None,
     }
 }
@@ -134,17 +137,21 @@ fn listen(reports: BufReader<UnixStream>, mut guard: Child, life: &watch::Sender
         let now = match Report::parse(&line) {
             Some(Report::Started(leader)) => Life::Running(*group.insert(leader)),
             Some(Report::Refused(errno)) => Life::Refused(errno),
+            Some(Report::Unguarded(errno)) => Life::Unguarded(errno),
             Some(Report::Ended(ended)) => Life::Ended(ended),
             Some(Report::Survived) => Life::Survived,
             None => continue,
         };
         life.send_if_modified(|life| advance(life, now));
     }
-    let _ = guard.wait();
+    // Whoever ends by itself has collected the command, whose number may be another's by now.
+    let killed = guard.wait().is_ok_and(|status| status.signal().is_some());
     life.send_if_modified(|life| {
         let unseen = matches!(life, Life::Starting | Life::Running(_));
         if unseen {
-            end_unguarded(group);
+            if killed {
+                end_unguarded(group);
+            }
             *life = Life::Ended(Ended::Unseen);
         }
         unseen

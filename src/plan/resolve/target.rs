@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config::node::{Key, Node, Span};
+use crate::config::node::{Key, Node, Span, Value};
 use crate::config::problem::{Problem, suggestion};
 use crate::config::source::Sources;
 use crate::plan::credentials::{self, Credentials};
@@ -187,20 +187,28 @@ fn command(sources: &Sources, target: &Layers) -> Result<Draft, Vec<Problem>> {
     Ok(Draft::Command { arguments, form, variables, ready, ready_timeout, environment })
 }
 
-/// Environment variables of the command: the more specific layer wins.
+/// Environment variables of the command: the more specific layer wins, and null in it takes away what others say, of one
+/// variable or of all.
 fn variables(target: &Layers, compiler: &mut Compiler) -> Vec<(String, Template)> {
-    let mut variables = BTreeMap::new();
-    let entries = target.iter().filter_map(|layer| layer.node.get("env")).flat_map(Node::entries);
-    for (key, node) in entries {
-        let name = &key.name;
-        if name.is_empty() || name.contains(['=', '\0']) {
-            let problem = Problem::at(key.span, format!("`{name}` cannot be the name of a variable"));
-            compiler.problems.push(problem.hint("a name without `=`, such as `DATABASE_URL`"));
-        } else if let Some(template) = compiler.template(node) {
-            variables.insert(name.clone(), template);
+    let mut said: BTreeMap<&str, &Node> = BTreeMap::new();
+    for (_, env) in target.iter().filter_map(|layer| layer.node.entry("env")) {
+        if env.value == Value::Null {
+            said.clear();
+        }
+        for (key, node) in env.entries() {
+            let name = key.name.as_str();
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let problem = Problem::at(key.span, format!("`{name}` cannot be the name of a variable"));
+                compiler.problems.push(problem.hint("a name without `=`, such as `DATABASE_URL`"));
+            } else if node.value == Value::Null {
+                said.remove(name);
+            } else {
+                said.insert(name, node);
+            }
         }
     }
-    variables.into_iter().collect()
+    // Only what is left may ask the environment for something.
+    said.into_iter().filter_map(|(name, node)| Some((name.to_owned(), compiler.template(node)?))).collect()
 }
 
 /// Compiles the templates of a target, and collects what they ask the environment for and what is wrong with them.

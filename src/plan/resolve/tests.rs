@@ -104,6 +104,21 @@ fn a_host_given_by_hand_replaces_a_target() {
 }
 
 #[test]
+fn null_in_a_more_specific_layer_takes_variables_of_a_target_away() {
+    let target = "{target: {command: ./app, env: {A: a, TOKEN: '{{ env(\"TOKEN\") }}'}}, users";
+    let text = SMALL.replace("{host: 'http://127.0.0.1:1', users", target);
+    let names = |overrides: &str| match plan(&text, overrides).target {
+        Target::Command(command) => command.variables.into_iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        Target::Host(url) => panic!("{url}"),
+    };
+    // A variable that is taken away asks the environment of loadgate for nothing: TOKEN is not set there.
+    assert_eq!(names("target: {env: {TOKEN: null}}"), ["A"]);
+    assert_eq!(names("target: {env: {TOKEN: null, A: b, B: b}}"), ["A", "B"]);
+    assert!(names("target: {env: null}").is_empty());
+    assert_eq!(names("target: {env: {TOKEN: x}}"), ["A", "TOKEN"]);
+}
+
+#[test]
 fn objectives_of_other_scenarios_do_not_apply() {
     let config = config(CONTRACT, "thresholds: {p99: 9s, p50: null}");
     let rules = crate::plan::rules::resolve(&config, "demo", "build_flow").unwrap();

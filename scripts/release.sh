@@ -32,8 +32,9 @@ pack() {
     if [[ $(tar --version) == *GNU* ]]; then
         tar --owner=0 --group=0 --numeric-owner --sort=name --format=ustar --mtime="@$stamp" -cf - -C "$staged" loadgate
     else
-        touch -t "$(TZ=UTC date -r "$stamp" +%Y%m%d%H%M.%S)" "$staged/loadgate"
-        tar --uid 0 --gid 0 --uname '' --gname '' --format ustar -cf - -C "$staged" loadgate
+        TZ=UTC touch -t "$(TZ=UTC date -r "$stamp" +%Y%m%d%H%M.%S)" "$staged/loadgate"
+        # macOS would add a second entry with its own attributes.
+        COPYFILE_DISABLE=1 tar --no-mac-metadata --uid 0 --gid 0 --uname '' --gname '' --format ustar -cf - -C "$staged" loadgate
     fi | gzip -9n >"$assets/loadgate-$target.tar.gz"
     rm -r "$staged"
 }

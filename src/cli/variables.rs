@@ -1,6 +1,7 @@
 //! Environment variables: the one place they are read, beside what GitHub says about a job.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 
 use crate::config::render::Color;
 use crate::runner::Image;
@@ -18,6 +19,11 @@ pub fn is_empty(name: &OsStr) -> bool {
 /// The image of a hosted runner.
 pub fn image() -> Image {
     Image { os: lookup("ImageOS"), version: lookup("ImageVersion") }
+}
+
+/// The folder of a job of Actions that its runner empties when the job is over.
+pub fn runner_temp() -> Option<PathBuf> {
+    std::env::var_os("RUNNER_TEMP").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Whether colour is welcome: unless `NO_COLOR` says otherwise. Only a terminal shows it.

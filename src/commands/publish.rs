@@ -47,7 +47,7 @@ pub fn run(args: &PublishArgs) -> Result<u8, Error> {
     let result = file::read(path)?;
     let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
     let publication = Publication { job, args: &args.publication, source: &args.source };
-    publication.tell(&result, folder.unwrap_or(Path::new("")));
+    publication.tell(&result, folder.unwrap_or(Path::new("")), None);
     publication.post(&result);
     Ok(0)
 }
@@ -115,9 +115,14 @@ impl<'a> Publication<'a> {
         (job.place == Place::Actions).then_some(Self { job, args, source })
     }
 
-    /// Tells what a job can be told about a result without a network.
-    pub fn tell(&self, result: &RunResult, folder: &Path) {
-        outputs(&self.job, &Outputs::of(result, &paths(folder)));
+    /// Tells what a job can be told about a result without a network. `elsewhere` is where the result is that could not be
+    /// written to the folder.
+    pub fn tell(&self, result: &RunResult, folder: &Path, elsewhere: Option<&Path>) {
+        let mut paths = paths(folder);
+        if let Some(elsewhere) = elsewhere {
+            paths.result = absolute(elsewhere).display().to_string();
+        }
+        outputs(&self.job, &Outputs::of(result, &paths));
         summarise(&self.job, &|room| markdown::render_within(result, section::Room::of_bytes(room)));
         say(&annotation::of(result, &self.places(result)));
     }

@@ -1,6 +1,7 @@
 //! `loadgate run`: load the configuration, resolve the plan, start the target, put load on it, judge what
 //! was measured, write the reports.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::{PlanArgs, RunArgs, variables};
@@ -13,7 +14,7 @@ use crate::commands::target::{self, Reached};
 use crate::error::Error;
 use crate::gate::judge;
 use crate::gate::watch::Watch;
-use crate::github::context::Context as Job;
+use crate::github::context::{Context as Job, Place};
 use crate::load::limits;
 use crate::load::shutdown::Shutdown;
 use crate::load::{Aim, Stop, Together, generate, tls};
@@ -21,7 +22,7 @@ use crate::plan::{Format, Plan, Protection, sha256};
 use crate::report::document::Document;
 use crate::report::progress::Progress;
 use crate::report::write;
-use crate::result::file::{RunFolder, RunName, rescue};
+use crate::result::file::{LARGEST, RunFolder, RunName, rescue, to_fitting_json, to_text, unreadable};
 use crate::result::schema::{Mode, RunResult, Runner};
 use crate::result::summary::{Context, summarise};
 use crate::runner::{Fingerprint, boot_id};
@@ -54,9 +55,9 @@ pub fn run(args: &RunArgs) -> Result<u8, Error> {
 /// cancelled has seconds.
 fn told(outcome: &Outcome, publication: Option<&Publication>) -> Result<(), Error> {
     match outcome {
-        Outcome::Measured(Measured { result, folder, .. }) => {
+        Outcome::Measured(Measured { result, folder, elsewhere, .. }) => {
             let told = write::summary(result, Some(folder.path()), variables::color());
-            publication.inspect(|it| it.tell(result, folder.path()));
+            publication.inspect(|it| it.tell(result, folder.path(), elsewhere.as_deref()));
             Ok(told?)
         }
         Outcome::Interrupted(exit_status) => {
@@ -101,6 +102,8 @@ pub struct Measured {
     pub result: Box<RunResult>,
     /// Where it was written.
     pub folder: RunFolder,
+    /// Where the result is, if it could not be written there.
+    pub elsewhere: Option<PathBuf>,
     /// The first of the wanted files that could not be written, if any.
     pub written: Result<(), Error>,
 }
@@ -182,9 +185,11 @@ async fn measuring(
     let verdict = judge(&plan.rules, &result, before.baseline.as_ref());
     onlookers.judged(verdict.status);
     result.verdict = Some(verdict);
-    let written = documents(&folder, &plan.reporting.formats, &result);
+    let mut elsewhere = None;
+    let written = documents(&folder, &plan.reporting.formats, &result, &mut elsewhere);
     onlookers.reported(&result, shutdown).await;
-    Ok((Outcome::Measured(Measured { result: Box::new(result), folder, written }), Some(reached)))
+    let measured = Measured { result: Box::new(result), folder, elsewhere, written };
+    Ok((Outcome::Measured(measured), Some(reached)))
 }
 
 /// What ends the load before its time.
@@ -196,9 +201,15 @@ async fn stop_of(reached: &Reached, shutdown: &Shutdown) -> Stop {
     }
 }
 
-/// Writes what is asked for; what cannot be made keeps nothing else from being written. The first error.
-fn documents(folder: &RunFolder, formats: &[Format], result: &RunResult) -> Result<(), Error> {
-    let json = result_json(folder, result);
+/// Writes what is asked for; what cannot be made keeps nothing else from being written. The first error. `elsewhere` becomes
+/// where the result is kept that cannot be written to the folder.
+fn documents(
+    folder: &RunFolder,
+    formats: &[Format],
+    result: &RunResult,
+    elsewhere: &mut Option<PathBuf>,
+) -> Result<(), Error> {
+    let json = result_json(folder, result, elsewhere);
     let asked = Document::ALL.into_iter().filter(|it| *it != Document::Json && it.is_asked_for(formats));
     let reports: Vec<_> = asked
         .map(|document| {
@@ -212,8 +223,17 @@ fn documents(folder: &RunFolder, formats: &[Format], result: &RunResult) -> Resu
 
 /// Writes the result, and points `latest` at a folder that has one. Where it cannot be written it is kept elsewhere: a run
 /// may have taken an hour.
-fn result_json(folder: &RunFolder, result: &RunResult) -> Result<(), Error> {
-    let text = Document::Json.render(result)?;
+fn result_json(folder: &RunFolder, result: &RunResult, elsewhere: &mut Option<PathBuf>) -> Result<(), Error> {
+    let Some(fitting) = to_fitting_json(result, LARGEST as usize)? else {
+        // Nobody reads it again as it is, and it is all there is of the run.
+        let text = to_text(result)?;
+        *elsewhere = keep_elsewhere(&text);
+        return Err(unreadable(result, text.len())?.into());
+    };
+    if let Some(warning) = &fitting.warning {
+        write::note(&write::plain(&format!("warning: {warning}")));
+    }
+    let text = fitting.text;
     match folder.write(Document::Json.file_name(), text.as_bytes()) {
         Ok(_) => {
             if let Err(error) = folder.point_latest() {
@@ -222,12 +242,19 @@ fn result_json(folder: &RunFolder, result: &RunResult) -> Result<(), Error> {
             Ok(())
         }
         Err(error) => {
-            if let Ok(path) = rescue(text.as_bytes()) {
-                write::note(&write::plain(&format!("the result of this run is in `{}`", path.display())));
-            }
+            *elsewhere = keep_elsewhere(&text);
             Err(error.into())
         }
     }
+}
+
+/// In a job of Actions later steps find it in the folder that the runner empties after the job.
+fn keep_elsewhere(text: &str) -> Option<PathBuf> {
+    let of_runner = (Job::read().place == Place::Actions).then(variables::runner_temp).flatten();
+    let kept = of_runner.and_then(|folder| rescue(&folder, text.as_bytes()).ok());
+    let path = kept.or_else(|| rescue(&std::env::temp_dir(), text.as_bytes()).ok())?;
+    write::note(&write::plain(&format!("the result of this run is in `{}`", path.display())));
+    Some(path)
 }
 
 /// The session of a run made now: the start of this machine and the job, hashed, for neither is anybody else's

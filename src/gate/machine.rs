@@ -38,6 +38,7 @@ use crate::metric::Metric;
 use crate::result::endpoint::{Failed, failures};
 use crate::result::machine::{MachinePoint, TargetLocation};
 use crate::result::schema::{Point, RunResult};
+use crate::result::stretch::{Stretch, stretches};
 use crate::result::verdict::Because;
 use crate::stats::quantile::median;
 
@@ -79,7 +80,29 @@ pub struct Excuses<'a> {
     result: &'a RunResult,
     remembered: Conditions,
     /// Of all phases, each with what it was measured in.
-    seconds: Vec<(&'a Point, Second)>,
+    seconds: Vec<(Moment<'a>, Second)>,
+}
+
+/// A point of the series, and what the endpoints did in it, or in several together of which it is one.
+#[derive(Debug, Clone, Copy)]
+struct Moment<'a> {
+    point: &'a Point,
+    stretch: Stretch<'a>,
+}
+
+impl Moment<'_> {
+    /// What failed of an endpoint, and how much of it timed out. Of several points together, it failed when others did.
+    fn failed(&self, name: &str) -> (u64, u64) {
+        let Some(it) = self.stretch.endpoints.get(name) else { return (0, 0) };
+        if self.stretch.is_one_point() {
+            return (it.failed, it.timed_out);
+        }
+        let part = |of: u64, pick: fn(&Point) -> u64| {
+            let all: f64 = self.stretch.points.iter().map(|point| pick(point) as f64).sum();
+            if all > 0.0 { (of as f64 * pick(self.point) as f64 / all).round() as u64 } else { 0 }
+        };
+        (part(it.failed, |point| point.failed), part(it.timed_out, |point| point.timed_out))
+    }
 }
 
 /// Where and when a number was made: other seconds explain nothing of it.
@@ -113,18 +136,19 @@ impl<'n> Made<'n> {
         Self { span: Some((from_s, to_s)), ..self }
     }
 
-    fn is_in(&self, point: &Point) -> bool {
+    fn is_in(&self, moment: &Moment) -> bool {
+        let point = moment.point;
         let phase = self.whole_run || point.phase == "steady";
-        let made = self.endpoint.is_none_or(|name| point.endpoints.contains_key(name));
+        let made = self.endpoint.is_none_or(|name| moment.stretch.endpoints.contains_key(name));
         let inside = |(from_s, to_s)| point.t_s + length_s(point) > from_s && point.t_s < to_s;
         phase && made && self.span.is_none_or(inside)
     }
 
     /// What failed in a second, and how much of it timed out.
-    fn failed(&self, point: &Point) -> (u64, u64) {
+    fn failed(&self, moment: &Moment) -> (u64, u64) {
         match self.endpoint {
-            None => (point.failed, point.timed_out),
-            Some(name) => point.endpoints.get(name).map_or((0, 0), |it| (it.failed, it.timed_out)),
+            None => (moment.point.failed, moment.point.timed_out),
+            Some(name) => moment.failed(name),
         }
     }
 }
@@ -178,8 +202,9 @@ impl<'a> Excuses<'a> {
     /// Why a number that is `ratio` times what it may be can be the machine's doing. Infinite is the ratio of a number
     /// that is only known from below: then nothing explains it that has a bound.
     pub fn explains(&self, made: Made, metric: Metric, ratio: f64) -> Option<Because> {
-        let seconds: Vec<_> = self.seconds.iter().filter(|(point, _)| made.is_in(point)).collect();
-        let parts: Vec<Part> = seconds.iter().flat_map(|(point, it)| it.parts(length_s(point))).collect();
+        let seconds: Vec<_> = self.seconds.iter().filter(|(moment, _)| made.is_in(moment)).collect();
+        let parts: Vec<Part> =
+            seconds.iter().flat_map(|(moment, it)| it.parts(length_s(moment.point))).collect();
         let factor = together(metric, parts);
         let slower = self.slower();
         let explained = factor * slower.unwrap_or(1.0);
@@ -208,9 +233,9 @@ impl<'a> Excuses<'a> {
     ) -> Option<Because> {
         let late: u64 = failed.late.iter().filter_map(|kind| failed.among.get(*kind)).sum();
         let others = failures(failed.among).saturating_sub(late);
-        let starved = self.seconds.iter().filter(|(point, it)| made.is_in(point) && it.is_starved());
-        let (then, timed_out) = starved.clone().fold((0_u64, 0_u64), |(failed, timed_out), (point, _)| {
-            let here = made.failed(point);
+        let starved = self.seconds.iter().filter(|(moment, it)| made.is_in(moment) && it.is_starved());
+        let (then, timed_out) = starved.clone().fold((0_u64, 0_u64), |(failed, timed_out), (moment, _)| {
+            let here = made.failed(moment);
             (failed.saturating_add(here.0), timed_out.saturating_add(here.1))
         });
         let timed_out = if failed.late.contains(&"timeout") { timed_out.min(then) } else { 0 };
@@ -223,7 +248,7 @@ impl<'a> Excuses<'a> {
     /// used more than machines do for themselves, and made everything take noticeably longer.
     pub fn too_busy(&self) -> Option<Because> {
         let made = Made::in_steady();
-        let steady = self.seconds.iter().filter(|(point, _)| made.is_in(point)).map(|(_, second)| second);
+        let steady = self.seconds.iter().filter(|(moment, _)| made.is_in(moment)).map(|(_, second)| second);
         let is_busy = |second: &&Second| {
             let longer = second.longer.other_half >= NOTICEABLE && second.others >= ORDINARY;
             second.held_back > MOST_THROTTLED || longer
@@ -407,16 +432,19 @@ fn usual(runs: &[&Run]) -> Conditions {
 }
 
 /// What is known of the seconds of a run. A queue that grew without a bound drains in the next one.
-fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(&'a Point, Second)> {
+fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(Moment<'a>, Second)> {
     // What is used of this machine does not slow down a service on another one. Loadgate itself was late then, and that
     // is measured and excused by itself.
     if result.machine.as_ref().is_some_and(|it| it.target_location == Some(TargetLocation::AnotherMachine)) {
         return Vec::new();
     }
     let shared = result.machine.as_ref().is_none_or(|machine| machine.quota_shared);
-    let mut seconds: Vec<(&Point, Second)> = Vec::new();
+    let mut seconds: Vec<(Moment, Second)> = Vec::new();
     let mut before: Option<Second> = None;
-    for point in &result.series {
+    let moments = stretches(&result.series)
+        .flat_map(|stretch| stretch.points.iter().map(move |point| Moment { point, stretch }));
+    for moment in moments {
+        let point = moment.point;
         let starved = before.filter(|before| before.longer.worse_half.is_infinite());
         let own = match point.phase.as_str() {
             // Nobody looks at the machine while the load drains: it is as it mostly was when the load ended.
@@ -425,14 +453,14 @@ fn seconds<'a>(result: &'a RunResult, remembered: &Conditions) -> Vec<(&'a Point
         };
         let longer = Longer { worse_half: f64::INFINITY, other_half: f64::INFINITY };
         seconds
-            .extend(own.map(|own| (point, if starved.is_some() { Second { longer, ..own } } else { own })));
+            .extend(own.map(|own| (moment, if starved.is_some() { Second { longer, ..own } } else { own })));
         before = own.or(before);
     }
     seconds
 }
 
 /// Whether most of the last seconds had no bound.
-fn ends_starved(seconds: &[(&Point, Second)]) -> bool {
+fn ends_starved(seconds: &[(Moment, Second)]) -> bool {
     let last = &seconds[seconds.len().saturating_sub(LAST)..];
     let starved = last.iter().filter(|(_, second)| second.longer.worse_half.is_infinite()).count();
     2 * starved > last.len()

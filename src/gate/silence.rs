@@ -13,6 +13,7 @@
 use crate::plan::rules::Scope;
 use crate::result::endpoint::{Endpoint, Kind, Times};
 use crate::result::schema::{Point, RunResult};
+use crate::result::stretch::{Stretch, stretches};
 use crate::result::verdict::Finding;
 
 use super::times;
@@ -39,15 +40,30 @@ const ASKED: f64 = 0.5;
 const AFTER: usize = 2;
 
 /// What may have stopped answering.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Subject<'a> {
     result: &'a RunResult,
+    /// What it did over time.
+    moments: Vec<Moment<'a>>,
     /// One endpoint; none stands for the whole service.
     name: Option<&'a str>,
     /// What was measured of it in the steady phase.
     steady: &'a Endpoint,
     /// So many answers per second are as good as none.
     most_per_s: f64,
+}
+
+/// What one of them did in a second, or in a longer stretch where no more is known of it.
+#[derive(Debug, Clone, Copy)]
+struct Moment<'a> {
+    phase: &'a str,
+    t_s: f64,
+    length_s: f64,
+    ok: u64,
+    /// Requests that failed: what goes wrong on an open socket is no request.
+    failed: u64,
+    /// The longest that any request took that ended in it.
+    longest_s: Option<f64>,
 }
 
 /// Seconds of the steady phase, one after the other, in which next to no request was answered.
@@ -67,28 +83,32 @@ pub fn longest(result: &RunResult) -> Option<Finding> {
     let service = Subject::of(result, None, &result.totals);
     let endpoints = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
     let endpoints = endpoints.map(|steady| Subject::of(result, Some(&steady.name), steady));
-    let of_one = || endpoints.filter_map(Subject::longest).max_by(|a, b| a.1.total_cmp(&b.1));
+    let of_one = || endpoints.filter_map(|subject| subject.longest()).max_by(|a, b| a.1.total_cmp(&b.1));
     service.longest().or_else(of_one).map(|(finding, _)| finding)
 }
 
 impl<'a> Subject<'a> {
     fn of(result: &'a RunResult, name: Option<&'a str>, steady: &'a Endpoint) -> Self {
-        let subject = Self { result, name, steady, most_per_s: 0.0 };
+        let moments = match name {
+            None => of_service(result),
+            Some(name) => stretches(&result.series).map(|stretch| of_endpoint(&stretch, name)).collect(),
+        };
+        let subject = Self { result, moments, name, steady, most_per_s: 0.0 };
         Self { most_per_s: NEXT_TO_NONE * subject.usual_per_s(|_| true), ..subject }
     }
 
-    fn longest(self) -> Option<(Finding, f64)> {
+    fn longest(&self) -> Option<(Finding, f64)> {
         let silences = self.silences();
         let told = silences.iter().filter_map(|silence| self.told(silence));
         told.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// Every stretch without an answer.
-    fn silences(self) -> Vec<Silence> {
+    fn silences(&self) -> Vec<Silence> {
         let mut all: Vec<Silence> = Vec::new();
         let mut open = false;
-        for point in &self.result.series {
-            let (silent, failed) = (point.phase == "steady" && self.is_silent(point), self.failed(point));
+        for point in &self.moments {
+            let (silent, failed) = (point.phase == "steady" && self.is_silent(point), point.failed);
             if let Some(last) = all.last_mut().filter(|_| silent && open) {
                 last.length_s += point.length_s;
                 last.failed = last.failed.saturating_add(failed);
@@ -111,7 +131,7 @@ impl<'a> Subject<'a> {
     }
 
     /// What is said of one of them, and how long it was.
-    fn told(self, silence: &Silence) -> Option<(Finding, f64)> {
+    fn told(&self, silence: &Silence) -> Option<(Finding, f64)> {
         let unfinished_s = self.unfinished().map(|times| times.p50_ms / 1e3).fold(0.0, f64::max);
         // What hangs until the end does so through the drain as well.
         let hangs =
@@ -122,8 +142,8 @@ impl<'a> Subject<'a> {
         if length_s <= least_s {
             return None;
         }
-        let others = |point: &Point| point.t_s < silence.t_s || point.t_s >= silence.t_s + silence.length_s;
-        let steady = self.result.series.iter().filter(|point| point.phase == "steady" && others(point));
+        let others = |point: &Moment| point.t_s < silence.t_s || point.t_s >= silence.t_s + silence.length_s;
+        let steady = self.moments.iter().filter(|point| point.phase == "steady" && others(point));
         let answering = steady.clone().filter(|point| !self.is_silent(point));
         let rest_s: f64 = steady.map(|point| point.length_s).sum();
         let answering_s: f64 = answering.map(|point| point.length_s).sum();
@@ -143,7 +163,7 @@ impl<'a> Subject<'a> {
 
     /// Whether requests were in flight for much of a silence. Of the whole service, any request that was under way for
     /// so long says it: there is always somebody who asks it. Of an endpoint, only one that was under way then.
-    fn was_asked(self, silence: &Silence, length_s: f64) -> bool {
+    fn was_asked(&self, silence: &Silence, length_s: f64) -> bool {
         let much = |times: &Times| times.max_ms / 1e3 >= ASKED * length_s;
         if self.name.is_none() {
             let ended = [&self.steady.response_time, &self.steady.failed_response_time].into_iter().flatten();
@@ -151,50 +171,67 @@ impl<'a> Subject<'a> {
             return unplaced || ended.chain(self.unfinished()).any(much);
         }
         let end_s = silence.t_s + silence.length_s;
-        let then = self.result.series.iter().filter(|point| point.t_s >= silence.t_s);
+        let then = self.moments.iter().filter(|point| point.t_s >= silence.t_s);
         let after = then.clone().filter(|point| point.t_s >= end_s).take(AFTER);
         let ended_s = then.filter(|point| point.t_s < end_s).chain(after).filter_map(|point| {
-            let endpoint = point.endpoints.get(self.name?)?;
-            let longest_s = endpoint.longest_ms.or(endpoint.p99_ms)? / 1e3;
             // What ends early in a silence was mostly under way before it.
-            Some(longest_s.min(point.t_s + point.length_s - silence.t_s))
+            Some(point.longest_s?.min(point.t_s + point.length_s - silence.t_s))
         });
         silence.at_the_end && self.unfinished().any(much) || ended_s.fold(0.0, f64::max) >= ASKED * length_s
     }
 
-    fn is_silent(self, point: &Point) -> bool {
-        self.ok(point) as f64 <= self.most_per_s * point.length_s
+    fn is_silent(&self, point: &Moment) -> bool {
+        point.ok as f64 <= self.most_per_s * point.length_s
     }
 
     /// Answers per second in these seconds of the steady phase.
-    fn usual_per_s(self, within: impl Fn(&Point) -> bool) -> f64 {
-        let steady = self.result.series.iter().filter(|point| point.phase == "steady" && within(point));
-        let (ok, length_s) = steady.fold((0.0, 0.0), |(ok, length_s), point| {
-            (ok + self.ok(point) as f64, length_s + point.length_s)
-        });
+    fn usual_per_s(&self, within: impl Fn(&Moment) -> bool) -> f64 {
+        let steady = self.moments.iter().filter(|point| point.phase == "steady" && within(point));
+        let (ok, length_s) = steady
+            .fold((0.0, 0.0), |(ok, length_s), point| (ok + point.ok as f64, length_s + point.length_s));
         if length_s > 0.0 { ok / length_s } else { 0.0 }
     }
 
-    fn ok(self, point: &Point) -> u64 {
-        match self.name {
-            Some(name) => point.endpoints.get(name).map_or(0, |endpoint| endpoint.ok),
-            None => point.ok,
-        }
-    }
-
-    /// Requests that failed: what goes wrong on an open socket is no request.
-    fn failed(self, point: &Point) -> u64 {
-        if let Some(name) = self.name {
-            return point.endpoints.get(name).map_or(0, |endpoint| endpoint.failed);
-        }
-        let http = self.result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
-        let at = http.filter_map(|endpoint| point.endpoints.get(&endpoint.name));
-        at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed))
-    }
-
-    fn unfinished(self) -> impl Iterator<Item = &'a Times> {
-        let counts = self.result.whole_run.endpoints.iter();
-        let counts = counts.filter(move |counts| self.name.is_none_or(|name| counts.name == name));
+    fn unfinished(&self) -> impl Iterator<Item = &'a Times> + use<'a> {
+        let (name, counts) = (self.name, self.result.whole_run.endpoints.iter());
+        let counts = counts.filter(move |counts| name.is_none_or(|name| counts.name == name));
         counts.filter_map(|counts| counts.unfinished_time.as_ref())
+    }
+}
+
+/// The whole service, point by point.
+fn of_service(result: &RunResult) -> Vec<Moment<'_>> {
+    let mut moments = Vec::with_capacity(result.series.len());
+    for stretch in stretches(&result.series) {
+        let http = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
+        let at = http.filter_map(|endpoint| stretch.endpoints.get(&endpoint.name));
+        let requests = at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed));
+        let failed = |point: &Point| match stretch.is_one_point() {
+            true => requests,
+            // Of several points together nobody knows whose failures of one of them were.
+            false => point.failed.min(requests),
+        };
+        moments.extend(stretch.points.iter().map(|point| Moment {
+            phase: &point.phase,
+            t_s: point.t_s,
+            length_s: point.length_s,
+            ok: point.ok,
+            failed: failed(point),
+            longest_s: None,
+        }));
+    }
+    moments
+}
+
+/// One endpoint, in as short stretches as are known.
+fn of_endpoint<'a>(stretch: &Stretch<'a>, name: &str) -> Moment<'a> {
+    let made = stretch.endpoints.get(name);
+    Moment {
+        phase: &stretch.first.phase,
+        t_s: stretch.first.t_s,
+        length_s: stretch.length_s(),
+        ok: made.map_or(0, |it| it.ok),
+        failed: made.map_or(0, |it| it.failed),
+        longest_s: made.and_then(|it| it.longest_ms.or(it.p99_ms)).map(|ms| ms / 1e3),
     }
 }

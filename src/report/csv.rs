@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::result::endpoint::{Endpoint, Times, failures};
-use crate::result::schema::RunResult;
+use crate::result::machine::MachinePoint;
+use crate::result::schema::{Point, RunResult};
+use crate::result::stretch::stretches;
 
 use super::text::printable;
 
@@ -134,29 +136,39 @@ pub fn series(result: &RunResult) -> Result<String, RowError> {
     table.head(columns.map(str::to_owned).into_iter())?;
     let mut names: BTreeSet<&String> = result.endpoints.iter().map(|endpoint| &endpoint.name).collect();
     names.extend(result.series.iter().flat_map(|point| point.endpoints.keys()));
-    for point in &result.series {
-        let machine = point.machine.as_ref();
+    for stretch in stretches(&result.series) {
+        let (first, points) = (stretch.first, stretch.points);
+        let users = points.iter().map(|point| point.users).max().unwrap_or(first.users);
+        let others_cpu = mean(points, |it| it.others_cpu);
+        let idle = mean(points, |it| it.idle);
+        let contention = mean(points, |it| it.contention);
         for name in &names {
-            let it = point.endpoints.get(*name);
+            let it = stretch.endpoints.get(*name);
             table.row([
-                point.t_s.to_string(),
-                point.length_s.to_string(),
-                safe(&point.phase),
-                point.users.to_string(),
+                first.t_s.to_string(),
+                stretch.length_s().to_string(),
+                safe(&first.phase),
+                users.to_string(),
                 safe(name),
                 it.map_or(0, |it| it.ok).to_string(),
                 it.map_or(0, |it| it.failed).to_string(),
                 optional(it.and_then(|it| it.p50_ms)),
                 optional(it.and_then(|it| it.p95_ms)),
                 optional(it.and_then(|it| it.p99_ms)),
-                optional(machine.and_then(|it| it.others_cpu)),
-                optional(machine.and_then(|it| it.idle)),
-                optional(machine.and_then(|it| it.contention)),
+                optional(others_cpu),
+                optional(idle),
+                optional(contention),
                 it.map_or(0, |it| it.timed_out).to_string(),
             ])?;
         }
     }
     table.finish()
+}
+
+/// Of the points that know it, and as it is where that is one.
+fn mean(points: &[Point], pick: fn(&MachinePoint) -> Option<f64>) -> Option<f64> {
+    let known: Vec<f64> = points.iter().filter_map(|point| pick(point.machine.as_ref()?)).collect();
+    if known.is_empty() { None } else { Some(known.iter().sum::<f64>() / known.len() as f64) }
 }
 
 fn optional(value: Option<impl ToString>) -> String {
@@ -213,6 +225,21 @@ mod tests {
             let rows: Vec<_> = table.lines().collect();
             assert_eq!((rows.len(), rows[1].trim_start_matches(',')), (2, "half-written"), "{table}");
         }
+    }
+
+    #[test]
+    fn endpoints_that_are_counted_together_have_a_row_for_all_their_seconds() {
+        let mut result = rich();
+        let second = Point { endpoints: [].into(), machine: None, ..result.series[1].clone() };
+        let at = |t_s: f64| Point { t_s, length_s: 1.0, users: t_s as u64, ..second.clone() };
+        let endpoints = result.series[1].endpoints.clone();
+        let names = result.endpoints.len();
+        result.series = vec![Point { endpoints, endpoints_of_next: 2, ..at(5.0) }, at(6.0), at(7.0), at(8.0)];
+        let table = series(&result).unwrap();
+        let begin = |row: &str| row.split(',').take(4).collect::<Vec<_>>().join(",");
+        let rows: Vec<_> = table.lines().skip(1).map(begin).collect();
+        let expected = [vec!["5,3,steady,7"; names], vec!["8,1,steady,8"; names]].concat();
+        assert_eq!(rows, expected);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use atomic::Creation;
@@ -25,6 +25,10 @@ pub const RESULT_FILE: &str = "result.json";
 
 /// What is tried of a result that is there already.
 const READING: &str = "read";
+/// What is tried of a folder.
+const CREATING: &str = "create";
+/// What is tried of a file in a folder that is there.
+const WRITING: &str = "write";
 /// What is tried of a place that somebody named for one report.
 const NAMED: &str = "write to";
 /// The largest result that is read, and so that is written, in bytes.
@@ -100,12 +104,14 @@ pub enum FileError {
         what: String,
     },
     /// Nobody could read it again.
-    #[error("the result would have {} MiB, and at most {} MiB are read again: it has {endpoints} endpoints", bytes >> 20, LARGEST >> 20)]
+    #[error("the result has {} MiB, and at most {} MiB are read again: `{part}` alone has {} MiB", bytes >> 20, LARGEST >> 20, part_bytes >> 20)]
     Unreadable {
-        /// How large it would be.
+        /// How large it is.
         bytes: usize,
-        /// What it is so large of.
-        endpoints: usize,
+        /// Its largest field.
+        part: &'static str,
+        /// How large that is.
+        part_bytes: usize,
     },
     /// The document could not be made.
     #[error("cannot write a result as JSON")]
@@ -118,7 +124,7 @@ impl FileError {
         match self {
             Self::Io { doing: READING, .. } => Some("pass the folder of a run, or its result.json"),
             Self::Io { doing: NAMED, .. } => Some("make the folder, or choose another file with `-o`"),
-            Self::Io { source, .. } => match source.kind() {
+            Self::Io { doing, source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("free some space, or choose another disk with `--output-dir`")
                 }
@@ -128,11 +134,16 @@ impl FileError {
                 io::ErrorKind::FileTooLarge => Some(
                     "raise the limit of the size of a file (`ulimit -f`), or let fewer reports be made with `reporting.formats`",
                 ),
-                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::NotFound
+                    if *doing == CREATING =>
+                {
                     Some(
                         "it is a file, or a link that leads nowhere: remove it, or choose another folder with `--output-dir`",
                     )
                 }
+                io::ErrorKind::NotFound if *doing == WRITING => Some(
+                    "its folder was there and has been removed meanwhile: leave it alone until loadgate has ended",
+                ),
                 _ => None,
             },
             Self::Truncated { .. } => Some(
@@ -145,6 +156,9 @@ impl FileError {
             Self::Contradicts { .. } => Some(
                 "it was edited or damaged; pass the file as the run wrote it, and change limits in the configuration",
             ),
+            Self::Unreadable { part: "windows", .. } => {
+                Some("let fewer objectives have a `window`, or give requests of one kind one `name`")
+            }
             Self::Unreadable { .. } => {
                 Some("give requests of one kind one `name`, so that they are counted together")
             }
@@ -174,10 +188,10 @@ pub struct RunName<'a> {
 impl RunFolder {
     /// Makes the folder, and proves by writing that a report will fit. To be called before any traffic.
     pub fn open(output_dir: &Path, name: RunName) -> Result<Self, FileError> {
-        fs::create_dir_all(output_dir).map_err(io_error("create", output_dir))?;
+        fs::create_dir_all(output_dir).map_err(io_error(CREATING, output_dir))?;
         sweep(output_dir);
         let path = create_unique(output_dir, &folder_name(name))?;
-        atomic::probe(&path, PROBE_BYTES).map_err(io_error("write", &path)).inspect_err(|_| {
+        atomic::probe(&path, PROBE_BYTES).map_err(io_error(WRITING, &path)).inspect_err(|_| {
             // Best effort: the error that matters is the first one.
             let _ = fs::remove_dir(&path);
         })?;
@@ -193,7 +207,7 @@ impl RunFolder {
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
         let path = self.path.join(file);
         // What a kill leaves behind is found there by the next run, and is in no folder that is kept.
-        atomic::replace_by_way_of(&self.output_dir, &path, bytes).map_err(io_error("write", &path))?;
+        atomic::replace_by_way_of(&self.output_dir, &path, bytes).map_err(io_error(WRITING, &path))?;
         Ok(path)
     }
 
@@ -290,6 +304,12 @@ fn is_number(text: &str) -> bool {
 
 /// The document as text, with a line break at its end: one that can be read again.
 pub fn to_json(result: &RunResult) -> Result<String, FileError> {
+    let text = to_text(result)?;
+    if text.len() as u64 > LARGEST { Err(unreadable(result, text.len())?) } else { Ok(text) }
+}
+
+/// The document as text, however large.
+pub fn to_text(result: &RunResult) -> Result<String, FileError> {
     let compact = serde_json::to_string(result).map_err(FileError::Serialise)?;
     let mut text = if compact.len() > PRETTY {
         compact
@@ -297,10 +317,58 @@ pub fn to_json(result: &RunResult) -> Result<String, FileError> {
         serde_json::to_string_pretty(result).map_err(FileError::Serialise)?
     };
     text.push('\n');
-    if text.len() as u64 > LARGEST {
-        return Err(FileError::Unreadable { bytes: text.len(), endpoints: result.endpoints.len() });
-    }
     Ok(text)
+}
+
+/// Says of a result that is so large what makes it so.
+pub fn unreadable(result: &RunResult, bytes: usize) -> Result<FileError, FileError> {
+    fn size(part: &impl Serialize) -> Result<usize, FileError> {
+        serde_json::to_string(part).map(|text| text.len()).map_err(FileError::Serialise)
+    }
+    let parts = [
+        ("series", size(&result.series)?),
+        ("windows", size(&result.windows)?),
+        ("endpoints", size(&result.endpoints)?),
+        ("whole_run", size(&result.whole_run)?),
+        ("metrics", size(&result.metrics)?),
+        ("verdict", size(&result.verdict)?),
+    ];
+    let (part, part_bytes) = parts.into_iter().max_by_key(|(_, bytes)| *bytes).unwrap_or_default();
+    Ok(FileError::Unreadable { bytes, part, part_bytes })
+}
+
+/// The result as text that can be read again: without the endpoints of its points where it is too large with them, which
+/// is what a result of very many endpoints is so large of, and what a verdict needs least. It says so among its warnings.
+/// None where that is not enough.
+pub fn to_fitting_json(result: &RunResult, largest: usize) -> Result<Option<Fitting>, FileError> {
+    let text = to_text(result)?;
+    if text.len() <= largest {
+        return Ok(Some(Fitting { text, warning: None }));
+    }
+    let warning = format!(
+        "the result would have {} MiB, and at most {} MiB are read again: its `series` is without the single endpoints; \
+         give requests of one kind one `name`, so that they are counted together",
+        text.len() >> 20,
+        largest >> 20
+    );
+    drop(text);
+    let mut smaller = result.clone();
+    for point in &mut smaller.series {
+        point.endpoints.clear();
+        point.endpoints_of_next = 0;
+    }
+    smaller.warnings.push(warning.clone());
+    let text = to_text(&smaller)?;
+    Ok((text.len() <= largest).then_some(Fitting { text, warning: Some(warning) }))
+}
+
+/// A result as text that can be read again.
+#[derive(Debug)]
+pub struct Fitting {
+    /// The text.
+    pub text: String,
+    /// What it lacks, where it does: the text holds it as well.
+    pub warning: Option<String>,
 }
 
 /// Reads a whole result; `path` is the file or the folder of a run.
@@ -423,15 +491,16 @@ fn create_unique(parent: &Path, name: &str) -> Result<PathBuf, FileError> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 path = parent.join(format!("{name}-{number}"));
             }
-            outcome => return outcome.map(|()| path.clone()).map_err(io_error("create", &path)),
+            outcome => return outcome.map(|()| path.clone()).map_err(io_error(CREATING, &path)),
         }
     }
-    fs::create_dir(&path).map(|()| path.clone()).map_err(io_error("create", &path))
+    fs::create_dir(&path).map(|()| path.clone()).map_err(io_error(CREATING, &path))
 }
 
-/// Keeps a result that cannot be written to the folder of its run, in the system's folder for temporary files.
-pub fn rescue(bytes: &[u8]) -> io::Result<PathBuf> {
-    let mut file = tempfile::Builder::new().prefix("loadgate-result-").suffix(".json").tempfile()?;
+/// Keeps a result that cannot be written to the folder of its run, in another one.
+pub fn rescue(folder: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.prefix("loadgate-result-").suffix(".json").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let (_, path) = file.keep().map_err(|error| error.error)?;
@@ -440,7 +509,7 @@ pub fn rescue(bytes: &[u8]) -> io::Result<PathBuf> {
 
 /// Creates a file whole, or leaves the one that is there.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<Creation, FileError> {
-    atomic::create(path, bytes).map_err(io_error("write", path))
+    atomic::create(path, bytes).map_err(io_error(WRITING, path))
 }
 
 /// Writes a file that somebody named: what a link leads to is replaced whole; into what is not a file, such as

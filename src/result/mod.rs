@@ -9,6 +9,7 @@ pub mod machine;
 pub mod merged;
 pub mod salvage;
 pub mod schema;
+pub mod stretch;
 pub mod summary;
 pub mod verdict;
 mod whole_run;

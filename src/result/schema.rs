@@ -419,8 +419,12 @@ pub struct Point {
     /// The machine meanwhile; absent where it was not looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<MachinePoint>,
-    /// The same by endpoint, of those that had something.
+    /// The same by endpoint, of those that had something; empty where an earlier point has them. See
+    /// [`stretches`](super::stretch::stretches).
     pub endpoints: BTreeMap<String, EndpointPoint>,
+    /// How many of the next points the endpoints are counted of as well: in a run of very many endpoints.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub endpoints_of_next: u64,
 }
 
 /// One endpoint at one moment.

@@ -287,6 +287,7 @@ fn point(plan: &Plan, window: &Window, workers: usize) -> Point {
         stalled_share: standstill::share_of(window, workers),
         machine: window.machine.as_ref().map(MachinePoint::of),
         endpoints,
+        endpoints_of_next: summary.endpoints_of_next,
     }
 }
 

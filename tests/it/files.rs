@@ -158,6 +158,18 @@ fn latest_decides_nothing_and_leads_only_to_a_folder_with_a_result() {
     let again = workspace.run(&["report", kept, "--format", "csv"]);
     fs::remove_file(kept).expect("removed");
     assert!(again.code() == 0 && again.stdout.contains("GET /health"), "{}", again.stderr);
+    // In a job of Actions, later steps are told of it where it is.
+    fs::remove_dir_all(workspace.path("reports")).expect("removed");
+    fs::create_dir(workspace.path("temp")).expect("a folder");
+    let set = format!("environments.here.target={target}");
+    let mut command = workspace.command(&["run", "--quiet", "--set", "baseline=null", "--set", &set]);
+    command.env("GITHUB_ACTIONS", "true").env("RUNNER_TEMP", workspace.path("temp"));
+    command.env("GITHUB_OUTPUT", workspace.write("output", ""));
+    assert_eq!(workspace.finish(command).code(), 1);
+    let kept = names(&workspace.path("temp"));
+    let [kept] = kept.iter().collect::<Vec<_>>()[..] else { panic!("{kept:?}") };
+    let outputs = fs::read_to_string(workspace.path("output")).expect("outputs");
+    assert!(outputs.contains(&workspace.path("temp").join(kept).display().to_string()), "{outputs}");
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl From<CommandError> for Stop {
 
 /// Remembers what came of a run.
 fn one(outcome: Result<Outcome, CommandError>, shelf: &mut Shelf) -> Result<u8, Stop> {
-    let Measured { result, folder, written } = match outcome? {
+    let Measured { result, folder, written, .. } = match outcome? {
         Outcome::Measured(measured) => measured,
         Outcome::Interrupted(exit_status) => return Err(Stop::Interrupted(exit_status)),
     };

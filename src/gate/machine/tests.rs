@@ -314,6 +314,34 @@ fn only_what_failed_in_starved_seconds_is_explained() {
 }
 
 #[test]
+fn of_endpoints_that_are_counted_together_what_failed_in_a_starved_second_is_explained() {
+    let explained = |failed_then: u64| {
+        let mut result = starved_in(12, &[6]);
+        let of_one = EndpointPoint { failed: 40, ..small().series[1].endpoints["GET /health"].clone() };
+        for (at, second) in result.series.iter_mut().enumerate() {
+            (second.failed, second.timed_out) = (0, 0);
+            second.endpoints.clear();
+            if at == 4 {
+                second.endpoints_of_next = 3;
+                second.endpoints.insert("GET /health".into(), of_one.clone());
+            }
+        }
+        // Of all endpoints: three times as much in these seconds.
+        (result.series[6].failed, result.series[4].failed) = (3 * failed_then, 120 - 3 * failed_then);
+        let among: Failed = [("timeout".to_owned(), 40)].into();
+        let late = TooMany { count: 40, among: &among, late: &LATE };
+        let by = |name| Made::in_whole_run().by(Some(name));
+        let excuses = Excuses::of(&result);
+        assert!(excuses.explains_failures(by("GET /never"), late, |_| true).is_none());
+        (0..=40).rev().find(|most| {
+            excuses.explains_failures(by("GET /health"), late, |left| left <= 40 - most).is_some()
+        })
+    };
+    assert_eq!([40, 30, 1].map(explained), [Some(40), Some(30), Some(1)]);
+    assert_eq!(explained(0), None);
+}
+
+#[test]
 fn what_times_out_while_the_load_drains_is_explained_by_how_the_load_ended() {
     let status = |last: MachinePoint| {
         let mut result = run(&[vec![point(Some(0.8), 0.0); 9], vec![last]].concat());

@@ -13,7 +13,7 @@ use crate::gate::times::{self, Missing};
 use crate::metric::Metric;
 use crate::result::comparison::{Delta, DeltaStatus};
 use crate::result::endpoint::{EndpointCounts, failures as failed};
-use crate::result::schema::Point;
+use crate::result::stretch::{Stretch, stretches};
 use crate::result::verdict::Because;
 use crate::stats::quantile::normal_upper;
 use crate::stats::significance::{Share, difference_bounds, dispersion, share_tail};
@@ -163,12 +163,12 @@ impl<'a> Tally<'a> {
         }
         let head = head.unwrap_or(Counts { ok: 0, failed: 0 });
         let failures_over_time = |name: Option<&str>| -> Vec<Share> {
-            let points = result.series.iter();
-            let of = |point: &Point| match name {
-                None => point.failed,
-                Some(name) => point.endpoints.get(name).map_or(0, |it| it.failed),
+            let share = |failed: u64, length_s: f64| Share { events: failed as f64, trials: length_s };
+            let Some(name) = name else {
+                return result.series.iter().map(|point| share(point.failed, point.length_s)).collect();
             };
-            points.map(|point| Share { events: of(point) as f64, trials: point.length_s }).collect()
+            let of = |it: &Stretch| it.endpoints.get(name).map_or(0, |it| it.failed);
+            stretches(&result.series).map(|it| share(of(&it), it.length_s())).collect()
         };
         // What goes wrong on a socket is a failure of its endpoint too, at that moment.
         let over_time = failures_over_time(subject.name());

@@ -121,6 +121,43 @@ fn an_endpoint_that_stops_answering_is_told_whatever_others_answer() {
     );
 }
 
+/// The same run with so many endpoints that those of four seconds are counted together.
+fn counted_together(mut result: RunResult) -> RunResult {
+    // The drain, and the first second of the steady phase, stay as they are.
+    for four in result.series[1..].chunks_mut(4) {
+        let (first, next) = four.split_first_mut().unwrap();
+        first.endpoints_of_next = next.len() as u64;
+        for later in next {
+            for (name, of) in std::mem::take(&mut later.endpoints) {
+                let sum = first.endpoints.entry(name).or_insert(EndpointPoint { ok: 0, failed: 0, ..of });
+                (sum.ok, sum.failed) = (sum.ok + of.ok, sum.failed + of.failed);
+            }
+        }
+    }
+    result
+}
+
+#[test]
+fn of_very_many_endpoints_a_silence_of_the_service_is_told_by_the_second() {
+    // From 11 s on, which is in the middle of four seconds.
+    let hung = over_time(|second| if second < 11 { (500, 0) } else { (0, 0) }, 20, 25_000);
+    assert_eq!(silence_of(&counted_together(hung)), Some((11, 25)));
+    let frozen = |second: u64| if (11..19).contains(&second) { (0, 20) } else { (500, 0) };
+    assert_eq!(silence_of(&counted_together(over_time(frozen, 0, 1))), Some((11, 8)));
+    // One endpoint by what is known of it: nothing from 14 s on, which is where four seconds begin.
+    let of_one = |silent_from: u64| {
+        let run = over_time(|second| if second < silent_from { (40, 0) } else { (0, 0) }, 2, 25_000);
+        super::super::silence::longest(&counted_together(beside_a_health_check(run)))
+    };
+    let at = |finding| match finding {
+        Some(Finding::NoAnswer { endpoint: Some(_), t_s, .. }) => Some(t_s as u64),
+        _ => None,
+    };
+    assert_eq!([10, 13].map(|from| at(of_one(from))), [Some(10), Some(14)]);
+    // What goes on is not silent because its numbers are in another second.
+    assert_eq!(silence_of(&counted_together(beside_a_health_check(over_time(|_| (40, 0), 2, 5_300)))), None);
+}
+
 #[test]
 fn an_endpoint_that_nobody_asks_for_is_not_silent() {
     let told = |change: &dyn Fn(&mut RunResult)| {

@@ -36,10 +36,12 @@ impl Watch {
     /// A watch over the objectives that cannot wait for the end.
     pub fn over(plan: &Plan) -> Self {
         let here = || plan.rules.objectives.iter().filter(|objective| objective.applies == Applies::Here);
+        let windowed: Vec<_> = here().filter_map(|objective| Windowed::over(objective, plan)).collect();
+        let objectives = windowed.len();
         Self {
             steady: plan.load.steady(),
             end: plan.load.shape.duration(),
-            windowed: here().filter_map(|objective| Windowed::over(objective, plan)).collect(),
+            windowed: windowed.into_iter().map(|it| it.one_of(objectives)).collect(),
             so_far: here().filter_map(|objective| SoFar::over(objective, plan)).collect(),
             aborted: None,
         }

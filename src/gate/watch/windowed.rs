@@ -30,6 +30,8 @@ pub struct Windowed {
     span: Option<usize>,
     begun: Duration,
     points: Vec<WindowPoint>,
+    /// How many of them are kept.
+    most: usize,
     /// The first window whose breach is proven, where that stops the run.
     broken: Option<WindowPoint>,
 }
@@ -45,8 +47,15 @@ impl Windowed {
             span: None,
             begun: Duration::ZERO,
             points: Vec::new(),
+            most: points::MOST_POINTS,
             broken: None,
         })
+    }
+
+    /// The same, beside so many objectives with windows, itself included.
+    #[must_use]
+    pub fn one_of(self, objectives: usize) -> Self {
+        Self { most: points::most_of_one(objectives), ..self }
     }
 
     /// Adds a second, which lies in this stretch of the steady phase or in none.
@@ -99,7 +108,7 @@ impl Windowed {
         if decision.status == CheckStatus::Fail && self.count.proves_breach(self.alpha) {
             self.broken.get_or_insert(point);
         }
-        points::push(&mut self.points, point, self.objective.metric);
+        points::push(&mut self.points, point, self.objective.metric, self.most);
     }
 }
 

@@ -117,8 +117,10 @@ pub struct WindowSummary {
     pub failed: u64,
     /// Response times of all endpoints; none without a sample.
     pub times: Option<TimesSummary>,
-    /// The same by endpoint.
+    /// The same by endpoint; nothing where an earlier window has them.
     pub endpoints: Vec<EndpointWindow>,
+    /// How many of the next windows the endpoints are counted of as well.
+    pub endpoints_of_next: u64,
     /// The latest that a sleeper of the generator ran; none where nobody slept.
     pub wake_lateness_max: Option<Duration>,
     /// How long the workers of the generator stood still.
@@ -172,6 +174,7 @@ impl WindowSummary {
             failed: endpoints.iter().map(|endpoint| endpoint.failed).sum(),
             times: TimesSummary::of(&all),
             endpoints,
+            endpoints_of_next: 0,
             wake_lateness_max: recording
                 .health
                 .wake
@@ -215,18 +218,19 @@ fn both(steady: &CensoredTimes, rest: &CensoredTimes) -> Option<TimesSummary> {
 /// After so many windows, later ones are twice as long: memory grows with the logarithm of the run.
 pub const FINE_WINDOWS: usize = 3_600;
 
-/// Bytes of the document that the endpoints of the windows take before later windows are twice as long.
+/// Bytes of the document that the endpoints of the windows take before those of two windows are counted together.
 const FINE_BYTES: u64 = 16 << 20;
-/// After so many more, windows are twice as long again. A day of 5,000 endpoints that are all requested all the time is
-/// then 40 MiB, of the 64 that are read again.
+/// After so many more, those of twice as many are. A day of 5,000 endpoints that are all requested all the time is then
+/// 40 MiB, of the 64 that are read again.
 const STEP_BYTES: u64 = 3 << 19;
 /// What an endpoint takes in one window, beside its name.
 const ENTRY_BYTES: u64 = 110;
 /// A window of 2^24 seconds is longer than any run.
 const MOST_DOUBLINGS: u64 = 24;
 
-/// Collects the windows of a run. The first hour keeps every second, and less of a run of very many endpoints; after that
-/// windows are merged before they are summarised, never their percentiles.
+/// Collects the windows of a run. The first hour keeps every second; after that windows are merged before they are
+/// summarised, never their percentiles. Of very many endpoints, those of several windows are merged into the first of them:
+/// what is known of the whole service and of the machine stays as it is, for the verdict depends on single seconds.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
     /// What each endpoint takes in a window in which it was requested, in bytes of the document.
@@ -235,8 +239,18 @@ pub struct Series {
     bytes: u64,
     windows: Vec<Window>,
     pending: Option<(Window, Recording)>,
+    /// What the endpoints did in the last windows, where they are counted together.
+    together: Option<Together>,
     /// The parts of standstills that lie in windows that have not been handed over yet.
     ahead: Vec<Span>,
+}
+
+/// The endpoints of several windows.
+#[derive(Debug, Clone)]
+struct Together {
+    /// The first of the windows.
+    first: usize,
+    recording: Recording,
 }
 
 impl Series {
@@ -251,11 +265,14 @@ impl Series {
         if self.pending.as_ref().is_some_and(|(last, _)| last.phase != window.phase) {
             self.flush();
         }
+        if self.windows.last().is_some_and(|last| last.phase != window.phase) {
+            self.end_together();
+        }
         let merge = self.merged();
         let mut window = window.clone();
         self.attribute(&mut window, recording);
         if self.pending.is_none() && merge == 1 {
-            self.keep(window);
+            self.keep(window, recording);
             return;
         }
         let (last, merged) = self.pending.get_or_insert_with(|| {
@@ -278,28 +295,63 @@ impl Series {
     /// The windows, in order of time.
     pub fn finish(mut self) -> Vec<Window> {
         self.flush();
+        self.end_together();
         self.windows
     }
 
     /// How many windows now make one: 1, then 2, 4, …
     fn merged(&self) -> u32 {
-        let by_number = (self.windows.len() / FINE_WINDOWS) as u64;
-        let by_bytes = self.bytes.checked_sub(FINE_BYTES).map_or(0, |more| 1 + more / STEP_BYTES);
-        1 << by_number.max(by_bytes).min(MOST_DOUBLINGS)
+        1 << self.doublings_by_number()
     }
 
-    fn keep(&mut self, window: Window) {
-        let endpoints = self.entry_bytes.iter().zip(&window.recording_summary.endpoints);
-        let requested = endpoints.filter(|(_, counted)| counted.ok + counted.failed > 0);
-        self.bytes += requested.map(|(bytes, _)| bytes).sum::<u64>();
+    fn doublings_by_number(&self) -> u64 {
+        ((self.windows.len() / FINE_WINDOWS) as u64).min(MOST_DOUBLINGS)
+    }
+
+    /// Of how many windows the endpoints are now counted together: of so many that they take no more than their share.
+    fn counted_together(&self) -> usize {
+        let by_bytes = self.bytes.checked_sub(FINE_BYTES).map_or(0, |more| 1 + more / STEP_BYTES);
+        1 << by_bytes.min(MOST_DOUBLINGS).saturating_sub(self.doublings_by_number())
+    }
+
+    fn keep(&mut self, mut window: Window, recording: &Recording) {
+        let together = self.counted_together();
+        if self.together.is_none() && together == 1 {
+            self.bytes += self.bytes_of(&window.recording_summary.endpoints);
+            self.windows.push(window);
+            return;
+        }
+        window.recording_summary.endpoints = Vec::new();
         self.windows.push(window);
+        let first = self.windows.len() - 1;
+        let open = self.together.get_or_insert_with(|| Together { first, recording: empty_like(recording) });
+        open.recording.merge(recording);
+        if self.windows.len() - open.first >= together {
+            self.end_together();
+        }
+    }
+
+    fn end_together(&mut self) {
+        let Some(Together { first, recording }) = self.together.take() else { return };
+        let endpoints = WindowSummary::of(&recording).endpoints;
+        self.bytes += self.bytes_of(&endpoints);
+        let next = self.windows.len().saturating_sub(first + 1) as u64;
+        if let Some(window) = self.windows.get_mut(first) {
+            let summary = &mut window.recording_summary;
+            (summary.endpoints, summary.endpoints_of_next) = (endpoints, next);
+        }
+    }
+
+    fn bytes_of(&self, endpoints: &[EndpointWindow]) -> u64 {
+        let all = self.entry_bytes.iter().zip(endpoints);
+        all.filter(|(_, counted)| counted.ok + counted.failed > 0).map(|(bytes, _)| bytes).sum()
     }
 
     fn flush(&mut self) {
         if let Some((mut window, recording)) = self.pending.take() {
             let standstill = window.recording_summary.standstill;
             window.recording_summary = WindowSummary { standstill, ..WindowSummary::of(&recording) };
-            self.keep(window);
+            self.keep(window, &recording);
         }
     }
 
@@ -391,23 +443,35 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_very_many_endpoints_keeps_longer_windows_earlier_and_stays_within_what_is_read_again() {
+    fn very_many_endpoints_are_counted_over_longer_stretches_and_the_whole_service_every_second() {
         const ENDPOINTS: usize = 5_000;
         let names: Vec<String> = (0..ENDPOINTS).map(|index| format!("GET /items/{index}")).collect();
         let mut recording = Recording::new(ENDPOINTS, 0, 0);
         recording.endpoints.iter_mut().for_each(|split| split.steady.ok = 1);
-        let summary = WindowSummary::of(&recording);
+        let silent = Recording::new(ENDPOINTS, 0, 0);
+        let [busy, quiet] = [&recording, &silent].map(WindowSummary::of);
         let mut series = Series::of(names.iter().map(String::as_str));
-        let plain = |second| Window {
-            recording_summary: summary.clone(),
-            ..window(second, Phase::Steady, &Recording::new(0, 0, 0))
-        };
-        for second in 0..110 {
-            series.push(&plain(second), &recording);
+        for second in 0..111_u64 {
+            let phase = if second < 110 { Phase::Steady } else { Phase::Drain };
+            let (counted, summary) = if second == 70 { (&silent, &quiet) } else { (&recording, &busy) };
+            let plain = window(second, phase, &Recording::new(0, 0, 0));
+            series.push(&Window { recording_summary: summary.clone(), ..plain }, counted);
         }
-        // An entry has about 125 bytes: 26.8 windows of 1 s make 16 MiB, and 2.5 more each 1.5 MiB.
-        let lengths: Vec<_> = series.clone().finish().iter().map(|window| window.length.as_secs()).collect();
-        assert_eq!(lengths, [[1].repeat(27), vec![2, 2, 2, 4, 4, 8, 8, 8, 16, 16, 13]].concat());
+        let windows = series.clone().finish();
+        let of: Vec<_> = windows
+            .iter()
+            .map(|it| (it.at.as_secs(), it.length.as_secs(), it.recording_summary.ok))
+            .collect();
+        let expected = (0..111).map(|second| (second, 1, if second == 70 { 0 } else { 5_000 }));
+        assert_eq!(of, expected.collect::<Vec<_>>());
+        // An entry has about 125 bytes: 26.8 of 1 s make 16 MiB, and 2.5 more each 1.5 MiB. None goes beyond its phase.
+        let with = windows.iter().filter(|window| !window.recording_summary.endpoints.is_empty());
+        let (lengths, answered): (Vec<_>, Vec<_>) = with
+            .map(|it| &it.recording_summary)
+            .map(|it| (1 + it.endpoints_of_next, it.endpoints.iter().map(|of| of.ok).sum::<u64>()))
+            .unzip();
+        assert_eq!(lengths, [[1].repeat(27), vec![2, 2, 2, 4, 4, 8, 8, 8, 16, 16, 13, 1]].concat());
+        assert_eq!(answered.iter().sum::<u64>(), 110 * 5_000);
         // A day would be no more than twice as much: 10 doublings more.
         assert!(series.bytes < 24 << 20, "{}", series.bytes);
     }

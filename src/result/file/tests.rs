@@ -89,6 +89,23 @@ fn a_folder_that_cannot_be_made_is_told_before_the_run() {
 }
 
 #[test]
+fn a_folder_that_is_removed_during_the_run_is_told_as_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = RunFolder::open(dir.path(), name()).unwrap();
+    fs::remove_dir(folder.path()).unwrap();
+    let error = folder.write(RESULT_FILE, b"{}").unwrap_err();
+    assert!(
+        error.hint().is_some_and(|hint| hint.contains("removed meanwhile")),
+        "{error} {:?}",
+        error.hint()
+    );
+    let dangling = dir.path().join("dangling");
+    symlink("nowhere/at/all", &dangling).unwrap();
+    let error = RunFolder::open(&dangling, name()).unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.contains("a link that leads nowhere")), "{error}");
+}
+
+#[test]
 fn a_full_disk_has_a_hint() {
     let error = io_error("write", Path::new("reports/x"))(io::ErrorKind::StorageFull.into());
     assert!(error.hint().is_some_and(|hint| hint.contains("--output-dir")));
@@ -152,9 +169,19 @@ fn a_result_of_5000_endpoints_is_compact_and_is_read_again() {
     fs::write(&path, &text).unwrap();
     assert!(!matches!(super::read(&path), Err(FileError::TooLarge { .. })), "{} MiB", text.len() >> 20);
     // What could not be read again is not written.
-    result.series.extend((0..12).flat_map(|_| result.series.clone()).collect::<Vec<_>>());
+    result.series.extend((0..3).flat_map(|_| result.series.clone()).collect::<Vec<_>>());
     let error = to_json(&result).unwrap_err();
-    assert!(error.to_string().contains("it has 5000 endpoints") && error.hint().is_some(), "{error}");
+    assert!(error.to_string().contains("`series` alone has") && error.hint().is_some(), "{error}");
+    // It is written without the endpoints of the points, and says so.
+    let Fitting { text, warning } = to_fitting_json(&result, LARGEST as usize).unwrap().unwrap();
+    let read: RunResult = serde_json::from_str(&text).unwrap();
+    assert!(warning.is_some_and(|warning| read.warnings.contains(&warning)));
+    assert_eq!((read.series.len(), read.endpoints.len()), (result.series.len(), 5_000));
+    assert!(read.series.iter().all(|point| point.endpoints.is_empty()));
+    assert!(
+        to_fitting_json(&fixture::rich(), 1 << 10).unwrap().is_none(),
+        "that is less than any result has"
+    );
 }
 
 #[test]

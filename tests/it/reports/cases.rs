@@ -347,6 +347,7 @@ fn point(second: u16, of: u16, names: &[String]) -> Point {
         names.iter().enumerate().map(|(rank, name)| (name.clone(), of_endpoint(rank))).collect();
     Point {
         machine: None,
+        endpoints_of_next: 0,
         t_s: f64::from(second),
         length_s: 1.0,
         phase: phase.into(),

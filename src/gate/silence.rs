@@ -206,10 +206,9 @@ fn of_service(result: &RunResult) -> Vec<Moment<'_>> {
         let http = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
         let at = http.filter_map(|endpoint| stretch.endpoints.get(&endpoint.name));
         let requests = at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed));
-        let failed = |point: &Point| match stretch.is_one_point() {
-            true => requests,
-            // Of several points together nobody knows whose failures of one of them were.
-            false => point.failed.min(requests),
+        // Of several points together nobody knows whose failures of one of them were.
+        let failed = |point: &Point| {
+            if stretch.is_one_point() { requests } else { point.failed.min(requests) }
         };
         moments.extend(stretch.points.iter().map(|point| Moment {
             phase: &point.phase,

@@ -184,7 +184,7 @@ fn agrees(server: &Server, result: &Value) {
         (count("sum(loadgate_service_time_seconds_bucket{le='+Inf'})"), ok + failed(result, "timeout")),
     ]);
     let hostile = "count(loadgate_requests_total{endpoint='GET \"x\" \\\\ {}\\nand more'})";
-    assert_counts(&[(count(hostile), 13.0), (count("loadgate_users"), 0.0)]);
+    assert_counts(&[(count(hostile), 14.0), (count("loadgate_users"), 0.0)]);
     let verdict = instant(server, "loadgate_verdict == 1");
     assert_eq!(verdict[0]["metric"]["status"], result["verdict"]["status"]);
     let p95 = count("histogram_quantile(0.95, sum by (le) (loadgate_response_time_seconds_bucket))");

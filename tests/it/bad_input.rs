@@ -228,7 +228,11 @@ fn words_of_other_tools_are_told_what_does_the_same() {
         ("{get: /items}", "{graphql: '{a}'}", &["`graphql`", "`post: /graphql`"]),
         ("{get: /items}", "{events: /a}", &["`events`", "server-sent events"]),
         ("{get: /items}", "{get: /a, events: 3}", &["`events`", "server-sent events"]),
-        ("{get: /items}", "{request: PURGE, url: /a}", &["`request`", "known methods: get, post"]),
+        (
+            "{get: /items}",
+            "{request: PURGE, url: /a}",
+            &["`request`", "write `request: {method: PURGE, path: /…}`"],
+        ),
     ] {
         said(&refused(&GOOD.replacen(good, bad, 1)), parts);
     }

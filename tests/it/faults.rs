@@ -203,10 +203,10 @@ impl Long {
         long
     }
 
-    /// The process of the target: the child of the guard.
+    /// The process of the target: the child of the guard, which is the child of the overseer.
     fn target(&self) -> Option<i32> {
-        let guard = children(self.child.id().cast_signed()).into_iter().next()?;
-        children(guard).into_iter().next()
+        let only_child = |pid: i32| children(pid).into_iter().next();
+        only_child(self.child.id().cast_signed()).and_then(only_child).and_then(only_child)
     }
 
     /// The process that a stubborn target started.

@@ -18,8 +18,8 @@ pub(super) fn action(typed: &str) -> Option<&'static str> {
             "write GraphQL as the request that it is: `post: /graphql` with `json: {query: \"…\", variables: {…}}`",
         ),
         "request" | "method" | "http" | "url" => Some(
-            "the method is the key, and the path its value: `get: /path`; known methods: get, post, put, patch, \
-             delete, head, options",
+            "the method is the key, and the path its value: `get: /path`; methods with a key: get, post, put, patch, \
+             delete, head, options; any other is written `request: {method: PROPFIND, path: /path}`",
         ),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! Environment variables: the one place they are read, beside what GitHub says about a job.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::config::render::Color;
@@ -9,6 +9,11 @@ use crate::runner::Image;
 /// The value of a variable, if it is set and is text.
 pub fn lookup(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// All variables of this process.
+pub fn all() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
 }
 
 /// Whether a variable is set to nothing.

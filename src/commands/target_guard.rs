@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::cli::variables;
 use crate::load::target::{self, Stage};
 
 /// The exit status of a shell for a command that cannot be started.
@@ -26,7 +27,7 @@ pub struct Args {
 /// Guards the command and ends with its exit status.
 pub fn run(args: &Args) -> ExitCode {
     // A failure to start is told over the socket; nobody reads the standard error of a guard.
-    let ended = target::guard(args.stage, args.open_files, &args.argv);
+    let ended = target::guard(args.stage, args.open_files, &args.argv, &variables::all());
     ended.map_or(ExitCode::from(CANNOT_START), |ended| ExitCode::from(ended.code()))
 }
 

@@ -48,6 +48,9 @@ const AFTERMATH: Duration = Duration::from_secs(1);
 /// How often the remaining processes are looked at during the sweep.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Names and values of environment variables.
+pub type Environment = [(OsString, OsString)];
+
 /// What one process does for a target command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -95,10 +98,15 @@ pub(super) fn stage<A: AsRef<OsStr>>(
 }
 
 /// Runs `argv` under guard until it ends or loadgate is gone; nothing of it is left afterwards. As the launcher, becomes
-/// `argv` with so many files that it may have open.
-pub fn guard(stage: Stage, open_files: Option<u64>, argv: &[OsString]) -> io::Result<Ended> {
+/// `argv` with so many files that it may have open. `environment` is that of this process.
+pub fn guard(
+    stage: Stage,
+    open_files: Option<u64>,
+    argv: &[OsString],
+    environment: &Environment,
+) -> io::Result<Ended> {
     if stage == Stage::Launcher {
-        return Err(launch(open_files, argv));
+        return Err(launch(open_files, argv, environment));
     }
     // Before anything is started: whoever kills loadgate by its name from now on does not mean this process.
     #[cfg(target_os = "linux")]
@@ -130,16 +138,12 @@ pub fn this_binary() -> io::Result<PathBuf> {
 
 /// Hands variables over to the command alone: a library to be loaded into it must not be loaded into its guards.
 pub(super) fn set_variables(first: &mut Command, variables: &[(String, String)]) {
-    // Whoever started loadgate may have been a launcher's command.
-    for (name, _) in handed_over() {
-        first.env_remove(name);
-    }
     first.envs(variables.iter().map(|(name, value)| (format!("{HANDED_OVER}{name}"), value)));
 }
 
-/// The variables of this process that are meant for the command, by the names they have here.
-fn handed_over() -> impl Iterator<Item = (OsString, OsString)> {
-    std::env::vars_os().filter(|(name, _)| name.as_bytes().starts_with(HANDED_OVER.as_bytes()))
+/// A variable that is meant for the command, by the name it has there; none for any other.
+fn handed_over(name: &OsStr) -> Option<&OsStr> {
+    name.as_bytes().strip_prefix(HANDED_OVER.as_bytes()).map(OsStr::from_bytes)
 }
 
 /// Until the guard is gone, and then until nothing of it is left.
@@ -274,17 +278,17 @@ fn refusal(errors: &mut PipeReader) -> io::Result<Option<io::Error>> {
 }
 
 /// Becomes the command; returns why it cannot. Standard input is a pipe to the guard, which is told that.
-fn launch(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
+fn launch(open_files: Option<u64>, argv: &[OsString], environment: &Environment) -> io::Error {
     // Closed when the command begins, as everything is that Rust opens.
     let guard = io::stdin().as_fd().try_clone_to_owned();
-    let error = become_command(open_files, argv);
+    let error = become_command(open_files, argv, environment);
     if let Ok(guard) = guard {
         let _ = std::fs::File::from(guard).write_all(&errno(&error).to_ne_bytes());
     }
     error
 }
 
-fn become_command(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
+fn become_command(open_files: Option<u64>, argv: &[OsString], environment: &Environment) -> io::Error {
     let Some((program, arguments)) = argv.split_first() else { return io::ErrorKind::InvalidInput.into() };
     #[cfg(target_os = "linux")]
     {
@@ -301,8 +305,10 @@ fn become_command(open_files: Option<u64>, argv: &[OsString]) -> io::Error {
         let _ = limits::set_open_files(open_files);
     }
     let mut command = Command::new(program);
-    for (name, value) in handed_over() {
-        command.env(OsStr::from_bytes(&name.as_bytes()[HANDED_OVER.len()..]), value).env_remove(name);
+    for (name, value) in environment {
+        if let Some(own) = handed_over(name) {
+            command.env(own, value).env_remove(name);
+        }
     }
     command.args(arguments).stdin(Stdio::null()).exec()
 }

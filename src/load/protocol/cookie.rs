@@ -26,7 +26,7 @@ struct Kept {
 }
 
 /// What makes a cookie this one and no other.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Place {
     domain: String,
     path: String,
@@ -41,6 +41,12 @@ impl Place {
             name: cookie.name().to_owned(),
         }
     }
+
+    fn is_of(&self, cookie: &Cookie<'_>) -> bool {
+        self.name == cookie.name()
+            && self.path == *cookie.path
+            && self.domain == cookie.domain.as_cow().unwrap_or_default()
+    }
 }
 
 impl Jar {
@@ -50,14 +56,15 @@ impl Jar {
         let kept = self.0.as_ref()?;
         let url = origin.url(path).ok()?;
         let mut cookies = kept.store.matches(&url);
-        cookies.sort_by_cached_key(|cookie| {
-            let place = Place::of(cookie);
-            let made = kept.order.iter().position(|known| *known == place);
-            (Reverse(place.path.len()), made)
-        });
-        let pairs: Vec<String> =
-            cookies.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; "))
+        if cookies.len() > 1 {
+            cookies.sort_by_cached_key(|cookie| (Reverse(cookie.path.len()), kept.made(cookie)));
+        }
+        let mut header = String::new();
+        for cookie in cookies {
+            let between = if header.is_empty() { "" } else { "; " };
+            header.extend([between, cookie.name(), "=", cookie.value()]);
+        }
+        (!header.is_empty()).then_some(header)
     }
 
     /// Keeps what the response from a path asks to be kept.
@@ -75,17 +82,24 @@ impl Jar {
 }
 
 impl Kept {
+    /// When a cookie was made, in their order.
+    fn made(&self, cookie: &Cookie<'_>) -> Option<usize> {
+        self.order.iter().position(|place| place.is_of(cookie))
+    }
+
     fn add(&mut self, text: &str, url: &Url) {
         let Ok(cookie) = Cookie::parse(text, url) else { return };
         if !may_be_set(&cookie, url) {
             return;
         }
-        let place = Place::of(&cookie);
+        let (place, made) = (Place::of(&cookie), self.made(&cookie));
         match self.store.insert(cookie.into_owned(), url) {
             Ok(StoreAction::Inserted) => self.order.push(place),
             Ok(StoreAction::ExpiredExisting) => {
                 self.store.remove(&place.domain, &place.path, &place.name);
-                self.order.retain(|known| *known != place);
+                if let Some(made) = made {
+                    self.order.remove(made);
+                }
             }
             // One that is set again keeps its place (RFC 6265, 5.3, step 11).
             Ok(StoreAction::UpdatedExisting) | Err(_) => {}

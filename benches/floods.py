@@ -10,6 +10,7 @@ written into its configuration.
 
     bodies      50 users read bodies that never end, and look at them
     unsent      300 sockets send 4 MB each to a server that never reads
+    pings       300 sockets receive pings without end from a server that never reads the pongs
     fragments   50 sockets receive messages whose fragments never end
     bombs       300 users inflate 60 MiB each; cancelled after 5 s
     json        100 users parse and search 24 MB of JSON each; cancelled after 5 s
@@ -64,6 +65,7 @@ FLOODS = {
         ],
         None,
     ),
+    "pings": (300, "15s", [{"websocket": "/pings", "steps": [{"hold": "1h"}]}], None),
     "fragments": (50, "15s", [{"websocket": "/fragments", "steps": [{"receive": {"within": "20s"}}]}], None),
     "bombs": (300, "60s", [{"get": "/bombs", "expect": {"contains": "nothing"}}], 5),
     "json": (100, "60s", [{"get": "/json", "expect": {"that": "response.json.items | length == 3"}}], 5),
@@ -104,6 +106,8 @@ def talk(connection, known):
                     block = b"\x00\x7f" + struct.pack(">Q", 64 << 10) + bytes(64 << 10)
                     connection.sendall(b"\x02\x01x")
                     flood(connection, block * 16)
+                if path == "/pings":
+                    flood(connection, (b"\x89\x7d" + bytes(125)) * 8192)
                 time.sleep(SERVER_ENDS)
     except OSError:
         pass

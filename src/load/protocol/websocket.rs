@@ -26,7 +26,7 @@ pub use self::inbox::{Arrived, Kind};
 
 use self::handshake::{Agreed, Answer};
 use self::inbox::Inbox;
-use self::ledger::Ledger;
+use self::ledger::{Ledger, MOST_UNSENT};
 use super::response::Response;
 use super::stream::{Meter, Stream};
 use crate::clock;
@@ -37,8 +37,6 @@ use crate::plan::step::FieldName;
 
 /// Bytes of the buffers of one connection: the default of 128 KiB would cost 1.3 GB at 10,000 sockets.
 const BUFFER: usize = 4 * 1024;
-/// Bytes that may wait to be sent.
-const MOST_UNSENT: usize = 64 << 20;
 
 /// An open WebSocket.
 pub struct Socket {

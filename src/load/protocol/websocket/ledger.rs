@@ -14,6 +14,10 @@ use crate::load::memory::{Budget, Hold};
 const CONTROL_HEADER: u64 = 2;
 /// The most bytes of the header of a frame that a client sends.
 const HEADER: u64 = 14;
+/// Bytes of the header of a control frame that a client sends, which is masked.
+const MASKED_HEADER: u64 = 6;
+/// Bytes that may wait to be sent on one socket. Beyond them, the library keeps only the newest pong.
+pub(super) const MOST_UNSENT: usize = 64 << 20;
 
 /// The books of one socket.
 #[derive(Debug)]
@@ -24,13 +28,16 @@ pub(super) struct Ledger {
     read: u64,
     /// How many of all bytes read belong to what has been handed over.
     handed_over: u64,
+    /// Messages that wait to be sent.
     unsent: u64,
+    /// Answers to pings that wait to be sent.
+    pongs: u64,
 }
 
 impl Ledger {
     /// Nothing has moved yet.
     pub(super) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, hold: Hold::default(), read: 0, handed_over: 0, unsent: 0 }
+        Self { budget, hold: Hold::default(), read: 0, handed_over: 0, unsent: 0, pongs: 0 }
     }
 
     /// A message was handed over, by when so many bytes had been read since the last call of [`moved`](Self::moved).
@@ -40,14 +47,27 @@ impl Ledger {
             Message::Text(_) | Message::Binary(_) | Message::Frame(_) => self.handed_over = self.read + read,
             Message::Ping(bytes) | Message::Pong(bytes) => {
                 self.handed_over += CONTROL_HEADER + bytes.len() as u64;
+                if matches!(message, Message::Ping(_)) {
+                    self.answer(bytes.len() as u64);
+                }
             }
             Message::Close(_) => {}
         }
     }
 
-    /// So many bytes have moved since the last call.
+    /// A ping of so many bytes is answered by a pong, which waits where the server reads nothing.
+    fn answer(&mut self, bytes: u64) {
+        let pongs = self.pongs + bytes + MASKED_HEADER;
+        if pongs <= MOST_UNSENT as u64 {
+            self.pongs = pongs;
+        }
+    }
+
+    /// So many bytes have moved since the last call. Nobody is told when a pong has gone, so whatever went is taken for
+    /// pongs.
     pub(super) fn moved(&mut self, traffic: Traffic) {
         self.read += traffic.bytes_in;
+        self.pongs = self.pongs.saturating_sub(traffic.bytes_out);
     }
 
     /// A message of so many bytes waits to be sent. Its buffer is as large until the last byte has gone.
@@ -62,14 +82,14 @@ impl Ledger {
 
     /// All that waited has been sent.
     pub(super) fn flushed(&mut self) {
-        self.unsent = 0;
+        (self.unsent, self.pongs) = (0, 0);
     }
 
     /// Holds what there is, beside so many bytes of messages that nobody has taken; fails where there is no room.
     pub(super) fn settle(&mut self, unread: usize) -> Result<(), Failure> {
         // Fragments are put together in a buffer that doubles.
         let partial = self.read.saturating_sub(self.handed_over).saturating_mul(2);
-        let bytes = usize::try_from(partial + self.unsent).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(partial + self.unsent + self.pongs).unwrap_or(usize::MAX);
         self.hold.set(&self.budget, bytes.saturating_add(unread))
     }
 
@@ -94,9 +114,9 @@ mod tests {
         let budget = Budget::new(10 << 20);
         let mut ledger = Ledger::new(budget.clone());
         for _ in 0..1_000 {
-            // A fragment of 1,000 bytes, and a ping behind it.
+            // A fragment of 1,000 bytes, and a ping behind it, which is answered.
             ledger.heard(&Message::Ping(Bytes::from_static(&[0; 100])), 1_102);
-            ledger.moved(read(1_102));
+            ledger.moved(Traffic { bytes_in: 1_102, bytes_out: 106 });
             ledger.settle(0).unwrap();
         }
         assert_eq!(budget.used(), 31 << 16, "twice 1,000,000 bytes in steps of 64 KiB");
@@ -106,6 +126,27 @@ mod tests {
         assert_eq!(budget.used(), 0);
         ledger.settle(1 << 20).unwrap();
         assert_eq!(budget.used(), 1 << 20, "the message itself, which nobody has taken");
+    }
+
+    #[test]
+    fn pongs_that_a_server_does_not_read_count() {
+        let budget = Budget::new(10 << 20);
+        let mut ledger = Ledger::new(budget.clone());
+        let ping = Message::Ping(Bytes::from_static(&[0; 125]));
+        let pings = |ledger: &mut Ledger| {
+            (0..1_000).for_each(|number| ledger.heard(&ping, 127 * (number + 1)));
+            ledger.moved(read(127_000));
+        };
+        pings(&mut ledger);
+        ledger.settle(0).unwrap();
+        assert_eq!(budget.used(), 2 << 16, "131,000 bytes of pongs in steps of 64 KiB");
+        ledger.moved(Traffic { bytes_in: 0, bytes_out: 131_000 });
+        ledger.settle(0).unwrap();
+        assert_eq!(budget.used(), 0, "they have been sent");
+        (0..100).for_each(|_| pings(&mut ledger));
+        assert!(ledger.settle(0).is_err());
+        (0..1_000).for_each(|_| pings(&mut ledger));
+        assert!(ledger.pongs <= MOST_UNSENT as u64);
     }
 
     #[test]

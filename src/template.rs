@@ -24,7 +24,7 @@ use thiserror::Error;
 pub use document::{Document, Found, json_value};
 pub use expression::Expression;
 pub use json::{JsonSource, JsonTemplate};
-pub use scope::{NameTable, Scope, Seeds, Slot, collect_texts};
+pub use scope::{LONGEST_LIST, NameTable, Scope, Seeds, Slot, collect_texts};
 pub use table::{Rows, Table};
 
 /// A template or expression that cannot be compiled.

@@ -137,7 +137,7 @@ impl VirtualUser {
         let due = self.due.take();
         let started = clock::now();
         let scheduled = due.unwrap_or(started);
-        let in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
+        let mut in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
         self.add_cookies(request, outgoing);
         let mut progress = Progress::of_exchange(started);
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
@@ -152,6 +152,7 @@ impl VirtualUser {
             Ok((response, last_byte)) => (Ok(response), last_byte),
             Err(failure) => (Err(failure), clock::now()),
         };
+        in_flight.answered();
         if let Ok(response) = &response
             && worker.plan.http.cookies == Cookies::Kept
         {

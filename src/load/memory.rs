@@ -55,22 +55,24 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: usize) -> Result<(), Failure> {
+    fn take(&self, bytes: usize, what: impl FnOnce() -> String) -> Result<(), Failure> {
         let more = |used: u64| used.checked_add(bytes as u64).filter(|sum| *sum <= self.limit);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.map(drop).map_err(|_| self.exceeded())
+        taken.map(drop).map_err(|used| self.exceeded(bytes, used, &what()))
     }
 
     fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 
-    fn exceeded(&self) -> Failure {
+    fn exceeded(&self, bytes: usize, used: u64, what: &str) -> Failure {
         Failure::new(
             FailureKind::Memory,
             format!(
-                "the run holds as much as it may of what the service sends, {} (`max_memory`), and this does not fit; \
-                 fewer users, a smaller `max_body`, or expectations of the status alone need less",
+                "about {} more are needed to {what}, and {} of `max_memory` ({}) are free; raise `max_memory`, or have \
+                 fewer users, a smaller `max_body`, or expectations of the status alone",
+                ByteSize(bytes as u64),
+                ByteSize(self.limit.saturating_sub(used)),
                 ByteSize(self.limit)
             ),
         )
@@ -83,10 +85,20 @@ const UNKNOWN: u64 = 4 << 30;
 impl Hold {
     /// Changes it to so many bytes; fails, and stays as it is, where the budget has no room for more.
     pub fn set(&mut self, budget: &Arc<Budget>, bytes: usize) -> Result<(), Failure> {
+        self.set_for(budget, bytes, || "keep what the service sends".to_owned())
+    }
+
+    /// The same; a failure says what they are needed to do.
+    pub fn set_for(
+        &mut self,
+        budget: &Arc<Budget>,
+        bytes: usize,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let wanted = if bytes <= FREE { 0 } else { bytes.div_ceil(STEP).saturating_mul(STEP) };
         let has = self.0.as_ref().map_or(0, |(_, has)| *has);
         if wanted > has {
-            budget.take(wanted - has)?;
+            budget.take(wanted - has, what)?;
             self.0 = Some((self.0.take().map_or_else(|| budget.clone(), |(budget, _)| budget), wanted));
         } else if wanted < has
             && let Some((budget, has)) = &mut self.0
@@ -121,7 +133,14 @@ mod tests {
         assert_eq!(budget.used(), 3 * STEP as u64);
         let failure = first.set(&budget, STEP + 1).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Memory);
-        assert!(failure.message.contains("192 KiB (`max_memory`)"), "{}", failure.message);
+        let says = "about 64 KiB more are needed to keep what the service sends, and 0 bytes of `max_memory` (192 KiB)";
+        assert!(failure.message.starts_with(says), "{}", failure.message);
+        let failure = first.set_for(&budget, 9 * STEP, || "parse 9 KiB of JSON".to_owned()).unwrap_err();
+        assert!(
+            failure.message.starts_with("about 512 KiB more are needed to parse 9 KiB"),
+            "{}",
+            failure.message
+        );
         second.set(&budget, 1).unwrap();
         first.set(&budget, STEP + 1).unwrap();
         assert_eq!(budget.used(), 2 * STEP as u64, "what did not fit has taken nothing");

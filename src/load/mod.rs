@@ -10,6 +10,7 @@ mod exchange;
 mod generate;
 pub mod health;
 mod heartbeat;
+mod kept;
 mod latecomers;
 pub mod limits;
 mod lobby;

@@ -16,7 +16,7 @@ use super::trace::{Event, Journal};
 use super::virtual_user::VirtualUser;
 use super::worker::{Worker, first_endpoint};
 use crate::clock;
-use crate::plan::step::{Action, Capture, EndpointId, MetricId, OnFailure, Step, Visibility};
+use crate::plan::step::{Action, Capture, CaptureMode, EndpointId, MetricId, OnFailure, Step, Visibility};
 use crate::plan::user::Wait;
 use crate::template::{RenderError, json_value};
 
@@ -126,6 +126,24 @@ impl VirtualUser {
         }
     }
 
+    /// Keeps what captures ask for of a response or a message.
+    pub(super) fn capture(&mut self, response: &Response, captures: &[Capture]) -> Result<(), Failure> {
+        captures.iter().try_for_each(|capture| {
+            let value = response.capture(capture)?;
+            match capture.mode {
+                CaptureMode::Set => {
+                    self.kept.set(&self.worker.budget, capture.slot, &value)?;
+                    self.scope.set(capture.slot, value);
+                }
+                CaptureMode::Append => {
+                    self.kept.append(&self.worker.budget, capture.slot, &value)?;
+                    self.scope.append(capture.slot, value);
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Learns what captures take from a response or message as secrets, before anything is said about it.
     pub(super) fn learn_secrets(&mut self, captures: &[Capture], response: &Response) {
         if !captures.iter().any(|capture| capture.visibility == Visibility::Secret) {
@@ -188,13 +206,14 @@ impl VirtualUser {
     }
 
     async fn group(&mut self, metric: MetricId, steps: &[Step]) -> Result<(), End> {
-        let (begun, before) = (clock::now(), self.failures.count);
+        let (begun, before, unpacking) = (clock::now(), self.failures.count, self.unpacking);
         let ended = self.perform(steps).await;
+        let time = begun.elapsed().saturating_sub(self.unpacking.saturating_sub(unpacking));
         match ended {
-            Ok(()) if self.failures.count == before => self.record(Some(metric), begun, begun.elapsed()),
+            Ok(()) if self.failures.count == before => self.record(Some(metric), begun, time),
             // A step failed, and was passed over by `on_failure: continue`: done properly, it may take longer.
             Ok(()) => {
-                self.worker.recorder.borrow_mut().metric_at_least(metric, begun, begun.elapsed());
+                self.worker.recorder.borrow_mut().metric_at_least(metric, begun, time);
             }
             Err(End::Failed) => self.record_failed(Some(metric), begun),
             Err(End::Stopped) => {}
@@ -208,6 +227,8 @@ impl VirtualUser {
             let value = json_value(&json).map_err(|error| {
                 self.fail(None, &Failure::new(FailureKind::Capture, format!("`set` makes no value: {error}")))
             })?;
+            let kept = self.kept.set(&self.worker.budget, *slot, &value);
+            kept.map_err(|failure| self.fail(None, &failure))?;
             self.scope.set(*slot, value);
         }
         Ok(())
@@ -238,6 +259,12 @@ impl InFlight {
     /// A request begins that was due at this moment.
     pub(super) fn begin(worker: &Rc<Worker>, endpoint: EndpointId, due: Instant) -> Self {
         Self { worker: worker.clone(), endpoint, due, done: false }
+    }
+
+    /// It has ended, and will be counted. What is made of its response here may take long, and is cut off by the end of
+    /// the run; the request is not.
+    pub(super) fn answered(&mut self) {
+        self.done = true;
     }
 
     /// It has ended: count it.

@@ -12,7 +12,7 @@ use super::protocol::outgoing::Outgoing;
 use super::protocol::redirect::{self, Trusted};
 use super::protocol::response::Response;
 use super::tls::Purpose;
-use super::unpack::Size;
+use super::unpack::{Looked, Size};
 use super::virtual_user::VirtualUser;
 use super::worker::Worker;
 use crate::clock;
@@ -84,13 +84,16 @@ impl VirtualUser {
     /// recorded is the whole. Where it never holds, the last repetition is the one that fails: what is counted is
     /// what the server saw.
     async fn poll(&mut self, request: &Request, poll: &Poll) -> Result<(), End> {
-        let begun = clock::now();
+        let (begun, unpacking) = (clock::now(), self.unpacking);
         let deadline = begun + poll.timeout;
         loop {
             let pause = pacing::pause(&poll.every, &mut self.random);
+            // What the last repetition brings is unpacked after it has finished.
+            let unpacking = self.unpacking.saturating_sub(unpacking);
             let ended = self.once(request, Some(Round { poll, pause, deadline })).await?;
             if ended.answer == Answer::Final {
-                self.record(request.record, begun, ended.finished.saturating_duration_since(begun));
+                let time = ended.finished.saturating_duration_since(begun);
+                self.record(request.record, begun, time.saturating_sub(unpacking));
                 return Ok(());
             }
             if !self.sleep_until(clock::now() + pause).await {
@@ -115,12 +118,17 @@ impl VirtualUser {
         let mut due = None;
         loop {
             let mut exchange = self.exchange(request, &mut outgoing).await;
-            let large = self.unpack(request, &mut exchange.response).await;
+            let finished = exchange.finished;
+            let looked = match &exchange.response {
+                Ok(response) if leads_on(request, response, hops) => Looked::AtByTrace,
+                _ => Looked::AtByStep,
+            };
+            let large = self.unpack(request, looked, &mut exchange.response).await;
             let due = *due.get_or_insert(exchange.scheduled);
-            let (next, outcome) = match &exchange.response {
+            let (next, outcome) = match &mut exchange.response {
                 Ok(response) => match self.onwards(request, &outgoing, response, hops) {
                     Next::Answer => {
-                        let judged = self.judge(request, response, round);
+                        let judged = self.judge(request, response, (round, finished));
                         (None, judged.map_err(|failure| self.through_proxy(failure, &outgoing, response)))
                     }
                     Next::Hop(next) => (Some(next), Ok(Answer::Final)),
@@ -132,7 +140,6 @@ impl VirtualUser {
                 worker.aside.worked();
             }
             let answer = outcome.as_ref().ok().copied();
-            let finished = exchange.finished;
             let outcome = outcome.map(drop).map_err(|failure| self.masked(failure));
             if let Err(failure) = &outcome {
                 self.failures.note(failure.kind);
@@ -162,28 +169,27 @@ impl VirtualUser {
     fn judge(
         &mut self,
         request: &Request,
-        response: &Response,
-        round: Option<Round<'_>>,
+        response: &mut Response,
+        (round, finished): (Option<Round<'_>>, Instant),
     ) -> Result<Answer, Failure> {
         self.learn_secrets(&request.captures, response);
         if looks_at_response(request) || self.worker.plan.keeps_response {
             // It stays until the next response.
-            self.seen.set(&self.worker.budget, response.weight)?;
+            self.seen = response.show(&self.worker.budget)?;
             self.scope.set(self.worker.plan.builtin.response, response.value());
         }
         response.check(&request.expect, &self.scope)?;
         if let Some(Round { poll, pause, deadline }) = round
             && !poll.until.holds_by_now(&self.scope).map_err(|error| unrendered(&error))?
         {
-            if clock::now() + pause < deadline {
+            if finished + pause < deadline {
                 // While a poll is waiting there is nothing to keep yet.
                 return Ok(Answer::NotYet);
             }
             let message = format!("`{}` did not hold within {:?}", poll.until.source(), poll.timeout);
             return Err(Failure::new(FailureKind::Timeout, message));
         }
-        request.captures.iter().try_for_each(|capture| response.capture(capture, &self.scope))?;
-        Ok(Answer::Final)
+        self.capture(response, &request.captures).map(|()| Answer::Final)
     }
 
     /// Where a response leads: a redirect is followed unless it is what the step expects.
@@ -194,8 +200,7 @@ impl VirtualUser {
         response: &Response,
         hops: Hops,
     ) -> Next<'a> {
-        let expected = || request.expect.iter().any(|expectation| expectation.names(response.status));
-        if !redirect::is_redirect(response) || hops.most == 0 || expected() {
+        if !leads_on(request, response, hops) {
             return Next::Answer;
         }
         if hops.left == 0 {
@@ -237,6 +242,12 @@ impl VirtualUser {
         };
         Wants { headers, body, limit: worker.plan.limits.max_body, budget: &worker.budget, events }
     }
+}
+
+/// Whether a response is not the answer.
+fn leads_on(request: &Request, response: &Response, hops: Hops) -> bool {
+    let expected = || request.expect.iter().any(|expectation| expectation.names(response.status));
+    redirect::is_redirect(response) && hops.most > 0 && !expected()
 }
 
 /// Whether the step itself looks at `response`.

@@ -5,13 +5,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
-use bytes::Bytes;
 use hyper::header::{
     self, CONNECTION, COOKIE, HOST, HeaderName, HeaderValue as RawHeader, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::{Method, Request as HttpRequest};
-use minijinja::Value;
 use rand::RngExt;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
@@ -21,21 +19,21 @@ use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Retries, Sample, Traffic};
 use super::perform::{End, InFlight, SocketInUse, unrendered};
-use super::protocol::body;
+use super::protocol::body::{self, Parse};
 use super::protocol::origin::Located;
 use super::protocol::outgoing::{ACCEPT, AUTHORIZED, Outgoing, Payload, USER_AGENT};
 use super::protocol::redirect;
 use super::protocol::response::Response;
 use super::protocol::stream::Meter;
-use super::protocol::websocket::{Arrived, Count, Moved, Opening, Socket};
+use super::protocol::websocket::{Arrived, Count, Looked, Moved, Opening, Socket};
 use super::tls::Purpose;
 use super::trace::{Event, Traced};
+use super::unpack::captures_json;
 use super::virtual_user::VirtualUser;
 use super::worker::Worker;
 use crate::clock;
 use crate::plan::connection::Cookies;
 use crate::plan::step::{EndpointId, FieldName, Message, MetricId, Receive, Since, WebSocket};
-use crate::template::Document;
 
 /// How long a server may take to answer our goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -239,13 +237,16 @@ impl VirtualUser {
         let step_begun = clock::now();
         let (slot, scope) = (self.worker.plan.builtin.message, self.scope.clone());
         let (worker, mut heard, mut unheard) = (self.worker.clone(), std::mem::take(&mut self.heard), None);
-        let wanted = |arrived: &Arrived| {
+        let mut wanted = |arrived: &Arrived| {
             let Some(expression) = &receive.matches else { return true };
-            if let Err(failure) = heard.set(&worker.budget, body::weight_of(&arrived.payload)) {
+            if let Err(failure) = body::hold_message(&mut heard, &worker.budget, &arrived.payload) {
                 unheard = Some(failure);
                 return true;
             }
-            scope.set(slot, message_value(&arrived.payload));
+            if arrived.payload.len() > LARGE {
+                worker.aside.worked();
+            }
+            scope.set(slot, Response::of_message(arrived.payload.clone()).message_value());
             // A message of another shape is just not the one waited for.
             expression.holds(&scope).unwrap_or(false)
         };
@@ -261,7 +262,17 @@ impl VirtualUser {
         let answers = receive.since == Since::LastSend && open.socket.wants_answer;
         let least = if answers { Duration::ZERO } else { receive.within / 2 };
         let awaited = Awaited::begin(&self.worker, open.endpoint, (receive.record, since), least);
-        let received = deadline.within(receive.within, pin!(open.socket.receive(wanted))).await;
+        let receiving = async {
+            let mut looked_at = 0;
+            loop {
+                match open.socket.receive(&mut looked_at, &mut wanted).await {
+                    Ok(Looked::Taken(arrived)) => return Ok(arrived),
+                    Ok(Looked::AtLarge) => worker.aside.look_up().await,
+                    Err(failure) => return Err(failure),
+                }
+            }
+        };
+        let received = deadline.within(receive.within, pin!(receiving)).await;
         awaited.end();
         self.heard = heard;
         let arrived = match received {
@@ -270,7 +281,7 @@ impl VirtualUser {
             Ok(Err(failure)) => return self.not_received(receive, since, failure),
             Err(_) => return self.not_received(receive, since, missing(receive)),
         };
-        self.keep_message(receive, &arrived, since)
+        self.keep_message(receive, arrived, since).await
     }
 
     fn not_received(&mut self, receive: &Receive, since: Instant, failure: Failure) -> Result<(), End> {
@@ -279,27 +290,34 @@ impl VirtualUser {
         ended
     }
 
-    fn keep_message(&mut self, receive: &Receive, arrived: &Arrived, since: Instant) -> Result<(), End> {
-        if arrived.payload.len() > LARGE {
+    async fn keep_message(&mut self, receive: &Receive, arrived: Arrived, since: Instant) -> Result<(), End> {
+        let Arrived { at, payload, .. } = arrived;
+        // Where it was compared, expressions see it already.
+        let shows = self.worker.plan.keeps_message && receive.matches.is_none();
+        let parse = Parse { paths: captures_json(&receive.captures), value: shows };
+        let mut message = Response::of_message(payload);
+        if let Err(failure) = self.unpack_body(&mut message, parse, &receive.captures).await {
+            return self.not_received(receive, since, failure);
+        }
+        if message.body.len() > LARGE {
+            self.worker.aside.look_up().await;
             self.worker.aside.worked();
         }
-        if self.worker.plan.keeps_message {
-            if let Err(failure) = self.heard.set(&self.worker.budget, body::weight_of(&arrived.payload)) {
-                return self.not_received(receive, since, failure);
+        if shows {
+            match message.show_message(&self.worker.budget) {
+                Ok(heard) => self.heard = heard,
+                Err(failure) => return self.not_received(receive, since, failure),
             }
-            self.scope.set(self.worker.plan.builtin.message, message_value(&arrived.payload));
+            self.scope.set(self.worker.plan.builtin.message, message.message_value());
         }
-        let message = Response::of_message(arrived.payload.clone());
         self.learn_secrets(&receive.captures, &message);
-        for capture in &receive.captures {
-            if let Err(failure) = message.capture(capture, &self.scope) {
-                let end = self.fail(None, &failure);
-                self.record_failed(receive.record, since);
-                return Err(end);
-            }
+        if let Err(failure) = self.capture(&message, &receive.captures) {
+            let end = self.fail(None, &failure);
+            self.record_failed(receive.record, since);
+            return Err(end);
         }
         // A message that was there before what it is measured from answers something else.
-        if let Some(time) = arrived.at.checked_duration_since(since) {
+        if let Some(time) = at.checked_duration_since(since) {
             self.record(receive.record, since, time);
         }
         Ok(())
@@ -434,13 +452,4 @@ fn missing(receive: &Receive) -> Failure {
         None => format!("no message within {:?}", receive.within),
     };
     Failure::new(FailureKind::MissingMessage, message)
-}
-
-/// What expressions see as `message`: its JSON, else its text.
-fn message_value(payload: &Bytes) -> Value {
-    let json = Document::new(payload.clone());
-    match json.as_ref().map(Document::value) {
-        Ok(Ok(value)) => value.clone(),
-        _ => Value::from(String::from_utf8_lossy(payload).into_owned()),
-    }
 }

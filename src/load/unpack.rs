@@ -1,14 +1,17 @@
 //! Makes of a response what a step can look at. The request has ended by then: what this takes is in no response time
 //! and under no timeout.
 
+use serde_json_path::JsonPath;
+
 use super::aside::LARGE;
 use super::measure::outcome::Failure;
 use super::protocol::body::{Packed, Parse};
-use super::protocol::coding::Room;
+use super::protocol::coding::{MOST_MEMBERS, Room};
 use super::protocol::response::Response;
 use super::request::looks_at_response;
 use super::virtual_user::VirtualUser;
-use crate::plan::step::{Expectation, Extract, Request};
+use crate::clock;
+use crate::plan::step::{Capture, Expectation, Extract, Request};
 
 /// Whether it takes long to look at a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +22,34 @@ pub(super) enum Size {
     Large,
 }
 
+/// What looks at a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// Its step.
+    AtByStep,
+    /// At most a trace: it leads to another request.
+    AtByTrace,
+}
+
 impl VirtualUser {
-    /// Makes the body of a response ready to be looked at; a response that cannot be is a failure. Ends when the
-    /// worker has time for what comes next.
-    pub(super) async fn unpack(&self, request: &Request, response: &mut Result<Response, Failure>) -> Size {
+    /// Makes the body of a response ready to be looked at; a response that cannot be is a failure, if its step looks
+    /// at it. Ends when the worker has time for what comes next.
+    pub(super) async fn unpack(
+        &mut self,
+        request: &Request,
+        looked: Looked,
+        response: &mut Result<Response, Failure>,
+    ) -> Size {
         let Ok(whole) = response else { return Size::Small };
-        if whole.body.is_empty() {
+        if whole.body.is_empty() || (looked == Looked::AtByTrace && !self.worker.journal.is_kept()) {
             return Size::Small;
         }
-        let parse = if self.needs_json(request) { Parse::Json } else { Parse::Nothing };
-        if let Err(failure) = self.unpack_body(whole, parse).await {
-            if self.needs_body(request) {
+        let parse = match looked {
+            Looked::AtByStep => self.parse(request),
+            Looked::AtByTrace => Parse::NOTHING,
+        };
+        if let Err(failure) = self.unpack_body(whole, parse, &request.captures).await {
+            if looked == Looked::AtByStep && needs_body(request, parse) {
                 *response = Err(failure);
             } else {
                 // A trace would have shown it, and nothing else looks at it.
@@ -40,39 +60,69 @@ impl VirtualUser {
         if whole.body.len() <= LARGE {
             return Size::Small;
         }
+        let begun = clock::now();
         self.worker.aside.look_up().await;
+        self.unpacking += begun.elapsed();
         Size::Large
     }
 
-    async fn unpack_body(&self, response: &mut Response, parse: Parse) -> Result<(), Failure> {
+    /// Decodes a body, and parses it where that takes long, with all that its captures will ask for.
+    pub(super) async fn unpack_body(
+        &mut self,
+        response: &mut Response,
+        parse: Parse,
+        captures: &[Capture],
+    ) -> Result<(), Failure> {
         let worker = &self.worker;
-        let room = Room { limit: worker.plan.limits.max_body, budget: worker.budget.clone() };
+        let limit = worker.plan.limits.max_body;
+        let room = Room { limit, members: MOST_MEMBERS, budget: worker.budget.clone() };
         let Some(packed) = Packed::take(response, parse, room)? else { return Ok(()) };
         let unpacked = match packed.unpack_quickly()? {
             Ok(unpacked) => unpacked,
-            // Rare and large: it must not make every user as large. The worker is at its end where nobody does it any
-            // more.
-            Err(packed) => match Box::pin(worker.aside.run(move || packed.unpack())).await {
-                Some(unpacked) => unpacked?,
-                None => std::future::pending().await,
-            },
+            Err(packed) => {
+                let (begun, paths) = (clock::now(), paths(captures));
+                // Rare and large: it must not make every user as large. The worker is at its end where nobody does it
+                // any more.
+                let unpacked = match Box::pin(worker.aside.run(move || packed.unpack(&paths))).await {
+                    Some(unpacked) => unpacked?,
+                    None => std::future::pending().await,
+                };
+                self.unpacking += begun.elapsed();
+                unpacked
+            }
         };
         response.unpacked(unpacked);
         Ok(())
     }
 
-    /// Whether something looks at the body of a response.
-    fn needs_body(&self, request: &Request) -> bool {
-        self.needs_json(request)
-            || request.expect.iter().any(|expectation| matches!(expectation, Expectation::Contains(_)))
-            || request.captures.iter().any(|capture| matches!(capture.from, Extract::Regex { .. }))
+    /// How a step looks at the JSON of its response.
+    fn parse(&self, request: &Request) -> Parse {
+        let expected =
+            request.expect.iter().any(|expectation| matches!(expectation, Expectation::Json { .. }));
+        Parse {
+            paths: expected || captures_json(&request.captures),
+            value: self.worker.plan.keeps_response || looks_at_response(request),
+        }
     }
+}
 
-    /// Whether something looks at the JSON of a response.
-    fn needs_json(&self, request: &Request) -> bool {
-        self.worker.plan.keeps_response
-            || looks_at_response(request)
-            || request.expect.iter().any(|expectation| matches!(expectation, Expectation::Json { .. }))
-            || request.captures.iter().any(|capture| matches!(capture.from, Extract::Json { .. }))
-    }
+/// Whether something looks at the body of a response, whose JSON is looked at in this way.
+fn needs_body(request: &Request, parse: Parse) -> bool {
+    parse != Parse::NOTHING
+        || request.expect.iter().any(|expectation| matches!(expectation, Expectation::Contains(_)))
+        || request.captures.iter().any(|capture| matches!(capture.from, Extract::Regex { .. }))
+}
+
+/// Whether paths are captured.
+pub(super) fn captures_json(captures: &[Capture]) -> bool {
+    captures.iter().any(|capture| matches!(capture.from, Extract::Json { .. }))
+}
+
+/// The paths that are captured, to be taken along.
+fn paths(captures: &[Capture]) -> Vec<JsonPath> {
+    let paths = captures.iter().filter_map(|capture| match &capture.from {
+        Extract::Json { path, .. } => Some(path.clone()),
+        Extract::Header(_) | Extract::Regex { .. } => None,
+    });
+    paths.collect()
 }

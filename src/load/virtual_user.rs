@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::control::Assignment;
 use super::deck::derive_seed;
+use super::kept::Kept;
 use super::masking::Masking;
 use super::measure::recorder::Iteration;
 use super::memory::Hold;
@@ -49,6 +50,11 @@ pub struct VirtualUser {
     pub(super) heard: Hold,
     /// What it has captured as secrets; none where it has captured none.
     pub(super) masking: Option<Box<Masking>>,
+    /// What its values hold.
+    pub(super) kept: Kept,
+    /// How long its responses and messages have waited to be decoded and parsed, and were: time of this machine, which
+    /// is in no metric.
+    pub(super) unpacking: Duration,
     /// Open WebSockets, the innermost last.
     pub(super) sockets: Vec<SocketInUse>,
     /// Their connections.
@@ -115,6 +121,8 @@ impl VirtualUser {
             seen: Hold::default(),
             heard: Hold::default(),
             masking: None,
+            kept: Kept::default(),
+            unpacking: Duration::ZERO,
             sockets: Vec::new(),
             lines: Lines::default(),
             due: None,

@@ -57,11 +57,21 @@ impl Document {
         Ok(Self { text, long_numbers, rewritten, tree, value })
     }
 
-    /// A text that is asked of paths, parsed. What is wrong with it is told when it is asked.
-    pub fn parsed(text: Bytes) -> Result<Self, String> {
-        let document = Self::new(text)?;
-        let _ = document.tree();
-        Ok(document)
+    /// Parses it for paths now, so that nothing is left to be parsed when it is asked. What is wrong with it is told
+    /// then.
+    pub fn prepare(&self) {
+        let _ = self.tree();
+        let _ = self.is_usual();
+    }
+
+    /// Whether the value of what a path finds has to be read from the whole text, which parses it as a value.
+    pub fn reads_again(&self, path: &JsonPath) -> bool {
+        let found = self.first(path).ok().flatten();
+        found.is_some_and(|found| match found.node {
+            Json::Null | Json::Bool(_) => false,
+            Json::String(_) | Json::Number(_) => !self.is_usual(),
+            Json::Array(_) | Json::Object(_) => true,
+        })
     }
 
     /// The whole text as a value of the language. An error names the reason and the place.

@@ -13,7 +13,7 @@ use loadgate::load::measure::sample::Phases as Parts;
 use loadgate::load::memory::Budget;
 use loadgate::load::protocol::connect::Connector;
 use loadgate::load::protocol::origin::Origin;
-use loadgate::load::protocol::websocket::{Arrived, Kind, Opening, Socket};
+use loadgate::load::protocol::websocket::{Arrived, Kind, Looked, Opening, Socket};
 use loadgate::load::target::free_address;
 use loadgate::load::timer::Timer;
 use loadgate::load::tls::{Clients, Purpose, Trust};
@@ -84,7 +84,9 @@ impl Suite {
 
     async fn every_case(&self) {
         let mut counter = self.open("/getCaseCount").await;
-        let answer = counter.receive(|_| true).await.expect("the number of cases");
+        let Ok(Looked::Taken(answer)) = counter.receive(&mut 0, |_| true).await else {
+            panic!("no number of cases");
+        };
         let cases: u32 = serde_json::from_slice(&answer.payload).expect("a number");
         for case in 1..=cases {
             echo(self.open(&format!("/runCase?case={case}&agent={AGENT}")).await).await;
@@ -142,7 +144,7 @@ fn timer() -> Timer {
 
 /// Sends back what arrives, as what it arrived, until the server has enough.
 async fn echo(mut socket: Socket) {
-    while let Ok(arrived) = socket.receive(|_| true).await {
+    while let Ok(Looked::Taken(arrived)) = socket.receive(&mut 0, |_| true).await {
         if socket.send(same(arrived)).await.is_err() {
             return;
         }

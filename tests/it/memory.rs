@@ -7,7 +7,7 @@ use crate::fault_server::{FaultServer, Mode};
 use crate::harness::Workspace;
 use crate::suffering::{Fault, Next, suffer};
 
-const SAYS: &str = "(`max_memory`)";
+const SAYS: &str = "of `max_memory` (";
 
 fn looked_at(path: &str) -> Value {
     json!({"get": path, "expect": {"contains": "nothing like it"}})
@@ -28,6 +28,56 @@ fn bodies_that_do_not_fit_fail_and_the_run_goes_on() {
     ];
     let more = json!({"max_memory": "1MiB", "max_body": "1GiB"});
     suffer(&FaultServer::start(Mode::ByPath), more, &faults);
+}
+
+#[test]
+fn what_is_captured_counts_as_long_as_it_is_kept() {
+    let captured = json!({"get": "/bomb", "capture": {"all": {"regex": "(x+)"}}});
+    let part = json!({"get": "/bomb", "capture": {"all": {"regex": "(xxx)"}}});
+    let all =
+        Fault::fails_apart("all", captured, "/fine".into(), ("memory", "needed to keep a value of 2.0 MiB"));
+    let part = Fault::no_failure("part", part, "/fine".into(), Next::Keeps);
+    // The body has 2 MiB.
+    let more = json!({"max_memory": "3MiB", "max_body": "1GiB"});
+    for fault in [all, part] {
+        suffer(&FaultServer::start(Mode::ByPath), more.clone(), &[fault]);
+    }
+}
+
+#[test]
+fn a_message_becomes_no_more_than_there_is_room_for() {
+    let receive = json!({"receive": {"within": "5s", "capture": {"all": {"json": "$[0].a"}}}});
+    // 8 bytes each, which become some 800.
+    let objects = "[{{ '{\"a\":0},' * 20000 }}0]";
+    let step = json!({"websocket": "/echo", "steps": [{"send": {"text": objects}}, receive]});
+    let fault =
+        Fault::fails_once_open("objects", step, "/fine".into(), ("memory", "needed to parse 156.3 KiB"));
+    suffer(&FaultServer::start(Mode::ByPath), json!({"max_memory": "5MiB"}), &[fault]);
+}
+
+#[test]
+fn what_is_no_json_and_what_nobody_looks_at_is_no_failure() {
+    let faults = [
+        Fault::no_failure(
+            "csv",
+            json!({"get": "/csv", "expect": {"that": "response.status == 200"}}),
+            "/fine".into(),
+            Next::Keeps,
+        ),
+        Fault::no_failure(
+            "redirect",
+            json!({"get": "/redirect-in-brotli", "expect": {"contains": "o"}}),
+            "/fine".into(),
+            Next::Keeps,
+        ),
+        Fault::no_failure(
+            "servlet",
+            json!({"get": "/servlet", "expect": {"json": {"$.name": "Größe"}}}),
+            "/fine".into(),
+            Next::Keeps,
+        ),
+    ];
+    suffer(&FaultServer::start(Mode::ByPath), json!({"max_memory": "2MiB"}), &faults);
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::load::memory::{Budget, Hold};
 
 /// The most codings one in another. Real servers need two, where a proxy compresses what is compressed already.
 const MOST: usize = 4;
+/// The most members of a gzip stream, each of which takes its time however little is in it. `bgzip` writes one every
+/// 64 KiB, most servers write one.
+pub const MOST_MEMBERS: usize = 10_000;
 /// Bytes that are decoded at once.
 const SLICE: usize = 64 * 1024;
 
@@ -32,6 +35,8 @@ pub enum Coding {
 pub struct Room {
     /// The most bytes of it.
     pub limit: u64,
+    /// The most members of a gzip stream.
+    pub members: usize,
     /// What it is kept in.
     pub budget: Arc<Budget>,
 }
@@ -41,6 +46,8 @@ pub struct Room {
 pub enum Undecoded {
     /// It is longer than the limit.
     TooLong,
+    /// It has more members than allowed.
+    TooManyMembers,
     /// Anything else.
     Failed(Failure),
 }
@@ -50,6 +57,9 @@ impl Undecoded {
     pub fn failure(self, limit: u64) -> Failure {
         match self {
             Self::TooLong => too_long(limit),
+            Self::TooManyMembers => {
+                protocol(format!("the body has more than {MOST_MEMBERS} gzip members one behind the other"))
+            }
             Self::Failed(failure) => failure,
         }
     }
@@ -114,7 +124,7 @@ impl<'r> Output<'r> {
     /// Members one behind the other are one stream (RFC 1952, 2.2), and zeros behind the last one are padding.
     fn gzip(&mut self, mut rest: &[u8]) -> Result<(), Undecoded> {
         let mut slice = vec![0; SLICE];
-        loop {
+        for _ in 0..self.room.members {
             let mut decoder = GzDecoder::new(&mut rest);
             loop {
                 let read = decoder.read(&mut slice).map_err(|error| invalid("gzip", &error.to_string()))?;
@@ -131,6 +141,7 @@ impl<'r> Output<'r> {
                 return Err(invalid("gzip", "something else follows it"));
             }
         }
+        Err(Undecoded::TooManyMembers)
     }
 
     fn deflate(&mut self, body: &[u8]) -> Result<(), Undecoded> {
@@ -222,7 +233,7 @@ mod tests {
         if codings.is_empty() {
             return Ok(body.to_vec());
         }
-        let room = Room { limit, budget: Budget::new(1 << 20) };
+        let room = Room { limit, members: MOST_MEMBERS, budget: Budget::new(1 << 20) };
         decode(&codings, body, &room).map(|(bytes, _)| bytes).map_err(|error| error.failure(limit))
     }
 
@@ -294,6 +305,14 @@ mod tests {
         }
         let garbage = [encoded!(GzEncoder, TEXT), b"garbage".to_vec()].concat();
         assert!(read(&["gzip"], &garbage).unwrap_err().contains("something else follows"));
+    }
+
+    #[test]
+    fn a_stream_of_very_many_members_fails() {
+        let empty = encoded!(GzEncoder, b"");
+        assert_eq!(read(&["gzip"], &empty.repeat(MOST_MEMBERS)).unwrap(), b"");
+        let said = read(&["gzip"], &empty.repeat(MOST_MEMBERS + 1)).unwrap_err();
+        assert!(said.contains("more than 10000 gzip members"), "{said}");
     }
 
     #[test]

@@ -36,6 +36,13 @@ pub fn is(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     lines.any(|line| text(line) == wanted) || joined(headers, name).is_some_and(|all| all == wanted)
 }
 
+/// About how many bytes headers hold.
+pub fn size(headers: &HeaderMap) -> usize {
+    /// What a map needs for one of them, beside its texts.
+    const ENTRY: usize = 128;
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ENTRY).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::incoming::keep;

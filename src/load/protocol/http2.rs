@@ -186,6 +186,7 @@ async fn read(
     }
     let mut sieve = Sieve::new(wants);
     sieve.begin(status, parts.headers.get(CONTENT_TYPE).map_or(&[], HeaderValue::as_bytes));
+    sieve.keep_head(&headers)?;
     while let Some(frame) = body.frame().await {
         if let Some(data) = frame.map_err(|error| failure(&error))?.data_ref() {
             sieve.pass(data)?;

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 
+use super::header;
 use super::response::Response;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::memory::{Budget, Hold};
@@ -93,12 +94,14 @@ pub struct Sieve<'w> {
     length: u64,
     kept: BytesMut,
     hold: Hold,
+    head: Hold,
 }
 
 impl<'w> Sieve<'w> {
     /// Keeps what is wanted of the body of a response.
     pub fn new(wants: Wants<'w>) -> Self {
-        Self { wants, room: 0, length: 0, kept: BytesMut::new(), hold: Hold::default() }
+        let (hold, head) = Default::default();
+        Self { wants, room: 0, length: 0, kept: BytesMut::new(), hold, head }
     }
 
     /// The head is known, with this status and `content-type`: what comes now is the body.
@@ -111,6 +114,11 @@ impl<'w> Sieve<'w> {
         if is_events(content_type) {
             self.wants.events.set(Some(0));
         }
+    }
+
+    /// These headers are kept. Fails where there is no room for them.
+    pub fn keep_head(&mut self, headers: &HeaderMap) -> Result<(), Failure> {
+        self.head.set(self.wants.budget, header::size(headers))
     }
 
     /// A stretch of the body. Fails where there is more than allowed.
@@ -143,7 +151,7 @@ impl<'w> Sieve<'w> {
     pub fn end(self, status: u16, headers: HeaderMap) -> Response {
         let shows = self.wants.body == Keep::Whole || !headers.contains_key(CONTENT_ENCODING);
         let body = if shows { self.kept.freeze() } else { Bytes::new() };
-        Response::new(status, headers, body).holding(self.hold)
+        Response::new(status, headers, body).holding(self.hold, self.head)
     }
 }
 
@@ -205,6 +213,25 @@ mod tests {
         drop(second);
         let response = first.end(200, HeaderMap::new());
         assert_eq!((response.body.len(), budget.used()), (100_000, 128 << 10));
+        drop(response);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn headers_that_are_kept_count_until_their_response_is_gone() {
+        let budget = Budget::new(256 << 10);
+        let mut headers = HeaderMap::new();
+        keep(&mut headers, "x-one", &[b'x'; 10_000]);
+        let mut first = sieve(Keep::Whole, 1 << 20, &budget);
+        first.keep_head(&headers).unwrap();
+        assert_eq!(budget.used(), 0, "what is small is free");
+        (0..500).for_each(|number| keep(&mut headers, &format!("x-{number}"), b""));
+        first.keep_head(&headers).unwrap();
+        let response = first.end(200, headers.clone());
+        assert_eq!(budget.used(), 128 << 10);
+        (0..2_000).for_each(|number| keep(&mut headers, &format!("y-{number}"), b""));
+        let mut second = sieve(Keep::Whole, 1 << 20, &budget);
+        assert_eq!(second.keep_head(&headers).unwrap_err().kind, FailureKind::Memory);
         drop(response);
         assert_eq!(budget.used(), 0);
     }

@@ -1,6 +1,7 @@
 //! A response as far as a step looks at it: checked against what is expected, mined for captures.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -10,8 +11,8 @@ use serde_json_path::JsonPath;
 use super::body::Unpacked;
 use super::header;
 use crate::load::measure::outcome::{Failure, FailureKind};
-use crate::load::memory::Hold;
-use crate::plan::step::{Capture, CaptureMode, Expectation, Extract, Visibility};
+use crate::load::memory::{Budget, Hold};
+use crate::plan::step::{Capture, Expectation, Extract, Visibility};
 use crate::template::{Document, Found, JsonTemplate, Scope, collect_texts, json_text};
 
 /// A whole response. Its body is parsed once, when something first asks.
@@ -23,32 +24,34 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body; empty where nothing looks at it.
     pub body: Bytes,
-    /// About how many bytes its JSON holds, where that is much.
-    pub weight: usize,
     json: OnceCell<Result<Document, String>>,
-    hold: Hold,
+    /// What its body holds, and what its headers hold.
+    holds: (Hold, Hold),
+    /// What is held for the value that expressions see, and about how many bytes of it are JSON.
+    shown: (Hold, usize),
 }
 
 impl Response {
     /// A response, not parsed yet.
     pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, headers, body, weight: 0, json: OnceCell::new(), hold: Hold::default() }
+        let (holds, shown) = Default::default();
+        Self { status, headers, body, json: OnceCell::new(), holds, shown }
     }
 
-    /// The same, which holds so much until it is gone.
+    /// The same, whose body and whose headers hold so much until it is gone.
     #[must_use]
-    pub fn holding(self, hold: Hold) -> Self {
-        Self { hold, ..self }
+    pub fn holding(self, hold: Hold, head: Hold) -> Self {
+        Self { holds: (hold, head), ..self }
     }
 
     /// Takes the body, and what it holds.
     pub fn take_body(&mut self) -> (Bytes, Hold) {
-        (std::mem::take(&mut self.body), std::mem::take(&mut self.hold))
+        (std::mem::take(&mut self.body), std::mem::take(&mut self.holds.0))
     }
 
     /// Gives it its body, decoded.
     pub fn unpacked(&mut self, unpacked: Unpacked) {
-        (self.body, self.hold, self.weight) = (unpacked.body, unpacked.hold, unpacked.weight);
+        (self.body, self.holds.0, self.shown) = (unpacked.body, unpacked.hold, unpacked.value);
         self.json = unpacked.json.map(OnceCell::from).unwrap_or_default();
     }
 
@@ -67,16 +70,33 @@ impl Response {
         expectations.iter().try_for_each(|expectation| self.expect(expectation, scope))
     }
 
-    /// Keeps what a capture asks for.
-    pub fn capture(&self, capture: &Capture, scope: &Scope) -> Result<(), Failure> {
+    /// What a capture asks for.
+    pub fn capture(&self, capture: &Capture) -> Result<Value, Failure> {
         let fail =
             |reason: String| Failure::new(FailureKind::Capture, format!("`{}`: {reason}", capture.name));
-        let value = self.extract(&capture.from).map_err(fail)?;
-        match capture.mode {
-            CaptureMode::Set => scope.set(capture.slot, value),
-            CaptureMode::Append => scope.append(capture.slot, value),
+        self.extract(&capture.from).map_err(fail)
+    }
+
+    /// What its [`value`](Self::value) holds from now on, also when the response is gone.
+    pub fn show(&mut self, budget: &Arc<Budget>) -> Result<Hold, Failure> {
+        let (mut hold, json) = std::mem::take(&mut self.shown);
+        hold.set(budget, json.saturating_add(header::size(&self.headers)))?;
+        Ok(hold)
+    }
+
+    /// What its [`message_value`](Self::message_value) holds from now on, also when the message is gone.
+    pub fn show_message(&mut self, budget: &Arc<Budget>) -> Result<Hold, Failure> {
+        let (mut hold, json) = std::mem::take(&mut self.shown);
+        hold.set(budget, if json == 0 { self.body.len() } else { json })?;
+        Ok(hold)
+    }
+
+    /// What expressions see as `message`: its JSON, else its text.
+    pub fn message_value(&self) -> Value {
+        match self.json().and_then(Document::value) {
+            Ok(value) => value.clone(),
+            Err(_) => Value::from(String::from_utf8_lossy(&self.body).into_owned()),
         }
-        Ok(())
     }
 
     /// What expressions see as `response`: `{status, headers, json}`.

@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError as Breach;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-pub use self::inbox::{Arrived, Kind};
+pub use self::inbox::{Arrived, Kind, Looked};
 
 use self::handshake::{Agreed, Answer};
 use self::inbox::Inbox;
@@ -54,7 +54,7 @@ pub enum Opening {
     /// A socket, and the headers of the answer.
     Open(Socket, HeaderMap),
     /// A redirect.
-    Elsewhere(Response),
+    Elsewhere(Box<Response>),
 }
 
 /// The connection of a socket, shared by those who listen to it: all of them in one task.
@@ -103,13 +103,15 @@ impl Socket {
         (most, budget): (u64, &Arc<Budget>),
         count: Count,
     ) -> Result<Opening, Failure> {
+        // A frame that does not fit at all is refused by its header, before there is room made for it.
+        let most_at_once = usize::try_from(most.min(budget.limit())).ok();
         let most = usize::try_from(most).ok();
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
             .write_buffer_size(0)
             .max_write_buffer_size(MOST_UNSENT)
             .max_message_size(most)
-            .max_frame_size(most);
+            .max_frame_size(most_at_once);
         let meter = stream.meter().clone();
         let Agreed { headers, rest } = match handshake::shake(&request, spelt, &mut stream, budget).await? {
             Answer::Agreed(agreed) => agreed,
@@ -143,18 +145,22 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes the oldest message that `wanted` accepts, as soon as there is one; the others stay.
+    /// Takes the oldest message that `wanted` accepts, as soon as there is one; the others stay. Begins behind the first
+    /// `looked_at` messages ever, and ends as well after a large one that is not wanted, to be called again.
     /// Fails when the socket closes first.
-    pub async fn receive(&mut self, mut wanted: impl FnMut(&Arrived) -> bool) -> Result<Arrived, Failure> {
-        let mut looked_at = 0;
+    pub async fn receive(
+        &mut self,
+        looked_at: &mut u64,
+        mut wanted: impl FnMut(&Arrived) -> bool,
+    ) -> Result<Looked, Failure> {
         let received = self
             .line
             .wait(|state| {
-                let taken = state.inbox.take(&mut looked_at, &mut wanted).map(Ok);
+                let taken = state.inbox.take(looked_at, &mut wanted).map(Ok);
                 taken.or_else(|| state.end.clone().map(Err))
             })
             .await;
-        self.wants_answer &= received.is_err();
+        self.wants_answer &= !matches!(received, Ok(Looked::Taken(_)));
         received
     }
 
@@ -358,7 +364,9 @@ fn closed(message: &str) -> Failure {
 /// A socket that broke: closed by nobody, or because of what the server sent.
 fn broken(error: &Error) -> Failure {
     match error {
-        Error::Capacity(_) => Failure::new(FailureKind::Protocol, format!("{error} (`max_body`)")),
+        Error::Capacity(_) => {
+            Failure::new(FailureKind::Protocol, format!("{error} (`max_body`, `max_memory`)"))
+        }
         Error::Utf8(_) | Error::AttackAttempt => Failure::new(FailureKind::Protocol, error.to_string()),
         Error::Protocol(reason) if !ended(reason) => Failure::new(FailureKind::Protocol, error.to_string()),
         Error::Protocol(Breach::ResetWithoutClosingHandshake) => {
@@ -431,11 +439,12 @@ mod tests {
         lines.push(&outer);
         lines.push(&inner);
         let waiting = async {
-            let receiving = pin!(inner.receive(|_| true));
+            let mut looked_at = 0;
+            let receiving = pin!(inner.receive(&mut looked_at, |_| true));
             lines.attend(receiving).await.unwrap()
         };
         let (arrived, _outer_server, _inner_server) = tokio::join!(waiting, pinging, answering);
-        assert_eq!(arrived.payload, "at last");
+        assert!(matches!(arrived, Looked::Taken(Arrived { payload, .. }) if payload == "at last"));
         assert_eq!(counted.get().messages_in, 1, "counted without anybody asking for it");
         assert!(counted.get().traffic.bytes_out > 0, "the pong");
     }

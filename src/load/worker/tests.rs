@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::super::perform::InFlight;
 use super::super::pool::Sent;
 use super::*;
 use crate::config::file;
@@ -73,6 +74,19 @@ fn arrivals_that_are_still_on_their_way_to_a_worker_when_it_ends_were_due_and_no
         worker.dismiss().await.unwrap();
         assert_eq!(counted(&worker.take()), (3, 0, 3));
         assert!(!worker.pool.send(0, Sent { arrival, claimed: 0 }), "nobody takes it in any more");
+    });
+}
+
+#[test]
+fn a_request_that_is_cut_off_is_unfinished_unless_its_response_is_there() {
+    runtime().unwrap().block_on(async {
+        let (worker, _inbox) = worker(clock::now());
+        drop(InFlight::begin(&worker, EndpointId(0), clock::now()));
+        assert_eq!(worker.take().unfinished, 1);
+        let mut whole = InFlight::begin(&worker, EndpointId(0), clock::now());
+        whole.answered();
+        drop(whole);
+        assert_eq!(worker.take().unfinished, 0, "what is cut off then is work of this machine");
     });
 }
 

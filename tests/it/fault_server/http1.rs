@@ -136,6 +136,13 @@ pub fn misbehave(stream: &TcpStream, (path, nth): (&str, u64), shared: &Shared) 
     Ok(After::Close)
 }
 
+/// An answer with a body of this type.
+fn with_type(content_type: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
 /// The answers that are always the same bytes.
 fn scripted(mut stream: &TcpStream, path: &str) -> io::Result<After> {
     let (after, bytes): (After, Vec<u8>) = match path {
@@ -152,6 +159,15 @@ fn scripted(mut stream: &TcpStream, path: &str) -> io::Result<After> {
                 body.len()
             );
             (After::KeepAlive, [head.into_bytes(), body].concat())
+        }
+        "/redirect-in-brotli" => {
+            let head = "HTTP/1.1 302 Found\r\nlocation: /fine\r\ncontent-encoding: br\r\ncontent-length: 3\r\n\r\n";
+            (After::KeepAlive, [head.as_bytes(), b"br!"].concat())
+        }
+        "/csv" => (After::KeepAlive, with_type("text/csv", "1,2,3\n".repeat(100_000).as_bytes())),
+        "/servlet" => {
+            let json = "{\"name\": \"Größe\"}".as_bytes();
+            (After::KeepAlive, with_type("application/json;charset=ISO-8859-1", json))
         }
         "/cut-chunk" => (After::Close, [CHUNKED, b"a\r\nonly"].concat()),
         "/cut-before-last-chunk" => (After::Close, [CHUNKED, b"4\r\nonly\r\n"].concat()),

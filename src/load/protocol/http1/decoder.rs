@@ -215,6 +215,7 @@ impl Decoder {
         let framing = self.framing(head.headers)?;
         self.status = status;
         sieve.begin(status, framing.content_type);
+        sieve.keep_head(&self.headers)?;
         self.arrange(&framing, head.version == Some(1));
         Ok(())
     }

@@ -44,7 +44,7 @@ pub(super) enum Answer {
     /// It agrees.
     Agreed(Agreed),
     /// It redirects.
-    Elsewhere(Response),
+    Elsewhere(Box<Response>),
 }
 
 /// A server that has agreed.
@@ -81,7 +81,7 @@ pub(super) async fn shake(
     }
     let response = Response::new(decoder.status, decoder.headers, Bytes::new());
     if is_redirect(&response) {
-        return Ok(Answer::Elsewhere(response));
+        return Ok(Answer::Elsewhere(Box::new(response)));
     }
     verify(request.headers(), response.status, &response.headers)?;
     Ok(Answer::Agreed(Agreed { headers: response.headers, rest }))

@@ -138,6 +138,11 @@ impl Template {
         self.expressions().flat_map(Expression::environment).collect()
     }
 
+    /// Those of them whose value it writes as it is, not handed to a function or a filter.
+    pub fn written_environment(&self) -> BTreeSet<String> {
+        self.expressions().flat_map(Expression::written_environment).collect()
+    }
+
     /// The text with each `{{ … }}` written `{}`: how an endpoint is named.
     pub fn pattern(&self) -> String {
         self.parts.iter().map(|part| if let Part::Text(text) = part { text } else { "{}" }).collect()

@@ -26,6 +26,8 @@ enum Program {
         compiled: minijinja::Expression<'static, 'static>,
         /// The environment variables it asks for.
         environment: BTreeSet<String>,
+        /// Those of them that it writes as they are.
+        written: BTreeSet<String>,
         /// Whether it calculates or compares, and so needs numbers that the language can calculate with.
         calculates: bool,
     },
@@ -63,12 +65,12 @@ impl Expression {
             return Ok(Self { source: trimmed.into(), program: Program::Path(path) });
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
-        let Meaning { environment, calculates } = syntax::meaning(source)?;
+        let Meaning { environment, written, calculates } = syntax::meaning(source)?;
         let compiled = language().compile_expression_owned(source.to_owned()).map_err(|error| {
             let message = error.detail().unwrap_or("not an expression").to_owned();
             TemplateError::new(message, error.range().unwrap_or(0..source.len()))
         })?;
-        let program = Program::Compiled { compiled, environment, calculates };
+        let program = Program::Compiled { compiled, environment, written, calculates };
         Ok(Self { source: trimmed.into(), program })
     }
 
@@ -110,6 +112,14 @@ impl Expression {
         match &self.program {
             Program::Path(_) => BTreeSet::new(),
             Program::Compiled { environment, .. } => environment.clone(),
+        }
+    }
+
+    /// The environment variables whose value it writes as it is, not handed to a function or a filter.
+    pub fn written_environment(&self) -> BTreeSet<String> {
+        match &self.program {
+            Program::Path(_) => BTreeSet::new(),
+            Program::Compiled { written, .. } => written.clone(),
         }
     }
 

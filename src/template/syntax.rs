@@ -87,16 +87,19 @@ const KEEPS_TESTED: &[&str] = &["defined", "none", "undefined"];
 pub(super) struct Meaning {
     /// The environment variables it asks for.
     pub environment: BTreeSet<String>,
+    /// Those of them whose value is written as it is, not handed to a function or a filter.
+    pub written: BTreeSet<String>,
     /// Whether it calculates or compares.
     pub calculates: bool,
 }
 
 /// Looks at every part of an expression. What is wrong with its grammar is left to the compiler.
 pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
-    let meaning = Meaning { environment: BTreeSet::new(), calculates: false };
+    let meaning = Meaning { environment: BTreeSet::new(), written: BTreeSet::new(), calculates: false };
     let mut walk = Walk { source, meaning, repetition: Repetition::default() };
     if let Ok(expression) = parse_expr(source) {
         walk.expression(&expression)?;
+        written(&expression, &mut walk.meaning.written);
     }
     Ok(walk.meaning)
 }
@@ -264,6 +267,29 @@ impl Walk<'_> {
     }
 }
 
+/// The environment variables that reach the text of an expression unchanged.
+fn written(expression: &Expr, names: &mut BTreeSet<String>) {
+    match expression {
+        Expr::Call(call) if matches!(&call.expr, Expr::Var(name) if name.id == "env") => {
+            names.extend(named(&call.args, 0));
+        }
+        Expr::BinOp(binary)
+            if matches!(
+                binary.op,
+                BinOpKind::Concat | BinOpKind::ScAnd | BinOpKind::ScOr | BinOpKind::Add
+            ) =>
+        {
+            written(&binary.left, names);
+            written(&binary.right, names);
+        }
+        Expr::IfExpr(choice) => {
+            written(&choice.true_expr, names);
+            choice.false_expr.iter().for_each(|other| written(other, names));
+        }
+        _ => {}
+    }
+}
+
 /// A positional argument that is a quoted text.
 fn named(arguments: &[CallArg], index: usize) -> Option<String> {
     match arguments.get(index)? {
@@ -347,5 +373,19 @@ mod tests {
         let asked = |source: &str| Expression::compile(source).unwrap().environment();
         assert_eq!(asked("[env('A'), {'x': env(\"B\") | upper}]"), ["A".into(), "B".into()].into());
         assert_eq!(asked("'env(\"C\")'"), BTreeSet::new());
+    }
+
+    #[test]
+    fn what_is_written_of_the_environment_is_known_apart() {
+        let written = |source: &str| Expression::compile(source).unwrap().written_environment();
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(written("env('A')"), all(&["A"]));
+        assert_eq!(
+            written("'x' ~ env('A') ~ (env('B') if env('C') == 'y' else env('D'))"),
+            all(&["A", "B", "D"])
+        );
+        assert_eq!(written("hmac(env('A'), id)"), all(&[]));
+        assert_eq!(written("env('A') | urlencode"), all(&[]));
+        assert_eq!(written("base64(env('A')) ~ env('B')"), all(&["B"]));
     }
 }

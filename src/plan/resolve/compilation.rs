@@ -48,8 +48,14 @@ pub(super) struct Compilation<'a> {
     pub metrics: Vec<String>,
     /// Environment variables asked for, and where.
     pub environment: Vec<(String, Span)>,
+    /// Whether it was told already that there are too many steps.
+    pub too_many_steps: bool,
+    /// Those of them that a template writes as they are.
+    pub written: Vec<(String, Span)>,
     /// Those of them that headers are made of.
     pub in_headers: Vec<(String, Span)>,
+    /// Those of them that user and password of basic authentication are made of.
+    pub in_basic: Vec<(String, Span)>,
     /// Whether values of responses are secrets.
     pub secret_captures: Captures,
     /// Whether a `when` or `set` looks at `response`.
@@ -147,7 +153,10 @@ impl<'a> Compilation<'a> {
             endpoints: Vec::new(),
             metrics: Vec::new(),
             environment: Vec::new(),
+            too_many_steps: false,
+            written: Vec::new(),
             in_headers: Vec::new(),
+            in_basic: Vec::new(),
             secret_captures: Captures::Never,
             keeps_response: false,
             keeps_message: false,
@@ -186,6 +195,7 @@ impl<'a> Compilation<'a> {
         let template = self.keep(text::template(self.sources, node)?)?;
         self.count_programs(node, template.programs())?;
         self.environment.extend(template.environment().into_iter().map(|name| (name, node.span)));
+        self.written.extend(template.written_environment().into_iter().map(|name| (name, node.span)));
         self.check(node, &template.paths(), sight);
         Some(template)
     }

@@ -41,6 +41,9 @@ impl Compilation<'_> {
             self.keep(named);
             return None;
         }
+        // Known before the file is read: a file that is wrong is one problem, and its name is not another.
+        let named = self.names.data(key, Shape::Unknown, None);
+        self.keep(named)?;
         let file = node.get("file")?;
         let separator = match node.get("separator") {
             Some(separator) => Some(self.separator(separator)?),

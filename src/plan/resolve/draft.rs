@@ -76,7 +76,10 @@ impl<'a> Draft<'a> {
         let asked = scenario.compilation.environment.iter();
         let asked = asked.chain(target.as_ref().map_or(&[][..], target::Draft::environment));
         let values = kept_all(&mut problems, values(asked, lookup)).unwrap_or_default();
-        problems.extend(broken_headers(&scenario.compilation.in_headers, &values.values));
+        let compilation = &scenario.compilation;
+        problems.extend(broken_headers(&compilation.in_headers, &values.values, "which no header can hold"));
+        let basic = "which basic authentication allows in neither user nor password (RFC 7617)";
+        problems.extend(broken_headers(&compilation.in_basic, &values.values, basic));
         scenario.compilation.notes.extend(values.notes);
         let values = values.values;
         match (load, target, rules, tls) {
@@ -192,20 +195,17 @@ fn values<'u>(
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-/// Variables that headers are made of and whose values no header can hold. The value is never shown: it is a
+/// Variables that headers are made of and whose values they cannot hold, with the reason `why`. The value is never shown: it is a
 /// secret, most likely.
-fn broken_headers(uses: &[(String, Span)], values: &BTreeMap<String, String>) -> Vec<Problem> {
+fn broken_headers(uses: &[(String, Span)], values: &BTreeMap<String, String>, why: &str) -> Vec<Problem> {
     let broken = |value: &String| value.chars().any(|c| c.is_ascii_control() && c != '\t');
     uses.iter()
         .filter(|(name, _)| values.get(name).is_some_and(broken))
         .map(|(name, span)| {
             let breaks = values.get(name).is_some_and(|value| value.contains(['\r', '\n']));
             let what = if breaks { "a line break" } else { "a control character" };
-            Problem::at(
-                *span,
-                format!("the environment variable `{name}` has {what} in it, which no header can hold"),
-            )
-            .hint("set it to one line; a text of several lines can be sent in a body")
+            Problem::at(*span, format!("the environment variable `{name}` has {what} in it, {why}"))
+                .hint("set it to one line; a text of several lines can be sent in a body")
         })
         .collect()
 }

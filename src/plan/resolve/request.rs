@@ -88,7 +88,7 @@ impl<'a> Compilation<'a> {
     ) -> (Vec<(FieldName, HeaderValue)>, DefaultHeaders) {
         let mut headers: Vec<(FieldName, HeaderValue)> = Vec::new();
         let mut defaults = DefaultHeaders { user_agent: true, accept: true, authorization: true };
-        let asked_before = self.environment.len();
+        let written_before = self.written.len();
         let default = content_type.and_then(|text| Template::compile(text).ok());
         headers.extend(default.map(|text| (CONTENT_TYPE_NAME.clone(), HeaderValue::Text(text))));
         let of_class = place.headers.map_or(&[][..], Node::entries).iter();
@@ -118,12 +118,12 @@ impl<'a> Compilation<'a> {
                 headers.extend(value.map(|value| (name, HeaderValue::Text(value))));
             }
         }
+        self.in_headers.extend_from_slice(&self.written[written_before..]);
         if let Some(value) = self.authorization(step, place) {
             headers.retain(|(known, _)| **known != AUTHORIZATION);
             headers.push((AUTHORIZATION_NAME.clone(), value));
             defaults.authorization = false;
         }
-        self.in_headers.extend_from_slice(&self.environment[asked_before..]);
         (headers, defaults)
     }
 
@@ -142,8 +142,11 @@ impl<'a> Compilation<'a> {
     }
 
     fn authorization(&mut self, step: &'a Node, place: Place<'a>) -> Option<HeaderValue> {
+        let written_before = self.written.len();
         if let Some(token) = step.get("bearer") {
-            return self.template(token, place.sight()).map(HeaderValue::Bearer);
+            let token = self.template(token, place.sight());
+            self.in_headers.extend_from_slice(&self.written[written_before..]);
+            return token.map(HeaderValue::Bearer);
         }
         let basic = step.get("basic")?;
         let user = self.template(basic.get("user")?, place.sight());
@@ -151,6 +154,7 @@ impl<'a> Compilation<'a> {
             Some(password) => self.template(password, place.sight()),
             None => Template::compile("").ok(),
         };
+        self.in_basic.extend_from_slice(&self.written[written_before..]);
         Some(HeaderValue::Basic { user: user?, password: password? })
     }
 

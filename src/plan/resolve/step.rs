@@ -79,7 +79,8 @@ impl<'a> Compilation<'a> {
         if self.expanded <= MOST_STEPS {
             return Some(steps);
         }
-        if before <= MOST_STEPS {
+        if !self.too_many_steps {
+            self.too_many_steps = true;
             let message =
                 format!("more than {MOST_STEPS} steps, counted in each place that their task is run");
             let hint = "`repeat` does steps several times, and counts them once";

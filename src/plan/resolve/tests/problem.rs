@@ -21,6 +21,22 @@ fn problems_of_scenario(entries: &str) -> String {
 }
 
 #[test]
+fn a_data_file_that_is_wrong_is_one_problem() {
+    let steps = "{steps: [{get: '/{{ rows.id }}'}, {get: '/{{ rows.name }}'}]}";
+    let text = SMALL
+        .replace(
+            "    users: {all: {tasks: {visit: 1}}}",
+            &format!("    data: {{rows: {{file: nowhere.csv}}}}\n    users: {{all: {steps}}}"),
+        )
+        .replace("    tasks: {visit: [{get: /health}]}\n", "");
+    let config = config(&text, "");
+    let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
+    let told = listed(&config, &problems);
+    assert_eq!(problems.len(), 1, "{told}");
+    assert!(told.contains("nowhere.csv"), "{told}");
+}
+
+#[test]
 fn every_mistake_of_templates_is_found_where_it_is() {
     insta::assert_snapshot!(problems_of_scenario(r#"
 data: {prompts: [a, b]}

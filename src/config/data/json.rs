@@ -78,7 +78,6 @@ enum Layout {
 
 /// Refuses a text with a row of too many values, looked at before it is parsed; the text need not be JSON.
 fn bounded(text: &str, layout: Layout) -> Result<(), Defect> {
-    let outside = if layout == Layout::List { 1 } else { 0 };
     let (mut depth, mut row, mut values, mut at) = (0_usize, 1, 0, 0);
     let bytes = text.as_bytes();
     while let Some(byte) = bytes.get(at) {
@@ -95,7 +94,7 @@ fn bounded(text: &str, layout: Layout) -> Result<(), Defect> {
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
             b'\n' if layout == Layout::Lines => (depth, row, values) = (0, row + 1, 0),
-            b',' if layout == Layout::List && depth == outside => (row, values) = (row + 1, 0),
+            b',' if layout == Layout::List && depth == 1 => (row, values) = (row + 1, 0),
             b',' => values += 1,
             _ => {}
         }

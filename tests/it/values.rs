@@ -149,7 +149,7 @@ fn an_answer_that_cannot_be_looked_at_is_not_as_expected() {
         (
             "{get: /nan, expect: {json: {$.z: 1}}}",
             "expectation",
-            "`NaN` is no word of it, at line 1 column 7",
+            "`NaN` is not a value in JSON, at line 1 column 7",
         ),
     ] {
         let workspace = service.workspace(&format!("    users: {{u: {{steps: [{step}]}}}}\n"));

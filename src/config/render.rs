@@ -101,9 +101,11 @@ impl Excerpt {
 }
 
 /// The line with `*` in place of each character of the user and the password of a URL: who reads a log need not know
-/// them, and every column stays.
+/// them, and every column stays. A password may hold what ends the host of a URL, so this goes to the last `@` of a
+/// word; and white space, where a colon stands before it.
 fn without_passwords(line: &str) -> Cow<'_, str> {
-    static USERINFO: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"://([^/?\#\s"'\\]+)@"#).ok());
+    static USERINFO: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"://(\S+|[^\s/?\#"':@]+:[^",}\]]*)@"#).ok());
     let Some(pattern) = USERINFO.as_ref() else { return line.into() };
     pattern.replace_all(line, |found: &Captures<'_>| format!("://{}@", "*".repeat(found[1].chars().count())))
 }
@@ -138,7 +140,9 @@ mod tests {
         for (line, shown) in [
             ("host: http://alice:p@ss@a.example/x", "host: http://**********@a.example/x"),
             ("- get: 'https://u:é@b'", "- get: 'https://***@b'"),
-            ("- get: http://b/@x", "- get: http://b/@x"),
+            ("proxy: http://u:pa#s/s?@p:80", "proxy: http://**********@p:80"),
+            ("host: \"http://u:a'b c@h\"", "host: \"http://*******@h\""),
+            ("{host: http://b:80, mail: x@y}", "{host: http://b:80, mail: x@y}"),
             ("mail: a@b", "mail: a@b"),
         ] {
             assert_eq!(without_passwords(line), shown);

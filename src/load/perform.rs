@@ -27,6 +27,8 @@ pub enum End {
     Failed,
     /// The load does not want this user any more.
     Stopped,
+    /// A pause would go on for longer than the load wants this user.
+    Paused,
 }
 
 /// An open WebSocket, and what it is counted under.
@@ -207,7 +209,9 @@ impl VirtualUser {
 
     async fn group(&mut self, metric: MetricId, steps: &[Step]) -> Result<(), End> {
         let (begun, before, unpacking) = (clock::now(), self.failures.count, self.unpacking);
+        let timed = Timed::begin(self, metric, begun);
         let ended = self.perform(steps).await;
+        timed.end(self, ended);
         let time = begun.elapsed().saturating_sub(self.unpacking.saturating_sub(unpacking));
         match ended {
             Ok(()) if self.failures.count == before => self.record(Some(metric), begun, time),
@@ -216,7 +220,7 @@ impl VirtualUser {
                 self.worker.recorder.borrow_mut().metric_at_least(metric, begun, time);
             }
             Err(End::Failed) => self.record_failed(Some(metric), begun),
-            Err(End::Stopped) => {}
+            Err(End::Stopped | End::Paused) => {}
         }
         ended
     }
@@ -238,13 +242,44 @@ impl VirtualUser {
         let pause = pacing::pause(wait, &mut self.random);
         // What comes after a pause is due when the pause ends.
         self.due = None;
-        if self.sleep_until(clock::now() + pause).await { Ok(()) } else { Err(End::Stopped) }
+        if self.sleep_until(clock::now() + pause).await { Ok(()) } else { Err(End::Paused) }
     }
 }
 
 /// A failure to render is a failure of kind capture: something that should be there is not.
 pub(super) fn unrendered(error: &RenderError) -> Failure {
     Failure::new(FailureKind::Capture, error.to_string())
+}
+
+/// Something that a custom metric times. What the end of the run cuts off took at least as long as it went on: without it
+/// the metric would be about those alone that were quick enough.
+pub(super) struct Timed {
+    worker: Rc<Worker>,
+    metric: MetricId,
+    begun: Instant,
+    counts: bool,
+}
+
+impl Timed {
+    /// It begins, or has begun at this moment. What begins after the load is not measured.
+    pub(super) fn begin(user: &VirtualUser, metric: MetricId, begun: Instant) -> Self {
+        Self { worker: user.worker.clone(), metric, begun, counts: user.is_in_load(begun) }
+    }
+
+    /// It has ended, and is counted otherwise, unless it was stopped in an iteration that had time to end. Where iterations
+    /// have none, every user stops in the middle of one; and how long a pause takes is known.
+    pub(super) fn end(mut self, user: &VirtualUser, ended: Result<(), End>) {
+        self.counts &= ended == Err(End::Stopped) && user.has_time_to_end();
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        if self.counts {
+            let time = clock::now().saturating_duration_since(self.begun);
+            self.worker.recorder.borrow_mut().metric_at_least(self.metric, self.begun, time);
+        }
+    }
 }
 
 /// A request on its way. Dropped before it is done, it was cut off, and is counted so.

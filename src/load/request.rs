@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::aside::LARGE;
 use super::measure::outcome::{Failure, FailureKind};
 use super::pacing;
-use super::perform::{End, unrendered};
+use super::perform::{End, Timed, unrendered};
 use super::protocol::incoming::{Headers, Keep, Wants};
 use super::protocol::outgoing::Outgoing;
 use super::protocol::redirect::{self, Trusted};
@@ -68,12 +68,16 @@ impl VirtualUser {
     /// Performs an HTTP step.
     pub(super) async fn request(&mut self, request: &Request) -> Result<(), End> {
         let begun = request.record.map(|_| self.due.unwrap_or_else(clock::now));
+        let timed = request.record.zip(begun).map(|(metric, begun)| Timed::begin(self, metric, begun));
         let ended = match &request.poll {
             None => self.once(request, None).await.map(|Ended { due, finished, .. }| {
                 self.record(request.record, due, finished.saturating_duration_since(due));
             }),
             Some(poll) => Box::pin(self.poll(request, poll)).await,
         };
+        if let Some(timed) = timed {
+            timed.end(self, ended);
+        }
         if let (Some(begun), Err(End::Failed)) = (begun, &ended) {
             self.record_failed(request.record, begun);
         }
@@ -97,7 +101,7 @@ impl VirtualUser {
                 return Ok(());
             }
             if !self.sleep_until(clock::now() + pause).await {
-                return Err(End::Stopped);
+                return Err(End::Paused);
             }
         }
     }

@@ -18,7 +18,7 @@ use super::compose;
 use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Retries, Sample, Traffic};
-use super::perform::{End, InFlight, SocketInUse, unrendered};
+use super::perform::{End, InFlight, SocketInUse, Timed, unrendered};
 use super::protocol::body::{self, Parse};
 use super::protocol::origin::Located;
 use super::protocol::outgoing::{ACCEPT, AUTHORIZED, Outgoing, Payload, USER_AGENT};
@@ -74,6 +74,7 @@ impl VirtualUser {
         let started = clock::now();
         let scheduled = due.unwrap_or(started);
         let in_flight = InFlight::begin(&self.worker, step.endpoint, scheduled);
+        let timed = step.record.map(|metric| Timed::begin(self, metric, scheduled));
         let (mut phases, mut line, mut meters) = (Phases::default(), String::new(), Vec::new());
         let worker = self.worker.clone();
         let limit = step.timeout.unwrap_or(worker.plan.limits.timeout);
@@ -112,6 +113,9 @@ impl VirtualUser {
             }))
         });
         in_flight.end(|recorder, _| recorder.sample(&sample));
+        if let Some(timed) = timed {
+            timed.end(self, Ok(()));
+        }
         match &sample.outcome {
             Ok(()) => self.record(step.record, scheduled, sample.response_time()),
             Err(failure) => {
@@ -149,6 +153,9 @@ impl VirtualUser {
                     return Ok(socket);
                 }
                 Opening::Elsewhere(response) if left > 0 => {
+                    if self.worker.plan.http.cookies == Cookies::Kept {
+                        self.jar.keep(&outgoing.origin, &outgoing.path, &response.headers);
+                    }
                     outgoing = redirect::follow(outgoing, &response, &self.trusted(None))?;
                 }
                 Opening::Elsewhere(response) if most == 0 => {
@@ -347,7 +354,7 @@ impl VirtualUser {
         self.sockets.push(open);
         match slept {
             Ok(true) => Ok(()),
-            Ok(false) => Err(End::Stopped),
+            Ok(false) => Err(End::Paused),
             Err(failure) => self.settle(Err(failure), |_| {}),
         }
     }

@@ -189,6 +189,16 @@ impl VirtualUser {
         self.wanted_at(clock::now())
     }
 
+    /// Whether a moment is one at which the load wants this user, the time for its iteration to end left out.
+    pub(super) fn is_in_load(&self, at: Instant) -> bool {
+        at < self.turn.until
+    }
+
+    /// Whether its iteration may go on after the load.
+    pub(super) fn has_time_to_end(&self) -> bool {
+        self.grace > Duration::ZERO
+    }
+
     fn wanted_at(&mut self, now: Instant) -> bool {
         let assignment = self.worker.control.current();
         if assignment.generation != self.turn.generation {
@@ -322,7 +332,7 @@ impl VirtualUser {
             Ok(false) => Iteration::Skipped,
             Ok(true) => match self.perform_from(steps, 1).await {
                 Ok(()) => Iteration::Done,
-                Err(End::Stopped) => Iteration::Stopped,
+                Err(End::Stopped | End::Paused) => Iteration::Stopped,
                 Err(End::Failed) => Iteration::Failed,
             },
             Err(_) => Iteration::Failed,

@@ -38,7 +38,7 @@ use crate::clock;
 use crate::plan::load::Model;
 use crate::plan::step::{Action, EndpointId, Step};
 use crate::plan::user::{TaskId, split_by_weight};
-use crate::plan::{Plan, SeedOrigin};
+use crate::plan::{Plan, SeedOrigin, Target};
 
 /// How late after the end of the load an arrival that was due before it may still begin.
 pub const GRACE: Duration = Duration::from_millis(100);
@@ -118,9 +118,12 @@ impl Worker {
         let timer = Timer::new(phases.clone())?;
         let mut tasks = JoinSet::new();
         tasks.spawn_local(timer.clone().run());
+        let base = Base::new(&target, plan.authorization.clone()).map_err(LoadError::Target)?;
+        let started = matches!(plan.target, Target::Command(_)).then(|| base.origin.clone());
         Ok(Self {
-            base: Base::new(&target, plan.authorization.clone()).map_err(LoadError::Target)?,
+            base,
             connector: Connector::new(trust, timer.clone(), plan.proxies.clone())
+                .directly_to(started)
                 .sharing(budget.limit() / AHEAD, generate::users(&plan)),
             timer,
             recorder: RefCell::new(Recorder::new(&plan, phases)),

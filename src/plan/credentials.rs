@@ -7,6 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
+/// What to do where a password ends the host that it stands before.
+pub const ENCODE: &str =
+    "percent-encode the password: `%23` for `#`, `%3F` for `?`, `%2F` for `/`, `%40` for `@`, `%25` for `%`";
+
 /// The user and the password of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -58,12 +62,47 @@ pub fn without(url: &str) -> Cow<'_, str> {
     }
 }
 
+/// A text as messages show it, without what may be a user and a password in it: also where their `#`, `?` or `/` is not
+/// percent-encoded, so that the text means something else. Of a path, which has neither, nothing is left out.
+pub fn hidden(url: &str) -> Cow<'_, str> {
+    let is_path = url.trim_start().starts_with('/');
+    let Some(sign) = url.rfind('@').filter(|_| !is_path) else { return url.into() };
+    let at = authority(url).min(sign);
+    let mark = if is_raw(url) { "***@" } else { "" };
+    format!("{}{mark}{}", &url[..at], &url[sign + 1..]).into()
+}
+
+/// Whether an `@` stands behind what ends the host of a URL, as it does where `#`, `?` or `/` in a password is not
+/// percent-encoded.
+pub fn is_raw(url: &str) -> bool {
+    let at = authority(url);
+    let end = url[at..].find(['/', '?', '#', '\\']).map(|found| at + found);
+    end.is_some_and(|end| url[end..].contains('@'))
+}
+
 /// Where the user and the password stand in a URL: from behind `//` to the `@`, which is the last one before the path.
+/// A URL within another one, as in `/login?next=http://user@host`, is none of ours.
 fn userinfo(url: &str) -> Option<(usize, usize)> {
-    let at = url.find("://")? + 3;
+    let at = Some(authority(url)).filter(|at| *at > 0)?;
     let end = at + url[at..].find(['/', '?', '#', '\\']).unwrap_or(url.len() - at);
     let sign = url[at..end].rfind('@')?;
     Some((at, at + sign))
+}
+
+/// Where a text goes on behind its scheme and `://`; 0 where it does not begin with them.
+fn authority(url: &str) -> usize {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    scheme.filter(|scheme| is_scheme(scheme.trim_start())).map_or(0, |scheme| scheme.len() + 3)
+}
+
+/// Whether a text is a scheme, or a template that stands for one.
+fn is_scheme(text: &str) -> bool {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let template = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    match template {
+        Some(inner) => !inner.contains("}}"),
+        None => text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(valid),
+    }
 }
 
 fn secrets(user: &str, password: Option<&str>) -> Vec<String> {
@@ -111,7 +150,12 @@ mod tests {
         assert_eq!((taken.secrets, url.as_str()), (vec!["p%40ss".into(), "p@ss".into()], "http://a/x"));
         assert_eq!(secrets_in("https://t0ken@{{ host }}/x"), ["t0ken"]);
         assert_eq!(secrets_in("https://u:{{ env('P') }}@a/x"), [""; 0]);
-        assert_eq!(secrets_in("/x/@y"), [""; 0]);
+        for url in
+            ["/x/@y", "/go?to=http://bob@x/", "{{ a }}/go?to=http://bob@x/", "{{ a }}{{ b ~ '://bob@x' }}"]
+        {
+            assert_eq!((secrets_in(url), &*without(url)), (Vec::new(), url));
+        }
+        assert_eq!(secrets_in("{{ scheme }}://u:p4ss@a/"), ["p4ss"]);
     }
 
     #[test]
@@ -123,6 +167,22 @@ mod tests {
             ("/x", "/x"),
         ] {
             assert_eq!(without(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_message_shows_no_password_even_where_it_is_not_encoded() {
+        for (url, shown) in [
+            ("http://u:pa#ss@b:80", "http://***@b:80"),
+            ("http://u:pa/s@s@b", "http://***@b"),
+            ("http://u:pa?ss@b/x", "http://***@b/x"),
+            ("u:p/w@b", "***@b"),
+            ("u:p://w@b", "***@b"),
+            ("http://u:p@b/x", "http://b/x"),
+            ("http://b/x", "http://b/x"),
+            ("/x/@y", "/x/@y"),
+        ] {
+            assert_eq!(hidden(url), shown, "{url}");
         }
     }
 }

@@ -125,7 +125,10 @@ fn users(plan: &Plan, out: &mut String) -> fmt::Result {
 fn class(plan: &Plan, class: &UserClass, count: usize, out: &mut String) -> fmt::Result {
     let without = match class.withheld.as_slice() {
         [] => String::new(),
-        names => format!(" (without its headers that read what steps capture: {})", names.join(", ")),
+        names => format!(
+            " (without its headers that read what steps capture, or that are for the target alone: {})",
+            names.join(", ")
+        ),
     };
     let first = |id: TaskId| format!(", first `{}`{without}", plan.tasks[id.0].name);
     let start = class.on_start.map(first).unwrap_or_default();

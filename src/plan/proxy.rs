@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Uri;
@@ -67,6 +68,7 @@ enum Bypass {
 /// What `NO_PROXY` lists.
 #[derive(Debug)]
 struct Listed {
+    everything: bool,
     anywhere: Matcher,
     on_port: Vec<(u16, Matcher)>,
 }
@@ -94,7 +96,11 @@ impl ProxyServer {
     pub fn parse(typed: &str, named_by: impl Into<Cow<'static, str>>) -> Result<Self, Unusable> {
         let named_by = named_by.into();
         let whole = if typed.contains("://") { typed.to_owned() } else { format!("http://{typed}") };
-        let wrong = |why: String| Unusable(format!("{named_by}: `{}` {why}", credentials::without(&whole)));
+        let wrong = |why: String| Unusable(format!("{named_by}: `{}` {why}", credentials::hidden(&whole)));
+        // What follows would be taken for the path behind another host. A proxy has no path.
+        if credentials::is_raw(&whole) {
+            return Err(wrong(format!("is not the URL of a proxy; {}", credentials::ENCODE)));
+        }
         let mut url =
             Url::parse(&whole).map_err(|error| wrong(format!("is not the URL of a proxy: {error}")))?;
         if url.scheme() != "http" {
@@ -163,26 +169,51 @@ impl Proxies {
 
 impl Bypass {
     fn listed(no_proxy: &str) -> Self {
-        let entries = || no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty());
+        let entries = || {
+            let typed = no_proxy.split([',', ' ']).map(str::trim);
+            typed.map(|entry| entry.trim_end_matches('.')).filter(|entry| !entry.is_empty())
+        };
         let with_port = |entry: &'_ str| -> Option<(String, u16)> {
             let (host, port) = entry.rsplit_once(':')?;
             // An IPv6 address without brackets has more than one colon, and no port.
             let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
             let host = bare.or_else(|| (!host.contains(':')).then_some(host))?;
-            Some((host.to_owned(), port.parse().ok()?))
+            Some((listed_name(host), port.parse().ok()?))
         };
-        let anywhere: Vec<&str> = entries().filter(|entry| with_port(entry).is_none()).collect();
+        let anywhere = entries().filter(|entry| with_port(entry).is_none()).map(listed_name);
+        let anywhere = matcher(&anywhere.collect::<Vec<_>>().join(","));
         let on_port = entries().filter_map(with_port).map(|(host, port)| (port, matcher(&host)));
-        Self::Listed(Box::new(Listed { on_port: on_port.collect(), anywhere: matcher(&anywhere.join(",")) }))
+        let everything = entries().any(|entry| entry == "*");
+        Self::Listed(Box::new(Listed { everything, anywhere, on_port: on_port.collect() }))
     }
 
     /// Whether a host is connected to directly.
     fn holds(&self, host: &str, port: u16) -> bool {
         let Self::Listed(list) = self else { return false };
-        let Listed { anywhere, on_port } = &**list;
-        is_loopback(host)
+        let Listed { everything, anywhere, on_port } = &**list;
+        let host = &*uniform(host);
+        *everything
+            || is_loopback(host)
             || listed(anywhere, host)
             || on_port.iter().any(|(listed_port, matcher)| *listed_port == port && listed(matcher, host))
+    }
+}
+
+/// A host of a list as the matcher reads it: an address without brackets, a name without its last dot, and `.name` for
+/// `*.name`.
+fn listed_name(host: &str) -> String {
+    let host = host.trim_end_matches('.').replace(['[', ']'], "");
+    let name = host.strip_prefix('*').filter(|rest| rest.starts_with('.'));
+    let name = name.map_or(&*host, |name| name);
+    uniform(name).into_owned()
+}
+
+/// An IPv4 address that is written as one of IPv6 (`::ffff:10.0.0.1`) as itself, since either may be in a list; anything
+/// else as it is.
+fn uniform(host: &str) -> Cow<'_, str> {
+    match host.parse::<IpAddr>().map(|address| (address, address.to_canonical())) {
+        Ok((written, meant)) if written != meant => meant.to_string().into(),
+        _ => host.into(),
     }
 }
 
@@ -300,7 +331,38 @@ mod tests {
             assert_eq!(used(&some, url) == "direct", direct, "{url}");
         }
         let none = proxies(&[("ALL_PROXY", "http://a:1"), ("no_proxy", "*")]);
-        assert_eq!(used(&none, "http://x.test"), "direct");
+        for url in ["http://x.test", "http://10.0.0.1", "https://[2001:db8::1]:8443"] {
+            assert_eq!(used(&none, url), "direct", "{url}");
+        }
+    }
+
+    #[test]
+    fn one_host_is_the_same_however_it_is_written() {
+        let list = "dots.test.,[2001:db8::1],10.0.0.1,::ffff:10.0.0.2,*.star.test,[2001:db8:1::]/48";
+        let some = proxies(&[("ALL_PROXY", "http://a:1"), ("NO_PROXY", list)]);
+        for (url, direct) in [
+            ("http://dots.test", true),
+            ("http://dots.test.", true),
+            ("http://[2001:db8::1]", true),
+            ("http://[2001:db8::2]", false),
+            ("http://[2001:db8:1::9]", true),
+            ("http://[::ffff:10.0.0.1]", true),
+            ("http://10.0.0.2", true),
+            ("http://10.0.0.3", false),
+            ("http://a.star.test", true),
+            ("http://[::ffff:127.0.0.1]", true),
+        ] {
+            assert_eq!(used(&some, url) == "direct", direct, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_neither_shown_nor_taken_for_a_port() {
+        for typed in ["http://user:12#34@proxy", "user:pa/s34@proxy:8080", "http://user:12?34@proxy:8080"] {
+            let why = ProxyServer::parse(typed, "HTTP_PROXY").unwrap_err().0;
+            assert!(why.starts_with("HTTP_PROXY: `http://***@proxy"), "{why}");
+            assert!(why.contains("percent-encode the password") && !why.contains("34"), "{why}");
+        }
     }
 
     #[test]

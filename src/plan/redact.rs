@@ -82,9 +82,9 @@ impl Redactor {
         self.longest * EXPANSION
     }
 
-    /// Whether a text holds any of them.
+    /// Whether a text, which is whole, holds any of them.
     pub fn finds(&self, text: &str) -> bool {
-        !self.is_idle() && self.clean(text) != text
+        !self.find(text.as_bytes(), Cut::No).is_empty()
     }
 
     /// The text without any of them.

@@ -2,7 +2,7 @@
 //! a capture with `secret: true`.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::redact::Redactor;
 
@@ -35,6 +35,8 @@ pub enum Captures {
 struct Captured {
     values: BTreeSet<String>,
     forgotten: u64,
+    /// For all that is known; none where more was captured since it was made.
+    redactor: Option<Arc<Redactor>>,
 }
 
 impl Secrets {
@@ -68,6 +70,7 @@ impl Secrets {
             }
             if captured.values.len() < MOST_CAPTURED && value.len() <= LONGEST_CAPTURED {
                 captured.values.insert(value.clone());
+                captured.redactor = None;
             } else {
                 captured.forgotten += 1;
             }
@@ -76,19 +79,23 @@ impl Secrets {
 
     /// Takes out everything that is known by now; none where more values were captured than are remembered. Asked
     /// for after a text was read: what stands in it was captured before.
-    pub fn complete_redactor(&self) -> Option<Redactor> {
-        let captured = self.captured();
-        (captured.forgotten == 0).then(|| self.redactor_of(&captured))
+    pub fn complete_redactor(&self) -> Option<Arc<Redactor>> {
+        let mut captured = self.captured();
+        (captured.forgotten == 0).then(|| self.redactor_of(&mut captured))
     }
 
     /// Takes out everything that is known by now.
-    pub fn redactor(&self) -> Redactor {
-        self.redactor_of(&self.captured())
+    pub fn redactor(&self) -> Arc<Redactor> {
+        self.redactor_of(&mut self.captured())
     }
 
-    fn redactor_of(&self, captured: &Captured) -> Redactor {
-        let all: Vec<&str> = self.given.iter().chain(&captured.values).map(String::as_str).collect();
-        Redactor::new(&all)
+    fn redactor_of(&self, captured: &mut Captured) -> Arc<Redactor> {
+        let Captured { values, redactor, .. } = captured;
+        let made = redactor.get_or_insert_with(|| {
+            let all: Vec<&str> = self.given.iter().chain(&*values).map(String::as_str).collect();
+            Arc::new(Redactor::new(&all))
+        });
+        made.clone()
     }
 
     fn captured(&self) -> MutexGuard<'_, Captured> {

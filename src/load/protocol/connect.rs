@@ -45,6 +45,8 @@ pub struct Connector {
     scratch: Scratch,
     window: u32,
     proxies: Arc<Proxies>,
+    /// Reached without a proxy.
+    direct: Option<Rc<Origin>>,
 }
 
 impl Connector {
@@ -62,6 +64,7 @@ impl Connector {
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH].into())),
             window: MOST_WINDOW,
             proxies: Arc::default(),
+            direct: None,
         }
     }
 
@@ -102,12 +105,26 @@ impl Connector {
                 let addresses = allowed(origin, &addresses).ok_or_else(|| link_local::refused(origin))?;
                 self.dial(origin.authority(), &dial::in_order(&addresses, user), phases).await?
             }
-            Some(proxy) => self.dial_proxy(proxy, (origin, purpose), user, phases).await?,
+            Some(proxy) => {
+                self.refuse_behind_proxy(origin, (host, port)).await?;
+                self.dial_proxy(proxy, (origin, purpose), user, phases).await?
+            }
         };
         match origin.security {
             Security::Plain => Ok(Stream::new(Transport::Tcp(tcp))),
             Security::Tls => self.encrypt((origin, host), (tcp, purpose), phases).await,
         }
+    }
+
+    /// Fails where a server leads to an address that is refused, and a proxy would connect to it: the proxy most often
+    /// runs in the same cloud. A name that only the proxy can resolve is the proxy's affair.
+    async fn refuse_behind_proxy(&self, origin: &Origin, (host, port): (&str, u16)) -> Result<(), Failure> {
+        if origin.named_by == NamedBy::Plan {
+            return Ok(());
+        }
+        let (addresses, _) = self.names.addresses(host, port).await;
+        let refuses = addresses.is_ok_and(|found| found.iter().any(|it| link_local::is_refused(it.ip())));
+        if refuses { Err(link_local::refused(origin)) } else { Ok(()) }
     }
 
     /// The proxy that requests to an origin are sent to, each with its whole URL; none where they are sent to the origin
@@ -117,8 +134,18 @@ impl Connector {
         self.proxy(origin).filter(|_| plain)?.ok()
     }
 
+    /// The same that reaches an origin without any proxy: a target that loadgate starts is here, whatever is said of
+    /// proxies.
+    #[must_use]
+    pub fn directly_to(self, origin: Option<Rc<Origin>>) -> Self {
+        Self { direct: origin, ..self }
+    }
+
     /// The proxy that an origin is reached through.
     pub fn proxy(&self, origin: &Origin) -> Option<Result<&Arc<ProxyServer>, &Unusable>> {
+        if self.direct.as_deref() == Some(origin) {
+            return None;
+        }
         let Place::Network { host, port } = &origin.place else { return None };
         self.proxies.for_origin(origin.scheme(), host, *port)
     }

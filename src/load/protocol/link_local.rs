@@ -7,19 +7,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::origin::{Origin, Place};
 use crate::load::measure::outcome::{Failure, FailureKind};
 
-/// The metadata service of Google's cloud, by its name.
-const GOOGLE: &str = "metadata.google.internal";
-/// That of Amazon's, over IPv6.
-const AMAZON: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254);
-/// That of Alibaba's.
-const ALIBABA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+/// The metadata service of Google's cloud, by its names.
+const GOOGLE: [&str; 3] = ["metadata.google.internal", "metadata.goog", "metadata"];
+/// That of Google's, over IPv6.
+const GOOGLE_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
+/// What the addresses of Amazon's services for a machine begin with, over IPv6.
+const AMAZON: [u16; 2] = [0xfd00, 0x0ec2];
+/// The addresses of those that are not link-local: Alibaba's, Azure's and Oracle's.
+const OTHERS: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
 /// What stands before an IPv4 address that is reached by way of NAT64 (RFC 6052).
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// Whether this is one of the addresses: link-local (RFC 3927, RFC 4291), or that of a metadata service.
 pub fn is_refused(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => address.is_link_local() || address == ALIBABA,
+        IpAddr::V4(address) => address.is_link_local() || OTHERS.contains(&address),
         IpAddr::V6(address) => {
             let segments = address.segments();
             let nat64 = segments[..6] == NAT64;
@@ -29,7 +32,8 @@ pub fn is_refused(address: IpAddr) -> bool {
             });
             let inner = address.to_ipv4_mapped().or(embedded);
             address.is_unicast_link_local()
-                || address == AMAZON
+                || segments[..2] == AMAZON
+                || address == GOOGLE_IPV6
                 || inner.is_some_and(|address| is_refused(IpAddr::V4(address)))
         }
     }
@@ -38,7 +42,9 @@ pub fn is_refused(address: IpAddr) -> bool {
 /// Whether an origin is known to be one of them before its name is resolved.
 pub fn is_named(origin: &Origin) -> bool {
     let Place::Network { host, .. } = &origin.place else { return false };
-    host.trim_end_matches('.').eq_ignore_ascii_case(GOOGLE) || host.parse::<IpAddr>().is_ok_and(is_refused)
+    let name = host.trim_end_matches('.');
+    GOOGLE.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || host.parse::<IpAddr>().is_ok_and(is_refused)
 }
 
 /// The failure of a request that was sent there.
@@ -66,6 +72,11 @@ mod tests {
             ("febf::1", true),
             ("fec0::1", false),
             ("fd00:ec2::254", true),
+            ("fd00:ec2::23", true),
+            ("fd00:ec3::254", false),
+            ("fd20:ce::254", true),
+            ("168.63.129.16", true),
+            ("192.0.0.192", true),
             ("::ffff:169.254.169.254", true),
             ("64:ff9b::169.254.169.254", true),
             ("64:ff9b::8.8.8.8", false),

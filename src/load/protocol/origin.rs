@@ -156,8 +156,15 @@ impl Base {
         Ok(Self { origin: Rc::new(origin), prefix: prefix.to_owned(), authorization })
     }
 
-    /// Where a rendered URL points: a path on the target, or anywhere.
+    /// Where a rendered URL points: a path on the target, or anywhere. White space and control characters around it, as
+    /// a captured text may have them, are no part of it.
     pub fn resolve<'u>(&self, url: Cow<'u, str>) -> Result<Located<'u>, Failure> {
+        let around = |c: char| c <= ' ';
+        let url = if url.starts_with(around) || !url.starts_with('/') && url.ends_with(around) {
+            Cow::Owned(url.trim_matches(around).to_owned())
+        } else {
+            url
+        };
         if url.starts_with('/') {
             let path = if self.prefix.is_empty() { url } else { format!("{}{url}", self.prefix).into() };
             return Ok(Located {
@@ -170,15 +177,17 @@ impl Base {
             Failure::new(FailureKind::Protocol, format!("`{}` is no URL: {message}", shown(&url)))
         };
         // Only what names the origin is made uniform; the rest is sent as it is written.
-        let (head, rest) = address::split(&url).unwrap_or((&url, ""));
-        address::scheme(head)
-            .map_or(Ok(()), |scheme| security(&scheme.to_lowercase()).map(drop))
-            .map_err(fail)?;
+        let scheme = address::scheme(&url).ok_or_else(|| fail("relative URL without a base".into()))?;
+        security(&scheme.to_lowercase()).map_err(fail)?;
+        // What a library would mend has no path of which we could say how it is written.
+        let (head, rest) =
+            address::split(&url).ok_or_else(|| fail(format!("`//` is missing behind `{scheme}:`")))?;
         let parsed = Url::parse(head).map_err(|error| fail(error.to_string()))?;
         let origin = Origin::of(&parsed).map_err(fail)?;
         let path = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
         let authorization = Credentials::of(&parsed).map(|found| found.authorization);
-        let (origin, authorization) = if origin.is_same(&self.origin) {
+        // A socket is called `localhost`, and is not what listens on a port of this machine.
+        let (origin, authorization) = if origin == *self.origin {
             (self.origin.clone(), authorization.or_else(|| self.authorization.clone()))
         } else {
             (Rc::new(origin), authorization)
@@ -197,7 +206,12 @@ fn security(scheme: &str) -> Result<Security, String> {
 
 /// A URL as messages show it: its query, its user and its password are nobody's business.
 pub fn shown(url: &str) -> Cow<'_, str> {
-    credentials::without(url.split(['?', '#']).next().unwrap_or(url))
+    // A `?` or `#` may stand in the password.
+    let mut shown = credentials::hidden(url);
+    if let Some(end) = shown.find(['?', '#']) {
+        shown = shown[..end].to_owned().into();
+    }
+    shown
 }
 
 /// The path of a Unix socket; what stands encoded in its URL is a plain character of the path.
@@ -259,6 +273,38 @@ mod tests {
     }
 
     #[test]
+    fn a_url_with_something_around_it_keeps_its_path_and_one_without_slashes_is_none() {
+        let target = base("http://a.example");
+        for url in [" http://a.example/x?q", "http://a.example/x?q\r\n", "\t/x?q", "\nhttp://a.example/x?q\0"]
+        {
+            let Located { origin, path, .. } = target.resolve(url.into()).unwrap();
+            assert_eq!((origin.authority(), &*path), ("a.example", "/x?q"), "{url:?}");
+        }
+        for url in [
+            "http:/a.example/x",
+            "http:\\\\a.example\\x",
+            "http:x",
+            "ht\ntp://a.example/x",
+            "//a.example/x\n",
+        ] {
+            let located = target.resolve(url.into());
+            match located {
+                Ok(located) => assert_eq!(located.path, url, "a path of the target"),
+                Err(failure) => assert!(failure.message.contains("is no URL"), "{}", failure.message),
+            }
+        }
+        let failure = target.resolve("http:/a.example/x".into()).unwrap_err();
+        assert!(failure.message.contains("`//` is missing"), "{}", failure.message);
+    }
+
+    #[test]
+    fn a_whole_url_of_localhost_does_not_lead_to_a_socket() {
+        let target = base("unix:/run/app.sock");
+        let Located { origin, .. } = target.resolve("http://localhost/x".into()).unwrap();
+        assert_eq!(origin.place, Place::Network { host: "localhost".into(), port: 80 });
+    }
+
+    #[test]
     fn user_and_password_go_with_the_requests_to_their_origin() {
         let target =
             Base::new(&Url::parse("http://a.example").unwrap(), Some("Basic of the host".into())).unwrap();
@@ -272,6 +318,7 @@ mod tests {
             assert_eq!(target.resolve(url.into()).unwrap().authorization.as_deref(), wanted, "{url}");
         }
         assert_eq!(shown("http://u:p@ss@b/x?y"), "http://b/x");
+        assert_eq!(shown("http://u:p#ss@b/x?y"), "http://***@b/x");
         assert_eq!(shown("/x/@y?z"), "/x/@y");
     }
 

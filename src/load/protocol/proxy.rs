@@ -42,7 +42,8 @@ pub async fn tunnel(
     let (budget, events) = (Budget::new(MOST), Cell::new(None));
     let (headers, body) = (Headers::Essential, Keep::Excerpt);
     let wants = Wants { headers, body, limit: MOST, budget: &budget, events: &events };
-    let (mut decoder, mut sieve) = (Decoder::new(&Method::GET, wants.headers), Sieve::new(wants));
+    // As to HEAD, an answer ends with its head: what follows is the tunnel, or the words of a refusal.
+    let (mut decoder, mut sieve) = (Decoder::new(&Method::HEAD, wants.headers), Sieve::new(wants));
     let mut rest = Vec::with_capacity(READ);
     while decoder.status == 0 {
         if tcp.read_buf(&mut rest).await.map_err(|error| lost(&error))? == 0 {

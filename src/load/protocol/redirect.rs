@@ -17,12 +17,11 @@ use url::Url;
 
 use super::address;
 use super::link_local;
-use super::origin::{NamedBy, Origin, path_of, shown};
+use super::origin::{Origin, path_of, shown};
 use super::outgoing::{AUTHORIZED, Outgoing, Payload};
 use super::response::Response;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::plan::credentials::Credentials;
-use crate::plan::redact::Redactor;
 use crate::plan::secrets::Secrets;
 use crate::plan::step::FieldName;
 
@@ -40,19 +39,27 @@ pub struct Trusted<'p> {
 
 impl Trusted<'_> {
     fn names(&self, origin: &Origin) -> bool {
-        self.to.iter().filter_map(|url| Origin::of(url).ok()).any(|named| named.is_same(origin))
+        self.to.iter().filter_map(|url| Origin::of(url).ok()).any(|named| named == *origin)
+    }
+
+    /// Whether another origin gets what the first one got. The target does not get what was meant for a third party
+    /// that redirects to it, unless that one is part of the service.
+    fn entrusts(&self, from: &Origin, to: &Origin) -> bool {
+        self.names(to) || *to == **self.target && self.names(from)
     }
 
     /// Which headers may be sent to an origin that the plan does not name.
     fn without_secrets(&self, headers: &mut Vec<(&FieldName, Cow<'_, str>)>) {
-        let secrets = self.secrets.redactor();
-        headers.retain(|(name, value)| may_leave(name, value, &secrets));
+        headers.retain(|(name, _)| !is_secret(name));
+        if !headers.is_empty() {
+            let secrets = self.secrets.redactor();
+            headers.retain(|(_, value)| !secrets.finds(value));
+        }
     }
 }
 
-fn may_leave(name: &HeaderName, value: &str, secrets: &Redactor) -> bool {
-    let secret = *name == API_KEY || [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name);
-    !secret && !secrets.finds(value)
+fn is_secret(name: &HeaderName) -> bool {
+    *name == API_KEY || [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name)
 }
 
 /// Whether a response sends its request elsewhere. To clients, an empty `Location` is none.
@@ -63,8 +70,8 @@ pub fn is_redirect(response: &Response) -> bool {
 }
 
 /// The request that a redirect asks for. 303 asks for a GET; so do 301 and 302 after a POST, as every
-/// browser has it; 307 and 308 repeat the request as it was. Another origin that the plan does not name gets neither a
-/// body, for which the redirect fails, nor headers that hold a secret.
+/// browser has it; 307 and 308 repeat the request as it was. Another origin that `http.redirects.to` does not name gets
+/// neither a body, for which the redirect fails, nor headers that hold a secret.
 pub fn follow<'a>(
     outgoing: Outgoing<'a>,
     response: &Response,
@@ -85,7 +92,7 @@ pub fn follow<'a>(
     }
     if !origin.is_same(&from) {
         headers.retain(|(name, _)| ***name != HOST);
-        if origin.named_by == NamedBy::Server {
+        if !trusted.entrusts(&from, &origin) {
             if !payload.is_empty() {
                 return Err(carries_body(&origin));
             }
@@ -104,7 +111,7 @@ pub fn follow<'a>(
 fn carries_body(origin: &Origin) -> Failure {
     let url = origin.to_string();
     let message = format!(
-        "the redirect would carry the body of the request to another origin, {url}, which the configuration does not \
+        "the redirect would carry the body of the request to another origin, {url}, which `http.redirects.to` does not \
          name; `http: {{redirects: {{to: [{url}]}}}}` lets it go there"
     );
     Failure::new(FailureKind::Protocol, message)
@@ -139,10 +146,13 @@ fn leads_to(
         Some(_) => Cow::Owned(format!("{}:{reference}", from.scheme())),
         None => Cow::Borrowed(reference.as_str()),
     };
-    if address::scheme(&whole).is_none() {
+    if let Some(relative) = relative(&whole, from) {
         // A reference that is nothing but a fragment leads to the same page.
-        let path =
-            if whole.is_empty() { outgoing.path.to_string() } else { address::join(&outgoing.path, &whole) };
+        let path = if relative.is_empty() {
+            outgoing.path.to_string()
+        } else {
+            address::join(&outgoing.path, relative)
+        };
         return Ok(Destination { origin: from.clone(), path, authorization: None });
     }
     let parse = |text: &str| Url::parse(text).map_err(|error| fail(error.to_string()));
@@ -158,10 +168,23 @@ fn leads_to(
     Ok(Destination { origin: known(origin, from, trusted)?, path, authorization })
 }
 
-/// The origin that a server named, as the plan knows it: the one it came from and the target keep their connections.
+/// The part of a reference that is relative to where it was said; none where it names an origin. One with the scheme of
+/// that place and without `//` is relative as well, as clients have it that are not strict (RFC 3986, 5.2.2).
+fn relative<'r>(reference: &'r str, from: &Origin) -> Option<&'r str> {
+    let Some(scheme) = address::scheme(reference) else { return Some(reference) };
+    let rest = &reference[scheme.len() + 1..];
+    let slashes = rest.bytes().take_while(|byte| matches!(byte, b'/' | b'\\')).count();
+    (scheme.eq_ignore_ascii_case(from.scheme()) && slashes < 2).then_some(rest)
+}
+
+/// The origin that a server named, as the plan knows it: the one it came from and the target keep their connections. A
+/// socket, which is called `localhost`, is meant only where the socket says so itself.
 fn known(origin: Origin, from: &Rc<Origin>, trusted: &Trusted<'_>) -> Result<Rc<Origin>, Failure> {
-    if let Some(same) = [from, trusted.target].into_iter().find(|known| known.is_same(&origin)) {
-        return Ok(same.clone());
+    if from.is_same(&origin) {
+        return Ok(from.clone());
+    }
+    if **trusted.target == origin {
+        return Ok(trusted.target.clone());
     }
     if trusted.names(&origin) {
         return Ok(Rc::new(origin));
@@ -174,6 +197,7 @@ fn known(origin: Origin, from: &Rc<Origin>, trusted: &Trusted<'_>) -> Result<Rc<
 
 #[cfg(test)]
 mod tests {
+    use super::super::origin::NamedBy;
     use super::*;
     use crate::plan::secrets::Captures;
     use crate::plan::step::DefaultHeaders;
@@ -273,6 +297,10 @@ mod tests {
             (b"../up/./x", "/up/x"),
             (b"http://A.EXAMPLE:8080/%2e%2e/x", "/%2e%2e/x"),
             (b"http://a.example:8080?q", "/?q"),
+            (b"http:/x/y", "/x/y"),
+            (b"HTTP:x", "/deep/x"),
+            (b"http:?q", "/deep/page?q"),
+            (b"http:", "/deep/page?x=1"),
         ] {
             let followed = follow(sent(Method::GET), &answer_of(302, location)).unwrap();
             assert_eq!(
@@ -319,8 +347,57 @@ mod tests {
     }
 
     #[test]
+    fn the_target_does_not_get_what_was_meant_for_a_third_party() {
+        let from = |url: &str, method: Method| Outgoing { origin: origin(url), ..sent(method) };
+        let home = "http://a.example:8080";
+        for status in [302, 303] {
+            let back =
+                follow(from("https://idp.example", Method::GET), &answer(status, &format!("{home}/cb")))
+                    .unwrap();
+            assert_eq!(
+                (back.header(&AUTHORIZATION), back.origin.named_by),
+                (None, NamedBy::Plan),
+                "{status}"
+            );
+        }
+        let failure = follow(from("https://idp.example", Method::POST), &answer(307, &format!("{home}/cb")))
+            .unwrap_err();
+        assert!(failure.message.contains("redirects: {to: [http://a.example:8080]}"), "{}", failure.message);
+        for named in ["https://idp.example", home] {
+            let trusted = from("https://idp.example", Method::POST);
+            let back = followed_with(trusted, &answer(307, home), &[named]).unwrap();
+            assert_eq!(
+                (back.header(&AUTHORIZATION), back.payload.length()),
+                (Some("Bearer x"), 4),
+                "{named}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_third_party_does_not_lead_to_the_socket_of_the_target() {
+        let target =
+            super::super::origin::Base::new(&Url::parse("unix:/run/app.sock").unwrap(), None).unwrap().origin;
+        let secrets = Secrets::new(Vec::new(), Captures::Never);
+        let trusted = Trusted { target: &target, to: &[], secrets: &secrets };
+        let lead = |from: &Rc<Origin>| {
+            let outgoing = Outgoing { origin: from.clone(), ..sent(Method::GET) };
+            super::follow(outgoing, &answer(302, "http://localhost/x"), &trusted).unwrap().origin
+        };
+        assert_eq!(*lead(&target), *target);
+        assert_ne!(*lead(&origin("http://b.example")), *target);
+    }
+
+    #[test]
     fn a_redirect_does_not_lead_to_the_credentials_of_a_machine() {
-        for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.1.1]", "metadata.google.internal."] {
+        for host in [
+            "169.254.169.254",
+            "[fe80::1]",
+            "[::ffff:169.254.1.1]",
+            "metadata.google.internal.",
+            "metadata",
+            "168.63.129.16",
+        ] {
             let location = format!("http://{host}/latest");
             let failure = follow(sent(Method::GET), &answer(302, &location)).unwrap_err();
             assert!(failure.message.contains("redirects: {to:"), "{}", failure.message);

@@ -1,5 +1,7 @@
 //! Addresses of requests: a path on the target, or a whole URL; and how an endpoint is named after one.
 
+use url::Url;
+
 use crate::config::node::Span;
 use crate::config::problem::Problem;
 use crate::plan::credentials;
@@ -44,7 +46,7 @@ impl Speaks {
 /// Whether an address can lead anywhere, as far as can be seen before it is rendered.
 pub(super) fn check(url: &Template, speaks: Speaks) -> Result<(), BadAddress> {
     let text = url.source();
-    let shown = credentials::without(text);
+    let shown = credentials::hidden(text);
     if text.starts_with('/') || text.starts_with("{{") {
         return Ok(());
     }
@@ -54,8 +56,29 @@ pub(super) fn check(url: &Template, speaks: Speaks) -> Result<(), BadAddress> {
     if !speaks.schemes().contains(&scheme) {
         return Err(BadAddress(format!("a URL with `{scheme}://` cannot be used here"), speaks.hint()));
     }
-    let valid = !rest.starts_with('/') && (url.constant().is_none() || url::Url::parse(text).is_ok());
+    let valid = !rest.starts_with('/') && (url.constant().is_none() || Url::parse(text).is_ok());
     valid.then_some(()).ok_or_else(|| BadAddress(format!("`{shown}` is not a URL"), speaks.hint()))
+}
+
+/// Whether an address surely leads to the target, whose URL this is, as far as can be seen before it is rendered.
+pub(super) fn is_at_home(url: &Template, host: Option<&Url>) -> bool {
+    let text = url.source().trim_start();
+    if text.starts_with('/') {
+        return true;
+    }
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+    // A template in it may stand for anything.
+    if authority.contains("{{") {
+        return false;
+    }
+    let scheme = match &*scheme.to_ascii_lowercase() {
+        "ws" => "http",
+        "wss" => "https",
+        _ => scheme,
+    };
+    let origin = Url::parse(&format!("{scheme}://{authority}")).map(|url| url.origin());
+    host.is_some_and(|host| origin.is_ok_and(|origin| origin.is_tuple() && origin == host.origin()))
 }
 
 /// What an address is called in the name of its endpoint: the path, after the host where that is not the
@@ -81,6 +104,26 @@ mod tests {
             ("https://{{ user }}:{{ password }}@other.example", "other.example"),
         ] {
             assert_eq!(name(&Template::compile(url).unwrap()), wanted, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_at_home_where_it_surely_leads_to_the_target() {
+        let host = Url::parse("https://a.test/v1").unwrap();
+        for (url, home) in [
+            ("/x", true),
+            ("https://a.test/x", true),
+            ("https://A.test:443?{{ q }}", true),
+            ("wss://u:p@a.test", true),
+            ("http://a.test/", false),
+            ("https://a.test.evil/", false),
+            ("https://b.test/", false),
+            ("https://{{ x }}/", false),
+            ("{{ url }}", false),
+        ] {
+            let url = Template::compile(url).unwrap();
+            assert_eq!(is_at_home(&url, Some(&host)), home, "{}", url.source());
+            assert_eq!(is_at_home(&url, None), url.source() == "/x", "{}", url.source());
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use url::Url;
+
 use crate::config::Config;
 use crate::config::node::{Node, Span, Value};
 use crate::config::problem::Problem;
@@ -38,6 +40,8 @@ pub(super) struct Compilation<'a> {
     pub folder: &'a Path,
     /// The scenario.
     pub scenario: &'a Node,
+    /// The URL of the target; none where it is started, or where nothing valid is said of it.
+    pub host: Option<Url>,
     /// Whether files are read.
     pub files: Files,
     /// What templates can see.
@@ -148,6 +152,7 @@ impl<'a> Compilation<'a> {
             sources: &config.sources,
             folder: &config.folder,
             scenario,
+            host: None,
             files,
             names: Names::default(),
             endpoints: Vec::new(),

@@ -51,6 +51,12 @@ fn proxy(node: &Node) -> Result<ProxyChoice, Problem> {
     if typed == "none" {
         return Ok(ProxyChoice::Direct);
     }
+    if typed.contains("{{") {
+        return Err(Problem::at(node.span, "`http.proxy` is no template").hint(
+            "leave it out, and set the environment variables `HTTP_PROXY` and `HTTPS_PROXY` for the run: \
+             a password in them stays out of the file",
+        ));
+    }
     let server = ProxyServer::parse(typed, "`http.proxy`");
     server.map(|server| ProxyChoice::Server(Arc::new(server))).map_err(|why| {
         Problem::at(node.span, why.to_string())
@@ -83,7 +89,7 @@ pub(super) fn origins(node: &Node) -> Vec<Problem> {
 fn origin(node: &Node) -> Result<Url, Problem> {
     let typed = node.scalar().unwrap_or("");
     let wrong = || {
-        let shown = credentials::without(typed);
+        let shown = credentials::hidden(typed);
         Problem::at(node.span, format!("`{shown}` is not an origin")).hint(
             "write scheme and host, and the port where it is not the usual one: `https://cdn.example.com`",
         )

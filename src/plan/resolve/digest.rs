@@ -13,7 +13,6 @@ use crate::plan::credentials;
 use crate::plan::load::{Load, StopAfter};
 
 use super::compilation::Compilation;
-use super::step::KINDS;
 
 static ENVIRONMENT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\benv\s*\(\s*(?:"[^"]*"|'[^']*')\s*\)"#).ok());
@@ -52,9 +51,14 @@ impl Sha256 {
 /// Hosts, seeds, rules, reports, descriptions and the names of environment variables are not in it.
 pub(super) fn of(compilation: &Compilation, load: &Load, (limits, http): (&Limits, &Http)) -> String {
     let part = |key: &str| compilation.scenario.get(key).map_or(Json::Null, canonical);
+    let users = compilation.scenario.get("users").map_or(Json::Null, |users| {
+        each(users, &|_, class| {
+            each(class, &|key, value| if key == "steps" { steps(value) } else { canonical(value) })
+        })
+    });
     let tasks = compilation.scenario.get("tasks").map_or(&[][..], Node::entries).iter();
     let used = tasks.filter(|(key, _)| compilation.used.contains(key.name.as_str()));
-    let tasks: Map<String, Json> = used.map(|(key, steps)| (key.name.clone(), canonical(steps))).collect();
+    let tasks: Map<String, Json> = used.map(|(key, list)| (key.name.clone(), steps(list))).collect();
     let shape: Vec<Json> = load
         .shape
         .0
@@ -62,7 +66,7 @@ pub(super) fn of(compilation: &Compilation, load: &Load, (limits, http): (&Limit
         .map(|segment| json!([segment.over.as_secs_f64(), segment.from, segment.to]))
         .collect();
     let mut whole = json!({
-        "users": part("users"),
+        "users": users,
         "tasks": tasks,
         "data": part("data"),
         "files": compilation.contents,
@@ -89,18 +93,35 @@ pub(super) fn of(compilation: &Compilation, load: &Load, (limits, http): (&Limit
     sha256(whole.to_string().as_bytes())
 }
 
-/// The value of a key. Neither a password in the address of a step nor whether a captured value is masked changes what
-/// is measured.
-fn canonical_entry(key: &str, value: &Node) -> Json {
-    match (&value.value, canonical(value)) {
-        (Value::Text(_), Json::String(text)) if KINDS.contains(&key) => {
-            Json::String(credentials::without(&text).into_owned())
-        }
-        (Value::Map(_), Json::Object(captures)) if ["capture", "append"].contains(&key) => {
-            captures.into_iter().map(|(name, capture)| (name, without_secrecy(capture))).collect()
-        }
-        (_, canonical) => canonical,
+/// Steps, and the steps in them. Neither a password in the address of one nor whether a captured value is masked changes
+/// what is measured.
+fn steps(list: &Node) -> Json {
+    let Value::List(items) = &list.value else { return canonical(list) };
+    let step = |step: &Node| each(step, &|key, value| step_entry(key, value));
+    items.iter().map(step).collect()
+}
+
+fn step_entry(key: &str, value: &Node) -> Json {
+    match key {
+        "steps" => steps(value),
+        "request" => each(value, &|key, value| if key == "path" { address(value) } else { canonical(value) }),
+        "get" | "post" | "put" | "patch" | "delete" | "head" | "options" | "websocket" => address(value),
+        "capture" | "append" => each(value, &|_, capture| without_secrecy(canonical(capture))),
+        _ => canonical(value),
     }
+}
+
+fn address(node: &Node) -> Json {
+    match canonical(node) {
+        Json::String(text) => Json::String(credentials::without(&text).into_owned()),
+        other => other,
+    }
+}
+
+/// A mapping as JSON, each value made by `canonical` of its key and itself; anything else as [`self::canonical`] has it.
+fn each(node: &Node, canonical: &dyn Fn(&str, &Node) -> Json) -> Json {
+    let Value::Map(entries) = &node.value else { return self::canonical(node) };
+    entries.iter().map(|(key, value)| (key.name.clone(), canonical(&key.name, value))).collect()
 }
 
 fn without_secrecy(capture: Json) -> Json {
@@ -127,7 +148,7 @@ fn canonical(node: &Node) -> Json {
         Value::Map(entries) => Json::Object(
             entries
                 .iter()
-                .map(|(key, value)| (key.name.clone(), canonical_entry(&key.name, value)))
+                .map(|(key, value)| (key.name.clone(), canonical(value)))
                 .collect::<Map<String, Json>>(),
         ),
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::Url;
+
 use crate::config::Config;
 use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
@@ -61,8 +63,7 @@ impl<'a> Draft<'a> {
         let scenario = kept(&mut problems, selection::scenario(config, selection.scenario.as_deref()));
         let environment =
             kept(&mut problems, selection::environment(config, selection.environment.as_deref()));
-        let (here, others) =
-            compile_all(config, scenario.map(|chosen| chosen.key.name.as_str()), Files::Read);
+        let (here, others) = compile_all(config, (scenario, environment), Files::Read);
         let (catalogue, found) = (catalogue(here.as_ref(), &others), problems_of(here.as_ref(), &others));
         problems.extend(found);
         problems.extend(check_layers(config, &catalogue));
@@ -216,7 +217,7 @@ pub(super) fn rules(config: &Config, environment: &str, scenario: &str) -> Resul
     let scenario = kept(&mut problems, selection::scenario(config, Some(scenario)));
     let environment = kept(&mut problems, selection::environment(config, Some(environment)));
     let (Some(scenario), Some(environment)) = (scenario, environment) else { return Err(problems) };
-    let (here, others) = compile_all(config, Some(&scenario.key.name), Files::Skip);
+    let (here, others) = compile_all(config, (Some(scenario), Some(environment)), Files::Skip);
     let layers = Layers::new(config, environment.node, scenario.node);
     rules_of(config, &catalogue(here.as_ref(), &others), &layers)
 }
@@ -228,23 +229,30 @@ fn rules_of(config: &Config, catalogue: &Catalogue, layers: &Layers) -> Result<R
     if problems.is_empty() { Ok(Rules { objectives, baseline }) } else { Err(problems) }
 }
 
-/// The scenario named `chosen`, whose files are read if `files` says so, and all others.
+/// The scenario that is chosen, whose files are read if `files` says so, and all others; against the target of the
+/// environment that is chosen.
 fn compile_all<'a>(
     config: &'a Config,
-    chosen: Option<&str>,
+    (scenario, environment): (Option<Chosen<'a>>, Option<Chosen<'a>>),
     files: Files,
 ) -> (Option<Compiled<'a>>, Vec<Compiled<'a>>) {
+    let chosen = scenario.map(|scenario| scenario.key.name.as_str());
     let entries = config.root.get("scenarios").map_or(&[][..], Node::entries).iter();
     let compiled = entries.map(|(key, node)| {
         let chosen = chosen == Some(key.name.as_str());
-        compile(config, (key, node), if chosen { files } else { Files::Skip })
+        let host = environment.and_then(|it| target::host_of(&Layers::new(config, it.node, node)));
+        compile(config, (key, node), (host, if chosen { files } else { Files::Skip }))
     });
     let (mut here, others): (Vec<_>, Vec<_>) = compiled.partition(|scenario| chosen == Some(scenario.name));
     (here.pop(), others)
 }
 
-fn compile<'a>(config: &'a Config, (key, node): (&'a Key, &'a Node), files: Files) -> Compiled<'a> {
-    let mut compilation = Compilation::new(config, node, files);
+fn compile<'a>(
+    config: &'a Config,
+    (key, node): (&'a Key, &'a Node),
+    (host, files): (Option<Url>, Files),
+) -> Compiled<'a> {
+    let mut compilation = Compilation { host, ..Compilation::new(config, node, files) };
     let data = compilation.data();
     compilation.gather_names();
     let users = compilation.users(key);

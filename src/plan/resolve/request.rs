@@ -39,7 +39,7 @@ impl<'a> Compilation<'a> {
         self.keep(checked);
         let name = self.endpoint_name(step, || format!("{method} {}", address::name(&url)));
         let (body, content_type) = self.body(step, place);
-        let (headers, defaults) = self.headers(step, content_type.as_deref(), place);
+        let (headers, defaults) = self.headers(step, (&url, content_type.as_deref()), place);
         Some(Request {
             endpoint: self.endpoint(name, EndpointKind::Http, address.span),
             method: method.clone(),
@@ -83,7 +83,7 @@ impl<'a> Compilation<'a> {
     pub fn headers(
         &mut self,
         step: &'a Node,
-        content_type: Option<&str>,
+        (url, content_type): (&Template, Option<&str>),
         place: Place<'a>,
     ) -> (Vec<(FieldName, HeaderValue)>, DefaultHeaders) {
         let mut headers: Vec<(FieldName, HeaderValue)> = Vec::new();
@@ -100,7 +100,7 @@ impl<'a> Compilation<'a> {
                     .hint("write letters, digits and `-`, such as `X-Request-Id`")
             });
             let Some(name) = self.keep(name) else { continue };
-            if stage == Stage::Start && self.withholds(&name, value, content_type) {
+            if stage == Stage::Start && self.withholds(&name, value, (url, content_type)) {
                 continue;
             }
             defaults.user_agent &= *name != USER_AGENT;
@@ -127,15 +127,25 @@ impl<'a> Compilation<'a> {
         (headers, defaults)
     }
 
-    /// Whether `on_start` goes without this header of its class: what the header reads is captured only later, or the
-    /// body says it of itself.
-    fn withholds(&mut self, name: &FieldName, value: &Node, content_type: Option<&str>) -> bool {
+    /// Whether a request of `on_start` goes without this header of its class: what the header reads is captured only
+    /// later, the body says it of itself, or it is a secret and the request goes elsewhere than to the target. There a
+    /// user most often logs in, and a service for that refuses to be told twice who asks.
+    fn withholds(
+        &mut self,
+        name: &FieldName,
+        value: &Node,
+        (url, content_type): (&Template, Option<&str>),
+    ) -> bool {
         if **name == CONTENT_TYPE && content_type.is_some() {
             return true;
         }
         let template = text::template(self.sources, value).and_then(Result::ok);
-        let withheld = template.is_some_and(|it| it.names().iter().any(|read| self.names.is_given(read)));
-        if withheld {
+        let captured =
+            template.as_ref().is_some_and(|it| it.names().iter().any(|read| self.names.is_given(read)));
+        let secret = ["authorization", "proxy-authorization", "cookie", "x-api-key"].contains(&name.as_str())
+            || template.is_some_and(|it| !it.environment().is_empty());
+        let withheld = captured || secret && !address::is_at_home(url, self.host.as_ref());
+        if withheld && value.value != Value::Null {
             self.withheld.insert(name.as_typed().to_owned());
         }
         withheld

@@ -14,7 +14,7 @@ use crate::plan::credentials::{self, Credentials};
 use crate::plan::{CommandForm, Protection, Target, TargetCommand};
 use crate::template::{NameTable, Template};
 
-use super::layer::{Layers, Level};
+use super::layer::{Layer, Layers, Level};
 use super::{text, unit};
 
 /// The path that is asked whether a service is ready, where nothing is said.
@@ -105,15 +105,25 @@ pub(super) fn draft(sources: &Sources, layers: &Layers, owner: &Key) -> Result<D
             )]);
         }
     }
-    let holds = |layer: &super::layer::Layer| {
-        matches!(layer.level, Level::Environment | Level::Overrides)
-            && (layer.node.get("host").is_some() || layer.node.get("target").is_some())
-    };
-    let Some(layer) = layers.iter().filter(holds).last() else { return Err(vec![nothing(owner)]) };
+    let Some(layer) = chosen(layers) else { return Err(vec![nothing(owner)]) };
     match layer.node.get("host") {
         Some(host) => self::host(host).map_err(|problem| vec![problem]),
         None => command(sources, &layers.inside("target")),
     }
+}
+
+/// The most specific layer that names a target.
+fn chosen<'a>(layers: &Layers<'a>) -> Option<Layer<'a>> {
+    let holds = |layer: &Layer| {
+        matches!(layer.level, Level::Environment | Level::Overrides)
+            && (layer.node.get("host").is_some() || layer.node.get("target").is_some())
+    };
+    layers.iter().filter(holds).last()
+}
+
+/// The URL of the target, where it is a host. What is wrong with it, [`draft`] tells.
+pub(super) fn host_of(layers: &Layers) -> Option<Url> {
+    Url::parse(chosen(layers)?.node.get("host")?.scalar()?).ok()
 }
 
 fn nothing(owner: &Key) -> Problem {
@@ -124,9 +134,13 @@ fn nothing(owner: &Key) -> Problem {
 
 fn host(node: &Node) -> Result<Draft, Problem> {
     let typed = node.scalar().unwrap_or("");
-    let shown = credentials::without(typed);
+    let shown = credentials::hidden(typed);
     let fail = |message: String| Problem::at(node.span, message);
-    let hint = "write a URL with `http://` or `https://`, such as `http://localhost:8000`";
+    let hint = if credentials::is_raw(typed) {
+        credentials::ENCODE
+    } else {
+        "write a URL with `http://` or `https://`, such as `http://localhost:8000`"
+    };
     if typed.contains("{{") {
         return Err(fail("a host is no template".into())
             .hint("give it when you run: `--host URL` or the environment variable `LOADGATE_HOST`"));
@@ -143,8 +157,12 @@ fn host(node: &Node) -> Result<Draft, Problem> {
         return Err(fail(format!("`{shown}` is not the URL of a host")).hint(hint));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(fail("a host has no query and no fragment".into())
-            .hint("a path is fine: it is put before the path of every request"));
+        let path = "a path is fine: it is put before the path of every request";
+        return Err(fail("a host has no query and no fragment".into()).hint(if credentials::is_raw(typed) {
+            hint
+        } else {
+            path
+        }));
     }
     let credentials = Credentials::take(&mut url);
     Ok(Draft::Host { url, credentials })

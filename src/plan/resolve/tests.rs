@@ -212,6 +212,48 @@ scenarios:
 }
 
 #[test]
+fn secrets_of_the_class_stay_at_home_in_its_start() {
+    let text = "version: 1
+environments: {here: {host: 'http://a.test/v1', users: 1}}
+scenarios:
+  main:
+    users: {all: {headers: {Authorization: fixed, X-Api-Key: k, X-Env: \"{{ env('E') }}\", X-A: 1}, on_start: login, tasks: {visit: 1}}}
+    tasks:
+      login: [{get: /in}, {get: 'http://a.test/in'}, {post: 'https://idp.test/token'}, {get: '{{ other }}'}, {set: {other: x}}]
+      visit: [{get: 'https://idp.test/x'}]
+";
+    let config = config(text, "");
+    let plan = Plan::resolve(&config, &Selection::default(), &|_| Some("value".into())).unwrap();
+    let names = |task: &str| -> Vec<usize> {
+        let task = plan.tasks.iter().find(|it| it.name == task).unwrap();
+        requests(&task.steps).iter().map(|request| request.headers.len()).collect()
+    };
+    assert_eq!((names("login"), names("visit")), (vec![4, 4, 1, 1], vec![4]));
+    assert_eq!(plan.classes[0].withheld, ["Authorization", "X-Api-Key", "X-Env"]);
+}
+
+#[test]
+fn a_password_in_the_address_of_a_step_is_not_in_the_digest_and_all_else_is() {
+    let text = "version: 1
+environments: {here: {host: 'http://a', users: 1}}
+scenarios:
+  main:
+    users: {all: {steps: [STEP]}}
+";
+    let digest = |step: &str| plan(&text.replace("STEP", step), "").digest;
+    for (step, same) in [
+        ("{get: 'http://u:p@b/x'}", true),
+        ("{request: {method: GET, path: 'http://u:p@b/x'}}", true),
+        ("{group: g, steps: [{websocket: 'ws://u:p@b/x', steps: [{ping: true}]}]}", true),
+        ("{get: '/go?to=http://u:p@b/x'}", false),
+        ("{post: /x, json: {get: 'http://u:p@b/x', steps: [{get: 'http://u:p@b/x'}]}}", false),
+        ("{set: {post: 'http://u:p@b/x'}}", false),
+    ] {
+        assert_eq!(digest(step) == digest(&step.replace("u:p@", "")), same, "{step}");
+    }
+}
+
+#[test]
 fn the_digest_knows_what_shapes_the_numbers_and_nothing_else() {
     let text = "
 version: 1

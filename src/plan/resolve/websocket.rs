@@ -30,7 +30,7 @@ impl<'a> Compilation<'a> {
         let name = self.endpoint_name(step, || format!("WS {}", address::name(&url)));
         let endpoint = self.endpoint(name, EndpointKind::WebSocket, value.span);
         let query = self.fields(step.get("query"), place.sight());
-        let (headers, defaults) = self.headers(step, None, place);
+        let (headers, defaults) = self.headers(step, (&url, None), place);
         let subprotocol = step.get("subprotocol").and_then(Node::scalar).map(str::to_owned);
         let record = self.metric(step.get("record"));
         let timeout = unit::duration(step.get("timeout"));

@@ -140,7 +140,7 @@ mod tests {
         for (line, shown) in [
             ("host: http://alice:p@ss@a.example/x", "host: http://**********@a.example/x"),
             ("- get: 'https://u:é@b'", "- get: 'https://***@b'"),
-            ("proxy: http://u:pa#s/s?@p:80", "proxy: http://**********@p:80"),
+            ("proxy: http://u:pa#s/s?@p:80", "proxy: http://*********@p:80"),
             ("host: \"http://u:a'b c@h\"", "host: \"http://*******@h\""),
             ("{host: http://b:80, mail: x@y}", "{host: http://b:80, mail: x@y}"),
             ("mail: a@b", "mail: a@b"),

@@ -1,9 +1,9 @@
 //! Which requests go through an HTTP proxy: the one that the configuration names, else the one of the environment
 //! variables that every HTTP client knows. What they say is read from outside this room.
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 use std::fmt;
-use core::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::Uri;

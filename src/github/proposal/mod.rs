@@ -190,7 +190,8 @@ impl Look<'_> {
             let Some(named) = document::kind(&file) else { continue };
             let path = format!("{folder}/{file}");
             let Some(bytes) = self.contents.bytes(&entry)? else {
-                defects.push(Defect::whole(Path::new(&path), "is larger than 1 MiB", FEW));
+                let what = format!("is larger than {} MiB", file::LARGEST >> 20);
+                defects.push(Defect::whole(Path::new(&path), what, FEW));
                 continue;
             };
             match file::of_text(Path::new(&path), &String::from_utf8_lossy(&bytes), named) {

@@ -124,9 +124,9 @@ fn a_broken_run_on_the_base_is_told_with_its_place() {
     let path = "baselines/browse.here/run-20261124T090000Z-00000001.json";
     scene.github.with(|repository| repository.push("main", &[(path, Some("{\"schema\": 1}"))]));
     said(&job.step(&UPDATE), 2, &["one file of the baseline cannot be used", path]);
-    let huge = " ".repeat(1 << 21);
+    let huge = " ".repeat(17 << 20);
     scene.github.with(|repository| repository.push("main", &[(path, Some(&huge))]));
-    said(&job.step(&UPDATE), 2, &["one file of the baseline cannot be used", path, "larger than 1 MiB"]);
+    said(&job.step(&UPDATE), 2, &["one file of the baseline cannot be used", path, "larger than 16 MiB"]);
     assert_eq!(scene.head(BRANCH), None);
 }
 

@@ -206,12 +206,14 @@ fn security(scheme: &str) -> Result<Security, String> {
 
 /// A URL as messages show it: its query, its user and its password are nobody's business.
 pub fn shown(url: &str) -> Cow<'_, str> {
-    // A `?` or `#` may stand in the password.
-    let mut shown = credentials::hidden(url);
-    if let Some(end) = shown.find(['?', '#']) {
-        shown = shown[..end].to_owned().into();
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    match url.split_once("://") {
+        // Either the password holds what ended the path here, or the query holds an `@`: neither is shown.
+        Some((scheme, _)) if !url.starts_with('/') && url[end..].contains('@') => {
+            format!("{scheme}://***").into()
+        }
+        _ => credentials::hidden(&url[..end]),
     }
-    shown
 }
 
 /// The path of a Unix socket; what stands encoded in its URL is a plain character of the path.
@@ -318,7 +320,9 @@ mod tests {
             assert_eq!(target.resolve(url.into()).unwrap().authorization.as_deref(), wanted, "{url}");
         }
         assert_eq!(shown("http://u:p@ss@b/x?y"), "http://b/x");
-        assert_eq!(shown("http://u:p#ss@b/x?y"), "http://***@b/x");
+        assert_eq!(shown("http://u:p#ss@b/x?y"), "http://***");
+        assert_eq!(shown("app://callback?hint=bob@corp.example&code=AUTHCODE"), "app://***");
+        assert_eq!(shown("/x?mail=bob@corp.example"), "/x");
         assert_eq!(shown("/x/@y?z"), "/x/@y");
     }
 

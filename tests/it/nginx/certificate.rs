@@ -153,7 +153,7 @@ fn a_file_of_certificates_that_cannot_be_used_is_pointed_at() {
     for (tls, parts) in [
         ("ca: none.pem", &["config.yaml:5:11", "none.pem"][..]),
         ("ca: text.pem", &["config.yaml:5:11", "`text.pem` has no certificate", "BEGIN CERTIFICATE"]),
-        ("ca: torn.pem", &["config.yaml:5:11", "`torn.pem` is no PEM file"]),
+        ("ca: torn.pem", &["config.yaml:5:11", "`torn.pem`", "it begins a block that never ends"]),
         ("ca: key.pem", &["config.yaml:5:11", "`key.pem` has no certificate"]),
         ("certificate: cert.pem, key: other.pem", &["config.yaml:5:35", "certificate and key"]),
         ("certificate: cert.pem, key: cert.pem", &["config.yaml:5:35", "`cert.pem` has no private key"]),

@@ -116,6 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn a_redactor_is_made_once_for_what_is_known() {
+        let secrets = Secrets::new(vec!["given-value".into()], Captures::Some);
+        let first = secrets.redactor();
+        assert!(Arc::ptr_eq(&first, &secrets.redactor()));
+        secrets.remember(&["token-1".to_owned()]);
+        assert!(!Arc::ptr_eq(&first, &secrets.redactor()));
+    }
+
+    #[test]
     fn it_is_known_when_there_were_too_many_to_remember() {
         let secrets = Secrets::new(Vec::new(), Captures::Some);
         let values: Vec<String> = (0..MOST_CAPTURED).map(|index| format!("token-{index}")).collect();

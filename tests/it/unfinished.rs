@@ -99,6 +99,50 @@ fn a_request_that_is_cut_off_is_tolerated_where_few_are_and_breaks_what_it_took_
     assert_eq!(ask(", max: 2s").code(), 3);
 }
 
+#[test]
+fn a_group_or_a_poll_that_the_drain_cuts_off_took_at_least_as_long_as_it_went_on() {
+    let config = |stop: &str| {
+        let address = serve(Duration::from_mins(1));
+        format!(
+            "version: 1\nname: cut\n\
+             environments: {{here: {{host: 'http://{address}', load: {{users: 2, run_time: 1s, drain: 500ms, stop: {stop}}}}}}}\n\
+             thresholds: {{error_rate: null}}\n\
+             scenarios: {{s: {{users: {{\
+             u: {{steps: [{{group: whole, steps: [{{get: /a}}, {{get: /slow, record: once}}]}}]}}, \
+             p: {{steps: [{{get: /slow, record: polled, poll: {{until: 'false', every: 10ms, timeout: 60s}}}}]}}}}}}}}\n"
+        )
+    };
+    for stop in ["iteration", "request"] {
+        let finished = Workspace::with_config(&config(stop)).run(&["run", "--quiet"]);
+        let result = finished.result().expect("a result");
+        let cut = |name: &str| {
+            let all = result["metrics"].as_array().into_iter().flatten();
+            all.clone().find(|it| it["name"] == name).map(|it| it["response_time"]["timed_out"].clone())
+        };
+        for name in ["whole", "once", "polled"] {
+            assert_eq!(cut(name), Some(json!(1)), "{stop} {name}: {}", result["metrics"]);
+        }
+    }
+}
+
+#[test]
+fn a_group_that_a_pause_of_the_plan_ends_is_not_counted() {
+    let address = serve(Duration::from_mins(1));
+    let config = format!(
+        "version: 1\nname: paused\n\
+         environments: {{here: {{host: 'http://{address}', load: {{users: 2, run_time: 500ms, drain: 5s, stop: iteration}}}}}}\n\
+         thresholds: {{error_rate: null}}\n\
+         scenarios: {{s: {{users: {{u: {{steps: [{{group: paused, steps: [{{get: /a}}, {{wait: 1h}}]}}]}}}}}}}}\n"
+    );
+    let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+    let result = finished.result().expect("a result");
+    assert!(
+        result["metrics"].as_array().is_some_and(|all| all.iter().all(|it| it["response_time"].is_null())),
+        "{}",
+        result["metrics"]
+    );
+}
+
 /// Three users who hold a socket that nothing comes over, for 2 s and a drain of half a second.
 fn deaf(server: &FaultServer, steps: &str) -> Finished {
     let config = format!(

@@ -223,6 +223,21 @@ fn a_redirect_to_another_origin_carries_neither_body_nor_secrets_unless_it_is_na
 }
 
 #[test]
+fn a_redirect_to_the_target_carries_nothing_that_was_meant_for_a_third_party() {
+    let server = RecordingServer::fine();
+    let third = redirecting(&server);
+    let steps = json!([
+        {"post": third.url("/302"), "form": {"code": 1}, "bearer": "b", "headers": {"X-Plain": "p"}},
+        {"post": third.url("/307"), "form": {"code": 1}, "bearer": "b", "name": "kept", "on_failure": "continue"},
+    ]);
+    let result = result(&run(&config(&server.url(""), &steps)));
+    let read = server.first("/read");
+    assert_eq!((read.header("authorization"), read.header("x-plain")), (None, Some("p")));
+    assert!(!server.targets().contains(&"/kept".into()), "{:?}", server.targets());
+    assert!(samples(&result, "kept").contains("carry the body"), "{}", result["failures"]);
+}
+
+#[test]
 fn the_handshake_of_a_websocket_is_redirected_as_a_request_is() {
     let other = RecordingServer::start(|request| {
         let accept = derive_accept_key(request.header("sec-websocket-key").unwrap_or_default().as_bytes());
@@ -233,7 +248,7 @@ fn the_handshake_of_a_websocket_is_redirected_as_a_request_is() {
     });
     let address = other.address;
     let server = RecordingServer::start(move |request| match request.target() {
-        "/there?a=1" => head("307 T", &format!("location: ws://{address}/here\r\n")),
+        "/there?a=1" => head("307 T", &format!("location: ws://{address}/here\r\nset-cookie: via=there\r\n")),
         _ => head("308 P", "location: /circle\r\n"),
     });
     let steps = json!([
@@ -248,6 +263,7 @@ fn the_handshake_of_a_websocket_is_redirected_as_a_request_is() {
     assert_eq!((here.header("x-plain"), here.header("x-api-key")), (Some("p"), None));
     assert_eq!(here.header("user-agent"), server.first("/there?a=1").header("user-agent"));
     assert!(here.headers.iter().any(|(name, _)| name == "X-Plain"), "{here:?}");
+    assert_eq!(here.header("cookie"), Some("via=there"), "a cookie is for a host, whatever its port");
     assert!(samples(&result, "WS /circle").contains("too many redirects"), "{}", result["failures"]);
     config["http"] = json!({"redirects": 0});
     let finished = self::run(&config);
@@ -406,4 +422,19 @@ fn a_proxy_of_the_environment_is_not_asked_for_this_machine_and_one_that_is_gone
     ]);
     assert_eq!(gone.code(), 1);
     assert!(gone.stderr.contains("the proxy http://127.0.0.1:1"), "{}", gone.stderr);
+}
+
+#[test]
+fn a_target_that_loadgate_starts_is_reached_without_the_proxy_of_the_configuration() {
+    let (proxy, other) = (RecordingServer::fine(), RecordingServer::fine());
+    let mut config = config("", &json!([{"get": "/health"}, {"get": other.url("/x"), "name": "other"}]));
+    let command = [env!("CARGO_BIN_EXE_loadgate"), "demo-api", "--listen", "{{ address }}"];
+    config["environments"]["here"] =
+        json!({"target": {"command": command, "ready": "/health"}, "load": load()});
+    config["http"] = json!({"proxy": proxy.url("")});
+    let finished = run(&config);
+    never_fails(&finished);
+    assert!(whole(&result(&finished), "GET /health")["ok"].as_u64() > Some(0));
+    let asked = proxy.targets();
+    assert!(!asked.is_empty() && asked.iter().all(|target| *target == other.url("/x")), "{asked:?}");
 }

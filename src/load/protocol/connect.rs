@@ -318,6 +318,7 @@ mod tests {
     use crate::load::tls::Clients;
     use crate::plan::connection::{Tls, Version};
     use crate::plan::load::{Load, Model, Shape, StopAfter};
+    use crate::plan::proxy::ProxyChoice;
 
     /// A timer that runs. What it measures of itself is of no interest here.
     fn timer() -> Timer {
@@ -360,6 +361,36 @@ mod tests {
         assert_eq!(allowed(&server, &[bad, good]).as_deref(), Some(&[good][..]));
         assert_eq!(allowed(&server, &[bad]), None);
         assert_eq!(allowed(&plan, &[bad]).as_deref(), Some(&[bad][..]));
+    }
+
+    #[test]
+    fn a_proxy_does_not_connect_to_them_either() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let names = Names::new(Box::new(|host, port| {
+                Box::pin(async move {
+                    match host.as_str() {
+                        "rebound.test" => Ok(vec![([169, 254, 169, 254], port).into()]),
+                        _ => Err(io::Error::other("unknown")),
+                    }
+                })
+            }));
+            let trust = Trust::new(|| Clients::new(&Tls::default(), Version::One));
+            let proxy = Arc::new(ProxyServer::parse("http://127.0.0.1:1", "`http.proxy`").unwrap());
+            let proxies = Arc::new(Proxies::of(&ProxyChoice::Server(proxy), &|_| None));
+            let connector = Connector { proxies, ..Connector::with_names(Arc::new(trust), timer(), names) };
+            let origin_of = |url: &str| Origin::of(&Url::parse(url).unwrap()).unwrap();
+            for (origin, says) in [
+                (origin_of("http://rebound.test").named_by_server(), "link-local"),
+                (origin_of("http://rebound.test"), "the proxy"),
+                (origin_of("http://known-to-the-proxy.test").named_by_server(), "the proxy"),
+            ] {
+                let opened = connector.open(&origin, Purpose::Http, 0, &mut Phases::default()).await;
+                let message = opened.map(drop).unwrap_err().message;
+                assert!(message.contains(says), "{message}");
+            }
+        });
     }
 
     #[test]

@@ -61,3 +61,46 @@ pub async fn tunnel(
         status => Err(fail(format!("did not connect to {place}: status {status}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// What comes of a tunnel where the proxy answers so.
+    async fn answered(answer: &'static str) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.push(byte[0]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let proxy = ProxyServer::parse(&format!("http://{address}"), "HTTP_PROXY").unwrap();
+        let tcp = TcpStream::connect(address).await.unwrap();
+        let ended = tunnel(tcp, &proxy, ("a.test", 443)).await;
+        server.join().unwrap();
+        ended.map(drop).map_err(|failure| failure.message)
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_begins_behind_the_head_of_the_answer_and_loses_nothing() {
+        for head in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"] {
+            assert_eq!(answered(head).await, Ok(()));
+        }
+        for early in ["HTTP/1.1 200 OK\r\n\r\nearly", "HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nearly"] {
+            let message = answered(early).await.unwrap_err();
+            assert!(message.contains("said more than that it is connected"), "{message}");
+        }
+        let message = answered("HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\nno").await.unwrap_err();
+        assert!(message.contains("status 403"), "{message}");
+    }
+}

@@ -212,6 +212,19 @@ scenarios:
 }
 
 #[test]
+fn a_proxy_is_no_template() {
+    let text = "version: 1
+http: {proxy: \"http://u:{{ env('P') }}@proxy:8080\"}
+environments: {here: {host: 'http://a', users: 1}}
+scenarios: {main: {users: {all: {steps: [{get: /}]}}}}
+";
+    let config = config(text, "");
+    let problems = Plan::resolve(&config, &Selection::default(), &|_| None).unwrap_err();
+    let told = listed(&config, &problems);
+    assert!(told.contains("`http.proxy` is no template") && told.contains("`HTTP_PROXY`"), "{told}");
+}
+
+#[test]
 fn secrets_of_the_class_stay_at_home_in_its_start() {
     let text = "version: 1
 environments: {here: {host: 'http://a.test/v1', users: 1}}

@@ -8,6 +8,7 @@ mod json;
 mod nesting;
 mod number;
 mod predicate;
+mod presence;
 mod repetition;
 mod scope;
 mod syntax;

@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 
 use super::function::{self, language};
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError, nesting};
+use super::{RenderError, Scope, TemplateError, nesting, presence};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
@@ -44,9 +44,17 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles an expression that stands alone (`when`, `where`, `until`).
+    /// Compiles an expression that stands alone (`when`, `where`, `until`). What is not there is an error in it, unless
+    /// it is asked for with `is defined`, `is undefined` or `default`.
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
-        Self::compile_at(source, 0)
+        let mut expression = Self::compile_at(source, 0)?;
+        if let Program::Compiled { compiled, .. } = &mut expression.program
+            && let Some(marked) = presence::marked(source)
+            && let Ok(strict) = language().compile_expression_owned(marked)
+        {
+            *compiled = strict;
+        }
+        Ok(expression)
     }
 
     /// Compiles an expression that begins at byte `offset` of a larger source.

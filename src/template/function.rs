@@ -9,8 +9,8 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rand::RngExt;
 use ring::hmac;
 
-use super::predicate;
 use super::scope::{ENVIRONMENT, RANDOM, Random};
+use super::{predicate, presence};
 
 /// Every function, by name.
 pub(super) const NAMES: &[&str] =
@@ -46,6 +46,7 @@ pub(super) fn language() -> &'static Environment<'static> {
         language.add_function("hmac", sign);
         language.add_filter("urlencode", urlencode);
         predicate::register(&mut language);
+        presence::register(&mut language);
         language
     });
     &LANGUAGE

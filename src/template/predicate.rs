@@ -51,7 +51,7 @@ pub(super) const TESTS: &[&str] = &[
 /// How many items one step of the language looks at.
 pub(super) const ITEMS_A_STEP: u64 = 2;
 /// The tests that ask whether there is a value at all.
-const ASK_WHETHER_THERE: &[&str] = &["defined", "none", "undefined"];
+const ASK_WHETHER_THERE: &[&str] = &["defined", "undefined"];
 /// The filters that ask a test of every item. An item without an attribute is left out or kept by the answer of the
 /// language: lists of unlike objects are usual.
 const ASK_ITEMS: [&str; 4] = ["reject", "rejectattr", "select", "selectattr"];
@@ -73,7 +73,8 @@ pub(super) fn register(language: &mut Environment<'static>) {
 
 fn test(state: &State<'_, '_>, name: &str, arguments: &[Value]) -> Result<bool, Error> {
     if arguments.iter().any(Value::is_undefined) {
-        return Err(Error::from(ErrorKind::UndefinedError));
+        let message = format!("undefined value, of which `is {name}` is asked; ask `is defined` first");
+        return Err(Error::new(ErrorKind::UndefinedError, message));
     }
     if name == "in" {
         charge(state, arguments.get(1))?;
@@ -141,10 +142,59 @@ mod tests {
         for (source, holds) in [
             ("json.state is defined", false),
             ("json.state is undefined", true),
-            ("json.state is none", false),
+            ("json.state is defined and json.state is not none", false),
+            ("json.state | default(none) is none", true),
         ] {
             assert_eq!(Expression::compile(source).unwrap().holds(&empty).unwrap(), holds, "{source}");
         }
+    }
+
+    #[test]
+    fn a_condition_on_what_is_not_there_does_not_hold_by_now_unless_it_asks_whether_it_is() {
+        let empty = scope(r#"{"l": [{"state": 1}, {}], "nothing": null}"#);
+        for source in [
+            "json.state is not none",
+            "json['state'] is not none",
+            "json.l[5] is not none",
+            "json.l[1].state is not none",
+            "(json.l | first).id is not none",
+            "(json.l | selectattr('state', 'eq', 5) | first) is not none",
+            "json.state != 'running'",
+            "json.state is not equalto 'running'",
+            "not json.state",
+            "not json.a.b",
+            "json.state not in ['running']",
+            "json.state | string != 'running'",
+            "json.state | tojson != '1'",
+            "json.state | e != 'running'",
+            "json.state | indent != 'running'",
+            "json.state | pprint != 'running'",
+            "json.state | chain | list | length == 0",
+            "json.l | zip(json.state) | list | length == 0",
+            "[json.state] != ['running']",
+            "(json.state, 1) != ('running', 1)",
+            "{'a': json.state} != {'a': 'running'}",
+            "dict(a=json.state) != dict(a='running')",
+            "'running' not in [json.state, json.l]",
+            "[json.state] | length == 1",
+        ] {
+            let expression = Expression::compile(source).unwrap();
+            assert_eq!(expression.holds_by_now(&empty), Ok(false), "{source}");
+            assert!(expression.holds(&empty).is_err(), "{source}");
+        }
+        for source in [
+            "json.state is undefined",
+            "json.state is not defined or [json.state] == ['done']",
+            "json.state | default('new') != 'running'",
+            "json.nothing is none",
+            "[json.nothing] == [none]",
+            "json.l is defined or [json.state] == [1]",
+            "'state' not in json",
+        ] {
+            assert_eq!(Expression::compile(source).unwrap().holds_by_now(&empty), Ok(true), "{source}");
+        }
+        let error = Expression::compile("json.state is not none").unwrap().holds(&empty).unwrap_err();
+        assert!(error.message.contains("ask `is defined` first"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use minijinja::machinery::{Span, parse_expr};
 use super::TemplateError;
 use super::function::{self, language};
 use super::predicate::TESTS;
+use super::presence;
 use super::repetition::Repetition;
 
 /// The filters, by name.
@@ -300,6 +301,9 @@ fn named(arguments: &[CallArg], index: usize) -> Option<String> {
 
 /// Whether the language has a filter or test of this name that is not among those that are listed.
 fn exists(name: &str, kind: &str) -> bool {
+    if name == presence::MARK {
+        return false;
+    }
     let question = format!("{} is {kind}", serde_json::Value::from(name));
     let asked = language().compile_expression_owned(question);
     asked.and_then(|asked| asked.eval(())).is_ok_and(|answer| answer.is_true())

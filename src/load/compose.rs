@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use bytes::Bytes;
-use hyper::header::ACCEPT_ENCODING;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT};
 
 use super::measure::outcome::{Failure, FailureKind};
 use super::perform::unrendered;
@@ -12,7 +12,7 @@ use super::protocol::address;
 use super::protocol::origin::Located;
 use super::protocol::outgoing::{AUTHORIZED, Outgoing, Payload};
 use super::virtual_user::VirtualUser;
-use crate::plan::step::{Body, FieldName, HeaderValue, Piece, Request};
+use crate::plan::step::{Body, DefaultHeaders, FieldName, HeaderValue, Piece, Request};
 use crate::template::{Scope, Template};
 
 /// The headers of a request: names of the plan, values of the plan or rendered.
@@ -25,16 +25,16 @@ impl VirtualUser {
     pub(super) fn compose<'a>(&self, request: &'a Request) -> Result<Outgoing<'a>, Failure> {
         let Located { origin, path, authorization } = self.locate(&request.url, &request.query)?;
         let payload = payload(&request.body, &self.scope)?;
-        let mut headers = headers(&request.headers, &self.scope)?;
+        let at_home = || self.trusted(request.redirects.to.as_deref()).is_part_of_service(&origin);
+        let (mut headers, defaults) = headers(&request.headers, request.defaults, &self.scope, at_home)?;
         if let Some(encodings) = &self.worker.plan.http.accept_encoding
             && headers.iter().all(|(name, _)| ***name != ACCEPT_ENCODING)
         {
             headers.push((&ENCODINGS, encodings.clone().into()));
         }
-        if let Some(value) = authorization.filter(|_| request.defaults.authorization) {
+        if let Some(value) = authorization.filter(|_| defaults.authorization) {
             headers.push((&AUTHORIZED, value.into()));
         }
-        let defaults = request.defaults;
         Ok(Outgoing { origin, method: request.method.clone(), path, headers, defaults, payload })
     }
 
@@ -56,18 +56,31 @@ impl VirtualUser {
     }
 }
 
-/// Renders headers; each name stands once.
+/// Renders headers, each name of which stands once, and says which of those that are sent by default are left to it.
+/// Whether the request goes home is asked where a header goes only there; without such a header, its default is sent.
 pub(super) fn headers<'a>(
     headers: &'a [(FieldName, HeaderValue)],
+    mut defaults: DefaultHeaders,
     scope: &Scope,
-) -> Result<Headers<'a>, Failure> {
-    headers.iter().map(|(name, value)| Ok((name, header(name, value, scope)?))).collect()
+    goes_home: impl Fn() -> bool,
+) -> Result<(Headers<'a>, DefaultHeaders), Failure> {
+    let mut rendered = Headers::with_capacity(headers.len());
+    for (name, value) in headers {
+        if matches!(value, HeaderValue::AtHome(_)) && !goes_home() {
+            defaults.authorization |= **name == AUTHORIZATION;
+            defaults.user_agent |= **name == USER_AGENT;
+            defaults.accept |= **name == ACCEPT;
+            continue;
+        }
+        rendered.push((name, header(name, value, scope)?));
+    }
+    Ok((rendered, defaults))
 }
 
 fn header<'a>(name: &FieldName, value: &'a HeaderValue, scope: &Scope) -> Result<Cow<'a, str>, Failure> {
     let text = |template: &'a Template| template.text(scope).map_err(|error| unrendered(&error));
     let value = match value {
-        HeaderValue::Text(template) => text(template)?,
+        HeaderValue::Text(template) | HeaderValue::AtHome(template) => text(template)?,
         HeaderValue::Bearer(token) => format!("Bearer {}", text(token)?).into(),
         HeaderValue::Basic { user, password } => {
             let pair = format!("{}:{}", text(user)?, text(password)?);

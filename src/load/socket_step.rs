@@ -172,11 +172,12 @@ impl VirtualUser {
     /// What a step asks for: where the handshake goes, and its headers.
     fn handshake<'s>(&self, step: &'s WebSocket) -> Result<Outgoing<'s>, Failure> {
         let Located { origin, path, authorization } = self.locate(&step.url, &step.query)?;
-        let mut headers = compose::headers(&step.headers, &self.scope)?;
-        if let Some(value) = authorization.filter(|_| step.defaults.authorization) {
+        let at_home = || self.trusted(None).is_part_of_service(&origin);
+        let (mut headers, defaults) = compose::headers(&step.headers, step.defaults, &self.scope, at_home)?;
+        if let Some(value) = authorization.filter(|_| defaults.authorization) {
             headers.push((&AUTHORIZED, value.into()));
         }
-        let (method, payload, defaults) = (Method::GET, Payload::default(), step.defaults);
+        let (method, payload) = (Method::GET, Payload::default());
         Ok(Outgoing { origin, method, path, headers, defaults, payload })
     }
 

@@ -170,6 +170,8 @@ pub struct DefaultHeaders {
 pub enum HeaderValue {
     /// As rendered.
     Text(Template),
+    /// As rendered, for the target and the origins that [`Redirects::to`] names; other origins go without it.
+    AtHome(Template),
     /// `Bearer <token>`.
     Bearer(Template),
     /// `Basic <base64 of user:password>` (RFC 7617).

@@ -298,6 +298,49 @@ fn the_headers_of_a_class_go_with_on_start_where_they_can_be_made() {
 }
 
 #[test]
+fn what_a_class_says_of_itself_goes_in_on_start_to_the_service_and_not_to_others() {
+    let (target, named, third) = (RecordingServer::fine(), RecordingServer::fine(), RecordingServer::fine());
+    let addresses = json!({
+        "target": target.url(""), "named": named.url(""), "third": third.url(""),
+    });
+    let logins: Vec<Value> = ["target", "named", "third"]
+        .iter()
+        .flat_map(|server| {
+            let written = addresses[server].as_str().unwrap().to_owned();
+            [
+                json!({"get": format!("{written}/written")}),
+                json!({"get": format!("{{{{ pick(of).{server} }}}}/made")}),
+            ]
+        })
+        .collect();
+    let config = json!({
+        "version": 1, "name": "class",
+        "http": {"redirects": {"to": [named.url("")]}},
+        "environments": {"here": {"host": target.url(""), "load": load()}},
+        "scenarios": {"s": {
+            "data": {"of": [addresses]},
+            "users": {"u": {"wait": "50ms", "on_start": "login", "tasks": {"w": 1}, "headers": {
+                "X-Tenant": "{{ env('TENANT') }}", "X-Api-Key": "k"}}},
+            "tasks": {"login": logins, "w": [{"get": "/w"}]},
+        }},
+    });
+    let workspace = Workspace::with_config(&config.to_string());
+    let mut command = workspace.command(&["run", "--quiet"]);
+    command.env("TENANT", "acme-corporation");
+    never_fails(&workspace.finish(command));
+    let told = |server: &RecordingServer, path: &str| {
+        let request = server.first(path);
+        ["x-tenant", "x-api-key"].map(|name| request.header(name).is_some())
+    };
+    for path in ["/written", "/made"] {
+        assert_eq!(told(&target, path), [true, true], "{path} of the target");
+        assert_eq!(told(&named, path), [true, true], "{path} of an origin that the plan names");
+    }
+    assert_eq!(told(&third, "/written"), [true, false], "the step says where");
+    assert_eq!(told(&third, "/made"), [false, false], "a value says where");
+}
+
+#[test]
 fn a_class_that_gets_no_user_is_told() {
     let config = json!({
         "version": 1, "name": "classes",

@@ -42,6 +42,11 @@ impl Trusted<'_> {
         self.to.iter().filter_map(|url| Origin::of(url).ok()).any(|named| named == *origin)
     }
 
+    /// Whether an origin gets what is for the target alone.
+    pub fn is_part_of_service(&self, origin: &Origin) -> bool {
+        *origin == **self.target || self.names(origin)
+    }
+
     /// Whether another origin gets what the first one got. The target does not get what was meant for a third party
     /// that redirects to it, unless that one is part of the service.
     fn entrusts(&self, from: &Origin, to: &Origin) -> bool {

@@ -60,17 +60,28 @@ pub(super) fn check(url: &Template, speaks: Speaks) -> Result<(), BadAddress> {
     valid.then_some(()).ok_or_else(|| BadAddress(format!("`{shown}` is not a URL"), speaks.hint()))
 }
 
-/// Whether an address surely leads to the target, whose URL this is, as far as can be seen before it is rendered.
-pub(super) fn is_at_home(url: &Template, host: Option<&Url>) -> bool {
+/// Where an address leads, as far as can be seen before it is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// To the target.
+    Home,
+    /// To an origin that is written out, and is not known to be the target.
+    Elsewhere,
+    /// Only the run says where.
+    Anywhere,
+}
+
+/// Where an address leads; `host` is the URL of the target, where it is known.
+pub(super) fn leads(url: &Template, host: Option<&Url>) -> Leads {
     let text = url.source().trim_start();
     if text.starts_with('/') {
-        return true;
+        return Leads::Home;
     }
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let Some((scheme, rest)) = text.split_once("://") else { return Leads::Anywhere };
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
     // A template in it may stand for anything.
-    if authority.contains("{{") {
-        return false;
+    if scheme.contains("{{") || authority.contains("{{") {
+        return Leads::Anywhere;
     }
     let scheme = match &*scheme.to_ascii_lowercase() {
         "ws" => "http",
@@ -78,7 +89,9 @@ pub(super) fn is_at_home(url: &Template, host: Option<&Url>) -> bool {
         _ => scheme,
     };
     let origin = Url::parse(&format!("{scheme}://{authority}")).map(|url| url.origin());
-    host.is_some_and(|host| origin.is_ok_and(|origin| origin.is_tuple() && origin == host.origin()))
+    let is_home =
+        host.is_some_and(|host| origin.is_ok_and(|origin| origin.is_tuple() && origin == host.origin()));
+    if is_home { Leads::Home } else { Leads::Elsewhere }
 }
 
 /// What an address is called in the name of its endpoint: the path, after the host where that is not the
@@ -108,22 +121,25 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_at_home_where_it_surely_leads_to_the_target() {
+    fn where_an_address_leads_is_known_where_it_is_written_out() {
         let host = Url::parse("https://a.test/v1").unwrap();
-        for (url, home) in [
-            ("/x", true),
-            ("https://a.test/x", true),
-            ("https://A.test:443?{{ q }}", true),
-            ("wss://u:p@a.test", true),
-            ("http://a.test/", false),
-            ("https://a.test.evil/", false),
-            ("https://b.test/", false),
-            ("https://{{ x }}/", false),
-            ("{{ url }}", false),
+        for (url, wanted) in [
+            ("/x", Leads::Home),
+            ("https://a.test/x", Leads::Home),
+            ("https://A.test:443?{{ q }}", Leads::Home),
+            ("wss://u:p@a.test", Leads::Home),
+            ("http://a.test/", Leads::Elsewhere),
+            ("https://a.test.evil/", Leads::Elsewhere),
+            ("https://b.test/{{ x }}", Leads::Elsewhere),
+            ("https://{{ x }}/", Leads::Anywhere),
+            ("https://a.test{{ x }}/", Leads::Anywhere),
+            ("https://a.test:{{ port }}/", Leads::Anywhere),
+            ("{{ x }}://a.test/", Leads::Anywhere),
+            ("{{ url }}", Leads::Anywhere),
         ] {
             let url = Template::compile(url).unwrap();
-            assert_eq!(is_at_home(&url, Some(&host)), home, "{}", url.source());
-            assert_eq!(is_at_home(&url, None), url.source() == "/x", "{}", url.source());
+            assert_eq!(leads(&url, Some(&host)), wanted, "{}", url.source());
+            assert_eq!(leads(&url, None) == Leads::Home, url.source() == "/x", "{}", url.source());
         }
     }
 

@@ -13,7 +13,7 @@ use crate::plan::step::{Body, DefaultHeaders, FieldName, HeaderValue, Poll, Redi
 use crate::plan::user::Wait;
 use crate::template::Template;
 
-use super::address::{self, Speaks};
+use super::address::{self, Leads, Speaks};
 use super::compilation::{Compilation, Place, Stage};
 use super::{connection, text, unit, wait};
 
@@ -24,6 +24,17 @@ static AUTHORIZATION_NAME: FieldName = FieldName::of(AUTHORIZATION, "authorizati
 
 /// How long a poll goes on, where nothing is said.
 const POLL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Where a header of a class goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    /// Wherever the request goes.
+    Everywhere,
+    /// To the target, and to the origins that are part of the service.
+    Home,
+    /// It stays behind.
+    Nowhere,
+}
 
 impl<'a> Compilation<'a> {
     /// A request; `step` is the step and the address in it.
@@ -100,7 +111,11 @@ impl<'a> Compilation<'a> {
                     .hint("write letters, digits and `-`, such as `X-Request-Id`")
             });
             let Some(name) = self.keep(name) else { continue };
-            if stage == Stage::Start && self.withholds(&name, value, (url, content_type)) {
+            let goes = match stage {
+                Stage::Start => self.goes(&name, value, (url, content_type)),
+                Stage::Iteration => Goes::Everywhere,
+            };
+            if goes == Goes::Nowhere {
                 continue;
             }
             defaults.user_agent &= *name != USER_AGENT;
@@ -115,7 +130,9 @@ impl<'a> Compilation<'a> {
             headers.retain(|(known, _)| **known != *name);
             if value.value != Value::Null {
                 let value = self.template(value, place.sight());
-                headers.extend(value.map(|value| (name, HeaderValue::Text(value))));
+                let value =
+                    value.map(if goes == Goes::Home { HeaderValue::AtHome } else { HeaderValue::Text });
+                headers.extend(value.map(|value| (name, value)));
             }
         }
         self.in_headers.extend_from_slice(&self.written[written_before..]);
@@ -127,28 +144,37 @@ impl<'a> Compilation<'a> {
         (headers, defaults)
     }
 
-    /// Whether a request of `on_start` goes without this header of its class: what the header reads is captured only
-    /// later, the body says it of itself, or it is a secret and the request goes elsewhere than to the target. There a
-    /// user most often logs in, and a service for that refuses to be told twice who asks.
-    fn withholds(
+    /// Where a request of `on_start` may take this header of its class. Nowhere where the header reads what is captured
+    /// only later, or the body says it of itself. What says who asks goes home alone: a user most often logs in there,
+    /// and a service for that refuses to be told twice. So does what reads the environment, unless the step itself
+    /// says the origin: an address that is made of values may have been said by a service.
+    fn goes(
         &mut self,
         name: &FieldName,
         value: &Node,
         (url, content_type): (&Template, Option<&str>),
-    ) -> bool {
+    ) -> Goes {
         if **name == CONTENT_TYPE && content_type.is_some() {
-            return true;
+            return Goes::Nowhere;
         }
         let template = text::template(self.sources, value).and_then(Result::ok);
         let captured =
             template.as_ref().is_some_and(|it| it.names().iter().any(|read| self.names.is_given(read)));
-        let secret = ["authorization", "proxy-authorization", "cookie", "x-api-key"].contains(&name.as_str())
-            || template.is_some_and(|it| !it.environment().is_empty());
-        let withheld = captured || secret && !address::is_at_home(url, self.host.as_ref());
-        if withheld && value.value != Value::Null {
+        let says_who =
+            ["authorization", "proxy-authorization", "cookie", "x-api-key"].contains(&name.as_str());
+        let leads = address::leads(url, self.host.as_ref());
+        let reads_environment = template.is_some_and(|it| !it.environment().is_empty());
+        let goes = match leads {
+            _ if captured => Goes::Nowhere,
+            Leads::Home => Goes::Everywhere,
+            Leads::Elsewhere if says_who => Goes::Home,
+            Leads::Anywhere if says_who || reads_environment => Goes::Home,
+            Leads::Elsewhere | Leads::Anywhere => Goes::Everywhere,
+        };
+        if goes != Goes::Everywhere && value.value != Value::Null {
             self.withheld.insert(name.as_typed().to_owned());
         }
-        withheld
+        goes
     }
 
     fn authorization(&mut self, step: &'a Node, place: Place<'a>) -> Option<HeaderValue> {

@@ -1,5 +1,6 @@
 //! Performing steps: the one place where what the plan says becomes something done.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -211,7 +212,7 @@ impl VirtualUser {
         let (begun, before, unpacking) = (clock::now(), self.failures.count, self.unpacking);
         let timed = Timed::begin(self, metric, begun);
         let ended = self.perform(steps).await;
-        timed.end(self, ended);
+        timed.end(ended);
         let time = begun.elapsed().saturating_sub(self.unpacking.saturating_sub(unpacking));
         match ended {
             Ok(()) if self.failures.count == before => self.record(Some(metric), begun, time),
@@ -242,7 +243,7 @@ impl VirtualUser {
         let pause = pacing::pause(wait, &mut self.random);
         // What comes after a pause is due when the pause ends.
         self.due = None;
-        if self.sleep_until(clock::now() + pause).await { Ok(()) } else { Err(End::Paused) }
+        if self.pause_until(clock::now() + pause).await { Ok(()) } else { Err(End::Paused) }
     }
 }
 
@@ -258,24 +259,27 @@ pub(super) struct Timed {
     metric: MetricId,
     begun: Instant,
     counts: bool,
+    pausing: Rc<Cell<bool>>,
 }
 
 impl Timed {
-    /// It begins, or has begun at this moment. What begins after the load is not measured.
+    /// It begins, or has begun at this moment. What begins after the load is not measured, and it is only cut off in an
+    /// iteration that has time to end: where iterations have none, every user stops in the middle of one.
     pub(super) fn begin(user: &VirtualUser, metric: MetricId, begun: Instant) -> Self {
-        Self { worker: user.worker.clone(), metric, begun, counts: user.is_in_load(begun) }
+        let counts = user.is_in_load(begun) && user.has_time_to_end();
+        Self { worker: user.worker.clone(), metric, begun, counts, pausing: user.pausing.clone() }
     }
 
-    /// It has ended, and is counted otherwise, unless it was stopped in an iteration that had time to end. Where iterations
-    /// have none, every user stops in the middle of one; and how long a pause takes is known.
-    pub(super) fn end(mut self, user: &VirtualUser, ended: Result<(), End>) {
-        self.counts &= ended == Err(End::Stopped) && user.has_time_to_end();
+    /// It has ended, and is counted otherwise, unless it was stopped.
+    pub(super) fn end(mut self, ended: Result<(), End>) {
+        self.counts &= ended == Err(End::Stopped);
     }
 }
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        if self.counts {
+        // How long a pause of the plan takes is known, and a run that is interrupted gives nothing its time.
+        if self.counts && !self.pausing.get() && self.worker.gave_time.get() {
             let time = clock::now().saturating_duration_since(self.begun);
             self.worker.recorder.borrow_mut().metric_at_least(self.metric, self.begun, time);
         }

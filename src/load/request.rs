@@ -76,7 +76,7 @@ impl VirtualUser {
             Some(poll) => Box::pin(self.poll(request, poll)).await,
         };
         if let Some(timed) = timed {
-            timed.end(self, ended);
+            timed.end(ended);
         }
         if let (Some(begun), Err(End::Failed)) = (begun, &ended) {
             self.record_failed(request.record, begun);
@@ -100,8 +100,9 @@ impl VirtualUser {
                 self.record(request.record, begun, time.saturating_sub(unpacking));
                 return Ok(());
             }
+            // What it polls for is not done, however long the pause.
             if !self.sleep_until(clock::now() + pause).await {
-                return Err(End::Paused);
+                return Err(End::Stopped);
             }
         }
     }

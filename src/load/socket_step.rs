@@ -114,7 +114,7 @@ impl VirtualUser {
         });
         in_flight.end(|recorder, _| recorder.sample(&sample));
         if let Some(timed) = timed {
-            timed.end(self, Ok(()));
+            timed.end(Ok(()));
         }
         match &sample.outcome {
             Ok(()) => self.record(step.record, scheduled, sample.response_time()),
@@ -349,7 +349,7 @@ impl VirtualUser {
         let until = clock::now() + time;
         let Some(open) = self.sockets.pop() else { return Err(End::Failed) };
         let slept = tokio::select! {
-            slept = self.sleep_until(until) => Ok(slept),
+            slept = self.pause_until(until) => Ok(slept),
             failure = open.socket.closed() => Err(failure),
         };
         self.sockets.push(open);

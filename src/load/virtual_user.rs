@@ -1,5 +1,6 @@
 //! One virtual user: its values, its connections, its place in its iteration.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -77,6 +78,8 @@ pub struct VirtualUser {
     turn: Turn,
     /// How long after its turn it may go on with what it is at: an iteration that the plan lets end.
     grace: Duration,
+    /// Whether a pause of the plan goes on. Dropped in one, the user leaves it so.
+    pub(super) pausing: Rc<Cell<bool>>,
 }
 
 /// How far a user is on its way to its first iteration.
@@ -135,6 +138,7 @@ impl VirtualUser {
             keeps_rows: false,
             turn,
             grace: Duration::ZERO,
+            pausing: Rc::default(),
             worker,
         }
     }
@@ -206,6 +210,14 @@ impl VirtualUser {
                 Turn { generation: assignment.generation, until: self.wanted_until(&assignment, now) };
         }
         now < self.turn.until + self.grace
+    }
+
+    /// A pause of the plan, see [`sleep_until`](Self::sleep_until).
+    pub(super) async fn pause_until(&mut self, at: Instant) -> bool {
+        self.pausing.set(true);
+        let slept = self.sleep_until(at).await;
+        self.pausing.set(false);
+        slept
     }
 
     /// Sleeps until `at`; false where the load ceases to want this user before. In an iteration that may end after the

@@ -103,6 +103,8 @@ pub struct Worker {
     pub budget: Arc<Budget>,
     /// Work that takes long.
     pub aside: Aside,
+    /// Whether what was under way at the end of the load got time to end. Nothing does in a run that is interrupted.
+    pub gave_time: Cell<bool>,
     decks: RefCell<Vec<Deck>>,
     tasks: RefCell<JoinSet<io::Result<()>>>,
     present: Cell<u64>,
@@ -136,6 +138,7 @@ impl Worker {
             present: Cell::new(0),
             busy: Cell::new(0),
             idle: Notify::new(),
+            gave_time: Cell::new(false),
             plan,
             share,
             journal,
@@ -293,6 +296,7 @@ async fn obey(mut crew: Crew, mut commands: mpsc::Receiver<Command>) -> Result<(
             Command::Window(reply) => drop(reply.send(worker.take())),
             Command::Finish(drain, reply) => {
                 crew.stop_in_time(drain).await;
+                worker.gave_time.set(!drain.is_zero());
                 // Either way it is over: what is still in flight is cut off and counted as such.
                 let _ = worker.timer.deadline().within(drain, pin!(worker.quiet())).await;
                 // What was cut off is counted as it is dropped, which has happened once all tasks have ended.

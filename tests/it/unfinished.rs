@@ -2,13 +2,17 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::fault_server::{FaultServer, Mode};
 use crate::harness::{Finished, Workspace};
+use crate::recording_server::RecordingServer;
 
 /// Answers at once until `hangs_at` after its first connection, and then not any more. What is asked of `/slow` it never
 /// answers.
@@ -112,7 +116,8 @@ fn a_group_or_a_poll_that_the_drain_cuts_off_took_at_least_as_long_as_it_went_on
              p: {{steps: [{{get: /slow, record: polled, poll: {{until: 'false', every: 10ms, timeout: 60s}}}}]}}}}}}}}\n"
         )
     };
-    for stop in ["iteration", "request"] {
+    // A user that stops after its request stops in the middle of a group: there, only the request was cut off.
+    for (stop, wanted) in [("iteration", json!(1)), ("request", Value::Null)] {
         let finished = Workspace::with_config(&config(stop)).run(&["run", "--quiet"]);
         let result = finished.result().expect("a result");
         let cut = |name: &str| {
@@ -120,9 +125,65 @@ fn a_group_or_a_poll_that_the_drain_cuts_off_took_at_least_as_long_as_it_went_on
             all.clone().find(|it| it["name"] == name).map(|it| it["response_time"]["timed_out"].clone())
         };
         for name in ["whole", "once", "polled"] {
-            assert_eq!(cut(name), Some(json!(1)), "{stop} {name}: {}", result["metrics"]);
+            assert_eq!(cut(name).unwrap_or_default(), wanted, "{stop} {name}: {}", result["metrics"]);
         }
     }
+}
+
+#[test]
+fn a_poll_that_is_still_repeated_at_the_end_of_the_drain_took_at_least_as_long_as_it_went_on() {
+    let address = serve(Duration::from_mins(1));
+    let config = format!(
+        "version: 1\nname: polls\n\
+         environments: {{here: {{host: 'http://{address}', load: {{users: 2, run_time: 500ms, drain: 500ms, stop: iteration}}}}}}\n\
+         thresholds: {{error_rate: null}}\n\
+         scenarios: {{s: {{users: {{u: {{steps: [\
+         {{get: /ask, record: polled, poll: {{until: 'false', every: 100ms, timeout: 60s}}}}]}}}}}}}}\n"
+    );
+    let result = Workspace::with_config(&config).run(&["run", "--quiet"]).result().expect("a result");
+    let polled = &result["metrics"][0];
+    assert_eq!(
+        (&polled["name"], &polled["response_time"]["timed_out"]),
+        (&json!("polled"), &json!(2)),
+        "{polled}"
+    );
+}
+
+#[test]
+fn what_an_interruption_cuts_off_says_nothing_of_how_long_it_takes() {
+    let (asked, was_asked) = mpsc::channel();
+    let server = RecordingServer::start(move |request| match request.target() {
+        "/slow" => {
+            asked.send(()).expect("the test waits for it");
+            loop {
+                thread::park();
+            }
+        }
+        _ => b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec(),
+    });
+    let config = format!(
+        "version: 1\nname: interrupted\n\
+         environments: {{here: {{host: '{}', load: {{users: 1, run_time: 60s, drain: 10s, stop: iteration}}}}}}\n\
+         thresholds: {{error_rate: null}}\n\
+         scenarios: {{s: {{users: {{u: {{steps: [{{group: whole, steps: [{{get: /a}}]}}, \
+         {{group: cut, steps: [{{get: /slow}}]}}]}}}}}}}}\n",
+        server.url("")
+    );
+    let workspace = Workspace::with_config(&config);
+    let mut command = workspace.command(&["run", "--quiet"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    was_asked.recv_timeout(Duration::from_secs(30)).expect("it is asked");
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("a process number");
+    kill_process(pid, Signal::INT).expect("signalled");
+    assert_eq!(child.wait().expect("collected").code(), Some(130));
+    let text = std::fs::read(workspace.path("reports/latest/result.json")).expect("a result");
+    let result: Value = serde_json::from_slice(&text).expect("JSON");
+    let times = |name: &str| {
+        let found = result["metrics"].as_array().into_iter().flatten().find(|it| it["name"] == name);
+        found.map(|it| it["response_time"].clone()).unwrap_or_default()
+    };
+    assert_eq!((&times("whole")["n"], times("cut")), (&json!(1), Value::Null), "{}", result["metrics"]);
+    assert_eq!(result["whole_run"]["unfinished"], 1, "the request was cut off");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::cli::variables;
 use crate::error::Error;
 use crate::github::context::held_tokens;
 use crate::load::limits;
@@ -98,6 +99,7 @@ async fn start_on(
         log: folder.join(LOG),
         secrets,
         withheld: held_tokens(),
+        stray: target::stray(&variables::all()),
         open_files: limits::open_files_at_start(),
         binary,
     };

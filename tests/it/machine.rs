@@ -78,6 +78,7 @@ async fn a_service_that_was_there_before_is_not_taken_for_the_target() {
         secrets: std::sync::Arc::default(),
         variables: Vec::new(),
         withheld: Vec::new(),
+        stray: Vec::new(),
         open_files: None,
     };
     let running = start(command).await.expect("it runs");

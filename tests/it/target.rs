@@ -37,6 +37,7 @@ fn shell(script: &str, workspace: &Workspace, ready_url: &str) -> StartCommand {
         secrets: std::sync::Arc::default(),
         variables: Vec::new(),
         withheld: Vec::new(),
+        stray: Vec::new(),
         open_files: None,
     }
 }
@@ -144,7 +145,8 @@ fn a_target_gets_the_environment_of_the_job_but_a_token_only_by_name() {
     let generator = finished.result().expect("a result")["generator"].clone();
     assert!(generator["rss_mb"].as_f64() > Some(1.0), "{generator}");
     assert!(generator["cpu_us_per_request"].as_f64() > Some(0.0), "{generator}");
-    let (_, found) = found_out(&workspace, &[("GITHUB_TOKEN", "a-secret"), ("DATABASE_URL", "there")]);
+    let stray = ("LOADGATE_TARGET_ENV_STRAY", "a-secret");
+    let (_, found) = found_out(&workspace, &[("GITHUB_TOKEN", "a-secret"), ("DATABASE_URL", "there"), stray]);
     assert!(!found.contains("a-secret") && found.contains("DATABASE_URL=there"), "{found}");
 }
 

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError};
@@ -28,6 +30,11 @@ use crate::plan::proxy::{Proxies, ProxyServer, Unusable};
 /// Bytes of the buffer that all connections of a worker are read through.
 const SCRATCH: usize = 64 * 1024;
 
+/// How long a name is looked up that a proxy will resolve as well.
+const LOOKUP_BESIDE_PROXY: Duration = Duration::from_secs(1);
+/// The most names that are remembered as unknown here: redirects may name any number.
+const MOST_UNRESOLVED: usize = 1_000;
+
 /// Bytes that a server may send ahead over HTTP/2, at least and at most.
 const LEAST_WINDOW: u32 = 64 * 1024;
 const MOST_WINDOW: u32 = 2 << 20;
@@ -45,6 +52,8 @@ pub struct Connector {
     scratch: Scratch,
     window: u32,
     proxies: Arc<Proxies>,
+    /// Names behind a proxy that only the proxy can resolve.
+    unresolved: RefCell<HashSet<String>>,
     /// Reached without a proxy.
     direct: Option<Rc<Origin>>,
 }
@@ -64,6 +73,7 @@ impl Connector {
             scratch: Rc::new(RefCell::new(vec![0; SCRATCH].into())),
             window: MOST_WINDOW,
             proxies: Arc::default(),
+            unresolved: RefCell::default(),
             direct: None,
         }
     }
@@ -117,14 +127,35 @@ impl Connector {
     }
 
     /// Fails where a server leads to an address that is refused, and a proxy would connect to it: the proxy most often
-    /// runs in the same cloud. A name that only the proxy can resolve is the proxy's affair.
+    /// runs in the same cloud. A name that only the proxy can resolve is the proxy's affair; such a name is asked for
+    /// once, and not waited for for long.
     async fn refuse_behind_proxy(&self, origin: &Origin, (host, port): (&str, u16)) -> Result<(), Failure> {
         if origin.named_by == NamedBy::Plan {
             return Ok(());
         }
-        let (addresses, _) = self.names.addresses(host, port).await;
-        let refuses = addresses.is_ok_and(|found| found.iter().any(|it| link_local::is_refused(it.ip())));
+        let unresolved = self.unresolved.borrow().contains(host);
+        let addresses = if unresolved { None } else { self.resolve_shortly(host, port).await };
+        let refuses = match addresses {
+            Some(found) => found.iter().any(|it| link_local::is_refused(it.ip())),
+            None => link_local::may_be_named(origin),
+        };
         if refuses { Err(link_local::refused(origin)) } else { Ok(()) }
+    }
+
+    /// The addresses of a name; none where nobody here knows them, which is remembered for the run.
+    async fn resolve_shortly(&self, host: &str, port: u16) -> Option<Rc<[SocketAddr]>> {
+        let found = tokio::select! {
+            (found, _) = self.names.addresses(host, port) => found.ok(),
+            () = self.timer.sleep_until(clock::now() + LOOKUP_BESIDE_PROXY) => None,
+        };
+        if found.is_none() {
+            let mut unresolved = self.unresolved.borrow_mut();
+            if unresolved.len() >= MOST_UNRESOLVED {
+                unresolved.clear();
+            }
+            unresolved.insert(host.to_owned());
+        }
+        found
     }
 
     /// The proxy that requests to an origin are sent to, each with its whole URL; none where they are sent to the origin
@@ -307,7 +338,6 @@ fn out_of_descriptors() -> String {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::time::Duration;
 
     use socket2::{Domain, Socket, Type};
     use tokio::runtime::LocalOptions;
@@ -368,10 +398,14 @@ mod tests {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
         runtime.block_on(async {
-            let names = Names::new(Box::new(|host, port| {
+            let lookups: Rc<RefCell<Vec<String>>> = Rc::default();
+            let asked = lookups.clone();
+            let names = Names::new(Box::new(move |host, port| {
+                asked.borrow_mut().push(host.clone());
                 Box::pin(async move {
                     match host.as_str() {
                         "rebound.test" => Ok(vec![([169, 254, 169, 254], port).into()]),
+                        "unanswered.test" => std::future::pending().await,
                         _ => Err(io::Error::other("unknown")),
                     }
                 })
@@ -385,11 +419,19 @@ mod tests {
                 (origin_of("http://rebound.test").named_by_server(), "link-local"),
                 (origin_of("http://rebound.test"), "the proxy"),
                 (origin_of("http://known-to-the-proxy.test").named_by_server(), "the proxy"),
+                (origin_of("http://known-to-the-proxy.test:81").named_by_server(), "the proxy"),
+                (origin_of("http://unanswered.test").named_by_server(), "the proxy"),
+                (origin_of("http://unanswered.test").named_by_server(), "the proxy"),
+                (origin_of("http://metadata").named_by_server(), "link-local"),
+                (origin_of("http://metadata"), "the proxy"),
             ] {
                 let opened = connector.open(&origin, Purpose::Http, 0, &mut Phases::default()).await;
                 let message = opened.map(drop).unwrap_err().message;
                 assert!(message.contains(says), "{message}");
             }
+            // What only the proxy knows is looked up once in a run.
+            let once = ["rebound.test", "known-to-the-proxy.test", "unanswered.test", "metadata"];
+            assert_eq!(*lookups.borrow(), once);
         });
     }
 

@@ -8,7 +8,10 @@ use super::origin::{Origin, Place};
 use crate::load::measure::outcome::{Failure, FailureKind};
 
 /// The metadata service of Google's cloud, by its names.
-const GOOGLE: [&str; 3] = ["metadata.google.internal", "metadata.goog", "metadata"];
+const GOOGLE: [&str; 2] = ["metadata.google.internal", "metadata.goog"];
+/// What it is called on its machines in short. Elsewhere a service may be called so, as on the network of a compose
+/// file: only its address says which one it is.
+const GOOGLE_IN_SHORT: &str = "metadata";
 /// That of Google's, over IPv6.
 const GOOGLE_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
 /// What the addresses of Amazon's services for a machine begin with, over IPv6.
@@ -45,6 +48,12 @@ pub fn is_named(origin: &Origin) -> bool {
     let name = host.trim_end_matches('.');
     GOOGLE.iter().any(|known| name.eq_ignore_ascii_case(known))
         || host.parse::<IpAddr>().is_ok_and(is_refused)
+}
+
+/// Whether an origin may be one of them, as far as its name says, where nobody here knows its address.
+pub fn may_be_named(origin: &Origin) -> bool {
+    let Place::Network { host, .. } = &origin.place else { return false };
+    host.trim_end_matches('.').eq_ignore_ascii_case(GOOGLE_IN_SHORT)
 }
 
 /// The failure of a request that was sent there.

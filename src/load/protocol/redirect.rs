@@ -400,7 +400,7 @@ mod tests {
             "[fe80::1]",
             "[::ffff:169.254.1.1]",
             "metadata.google.internal.",
-            "metadata",
+            "metadata.goog",
             "168.63.129.16",
         ] {
             let location = format!("http://{host}/latest");
@@ -408,6 +408,9 @@ mod tests {
             assert!(failure.message.contains("redirects: {to:"), "{}", failure.message);
             assert!(followed_with(sent(Method::GET), &answer(302, &location), &[&location]).is_ok());
         }
+        // A service may be called so; its address is looked at when it is connected to.
+        let namesake = follow(sent(Method::GET), &answer(302, "http://metadata/latest")).unwrap();
+        assert_eq!(namesake.origin.named_by, NamedBy::Server);
         let elsewhere = follow(sent(Method::GET), &answer(302, "http://b.example/")).unwrap();
         assert_eq!(elsewhere.origin.named_by, NamedBy::Server);
         let back = follow(elsewhere, &answer(302, "http://a.example:8080/")).unwrap();

@@ -141,6 +141,13 @@ pub(super) fn set_variables(first: &mut Command, variables: &[(String, String)])
     first.envs(variables.iter().map(|(name, value)| (format!("{HANDED_OVER}{name}"), value)));
 }
 
+/// The variables of an environment that a guard would take for what it is to hand over. Nobody who starts loadgate
+/// says with them what its command gets.
+pub fn stray(environment: &Environment) -> Vec<OsString> {
+    let names = environment.iter().map(|(name, _)| name);
+    names.filter(|name| handed_over(name).is_some()).cloned().collect()
+}
+
 /// A variable that is meant for the command, by the name it has there; none for any other.
 fn handed_over(name: &OsStr) -> Option<&OsStr> {
     name.as_bytes().strip_prefix(HANDED_OVER.as_bytes()).map(OsStr::from_bytes)

@@ -27,7 +27,7 @@ use crate::plan::secrets::Secrets;
 
 pub use ended::Ended;
 pub use error::TargetError;
-pub use guard::{NAME as GUARD_NAME, Stage, guard, this_binary};
+pub use guard::{NAME as GUARD_NAME, Stage, guard, stray, this_binary};
 pub use host::{answers, free_address, preflight};
 pub use owner::Ownership;
 pub use ready::Answer;
@@ -58,6 +58,8 @@ pub struct StartCommand {
     pub variables: Vec<(String, String)>,
     /// Variables of this process that it does not get, unless `variables` has them.
     pub withheld: Vec<OsString>,
+    /// Variables of this process that are for no command: [`stray`].
+    pub stray: Vec<OsString>,
     /// How many files it may have open; none where that is as it is for this process.
     pub open_files: Option<u64>,
     /// The loadgate binary, which guards the command: [`this_binary`].

@@ -61,7 +61,7 @@ impl Watched {
         let reports = socket.try_clone()?;
         let mut guard = guard::stage(&command.binary, Stage::FIRST, command.open_files, &command.argv);
         guard.current_dir(&command.folder);
-        for name in &command.withheld {
+        for name in command.withheld.iter().chain(&command.stray) {
             guard.env_remove(name);
         }
         guard::set_variables(&mut guard, &command.variables);

@@ -148,15 +148,15 @@ impl VirtualUser {
             .until(started + limit, pin!(self.send_and_read(outgoing, wants, &mut progress)))
             .await
             .unwrap_or_else(|_| Err(events.get().map_or_else(|| timed_out(limit), |it| endless(limit, it))));
-        let (response, finished) = match response {
+        let (mut response, finished) = match response {
             Ok((response, last_byte)) => (Ok(response), last_byte),
             Err(failure) => (Err(failure), clock::now()),
         };
         in_flight.answered();
-        if let Ok(response) = &response
-            && worker.plan.http.cookies == Cookies::Kept
+        if let Ok(whole) = &response
+            && let Err(failure) = self.keep_cookies(outgoing, &whole.headers)
         {
-            self.jar.keep(&outgoing.origin, &outgoing.path, &response.headers);
+            response = Err(failure);
         }
         Exchange {
             in_flight,
@@ -168,6 +168,18 @@ impl VirtualUser {
             traffic: progress.traffic(),
             retries: progress.retries,
             response,
+        }
+    }
+
+    /// Keeps what a response asks to be kept, where the plan does.
+    pub(super) fn keep_cookies(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        headers: &hyper::HeaderMap,
+    ) -> Result<(), Failure> {
+        match self.worker.plan.http.cookies {
+            Cookies::Kept => self.jar.keep((&outgoing.origin, &outgoing.path), headers, &self.worker.budget),
+            Cookies::Ignored => Ok(()),
         }
     }
 

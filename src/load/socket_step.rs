@@ -32,7 +32,6 @@ use super::unpack::captures_json;
 use super::virtual_user::VirtualUser;
 use super::worker::Worker;
 use crate::clock;
-use crate::plan::connection::Cookies;
 use crate::plan::step::{EndpointId, FieldName, Message, MetricId, Receive, Since, WebSocket};
 
 /// How long a server may take to answer our goodbye.
@@ -147,15 +146,11 @@ impl VirtualUser {
             let count = self.count(step.endpoint);
             match Socket::open((request, &spelt), stream, limits, count).await? {
                 Opening::Open(socket, headers) => {
-                    if self.worker.plan.http.cookies == Cookies::Kept {
-                        self.jar.keep(&outgoing.origin, &outgoing.path, &headers);
-                    }
+                    self.keep_cookies(&outgoing, &headers)?;
                     return Ok(socket);
                 }
                 Opening::Elsewhere(response) if left > 0 => {
-                    if self.worker.plan.http.cookies == Cookies::Kept {
-                        self.jar.keep(&outgoing.origin, &outgoing.path, &response.headers);
-                    }
+                    self.keep_cookies(&outgoing, &response.headers)?;
                     outgoing = redirect::follow(outgoing, &response, &self.trusted(None))?;
                 }
                 Opening::Elsewhere(response) if most == 0 => {

@@ -1,6 +1,7 @@
 //! The cookies of one user (RFC 6265).
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use cookie_store::{Cookie, CookieDomain, CookieStore, StoreAction};
 use hyper::HeaderMap;
@@ -8,11 +9,15 @@ use hyper::header::SET_COOKIE;
 use url::{Host, Url};
 
 use super::origin::Origin;
+use crate::load::measure::outcome::Failure;
+use crate::load::memory::{Budget, Hold};
 
 /// The most cookies a user keeps, and the most bytes of one, as browsers have it (RFC 6265, 6.1, asks for at
 /// least 50 of 4,096 bytes a host). The oldest makes room.
 const MOST: usize = 50;
 const LONGEST: usize = 4_096;
+/// What a cookie needs, beside its texts.
+const COOKIE: usize = 512;
 
 /// What servers have asked a user to keep. A user that was asked for nothing holds no memory for it.
 #[derive(Debug, Default)]
@@ -23,6 +28,7 @@ struct Kept {
     store: CookieStore,
     /// Every cookie, the one that was made first in front.
     order: Vec<Place>,
+    hold: Hold,
 }
 
 /// What makes a cookie this one and no other.
@@ -31,11 +37,16 @@ struct Place {
     domain: String,
     path: String,
     name: String,
+    /// About how many bytes it holds.
+    size: usize,
 }
 
 impl Place {
-    fn of(cookie: &Cookie<'_>) -> Self {
+    /// That of a cookie that was read from this text.
+    fn of(cookie: &Cookie<'_>, text: &str) -> Self {
+        // The names stand here as well.
         Self {
+            size: 2 * text.len() + COOKIE,
             domain: cookie.domain.as_cow().unwrap_or_default().into_owned(),
             path: cookie.path.to_string(),
             name: cookie.name().to_owned(),
@@ -67,17 +78,24 @@ impl Jar {
         (!header.is_empty()).then_some(header)
     }
 
-    /// Keeps what the response from a path asks to be kept.
-    pub fn keep(&mut self, origin: &Origin, path: &str, headers: &HeaderMap) {
+    /// Keeps what the response from a path asks to be kept. Where the budget has no room for it, the newest of all are
+    /// left out, and it is a failure.
+    pub fn keep(
+        &mut self,
+        (origin, path): (&Origin, &str),
+        headers: &HeaderMap,
+        budget: &Arc<Budget>,
+    ) -> Result<(), Failure> {
         if !headers.contains_key(SET_COOKIE) {
-            return;
+            return Ok(());
         }
-        let Ok(url) = origin.url(path) else { return };
+        let Ok(url) = origin.url(path) else { return Ok(()) };
         let asked = headers.get_all(SET_COOKIE).iter();
         let asked = asked.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
         for text in asked.filter(|text| text.len() <= LONGEST) {
             self.0.get_or_insert_default().add(text, &url);
         }
+        self.0.as_mut().map_or(Ok(()), |kept| kept.settle(budget))
     }
 }
 
@@ -92,7 +110,7 @@ impl Kept {
         if !may_be_set(&cookie, url) {
             return;
         }
-        let (place, made) = (Place::of(&cookie), self.made(&cookie));
+        let (place, made) = (Place::of(&cookie, text), self.made(&cookie));
         match self.store.insert(cookie.into_owned(), url) {
             Ok(StoreAction::Inserted) => self.order.push(place),
             Ok(StoreAction::ExpiredExisting) => {
@@ -102,11 +120,35 @@ impl Kept {
                 }
             }
             // One that is set again keeps its place (RFC 6265, 5.3, step 11).
-            Ok(StoreAction::UpdatedExisting) | Err(_) => {}
+            Ok(StoreAction::UpdatedExisting) => {
+                if let Some(made) = made {
+                    self.order[made].size = place.size;
+                }
+            }
+            Err(_) => {}
         }
         if self.order.len() > MOST {
             let oldest = self.order.remove(0);
-            self.store.remove(&oldest.domain, &oldest.path, &oldest.name);
+            self.forget(&oldest);
+        }
+    }
+
+    fn forget(&mut self, place: &Place) {
+        self.store.remove(&place.domain, &place.path, &place.name);
+    }
+
+    /// Holds all cookies; where there is no room for them, only the oldest for which there is.
+    fn settle(&mut self, budget: &Arc<Budget>) -> Result<(), Failure> {
+        let mut settled = Ok(());
+        loop {
+            let size = self.order.iter().map(|place| place.size).sum();
+            let held = self.hold.set_for(budget, size, || "keep cookies".to_owned());
+            settled = settled.and(held.clone());
+            if held.is_ok() {
+                return settled;
+            }
+            let Some(newest) = self.order.pop() else { return settled };
+            self.forget(&newest);
         }
     }
 }
@@ -156,7 +198,7 @@ mod tests {
         for text in set {
             let mut headers = HeaderMap::new();
             headers.insert(SET_COOKIE, HeaderValue::from_bytes(text.as_bytes()).unwrap());
-            jar.keep(&origin, &path, &headers);
+            jar.keep((&origin, &path), &headers, &Budget::new(1 << 20)).unwrap();
         }
         let (origin, path) = place(to);
         jar.header(&origin, &path).unwrap_or_default()
@@ -241,5 +283,32 @@ mod tests {
         let value = sent("http://a.example/", &set, "http://a.example/deep/page");
         let pairs: Vec<&str> = value.split("; ").collect();
         assert_eq!((pairs.len(), pairs[0], pairs[MOST - 1]), (MOST, "c1=2", "c50=1"));
+    }
+
+    #[test]
+    fn cookies_count_against_the_budget_until_their_user_is_gone() {
+        let budget = Budget::new(256 << 10);
+        let origin = Origin::of(&Url::parse("http://a.example/").unwrap()).unwrap();
+        let mut headers = HeaderMap::new();
+        for number in 0..10_000 {
+            let cookie = format!("c{number}={}", "x".repeat(4_000));
+            headers.append(SET_COOKIE, HeaderValue::from_str(&cookie).unwrap());
+        }
+        let (mut first, mut second) = (Jar::default(), Jar::default());
+        let kept = |jar: &Jar| jar.header(&origin, "/").map_or(0, |header| header.split("; ").count());
+        let failure = first.keep((&origin, "/"), &headers, &budget).unwrap_err();
+        assert!(failure.message.contains("needed to keep cookies"), "{}", failure.message);
+        // 8,500 bytes each, 30 of which fit into 256 KiB.
+        assert_eq!((kept(&first), budget.used()), (30, 256 << 10));
+        second.keep((&origin, "/"), &headers, &budget).unwrap_err();
+        assert_eq!(kept(&second), 1, "what is small is free");
+        drop(first);
+        second.keep((&origin, "/"), &headers, &Budget::new(0)).unwrap_err();
+        drop(second);
+        assert_eq!(budget.used(), 0);
+        // What few cookies hold is not counted.
+        let mut few = HeaderMap::new();
+        few.insert(SET_COOKIE, HeaderValue::from_static("sid=1"));
+        Jar::default().keep((&origin, "/"), &few, &Budget::new(0)).unwrap();
     }
 }

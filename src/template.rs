@@ -7,6 +7,7 @@ mod function;
 mod json;
 mod nesting;
 mod number;
+mod place;
 mod predicate;
 mod presence;
 mod repetition;

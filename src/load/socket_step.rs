@@ -28,7 +28,7 @@ use super::protocol::stream::Meter;
 use super::protocol::websocket::{Arrived, Count, Looked, Moved, Opening, Socket};
 use super::tls::Purpose;
 use super::trace::{Event, Traced};
-use super::unpack::captures_json;
+use super::unpack::{captures_json, captures_patterns};
 use super::virtual_user::VirtualUser;
 use super::worker::Worker;
 use crate::clock;
@@ -297,9 +297,13 @@ impl VirtualUser {
         let Arrived { at, payload, .. } = arrived;
         // Where it was compared, expressions see it already.
         let shows = self.worker.plan.keeps_message && receive.matches.is_none();
-        let parse = Parse { paths: captures_json(&receive.captures), value: shows };
+        let parse = Parse {
+            paths: captures_json(&receive.captures),
+            value: shows,
+            patterns: captures_patterns(&receive.captures),
+        };
         let mut message = Response::of_message(payload);
-        if let Err(failure) = self.unpack_body(&mut message, parse, &receive.captures).await {
+        if let Err(failure) = self.unpack_body(&mut message, parse, (&receive.captures, &[])).await {
             return self.not_received(receive, since, failure);
         }
         if message.body.len() > LARGE {

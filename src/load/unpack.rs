@@ -1,11 +1,9 @@
 //! Makes of a response what a step can look at. The request has ended by then: what this takes is in no response time
 //! and under no timeout.
 
-use serde_json_path::JsonPath;
-
 use super::aside::LARGE;
 use super::measure::outcome::Failure;
-use super::protocol::body::{Packed, Parse};
+use super::protocol::body::{Asked, Packed, Parse};
 use super::protocol::coding::{MOST_MEMBERS, Room};
 use super::protocol::response::Response;
 use super::request::looks_at_response;
@@ -48,7 +46,7 @@ impl VirtualUser {
             Looked::AtByStep => self.parse(request),
             Looked::AtByTrace => Parse::NOTHING,
         };
-        if let Err(failure) = self.unpack_body(whole, parse, &request.captures).await {
+        if let Err(failure) = self.unpack_body(whole, parse, (&request.captures, &request.expect)).await {
             if looked == Looked::AtByStep && needs_body(request, parse) {
                 *response = Err(failure);
             } else {
@@ -66,12 +64,12 @@ impl VirtualUser {
         Size::Large
     }
 
-    /// Decodes a body, and parses it where that takes long, with all that its captures will ask for.
+    /// Decodes a body, and parses it where that takes long, with all that captures and expectations will ask of it.
     pub(super) async fn unpack_body(
         &mut self,
         response: &mut Response,
         parse: Parse,
-        captures: &[Capture],
+        (captures, expectations): (&[Capture], &[Expectation]),
     ) -> Result<(), Failure> {
         let worker = &self.worker;
         let limit = worker.plan.limits.max_body;
@@ -80,10 +78,10 @@ impl VirtualUser {
         let unpacked = match packed.unpack_quickly()? {
             Ok(unpacked) => unpacked,
             Err(packed) => {
-                let (begun, paths) = (clock::now(), paths(captures));
+                let (begun, asked) = (clock::now(), asked(captures, expectations));
                 // Rare and large: it must not make every user as large. The worker is at its end where nobody does it
                 // any more.
-                let unpacked = match Box::pin(worker.aside.run(move || packed.unpack(&paths))).await {
+                let unpacked = match Box::pin(worker.aside.run(move || packed.unpack(asked))).await {
                     Some(unpacked) => unpacked?,
                     None => std::future::pending().await,
                 };
@@ -102,6 +100,7 @@ impl VirtualUser {
         Parse {
             paths: expected || captures_json(&request.captures),
             value: self.worker.plan.keeps_response || looks_at_response(request),
+            patterns: captures_patterns(&request.captures),
         }
     }
 }
@@ -110,7 +109,6 @@ impl VirtualUser {
 fn needs_body(request: &Request, parse: Parse) -> bool {
     parse != Parse::NOTHING
         || request.expect.iter().any(|expectation| matches!(expectation, Expectation::Contains(_)))
-        || request.captures.iter().any(|capture| matches!(capture.from, Extract::Regex { .. }))
 }
 
 /// Whether paths are captured.
@@ -118,11 +116,25 @@ pub(super) fn captures_json(captures: &[Capture]) -> bool {
     captures.iter().any(|capture| matches!(capture.from, Extract::Json { .. }))
 }
 
-/// The paths that are captured, to be taken along.
-fn paths(captures: &[Capture]) -> Vec<JsonPath> {
-    let paths = captures.iter().filter_map(|capture| match &capture.from {
-        Extract::Json { path, .. } => Some(path.clone()),
-        Extract::Header(_) | Extract::Regex { .. } => None,
+/// Whether patterns are captured.
+pub(super) fn captures_patterns(captures: &[Capture]) -> bool {
+    captures.iter().any(|capture| matches!(capture.from, Extract::Regex { .. }))
+}
+
+/// What is asked of a body, to be taken along.
+fn asked(captures: &[Capture], expectations: &[Expectation]) -> Asked {
+    let mut asked = Asked::default();
+    for capture in captures {
+        match &capture.from {
+            Extract::Json { path, .. } => asked.captured.push(path.clone()),
+            Extract::Regex { pattern, group } => asked.patterns.push((pattern.clone(), *group)),
+            Extract::Header(_) => {}
+        }
+    }
+    let expected = expectations.iter().filter_map(|expectation| match expectation {
+        Expectation::Json { path, .. } => Some(path.clone()),
+        _ => None,
     });
-    paths.collect()
+    asked.expected.extend(expected);
+    asked
 }

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use serde_json_path::JsonPath;
 
 use super::number;
+use super::place::{Step, locate, walk};
 
 /// What a text that is wanted as JSON begins with in the other encodings that Unicode names.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -32,6 +33,8 @@ pub struct Document {
     rewritten: OnceCell<Option<Bytes>>,
     tree: OnceCell<Result<Json, String>>,
     value: OnceCell<Result<Value, String>>,
+    /// What paths found that were asked ahead: the first of it, or nothing.
+    answers: Vec<(JsonPath, Option<Vec<Step>>)>,
 }
 
 /// What a path found.
@@ -39,6 +42,8 @@ pub struct Document {
 pub struct Found<'d> {
     document: &'d Document,
     node: &'d Json,
+    /// Where it is, if that is known.
+    place: Option<&'d [Step]>,
     value: OnceCell<Value>,
 }
 
@@ -54,14 +59,27 @@ impl Document {
         };
         let long_numbers = has_long_numbers(&text);
         let (rewritten, tree, value) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { text, long_numbers, rewritten, tree, value })
+        Ok(Self { text, long_numbers, rewritten, tree, value, answers: Vec::new() })
     }
 
-    /// Parses it for paths now, so that nothing is left to be parsed when it is asked. What is wrong with it is told
-    /// then.
-    pub fn prepare(&self) {
-        let _ = self.tree();
+    /// Parses it for paths now, and asks these, so that nothing is left to be parsed or searched for when it is asked.
+    /// What is wrong with it is told then.
+    pub fn prepare<'p>(&mut self, paths: impl IntoIterator<Item = &'p JsonPath>) {
         let _ = self.is_usual();
+        let Ok(tree) = self.tree() else { return };
+        let answer = |path: &JsonPath| {
+            let place = path.query(tree).first().and_then(|node| {
+                let mut place = Vec::new();
+                locate(tree, node, &mut place).then_some(place)
+            });
+            (path.clone(), place)
+        };
+        self.answers = paths.into_iter().map(answer).collect();
+    }
+
+    /// Whether a path was asked ahead.
+    pub fn has_asked(&self, path: &JsonPath) -> bool {
+        self.answers.iter().any(|(asked, _)| asked == path)
     }
 
     /// Whether the value of what a path finds has to be read from the whole text, which parses it as a value.
@@ -89,7 +107,11 @@ impl Document {
     /// The first thing that a path finds. An error names the reason and the place why the text is not JSON.
     pub fn first<'d>(&'d self, path: &JsonPath) -> Result<Option<Found<'d>>, &'d str> {
         let tree = self.tree()?;
-        Ok(path.query(tree).first().map(|node| Found { document: self, node, value: OnceCell::new() }))
+        let (node, place) = match self.answers.iter().find(|(asked, _)| asked == path) {
+            Some((_, place)) => (place.as_ref().and_then(|place| walk(tree, place)), place.as_deref()),
+            None => (path.query(tree).first(), None),
+        };
+        Ok(node.map(|node| Found { document: self, node, place, value: OnceCell::new() }))
     }
 
     fn tree(&self) -> Result<&Json, &str> {
@@ -108,7 +130,7 @@ impl Document {
     }
 
     /// Whether the tree holds all numbers and strings as they are.
-    fn is_usual(&self) -> bool {
+    pub fn is_usual(&self) -> bool {
         match self.rewritten.get() {
             Some(rewritten) => rewritten.is_none(),
             None => !self.long_numbers || self.rewritten().is_none(),
@@ -143,46 +165,19 @@ impl Found<'_> {
 
     fn read_again(&self) -> Option<Value> {
         let tree = self.document.tree().ok()?;
-        let mut location = Vec::new();
-        if !locate(tree, self.node, &mut location) {
-            return None;
-        }
+        let mut located = Vec::new();
+        let place = match self.place {
+            Some(place) => place,
+            None => locate(tree, self.node, &mut located).then_some(&*located)?,
+        };
         let mut value = self.document.value().ok()?.clone();
-        for step in location {
+        for step in place {
             value = match step {
                 Step::Name(name) => value.get_attr(name).ok()?,
-                Step::Index(index) => value.get_item_by_index(index).ok()?,
+                Step::Index(index) => value.get_item_by_index(*index).ok()?,
             };
         }
         Some(value)
-    }
-}
-
-/// One step from a value to a value in it.
-#[derive(Debug, Clone, Copy)]
-enum Step<'d> {
-    Name(&'d str),
-    Index(usize),
-}
-
-/// Finds the steps from the top of a tree to a node of it, by the node's place in memory. A query with places would
-/// collect the places of everything that the path finds.
-fn locate<'d>(tree: &'d Json, node: &Json, steps: &mut Vec<Step<'d>>) -> bool {
-    if std::ptr::eq(tree, node) {
-        return true;
-    }
-    let mut within = |step: Step<'d>, part: &'d Json| {
-        steps.push(step);
-        let found = locate(part, node, steps);
-        if !found {
-            steps.pop();
-        }
-        found
-    };
-    match tree {
-        Json::Array(items) => items.iter().enumerate().any(|(index, item)| within(Step::Index(index), item)),
-        Json::Object(entries) => entries.iter().any(|(name, item)| within(Step::Name(name), item)),
-        _ => false,
     }
 }
 

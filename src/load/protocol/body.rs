@@ -1,9 +1,11 @@
 //! A body as something can look at it: without its content coding, in UTF-8, parsed where that is asked for. All of it
 //! may take long and hold much, so a piece of work is made of it first, which can be done aside.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use regex::bytes::Regex;
 use serde_json_path::JsonPath;
 
 use super::charset::Charset;
@@ -21,23 +23,45 @@ const WEIGHED: usize = 1024;
 /// The most members of a gzip stream that is decoded at once: each takes some microseconds.
 const QUICK_MEMBERS: usize = 16;
 
-/// How the JSON of a body is looked at, and so what it is parsed into.
+/// How a body is looked at, and so what its JSON is parsed into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parse {
     /// Paths are asked of it.
     pub paths: bool,
     /// Expressions see all of it.
     pub value: bool,
+    /// Patterns are searched for in its text.
+    pub patterns: bool,
 }
+
+/// What a step asks of a body, whatever the values of its user are.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The paths whose values are captured.
+    pub captured: Vec<JsonPath>,
+    /// The paths at which something is expected.
+    pub expected: Vec<JsonPath>,
+    /// The patterns, and the group of each.
+    pub patterns: Vec<(Regex, usize)>,
+}
+
+/// Where in a body a group of a pattern was found; none where it was not.
+pub type Match = (Regex, usize, Option<Range<usize>>);
 
 impl Parse {
     /// Nothing looks at it.
-    pub const NOTHING: Self = Self { paths: false, value: false };
+    pub const NOTHING: Self = Self { paths: false, value: false, patterns: false };
+
+    /// Whether anything looks at its JSON.
+    fn looks_at_json(self) -> bool {
+        self.paths || self.value
+    }
 
     /// Whether a body is weighed, or even parsed, before something looks at it. What is no JSON is only looked at
     /// where that takes long.
     fn begins_with(self, body: &[u8]) -> bool {
-        self != Self::NOTHING && (body.len() > LARGE || (body.len() > WEIGHED && begins_like_json(body)))
+        (self != Self::NOTHING && body.len() > LARGE)
+            || (self.looks_at_json() && body.len() > WEIGHED && begins_like_json(body))
     }
 }
 
@@ -61,6 +85,8 @@ pub struct Unpacked {
     pub json: Option<Result<Document, String>>,
     /// What is held for the value that expressions see, and about how many bytes that is.
     pub value: (Hold, usize),
+    /// What patterns found, where they have been searched for.
+    pub matches: Vec<Match>,
 }
 
 impl Packed {
@@ -102,8 +128,8 @@ impl Packed {
         self.weigh().map(Ok)
     }
 
-    /// Does it all, so that what these paths find is only to be picked up.
-    pub fn unpack(mut self, captured: &[JsonPath]) -> Result<Unpacked, Failure> {
+    /// Does it all, so that what is asked of it is only to be picked up.
+    pub fn unpack(mut self, asked: Asked) -> Result<Unpacked, Failure> {
         if !self.codings.is_empty() {
             let decoded = coding::decode(&self.codings, &self.body, &self.room);
             self.decoded(decoded.map_err(|error| error.failure(self.room.limit))?);
@@ -111,17 +137,24 @@ impl Packed {
         self.convert()?;
         let (parse, budget) = (self.parse, self.room.budget.clone());
         let mut unpacked = self.weigh()?;
-        if parse == Parse::NOTHING {
+        if unpacked.body.len() > LARGE {
+            unpacked.matches = found(asked.patterns, &unpacked.body);
+        }
+        if !parse.looks_at_json() {
             return Ok(unpacked);
         }
-        let json = Document::new(unpacked.body.clone());
-        if let Ok(json) = &json {
+        let mut json = Document::new(unpacked.body.clone());
+        if let Ok(json) = &mut json {
             if parse.paths {
-                json.prepare();
+                json.prepare(asked.captured.iter().chain(&asked.expected));
             }
+            let reads_again = || {
+                let expects_long_numbers = !asked.expected.is_empty() && !json.is_usual();
+                expects_long_numbers || asked.captured.iter().any(|path| json.reads_again(path))
+            };
             if parse.value {
                 let _ = json.value();
-            } else if captured.iter().any(|path| json.reads_again(path)) {
+            } else if parse.paths && reads_again() {
                 let (length, weight) = (unpacked.body.len(), weight_of(&unpacked.body));
                 set_to_parse(&mut unpacked.value.0, &budget, (weight, length))?;
                 let _ = json.value();
@@ -151,7 +184,7 @@ impl Packed {
     /// Holds what it becomes when it is parsed.
     fn weigh(mut self) -> Result<Unpacked, Failure> {
         let (budget, length) = (&self.room.budget, self.body.len());
-        let weight = if self.parse == Parse::NOTHING { 0 } else { weight_of(&self.body) };
+        let weight = if self.parse.looks_at_json() { weight_of(&self.body) } else { 0 };
         if self.parse.paths {
             set_to_parse(&mut self.hold, budget, (length.saturating_add(weight), length))?;
         }
@@ -160,8 +193,22 @@ impl Packed {
             set_to_parse(&mut value.0, budget, (weight, length))?;
             value.1 = weight;
         }
-        Ok(Unpacked { body: self.body, hold: self.hold, json: None, value })
+        Ok(Unpacked { body: self.body, hold: self.hold, json: None, value, matches: Vec::new() })
     }
+}
+
+/// What patterns find in a body.
+fn found(patterns: Vec<(Regex, usize)>, body: &[u8]) -> Vec<Match> {
+    let found = |(pattern, group): (Regex, usize)| {
+        let place = search(&pattern, group, body);
+        (pattern, group, place)
+    };
+    patterns.into_iter().map(found).collect()
+}
+
+/// Where the first match of a pattern has this group.
+pub fn search(pattern: &Regex, group: usize, body: &[u8]) -> Option<Range<usize>> {
+    pattern.captures(body).and_then(|found| found.get(group)).map(|found| found.range())
 }
 
 /// Holds so many bytes to parse a text of this length.
@@ -226,9 +273,9 @@ mod tests {
     use super::*;
     use crate::load::measure::outcome::FailureKind;
 
-    const PATHS: Parse = Parse { paths: true, value: false };
-    const VALUE: Parse = Parse { paths: false, value: true };
-    const BOTH: Parse = Parse { paths: true, value: true };
+    const PATHS: Parse = Parse { paths: true, ..Parse::NOTHING };
+    const VALUE: Parse = Parse { value: true, ..Parse::NOTHING };
+    const BOTH: Parse = Parse { paths: true, value: true, patterns: false };
 
     fn response(headers: &[(&str, &str)], body: Vec<u8>) -> Response {
         let mut map = HeaderMap::new();
@@ -267,7 +314,7 @@ mod tests {
         let bomb = gzip(&vec![b'x'; 4 << 20]);
         let bomb = packed(&headers[..1], bomb, Parse::NOTHING, room(16 << 20)).unwrap();
         let bomb = bomb.unpack_quickly().unwrap().err().unwrap();
-        assert_eq!(bomb.unpack(&[]).unwrap().body.len(), 4 << 20);
+        assert_eq!(bomb.unpack(Asked::default()).unwrap().body.len(), 4 << 20);
     }
 
     #[test]
@@ -276,18 +323,22 @@ mod tests {
         let members = gzip(b"x").repeat(QUICK_MEMBERS + 1);
         let many = packed(&headers, members, Parse::NOTHING, room(1 << 20)).unwrap();
         let many = many.unpack_quickly().unwrap().err().unwrap();
-        assert_eq!(many.unpack(&[]).unwrap().body, "x".repeat(QUICK_MEMBERS + 1));
+        assert_eq!(many.unpack(Asked::default()).unwrap().body, "x".repeat(QUICK_MEMBERS + 1));
         // Padding is long, too.
         let padded = [gzip(b"x"), vec![0; LARGE]].concat();
         let padded = packed(&headers, padded, Parse::NOTHING, room(1 << 20)).unwrap();
-        assert_eq!(padded.unpack_quickly().unwrap().err().unwrap().unpack(&[]).unwrap().body, "x");
+        assert_eq!(
+            padded.unpack_quickly().unwrap().err().unwrap().unpack(Asked::default()).unwrap().body,
+            "x"
+        );
     }
 
     #[test]
     fn json_that_becomes_more_than_there_is_room_for_is_not_parsed() {
         let list = format!("[{}0]", "0,".repeat(1 << 20));
-        let unpack =
-            |parse, budget| packed(&[], list.clone().into_bytes(), parse, room(budget)).unwrap().unpack(&[]);
+        let unpack = |parse, budget| {
+            packed(&[], list.clone().into_bytes(), parse, room(budget)).unwrap().unpack(Asked::default())
+        };
         let failure = unpack(PATHS, 16 << 20).err().unwrap();
         assert_eq!(failure.kind, FailureKind::Memory);
         assert!(failure.message.contains("needed to parse 2.0 MiB of JSON"), "{}", failure.message);
@@ -299,6 +350,60 @@ mod tests {
         assert_eq!(unpack(BOTH, 100 << 20).err().unwrap().kind, FailureKind::Memory);
     }
 
+    fn captures(paths: &[&str]) -> Asked {
+        let captured = paths.iter().map(|path| JsonPath::parse(path).unwrap()).collect();
+        Asked { captured, ..Asked::default() }
+    }
+
+    #[test]
+    fn patterns_are_searched_for_aside_in_what_is_large() {
+        let parse = Parse { patterns: true, ..Parse::NOTHING };
+        let text = format!("{}id=7;", "x".repeat(LARGE)).into_bytes();
+        let asked = || Asked {
+            patterns: ["id=([0-9])", "none"].map(|text| (Regex::new(text).unwrap(), 1)).to_vec(),
+            ..Asked::default()
+        };
+        assert!(packed(&[], b"id=7".to_vec(), parse, room(1 << 20)).is_none());
+        let headers = [("content-encoding", "gzip")];
+        for (headers, body) in [(&[][..], text.clone()), (&headers[..], gzip(&text))] {
+            let packed = packed(headers, body, parse, room(1 << 20)).unwrap();
+            let unpacked = packed.unpack_quickly().unwrap().err().unwrap().unpack(asked()).unwrap();
+            let places: Vec<_> = unpacked.matches.iter().map(|(_, _, place)| place.clone()).collect();
+            assert_eq!(places, [Some(LARGE + 3..LARGE + 4), None]);
+            let mut response = response(&[], Vec::new());
+            response.unpacked(unpacked);
+            let [(known, group), _] = &asked().patterns[..] else { unreachable!() };
+            assert_eq!(response.place(known, *group), Some(LARGE + 3..LARGE + 4));
+            // One that was not searched for is searched for now.
+            assert_eq!(response.place(&Regex::new("x{3}").unwrap(), 0), Some(0..3));
+        }
+    }
+
+    #[test]
+    fn what_paths_find_in_what_is_large_is_found_aside() {
+        let text = format!("{{\"a\": [{}{{\"b\": [7, 8]}}], \"z\": null}}", "0,".repeat(LARGE));
+        let asked = || Asked {
+            expected: vec![JsonPath::parse("$..b[1]").unwrap()],
+            ..captures(&["$..b", "$.z", "$.none", "$"])
+        };
+        let packed = packed(&[], text.into_bytes(), PATHS, room(1 << 30)).unwrap();
+        let unpacked = packed.unpack_quickly().unwrap().err().unwrap().unpack(asked()).unwrap();
+        let document = unpacked.json.unwrap().unwrap();
+        for path in asked().captured.iter().chain(&asked().expected) {
+            assert!(document.has_asked(path), "{path}");
+        }
+        let value = |path: &str| {
+            let found = document.first(&JsonPath::parse(path).unwrap()).unwrap();
+            found.map(|found| crate::template::json_text(found.value()))
+        };
+        assert_eq!(value("$..b").as_deref(), Some("[7,8]"));
+        assert_eq!(value("$..b[1]").as_deref(), Some("8"));
+        assert_eq!((value("$.z").as_deref(), value("$.none")), (Some("null"), None));
+        // `{"a":[` and `{"b":[7,8]}` and `],"z":null}`.
+        assert_eq!(value("$").map(|text| text.len()), Some(2 * LARGE + 6 + 11 + 11));
+        assert_eq!(value("$..b[0]").as_deref(), Some("7"), "one that was not asked yet");
+    }
+
     #[test]
     fn an_object_that_a_path_finds_is_read_again_aside() {
         let text = format!("{{\"a\": {{\"b\": 1}}, \"list\": [{}0]}}", "0,".repeat(LARGE));
@@ -306,7 +411,7 @@ mod tests {
             [("$.a.b", 30 << 20, true), ("$.a", 30 << 20, false), ("$.a", 60 << 20, true)]
         {
             let packed = packed(&[], text.clone().into_bytes(), PATHS, room(limit)).unwrap();
-            assert_eq!(packed.unpack(&[JsonPath::parse(path).unwrap()]).is_ok(), fits, "{path} {limit}");
+            assert_eq!(packed.unpack(captures(&[path])).is_ok(), fits, "{path} {limit}");
         }
     }
 
@@ -314,7 +419,7 @@ mod tests {
     fn a_body_that_is_no_json_becomes_nothing() {
         let csv = "1,2,3\n".repeat(1 << 18).into_bytes();
         let packed = packed(&[], csv, VALUE, room(1 << 20)).unwrap().unpack_quickly().unwrap();
-        let unpacked = packed.err().unwrap().unpack(&[]).unwrap();
+        let unpacked = packed.err().unwrap().unpack(Asked::default()).unwrap();
         assert!(unpacked.json.unwrap().unwrap().value().is_err());
         assert_eq!((weight(b" ,,,,"), weight(b"\"...\"")), (0, 5));
     }

@@ -1,14 +1,16 @@
 //! A response as far as a step looks at it: checked against what is expected, mined for captures.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
 use minijinja::Value;
+use regex::bytes::Regex;
 use serde_json_path::JsonPath;
 
-use super::body::Unpacked;
+use super::body::{self, Match, Unpacked};
 use super::header;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::memory::{Budget, Hold};
@@ -29,13 +31,15 @@ pub struct Response {
     holds: (Hold, Hold),
     /// What is held for the value that expressions see, and about how many bytes of it are JSON.
     shown: (Hold, usize),
+    /// What patterns found in its body, where that has been looked for.
+    matches: Vec<Match>,
 }
 
 impl Response {
     /// A response, not parsed yet.
     pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
         let (holds, shown) = Default::default();
-        Self { status, headers, body, json: OnceCell::new(), holds, shown }
+        Self { status, headers, body, json: OnceCell::new(), holds, shown, matches: Vec::new() }
     }
 
     /// The same, whose body and whose headers hold so much until it is gone.
@@ -52,6 +56,7 @@ impl Response {
     /// Gives it its body, decoded.
     pub fn unpacked(&mut self, unpacked: Unpacked) {
         (self.body, self.holds.0, self.shown) = (unpacked.body, unpacked.hold, unpacked.value);
+        self.matches = unpacked.matches;
         self.json = unpacked.json.map(OnceCell::from).unwrap_or_default();
     }
 
@@ -187,11 +192,20 @@ impl Response {
             Extract::Header(name) => header::captured(&self.headers, name)
                 .map(Value::from)
                 .ok_or_else(|| format!("no header `{name}`")),
-            Extract::Regex { pattern, group } => pattern
-                .captures(&self.body)
-                .and_then(|found| found.get(*group))
-                .map(|found| Value::from(String::from_utf8_lossy(found.as_bytes()).into_owned()))
+            Extract::Regex { pattern, group } => self
+                .place(pattern, *group)
+                .and_then(|place| self.body.get(place))
+                .map(|found| Value::from(String::from_utf8_lossy(found).into_owned()))
                 .ok_or_else(|| format!("`{pattern}` finds nothing in the body{}", self.excerpt())),
+        }
+    }
+
+    /// Where in the body the first match of a pattern has this group.
+    pub(super) fn place(&self, pattern: &Regex, group: usize) -> Option<Range<usize>> {
+        let is_it = |(known, of, _): &&Match| *of == group && known.as_str() == pattern.as_str();
+        match self.matches.iter().find(is_it) {
+            Some((_, _, place)) => place.clone(),
+            None => body::search(pattern, group, &self.body),
         }
     }
 

@@ -11,6 +11,7 @@ mod place;
 mod predicate;
 mod presence;
 mod repetition;
+mod rounding;
 mod scope;
 mod syntax;
 mod table;

@@ -229,11 +229,20 @@ fn number_text(value: &Value) -> Option<String> {
     number::exact_text(value).map(str::to_owned)
 }
 
-/// Whether somewhere in a text so many digits stand together that a number of 64 bits may not hold them. Every
-/// run of 16 digits covers a position that is looked at.
+/// Whether somewhere in a text stands a number that 64 bits may not hold: so many digits together, or one that is so
+/// close to 0 that the parser takes it for that. Every run of 16 digits covers a position that is looked at.
 fn has_long_numbers(text: &[u8]) -> bool {
     const RUN: usize = 16;
     let part = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+    // `1e-400`.
+    let tiny = |at: usize| {
+        let exponent = text.get(at + 1..at + 4).is_some_and(|it| it.iter().all(u8::is_ascii_digit));
+        let before = text[..at].last_chunk::<2>();
+        exponent && before.is_some_and(|[digit, e]| digit.is_ascii_digit() && matches!(e, b'e' | b'E'))
+    };
+    if memchr::memchr_iter(b'-', text).any(tiny) {
+        return true;
+    }
     (RUN - 1..text.len()).step_by(RUN).filter(|at| part(&&text[*at])).any(|at| {
         let before = text[..at].iter().rev().take(RUN).take_while(part).count();
         let behind = text[at..].iter().take(RUN).take_while(part).count();
@@ -482,6 +491,8 @@ mod tests {
             "0.1234567890123456789",
             "-9223372036854775808",
             "1e400",
+            "1e-400",
+            "-12.5E-324",
             "10",
             "0.5",
         ] {

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::function::{self, language};
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError, nesting, presence};
+use super::{RenderError, Scope, TemplateError, nesting, number, presence, rounding};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
     source: String,
     program: Program,
+    /// Whether what is not there is an error wherever it stands.
+    is_condition: bool,
 }
 
 /// What an expression does.
@@ -30,6 +33,9 @@ enum Program {
         written: BTreeSet<String>,
         /// Whether it calculates or compares, and so needs numbers that the language can calculate with.
         calculates: bool,
+        /// The same that rounds what it calculates with, once there are numbers to be rounded; none where that cannot
+        /// be written.
+        rounding: OnceLock<Option<Box<minijinja::Expression<'static, 'static>>>>,
     },
 }
 
@@ -47,7 +53,7 @@ impl Expression {
     /// Compiles an expression that stands alone (`when`, `where`, `until`). What is not there is an error in it, unless
     /// it is asked for with `is defined`, `is undefined` or `default`.
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
-        let mut expression = Self::compile_at(source, 0)?;
+        let mut expression = Self { is_condition: true, ..Self::compile_at(source, 0)? };
         if let Program::Compiled { compiled, .. } = &mut expression.program
             && let Some(marked) = presence::marked(source)
             && let Ok(strict) = language().compile_expression_owned(marked)
@@ -70,7 +76,7 @@ impl Expression {
         nesting::limit(source)?;
         let trimmed = source.trim();
         if let Some(path) = path(trimmed) {
-            return Ok(Self { source: trimmed.into(), program: Program::Path(path) });
+            return Ok(Self { source: trimmed.into(), program: Program::Path(path), is_condition: false });
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
         let Meaning { environment, written, calculates } = syntax::meaning(source)?;
@@ -78,8 +84,9 @@ impl Expression {
             let message = error.detail().unwrap_or("not an expression").to_owned();
             TemplateError::new(message, error.range().unwrap_or(0..source.len()))
         })?;
-        let program = Program::Compiled { compiled, environment, written, calculates };
-        Ok(Self { source: trimmed.into(), program })
+        let rounding = OnceLock::new();
+        let program = Program::Compiled { compiled, environment, written, calculates, rounding };
+        Ok(Self { source: trimmed.into(), program, is_condition: false })
     }
 
     /// Whether it needs the interpreter, and much more memory than its text.
@@ -176,10 +183,20 @@ impl Expression {
     fn eval(&self, scope: &Scope) -> Result<Value, minijinja::Error> {
         match &self.program {
             Program::Path(path) => read(scope, path.iter().map(String::as_str)),
-            Program::Compiled { compiled, calculates, .. } => {
-                compiled.eval(if *calculates { scope.rounded() } else { scope.context() })
+            Program::Compiled { calculates: true, rounding, compiled, .. } if number::met_exact() => {
+                match rounding.get_or_init(|| self.rounding()) {
+                    Some(rounding) => rounding.eval(scope.context()),
+                    None => compiled.eval(scope.rounded()),
+                }
             }
+            Program::Compiled { compiled, .. } => compiled.eval(scope.context()),
         }
+    }
+
+    fn rounding(&self) -> Option<Box<minijinja::Expression<'static, 'static>>> {
+        let marked = presence::marked(&self.source).filter(|_| self.is_condition);
+        let source = rounding::rounded(marked.as_deref().unwrap_or(&self.source))?;
+        language().compile_expression_owned(source).ok().map(Box::new)
     }
 
     pub(super) fn fail(&self, message: &str) -> RenderError {

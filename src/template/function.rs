@@ -4,13 +4,13 @@ use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use base64::Engine;
-use minijinja::value::{Rest, ValueKind};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rand::RngExt;
 use ring::hmac;
 
 use super::scope::{ENVIRONMENT, RANDOM, Random};
-use super::{predicate, presence};
+use super::{number, predicate, presence, rounding};
 
 /// Every function, by name.
 pub(super) const NAMES: &[&str] =
@@ -31,6 +31,9 @@ pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
 /// The most steps one expression may take: a loop in a template cannot hang the generator.
 pub(super) const FUEL: u64 = 100_000;
 
+/// Bytes of text that one step of the language writes.
+const TEXT_A_STEP: u64 = 64;
+
 /// The language of templates: immutable, the same for every program.
 pub(super) fn language() -> &'static Environment<'static> {
     static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -47,6 +50,8 @@ pub(super) fn language() -> &'static Environment<'static> {
         language.add_filter("urlencode", urlencode);
         predicate::register(&mut language);
         presence::register(&mut language);
+        rounding::register(&mut language);
+        language.add_filter("tojson", to_json);
         language
     });
     &LANGUAGE
@@ -69,6 +74,28 @@ fn urlencode(value: Value) -> Result<String, Error> {
         }
         _ => Ok(component(&text(&value)?)),
     }
+}
+
+/// The filter of the language, which knows nothing of numbers with more digits than its own: they are texts to it that
+/// are made numbers again afterwards.
+#[expect(clippy::needless_pass_by_value, reason = "the language hands arguments over by value")]
+fn to_json(
+    state: &mut State<'_, '_>,
+    value: Value,
+    indent: Option<Value>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let indent = indent.or(named.get("indent")?);
+    named.assert_all_used()?;
+    let exact = number::met_exact() && number::holds_exact(&value);
+    let value = if exact { number::marked(&value) } else { value };
+    let arguments: Vec<Value> = std::iter::once(value).chain(indent).collect();
+    let json = predicate::original().empty_state().apply_filter("tojson", &arguments)?;
+    state.consume_fuel(json.as_str().map_or(0, str::len) as u64 / TEXT_A_STEP)?;
+    if !exact {
+        return Ok(json);
+    }
+    Ok(Value::from_safe_string(number::unmarked(json.as_str().unwrap_or_default())))
 }
 
 /// A value as it is written into a text.

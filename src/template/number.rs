@@ -87,7 +87,8 @@ pub(super) fn rounded(value: Value) -> Value {
     if holds_exact(&value) { round(&value) } else { value }
 }
 
-fn holds_exact(value: &Value) -> bool {
+/// Whether a value is, or has in it, a number that is kept as it came.
+pub(super) fn holds_exact(value: &Value) -> bool {
     match value.kind() {
         ValueKind::Plain => exact_text(value).is_some(),
         ValueKind::Seq => value.try_iter().is_ok_and(|mut items| items.any(|item| holds_exact(&item))),
@@ -97,15 +98,30 @@ fn holds_exact(value: &Value) -> bool {
 }
 
 fn round(value: &Value) -> Value {
+    replaced(value, &|text| Value::from(text.parse::<f64>().unwrap_or(f64::NAN)))
+}
+
+/// The value with every exact number in it replaced by what is made of its text.
+fn replaced(value: &Value, by: &dyn Fn(&str) -> Value) -> Value {
     match value.kind() {
-        ValueKind::Plain => match exact_text(value) {
-            Some(text) => Value::from(text.parse::<f64>().unwrap_or(f64::NAN)),
-            None => value.clone(),
-        },
-        ValueKind::Seq => value.try_iter().into_iter().flatten().map(|item| round(&item)).collect(),
-        ValueKind::Map => Value::from_pairs(entries(value).map(|(key, item)| (key, round(&item)))),
+        ValueKind::Plain => exact_text(value).map_or_else(|| value.clone(), by),
+        ValueKind::Seq => value.try_iter().into_iter().flatten().map(|item| replaced(&item, by)).collect(),
+        ValueKind::Map => Value::from_pairs(entries(value).map(|(key, item)| (key, replaced(&item, by)))),
         _ => value.clone(),
     }
+}
+
+/// What a text begins with that stands for an exact number. It is no character.
+const MARK: &str = "\u{FDD1}";
+
+/// The value with every exact number in it as a text that [`unmarked`] finds in JSON.
+pub(super) fn marked(value: &Value) -> Value {
+    replaced(value, &|text| Value::from(format!("{MARK}{text}{MARK}")))
+}
+
+/// JSON with the texts that stand for exact numbers made numbers.
+pub(super) fn unmarked(json: &str) -> String {
+    json.replace(&format!("\"{MARK}"), "").replace(&format!("{MARK}\""), "")
 }
 
 /// The keys and values of a mapping, in its order.

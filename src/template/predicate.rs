@@ -89,7 +89,7 @@ fn charge(state: &State<'_, '_>, items: Option<&Value>) -> Result<(), Error> {
 }
 
 /// The language as it comes.
-fn original() -> &'static Environment<'static> {
+pub(super) fn original() -> &'static Environment<'static> {
     static ORIGINAL: LazyLock<Environment<'static>> = LazyLock::new(|| {
         let mut language = Environment::new();
         language.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -110,7 +110,8 @@ impl Marks<'_> {
     }
 }
 
-fn argument<'e, 'a>(argument: &'e CallArg<'a>) -> &'e Expr<'a> {
+/// The value of an argument.
+pub(super) fn argument<'e, 'a>(argument: &'e CallArg<'a>) -> &'e Expr<'a> {
     match argument {
         CallArg::Pos(value)
         | CallArg::Kwarg(_, value)
@@ -120,7 +121,7 @@ fn argument<'e, 'a>(argument: &'e CallArg<'a>) -> &'e Expr<'a> {
 }
 
 /// Where a name, or an attribute or item of one, begins.
-fn path_start(expression: &Expr) -> Option<usize> {
+pub(super) fn path_start(expression: &Expr) -> Option<usize> {
     match expression {
         Expr::Var(name) => Some(name.span().start_offset as usize),
         Expr::GetAttr(attribute) => path_start(&attribute.expr),

@@ -158,7 +158,7 @@ impl Scope {
 
     /// The same with numbers that can be calculated with: those of more digits are rounded.
     pub(super) fn rounded(&self) -> Value {
-        if number::met_exact() { Value::from_object(Rounded(self.0.clone())) } else { self.context() }
+        Value::from_object(Rounded(self.0.clone()))
     }
 }
 

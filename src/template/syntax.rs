@@ -10,8 +10,8 @@ use minijinja::machinery::{Span, parse_expr};
 use super::TemplateError;
 use super::function::{self, language};
 use super::predicate::TESTS;
-use super::presence;
 use super::repetition::Repetition;
+use super::{presence, rounding};
 
 /// The filters, by name.
 const FILTERS: &[&str] = &[
@@ -79,6 +79,7 @@ const KEEPS_NUMBERS: &[&str] = &[
     "list",
     "reverse",
     "string",
+    "tojson",
     "urlencode",
 ];
 /// Tests that do not look at the value of a number.
@@ -105,6 +106,16 @@ pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
     Ok(walk.meaning)
 }
 
+/// Whether a filter calculates with the numbers that it is handed, or compares them.
+pub(super) fn filter_calculates(name: &str) -> bool {
+    !KEEPS_NUMBERS.contains(&name) && ![presence::MARK, rounding::ROUND].contains(&name)
+}
+
+/// Whether a test looks at the value of a number.
+pub(super) fn test_calculates(name: &str) -> bool {
+    !KEEPS_TESTED.contains(&name)
+}
+
 struct Walk<'s> {
     source: &'s str,
     meaning: Meaning,
@@ -125,7 +136,8 @@ impl Walk<'_> {
                 self.all([&slice.start, &slice.stop, &slice.step].into_iter().flatten())
             }
             Expr::UnaryOp(unary) => {
-                self.meaning.calculates |= matches!(unary.op, UnaryOpKind::Neg);
+                let negates = matches!(unary.op, UnaryOpKind::Neg) && unary.expr.as_const().is_none();
+                self.meaning.calculates |= negates;
                 self.expression(&unary.expr)
             }
             Expr::BinOp(binary) => {
@@ -175,7 +187,7 @@ impl Walk<'_> {
             self.expression(value)?;
         }
         self.known_filter(filter.name, filter.span())?;
-        self.meaning.calculates |= !KEEPS_NUMBERS.contains(&filter.name);
+        self.meaning.calculates |= filter_calculates(filter.name);
         // These are told the name of another filter or test.
         match (filter.name, named(&filter.args, 0), named(&filter.args, 1)) {
             ("map", Some(name), _) => self.known_filter(&name, filter.span())?,
@@ -190,7 +202,7 @@ impl Walk<'_> {
     fn test(&mut self, test: &Spanned<Test>) -> Result<(), TemplateError> {
         self.expression(&test.expr)?;
         self.known_test(test.name, test.span())?;
-        self.meaning.calculates |= !KEEPS_TESTED.contains(&test.name);
+        self.meaning.calculates |= test_calculates(test.name);
         self.arguments(&test.args)
     }
 
@@ -301,7 +313,7 @@ fn named(arguments: &[CallArg], index: usize) -> Option<String> {
 
 /// Whether the language has a filter or test of this name that is not among those that are listed.
 fn exists(name: &str, kind: &str) -> bool {
-    if name == presence::MARK {
+    if [presence::MARK, rounding::ROUND].contains(&name) {
         return false;
     }
     let question = format!("{} is {kind}", serde_json::Value::from(name));

@@ -166,10 +166,9 @@ impl<'a> Compilation<'a> {
         let reads_environment = template.is_some_and(|it| !it.environment().is_empty());
         let goes = match leads {
             _ if captured => Goes::Nowhere,
-            Leads::Home => Goes::Everywhere,
             Leads::Elsewhere if says_who => Goes::Home,
             Leads::Anywhere if says_who || reads_environment => Goes::Home,
-            Leads::Elsewhere | Leads::Anywhere => Goes::Everywhere,
+            Leads::Home | Leads::Elsewhere | Leads::Anywhere => Goes::Everywhere,
         };
         if goes != Goes::Everywhere && value.value != Value::Null {
             self.withheld.insert(name.as_typed().to_owned());

@@ -10,6 +10,7 @@ mod number;
 mod place;
 mod predicate;
 mod presence;
+mod product;
 mod repetition;
 mod rounding;
 mod scope;
@@ -92,7 +93,7 @@ pub struct Template {
 #[derive(Debug)]
 enum Part {
     Text(String),
-    Expression(Expression),
+    Expression(Box<Expression>),
 }
 
 impl Template {
@@ -103,7 +104,7 @@ impl Template {
             .map(|(is_code, range)| {
                 let text = &source[range.clone()];
                 if is_code {
-                    Expression::compile_at(text, range.start).map(Part::Expression)
+                    Expression::compile_at(text, range.start).map(Box::new).map(Part::Expression)
                 } else {
                     Ok(Part::Text(text.into()))
                 }
@@ -194,9 +195,9 @@ impl Template {
     }
 
     fn expressions(&self) -> impl Iterator<Item = &Expression> {
-        self.parts
-            .iter()
-            .filter_map(|part| if let Part::Expression(expression) = part { Some(expression) } else { None })
+        self.parts.iter().filter_map(|part| {
+            if let Part::Expression(expression) = part { Some(&**expression) } else { None }
+        })
     }
 }
 

@@ -8,6 +8,8 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::function::{self, language};
+use super::product::Factor;
+use super::repetition::MOST_REPEATED;
 use super::syntax::{self, Meaning};
 use super::{RenderError, Scope, TemplateError, nesting, number, presence, rounding};
 
@@ -33,6 +35,8 @@ enum Program {
         written: BTreeSet<String>,
         /// Whether it calculates or compares, and so needs numbers that the language can calculate with.
         calculates: bool,
+        /// Its products, which may make large lists of few values.
+        products: Box<[Factor]>,
         /// The same that rounds what it calculates with, once there are numbers to be rounded; none where that cannot
         /// be written.
         rounding: OnceLock<Option<Box<minijinja::Expression<'static, 'static>>>>,
@@ -79,13 +83,14 @@ impl Expression {
             return Ok(Self { source: trimmed.into(), program: Program::Path(path), is_condition: false });
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
-        let Meaning { environment, written, calculates } = syntax::meaning(source)?;
+        let Meaning { environment, written, calculates, products } = syntax::meaning(source)?;
         let compiled = language().compile_expression_owned(source.to_owned()).map_err(|error| {
             let message = error.detail().unwrap_or("not an expression").to_owned();
             TemplateError::new(message, error.range().unwrap_or(0..source.len()))
         })?;
         let rounding = OnceLock::new();
-        let program = Program::Compiled { compiled, environment, written, calculates, rounding };
+        let products = products.into();
+        let program = Program::Compiled { compiled, environment, written, calculates, products, rounding };
         Ok(Self { source: trimmed.into(), program, is_condition: false })
     }
 
@@ -181,6 +186,14 @@ impl Expression {
     }
 
     fn eval(&self, scope: &Scope) -> Result<Value, minijinja::Error> {
+        if let Program::Compiled { products, .. } = &self.program
+            && products.iter().any(|product| product.is_too_large(scope))
+        {
+            let message = format!(
+                "a list is repeated to more than {MOST_REPEATED} items, which is the most in one expression"
+            );
+            return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message));
+        }
         match &self.program {
             Program::Path(path) => read(scope, path.iter().map(String::as_str)),
             Program::Compiled { calculates: true, rounding, compiled, .. } if number::met_exact() => {

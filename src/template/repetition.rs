@@ -1,6 +1,6 @@
 //! How often an expression may repeat a list by constants alone. The language calculates what is constant when it
-//! compiles, and there nothing limits how many items it looks at. What is repeated by a value of the run, the limit of
-//! steps holds.
+//! compiles, and there nothing limits how many items it looks at. What is repeated by a value of the run is looked at
+//! during the run.
 
 use minijinja::Value;
 use minijinja::machinery::Span;
@@ -10,7 +10,7 @@ use minijinja::value::ValueKind;
 use super::TemplateError;
 
 /// The most items that the lists of one expression may be repeated to, those in items counted as well.
-const MOST_REPEATED: u64 = 100_000;
+pub(super) const MOST_REPEATED: u64 = 100_000;
 
 /// How many items the constant products of an expression have made so far.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ fn too_many(span: Span) -> TemplateError {
 }
 
 /// How many items a value has, and the values in it; counted up to `most`.
-fn count(value: &Value, most: u64) -> u64 {
+pub(super) fn count(value: &Value, most: u64) -> u64 {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
             let mut items = 0;

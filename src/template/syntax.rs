@@ -10,6 +10,7 @@ use minijinja::machinery::{Span, parse_expr};
 use super::TemplateError;
 use super::function::{self, language};
 use super::predicate::TESTS;
+use super::product::Factor;
 use super::repetition::Repetition;
 use super::{presence, rounding};
 
@@ -93,12 +94,19 @@ pub(super) struct Meaning {
     pub written: BTreeSet<String>,
     /// Whether it calculates or compares.
     pub calculates: bool,
+    /// Its products, those within products and constants left out.
+    pub products: Vec<Factor>,
 }
 
 /// Looks at every part of an expression. What is wrong with its grammar is left to the compiler.
 pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
-    let meaning = Meaning { environment: BTreeSet::new(), written: BTreeSet::new(), calculates: false };
-    let mut walk = Walk { source, meaning, repetition: Repetition::default() };
+    let meaning = Meaning {
+        environment: BTreeSet::new(),
+        written: BTreeSet::new(),
+        calculates: false,
+        products: Vec::new(),
+    };
+    let mut walk = Walk { source, meaning, repetition: Repetition::default(), is_factor: false };
     if let Ok(expression) = parse_expr(source) {
         walk.expression(&expression)?;
         written(&expression, &mut walk.meaning.written);
@@ -120,10 +128,23 @@ struct Walk<'s> {
     source: &'s str,
     meaning: Meaning,
     repetition: Repetition,
+    /// Whether what is looked at is a factor of a product.
+    is_factor: bool,
 }
 
 impl Walk<'_> {
     fn expression(&mut self, expression: &Expr) -> Result<(), TemplateError> {
+        let is_product = matches!(expression, Expr::BinOp(binary) if matches!(binary.op, BinOpKind::Mul));
+        let is_factor = std::mem::replace(&mut self.is_factor, is_product);
+        self.parts(expression)?;
+        self.is_factor = is_factor;
+        if is_product && !is_factor && expression.as_const().is_none() {
+            self.meaning.products.push(Factor::of(self.source, expression));
+        }
+        Ok(())
+    }
+
+    fn parts(&mut self, expression: &Expr) -> Result<(), TemplateError> {
         match expression {
             Expr::Var(name) if function::NAMES.contains(&name.id) => {
                 let message = format!("`{}` is a function", name.id);

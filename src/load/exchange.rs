@@ -33,7 +33,7 @@ use super::trace::{Event, Traced};
 use super::virtual_user::VirtualUser;
 use crate::clock;
 use crate::plan::connection::{Cookies, KeepAlive};
-use crate::plan::step::{EndpointId, FieldName, Request};
+use crate::plan::step::{FieldName, Request};
 
 /// The most connections a user keeps alive: templates may name any number of hosts.
 const MOST_KEPT: usize = 16;
@@ -43,10 +43,11 @@ static COOKIES: FieldName = FieldName::of(COOKIE, "cookie");
 const ON_CLOSE: Retries = Retries { on_close: 1, on_refusal: 0 };
 const ON_REFUSAL: Retries = Retries { on_close: 0, on_refusal: 1 };
 
-/// How one exchange went, before anything is expected of it. It is counted when it ends.
-pub(super) struct Exchange {
+/// How one exchange went, before anything is expected of it. It is counted when it ends, also where the end of the run
+/// comes while its response is still unpacked.
+pub(super) struct Exchange<'r> {
     in_flight: InFlight,
-    endpoint: EndpointId,
+    request: &'r Request,
     /// When the plan wanted it.
     pub scheduled: Instant,
     started: Instant,
@@ -94,16 +95,42 @@ impl Progress {
     }
 }
 
-impl Exchange {
+impl Exchange<'_> {
     /// Counts it.
-    pub(super) fn end(self, outgoing: &Outgoing<'_>, outcome: Result<(), Failure>) {
-        let Self { in_flight, endpoint, scheduled, started, finished, phases, traffic, retries, response } =
-            self;
-        let sample = Sample { endpoint, scheduled, started, finished, outcome, phases, traffic, retries };
-        in_flight.end(|recorder, journal| {
-            journal.note(|| traced(outgoing, response.as_ref().ok(), &sample));
+    pub(super) fn end(mut self, outgoing: &Outgoing<'_>, outcome: Result<(), Failure>) {
+        let sample = self.sample(outcome);
+        let response = self.response.as_ref().ok();
+        self.in_flight.end(|recorder, journal| {
+            journal.note(|| traced(outgoing, response, &sample));
             recorder.sample(&sample);
         });
+    }
+
+    fn sample(&self, outcome: Result<(), Failure>) -> Sample {
+        let &Self { scheduled, started, finished, phases, traffic, retries, .. } = self;
+        let endpoint = self.request.endpoint;
+        Sample { endpoint, scheduled, started, finished, outcome, phases, traffic, retries }
+    }
+}
+
+impl Drop for Exchange<'_> {
+    /// Cut off after its response, it has failed where that is known by now. Whether the rest holds is not known; how
+    /// long it took is.
+    fn drop(&mut self) {
+        if self.in_flight.is_counted() {
+            return;
+        }
+        let known = match &self.response {
+            Ok(response) => response.check_status(&self.request.expect),
+            Err(failure) => Err(failure.clone()),
+        };
+        match known {
+            Ok(()) => self.in_flight.answered_at(self.finished),
+            Err(failure) => {
+                let sample = self.sample(Err(failure));
+                self.in_flight.end(|recorder, _| recorder.sample(&sample));
+            }
+        }
     }
 }
 
@@ -132,12 +159,16 @@ impl VirtualUser {
     }
 
     /// Sends a request and reads its response, within its limit of time.
-    pub(super) async fn exchange(&mut self, request: &Request, outgoing: &mut Outgoing<'_>) -> Exchange {
+    pub(super) async fn exchange<'r>(
+        &mut self,
+        request: &'r Request,
+        outgoing: &mut Outgoing<'_>,
+    ) -> Exchange<'r> {
         let worker = self.worker.clone();
         let due = self.due.take();
         let started = clock::now();
         let scheduled = due.unwrap_or(started);
-        let mut in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
+        let in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
         self.add_cookies(request, outgoing);
         let mut progress = Progress::of_exchange(started);
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
@@ -152,7 +183,6 @@ impl VirtualUser {
             Ok((response, last_byte)) => (Ok(response), last_byte),
             Err(failure) => (Err(failure), clock::now()),
         };
-        in_flight.answered();
         if let Ok(whole) = &response
             && let Err(failure) = self.keep_cookies(outgoing, &whole.headers)
         {
@@ -160,7 +190,7 @@ impl VirtualUser {
         }
         Exchange {
             in_flight,
-            endpoint: request.endpoint,
+            request,
             scheduled,
             started,
             finished,

@@ -258,65 +258,94 @@ pub(super) struct Timed {
     worker: Rc<Worker>,
     metric: MetricId,
     begun: Instant,
-    counts: bool,
+    counts: CutOff,
     pausing: Rc<Cell<bool>>,
 }
 
+/// Whether something counts when the end of the run cuts it off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    /// It does.
+    Counts,
+    /// It does where it has taken longer by then than an objective allows. Iterations have no time to end, so that every
+    /// user stops in the middle of one, which says nothing; that it takes too long is known.
+    CountsIfTooLong,
+    /// It does not.
+    IsNothing,
+}
+
 impl Timed {
-    /// It begins, or has begun at this moment. What begins after the load is not measured, and it is only cut off in an
-    /// iteration that has time to end: where iterations have none, every user stops in the middle of one.
+    /// It begins, or has begun at this moment. What begins after the load is not measured.
     pub(super) fn begin(user: &VirtualUser, metric: MetricId, begun: Instant) -> Self {
-        let counts = user.is_in_load(begun) && user.has_time_to_end();
+        let counts = match (user.is_in_load(begun), user.has_time_to_end()) {
+            (false, _) => CutOff::IsNothing,
+            (true, true) => CutOff::Counts,
+            (true, false) => CutOff::CountsIfTooLong,
+        };
         Self { worker: user.worker.clone(), metric, begun, counts, pausing: user.pausing.clone() }
     }
 
     /// It has ended, and is counted otherwise, unless it was stopped.
     pub(super) fn end(mut self, ended: Result<(), End>) {
-        self.counts &= ended == Err(End::Stopped);
+        if ended != Err(End::Stopped) {
+            self.counts = CutOff::IsNothing;
+        }
     }
 }
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        // How long a pause of the plan takes is known, and a run that is interrupted gives nothing its time.
-        if self.counts && !self.pausing.get() && self.worker.gave_time.get() {
-            let time = clock::now().saturating_duration_since(self.begun);
+        // How long a pause of the plan takes is known.
+        if self.counts == CutOff::IsNothing || self.pausing.get() {
+            return;
+        }
+        let time = clock::now().saturating_duration_since(self.begun);
+        let plan = &self.worker.plan;
+        // A run that is interrupted gives nothing its time.
+        let had_time = self.counts == CutOff::Counts && self.worker.gave_time.get();
+        if had_time || plan.rules.is_too_long(&plan.metrics[self.metric.0], time) {
             self.worker.recorder.borrow_mut().metric_at_least(self.metric, self.begun, time);
         }
     }
 }
 
-/// A request on its way. Dropped before it is done, it was cut off, and is counted so.
+/// A request on its way. Dropped before it is counted, it was cut off, and is counted so.
 pub(super) struct InFlight {
     worker: Rc<Worker>,
     endpoint: EndpointId,
     due: Instant,
-    done: bool,
+    /// When its response was there, if it was.
+    answered: Option<Instant>,
+    counted: bool,
 }
 
 impl InFlight {
     /// A request begins that was due at this moment.
     pub(super) fn begin(worker: &Rc<Worker>, endpoint: EndpointId, due: Instant) -> Self {
-        Self { worker: worker.clone(), endpoint, due, done: false }
+        Self { worker: worker.clone(), endpoint, due, answered: None, counted: false }
     }
 
-    /// It has ended, and will be counted. What is made of its response here may take long, and is cut off by the end of
-    /// the run; the request is not.
-    pub(super) fn answered(&mut self) {
-        self.done = true;
+    /// Its response was there at this moment. What is made of the response may take long, and is not its time.
+    pub(super) fn answered_at(&mut self, finished: Instant) {
+        self.answered = Some(finished);
     }
 
     /// It has ended: count it.
-    pub(super) fn end(mut self, count: impl FnOnce(&mut Recorder, &Journal)) {
-        self.done = true;
+    pub(super) fn end(&mut self, count: impl FnOnce(&mut Recorder, &Journal)) {
+        self.counted = true;
         count(&mut self.worker.recorder.borrow_mut(), &self.worker.journal);
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.counted
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if !self.done {
-            let time = clock::now().saturating_duration_since(self.due);
+        if !self.counted {
+            let until = self.answered.unwrap_or_else(clock::now);
+            let time = until.saturating_duration_since(self.due);
             self.worker.recorder.borrow_mut().unfinished(self.endpoint, self.due, time);
         }
     }

@@ -72,7 +72,7 @@ impl VirtualUser {
         let due = self.due.take();
         let started = clock::now();
         let scheduled = due.unwrap_or(started);
-        let in_flight = InFlight::begin(&self.worker, step.endpoint, scheduled);
+        let mut in_flight = InFlight::begin(&self.worker, step.endpoint, scheduled);
         let timed = step.record.map(|metric| Timed::begin(self, metric, scheduled));
         let (mut phases, mut line, mut meters) = (Phases::default(), String::new(), Vec::new());
         let worker = self.worker.clone();

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::metric::{Metric, Percentile};
+use crate::metric::{Metric, Percentile, Unit};
 use crate::units::Ratio;
 
 pub use super::resolve::rules as resolve;
@@ -26,6 +26,18 @@ pub struct Rules {
     pub objectives: Vec<Objective>,
     /// How to compare with the past; without it nothing is compared.
     pub baseline: Option<BaselineRules>,
+}
+
+impl Rules {
+    /// Whether one time of a custom metric is longer than what an objective allows its times to be.
+    pub fn is_too_long(&self, metric: &str, time: Duration) -> bool {
+        let milliseconds = time.as_secs_f64() * 1e3;
+        self.objectives.iter().any(|it| {
+            matches!(&it.scope, Scope::Metric(name) if name == metric)
+                && it.metric.unit() == Unit::Milliseconds
+                && milliseconds > it.limit
+        })
+    }
 }
 
 /// One line of the SLA: the good condition.

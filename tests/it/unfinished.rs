@@ -7,6 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -249,5 +251,75 @@ fn an_answer_that_is_still_waited_for_at_the_end_is_none_and_a_feed_may_be_silen
             (&json!(0), &unfinished),
             "{within}"
         );
+    }
+}
+
+#[test]
+fn what_takes_longer_than_an_objective_allows_is_counted_however_the_run_ends() {
+    let cut = |limit: &str| {
+        let address = serve(Duration::from_mins(1));
+        let config = format!(
+            "version: 1\nname: polls\n\
+             environments: {{here: {{host: 'http://{address}', load: {{users: 4, run_time: 1500ms}}}}}}\n\
+             thresholds: {{metrics: {{polled: {{max: {limit}}}, whole: {{max: {limit}}}}}}}\n\
+             scenarios: {{s: {{users: {{\
+             done: {{weight: 3, wait: 20ms, steps: [{{group: whole, steps: [\
+             {{get: /ask, record: polled, poll: {{until: 'true', every: 100ms, timeout: 60s}}}}]}}]}}, \
+             never: {{weight: 1, steps: [{{group: whole, steps: [\
+             {{get: /ask, record: polled, poll: {{until: 'false', every: 100ms, timeout: 60s}}}}]}}]}}}}}}}}\n"
+        );
+        let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+        let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+        let metrics = result["metrics"].as_array().into_iter().flatten();
+        let cut: Vec<_> =
+            metrics.map(|it| it["response_time"]["timed_out"].as_u64().unwrap_or_default()).collect();
+        (finished.code(), cut)
+    };
+    assert_eq!(cut("800ms"), (3, vec![1; 2]));
+    // Every user stops in the middle of an iteration, which says nothing of those that end.
+    assert_eq!(cut("1m"), (0, vec![0; 2]));
+}
+
+/// A body of a few kilobytes that takes long to unpack: 48 MiB of JSON.
+fn slow_to_unpack(status: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(b"[").expect("memory");
+    for _ in 0..48 {
+        encoder.write_all(&b"0,".repeat(512 * 1024)).expect("memory");
+    }
+    encoder.write_all(b"0]").expect("memory");
+    let body = encoder.finish().expect("memory");
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n");
+    [head.into_bytes(), body].concat()
+}
+
+#[test]
+fn what_was_answered_counts_also_where_the_end_of_the_run_cuts_off_what_is_made_of_it() {
+    for (status, failed) in [("200 OK", false), ("500 Internal Server Error", true)] {
+        let response = slow_to_unpack(status);
+        let server = RecordingServer::start(move |_| response.clone());
+        let config = format!(
+            "version: 1\nname: unpacks\n\
+             environments: {{here: {{host: 'http://{}', load: {{users: 12, run_time: 1s, drain: 0}}}}}}\n\
+             max_memory: 4GiB\nthresholds: {{error_rate: 1%}}\n\
+             scenarios: {{s: {{users: {{u: {{steps: [{{get: /, expect: {{json: {{'$[0]': 0}}}}}}]}}}}}}}}\n",
+            server.address
+        );
+        let finished = Workspace::with_config(&config).run(&["run", "--quiet"]);
+        let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+        let of_all = &result["whole_run"];
+        let failures: u64 =
+            of_all["failed"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        let [ok, unfinished] = ["ok", "unfinished"].map(|name| of_all[name].as_u64().unwrap_or_default());
+        let seen = server.requests().len() as u64;
+        assert!(seen >= 12 && ok + failures + unfinished >= seen, "{seen} of {of_all}");
+        if failed {
+            assert!(failures >= 12, "whatever its body is: {of_all}");
+            assert_ne!(finished.code(), 0, "{}", finished.stdout);
+        } else {
+            assert_eq!(failures, 0, "{of_all}");
+            assert!(unfinished > 0, "{of_all}");
+        }
     }
 }

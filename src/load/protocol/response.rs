@@ -35,6 +35,9 @@ pub struct Response {
     matches: Vec<Match>,
 }
 
+/// What a status has to be where no step says otherwise.
+const BELOW_400: &str = "below 400";
+
 impl Response {
     /// A response, not parsed yet.
     pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
@@ -70,9 +73,23 @@ impl Response {
         if !expectations.iter().any(|expectation| matches!(expectation, Expectation::Status(_)))
             && self.status >= 400
         {
-            return Err(self.bad_status("below 400"));
+            return Err(self.bad_status(BELOW_400));
         }
         expectations.iter().try_for_each(|expectation| self.expect(expectation, scope))
+    }
+
+    /// Checks what is known without the body.
+    pub fn check_status(&self, expectations: &[Expectation]) -> Result<(), Failure> {
+        let mut named = false;
+        for expectation in expectations {
+            if let Expectation::Status(ranges) = expectation {
+                named = true;
+                if !expectation.names(self.status) {
+                    return Err(self.unexpected_status(&status_text(ranges), ""));
+                }
+            }
+        }
+        if !named && self.status >= 400 { Err(self.unexpected_status(BELOW_400, "")) } else { Ok(()) }
     }
 
     /// What a capture asks for.
@@ -220,10 +237,11 @@ impl Response {
     }
 
     fn bad_status(&self, wanted: &str) -> Failure {
-        Failure::new(
-            FailureKind::Status,
-            format!("status {}, expected {wanted}{}", self.status, self.excerpt()),
-        )
+        self.unexpected_status(wanted, &self.excerpt())
+    }
+
+    fn unexpected_status(&self, wanted: &str, excerpt: &str) -> Failure {
+        Failure::new(FailureKind::Status, format!("status {}, expected {wanted}{excerpt}", self.status))
     }
 
     /// The beginning of the body, for messages.

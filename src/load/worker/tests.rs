@@ -7,6 +7,7 @@ use super::super::perform::InFlight;
 use super::super::pool::Sent;
 use super::*;
 use crate::config::file;
+use crate::load::measure::recording::Split;
 use crate::plan::Selection;
 
 /// The plan of an open load, all of whose arrivals take these steps.
@@ -78,15 +79,19 @@ fn arrivals_that_are_still_on_their_way_to_a_worker_when_it_ends_were_due_and_no
 }
 
 #[test]
-fn a_request_that_is_cut_off_is_unfinished_unless_its_response_is_there() {
+fn a_request_that_is_cut_off_is_unfinished_and_took_no_longer_than_its_response() {
     runtime().unwrap().block_on(async {
         let (worker, _inbox) = worker(clock::now());
         drop(InFlight::begin(&worker, EndpointId(0), clock::now()));
         assert_eq!(worker.take().unfinished, 1);
-        let mut whole = InFlight::begin(&worker, EndpointId(0), clock::now());
-        whole.answered();
-        drop(whole);
-        assert_eq!(worker.take().unfinished, 0, "what is cut off then is work of this machine");
+        let mut answered = InFlight::begin(&worker, EndpointId(0), ago(5));
+        answered.answered_at(ago(4));
+        drop(answered);
+        let recording = worker.take();
+        assert_eq!(recording.unfinished, 1);
+        let Split { steady, rest } = &recording.endpoints[0];
+        let time = steady.unfinished.longest().or(rest.unfinished.longest()).unwrap();
+        assert!(time < Duration::from_secs(4), "{time:?}: what is made of a response is not its time");
     });
 }
 

@@ -521,10 +521,15 @@ pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         Ok(found) if !found.is_file() || names_descriptor(path) => {
             File::options().append(true).open(path).and_then(|mut file| file.write_all(bytes))
         }
-        Ok(_) => replace_or_overwrite(&atomic::followed(path), bytes),
-        Err(_) => atomic::replace(&atomic::followed(path), bytes),
+        Ok(_) => replace_or_overwrite(&atomic::followed(path), bytes).map(|()| sweep_beside(path)),
+        Err(_) => atomic::replace(&atomic::followed(path), bytes).map(|()| sweep_beside(path)),
     };
     written.map_err(io_error(NAMED, path))
+}
+
+/// Removes what killed processes left beside a file that was written.
+fn sweep_beside(path: &Path) {
+    atomic::sweep(atomic::parent(&atomic::followed(path)), |_, _| false);
 }
 
 /// Whether a path is the name of a descriptor of a process.

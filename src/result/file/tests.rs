@@ -202,6 +202,17 @@ fn a_named_link_keeps_pointing_and_what_is_no_file_is_written_into() {
 }
 
 #[test]
+fn what_killed_processes_left_beside_a_named_file_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let left = dir.path().join(".loadgate-0123456789ab.tmp");
+    fs::write(&left, "half").unwrap();
+    let long_ago = fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+    File::options().write(true).open(&left).unwrap().set_times(long_ago).unwrap();
+    write_named(&dir.path().join("report.html"), b"whole").unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn of_what_lies_in_a_folder_of_runs_only_what_loadgate_left_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let aside = tempfile::tempdir().unwrap();

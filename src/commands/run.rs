@@ -12,8 +12,8 @@ use crate::commands::plan;
 use crate::commands::publish::Publication;
 use crate::commands::target::{self, Reached};
 use crate::error::Error;
-use crate::gate::judge;
 use crate::gate::watch::Watch;
+use crate::gate::{self, judge};
 use crate::github::context::{Context as Job, Place};
 use crate::load::limits;
 use crate::load::shutdown::Shutdown;
@@ -224,7 +224,7 @@ fn documents(
 /// Writes the result, and points `latest` at a folder that has one. Where it cannot be written it is kept elsewhere: a run
 /// may have taken an hour.
 fn result_json(folder: &RunFolder, result: &RunResult, elsewhere: &mut Option<PathBuf>) -> Result<(), Error> {
-    let Some(fitting) = to_fitting_json(result, LARGEST as usize)? else {
+    let Some(fitting) = to_fitting_json(result, LARGEST as usize, gate::silence_of_endpoints)? else {
         // Nobody reads it again as it is, and it is all there is of the run.
         let text = to_text(result)?;
         *elsewhere = keep_elsewhere(&text);

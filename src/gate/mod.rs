@@ -16,6 +16,8 @@ pub mod watch;
 mod whole_run;
 mod windows;
 
+pub use silence::longest_of_endpoints as silence_of_endpoints;
+
 use crate::baseline::Baseline;
 use crate::plan::rules::{Policy, Rules};
 use crate::result::comparison::{ComparisonState, Delta, DeltaStatus};

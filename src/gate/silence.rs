@@ -81,10 +81,19 @@ struct Silence {
 /// told where it says more than that of the whole service.
 pub fn longest(result: &RunResult) -> Option<Finding> {
     let service = Subject::of(result, None, &result.totals);
+    service.longest().map(|(finding, _)| finding).or_else(|| longest_of_endpoints(result))
+}
+
+/// The longest such time of any endpoint; none where there is none. Where the result was written without the endpoints of
+/// its points, it is the one that was found before.
+pub fn longest_of_endpoints(result: &RunResult) -> Option<Finding> {
+    if let Some(left_out) = &result.left_out {
+        return left_out.silence.clone();
+    }
     let endpoints = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
     let endpoints = endpoints.map(|steady| Subject::of(result, Some(&steady.name), steady));
-    let of_one = || endpoints.filter_map(|subject| subject.longest()).max_by(|a, b| a.1.total_cmp(&b.1));
-    service.longest().or_else(of_one).map(|(finding, _)| finding)
+    let longest = endpoints.filter_map(|subject| subject.longest()).max_by(|a, b| a.1.total_cmp(&b.1));
+    longest.map(|(finding, _)| finding)
 }
 
 impl<'a> Subject<'a> {

@@ -1,6 +1,7 @@
 //! Every status, every reason, every precedence; and that no data is never a pass.
 
 mod held;
+mod left_out;
 mod missing;
 mod over;
 mod property;

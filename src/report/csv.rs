@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::result::endpoint::{Endpoint, Times, failures};
 use crate::result::machine::MachinePoint;
-use crate::result::schema::{Point, RunResult};
+use crate::result::schema::{EndpointPoint, Point, RunResult};
 use crate::result::stretch::stretches;
 
 use super::text::printable;
@@ -144,21 +144,25 @@ pub fn series(result: &RunResult) -> Result<String, RowError> {
         let contention = mean(points, |it| it.contention);
         for name in &names {
             let it = stretch.endpoints.get(*name);
+            // Of a result that was too large to be written with them nobody knows.
+            let counted = |pick: fn(&EndpointPoint) -> u64| {
+                if result.left_out.is_some() { String::new() } else { it.map_or(0, pick).to_string() }
+            };
             table.row([
                 first.t_s.to_string(),
                 stretch.length_s().to_string(),
                 safe(&first.phase),
                 users.to_string(),
                 safe(name),
-                it.map_or(0, |it| it.ok).to_string(),
-                it.map_or(0, |it| it.failed).to_string(),
+                counted(|it| it.ok),
+                counted(|it| it.failed),
                 optional(it.and_then(|it| it.p50_ms)),
                 optional(it.and_then(|it| it.p95_ms)),
                 optional(it.and_then(|it| it.p99_ms)),
                 optional(others_cpu),
                 optional(idle),
                 optional(contention),
-                it.map_or(0, |it| it.timed_out).to_string(),
+                counted(|it| it.timed_out),
             ])?;
         }
     }

@@ -14,8 +14,10 @@ use thiserror::Error;
 use atomic::Creation;
 
 use super::consistency::contradiction;
+use super::left_out::LeftOut;
 use super::salvage::salvage;
 use super::schema::{RunResult, SCHEMA};
+use super::verdict::Finding;
 use crate::clock::file_stamp;
 
 /// The link to the folder of the newest run, beside it.
@@ -339,8 +341,12 @@ pub fn unreadable(result: &RunResult, bytes: usize) -> Result<FileError, FileErr
 
 /// The result as text that can be read again: without the endpoints of its points where it is too large with them, which
 /// is what a result of very many endpoints is so large of, and what a verdict needs least. It says so among its warnings.
-/// None where that is not enough.
-pub fn to_fitting_json(result: &RunResult, largest: usize) -> Result<Option<Fitting>, FileError> {
+/// What a verdict needs of them is kept: `silence` is the longest one of an endpoint. None where that is not enough.
+pub fn to_fitting_json(
+    result: &RunResult,
+    largest: usize,
+    silence: impl FnOnce(&RunResult) -> Option<Finding>,
+) -> Result<Option<Fitting>, FileError> {
     let text = to_text(result)?;
     if text.len() <= largest {
         return Ok(Some(Fitting { text, warning: None }));
@@ -353,6 +359,10 @@ pub fn to_fitting_json(result: &RunResult, largest: usize) -> Result<Option<Fitt
     );
     drop(text);
     let mut smaller = result.clone();
+    // One that was left out before is still known.
+    if smaller.left_out.is_none() {
+        smaller.left_out = Some(LeftOut::of(result, silence(result)));
+    }
     for point in &mut smaller.series {
         point.endpoints.clear();
         point.endpoints_of_next = 0;

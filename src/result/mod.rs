@@ -5,6 +5,7 @@ pub mod consistency;
 pub mod endpoint;
 pub mod file;
 pub mod foreign;
+pub mod left_out;
 pub mod machine;
 pub mod merged;
 pub mod salvage;

@@ -10,6 +10,7 @@ use super::comparison::DeltaStatus;
 use super::endpoint::{
     CustomMetric, Endpoint, EndpointCounts, Failed, Times, WebSocketCounts, ended, is_none,
 };
+use super::left_out::LeftOut;
 use super::machine::{Machine, MachinePoint};
 use super::salvage::Salvaged;
 use super::verdict::{CheckScope, Verdict};
@@ -101,6 +102,9 @@ pub struct RunResult {
     /// What is lost, where it was made from a half-written file; a run never writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salvaged: Option<Salvaged>,
+    /// What followed from the endpoints of the points, which are left out where the document is too large with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// Filled by a comparison of two versions.
     pub ab: Option<serde_json::Value>,
     /// Filled by a search for the knee.

@@ -91,6 +91,7 @@ pub fn summarise(plan: &Plan, run: &RunData, context: Context) -> RunResult {
         verdict: None,
         confirms: context.confirms,
         salvaged: None,
+        left_out: None,
         ab: None,
         capacity: None,
     }

@@ -13,7 +13,7 @@ use crate::gate::times::{self, Missing};
 use crate::metric::Metric;
 use crate::result::comparison::{Delta, DeltaStatus};
 use crate::result::endpoint::{EndpointCounts, failures as failed};
-use crate::result::stretch::{Stretch, stretches};
+use crate::result::left_out::clumping;
 use crate::result::verdict::Because;
 use crate::stats::quantile::normal_upper;
 use crate::stats::significance::{Share, difference_bounds, dispersion, share_tail};
@@ -162,16 +162,8 @@ impl<'a> Tally<'a> {
             return None;
         }
         let head = head.unwrap_or(Counts { ok: 0, failed: 0 });
-        let failures_over_time = |name: Option<&str>| -> Vec<Share> {
-            let share = |failed: u64, length_s: f64| Share { events: failed as f64, trials: length_s };
-            let Some(name) = name else {
-                return result.series.iter().map(|point| share(point.failed, point.length_s)).collect();
-            };
-            let of = |it: &Stretch| it.endpoints.get(name).map_or(0, |it| it.failed);
-            stretches(&result.series).map(|it| share(of(&it), it.length_s())).collect()
-        };
         // What goes wrong on a socket is a failure of its endpoint too, at that moment.
-        let over_time = failures_over_time(subject.name());
+        let clumping = clumping(result, subject.name());
         let all = compared.past.standing(metric, subject);
         let usual = middle(here.iter().map(|counts| counts.ended()).collect());
         let candidacy = match head.ended() {
@@ -188,7 +180,7 @@ impl<'a> Tally<'a> {
             Metric::ErrorRate => times::never_ended(&subject.place(), result),
             _ => Missing::default(),
         };
-        let events = Failures::new(head, &over_time, &here).of_sessions(&of_sessions).with_missing(missing);
+        let events = Failures::new(head, clumping, &here).of_sessions(&of_sessions).with_missing(missing);
         Some(Self { metric, subject, standing, candidacy, missing, events })
     }
 }
@@ -241,8 +233,8 @@ fn sum(counts: impl Iterator<Item = Counts>) -> Option<Counts> {
 }
 
 impl Failures {
-    /// Counts of this run, its failures by stretches of time, and counts of the remembered runs.
-    pub fn new(head: Counts, over_time: &[Share], past: &[Counts]) -> Self {
+    /// Counts of this run, how much its failures clump over time, and counts of the remembered runs.
+    pub fn new(head: Counts, clumping: f64, past: &[Counts]) -> Self {
         let of_runs: Vec<Share> = past.iter().map(|counts| share(*counts)).collect();
         let sum = |pick: fn(&Counts) -> u64| past.iter().map(pick).fold(0, u64::saturating_add);
         let clumping_before = dispersion(&of_runs);
@@ -252,7 +244,7 @@ impl Failures {
             base: Counts { ok: sum(|counts| counts.ok), failed: sum(|counts| counts.failed) },
             usual: middle(past.iter().map(|counts| counts.ended()).collect()),
             clumping_before,
-            clumping: dispersion(over_time).max(clumping_before),
+            clumping: clumping.max(clumping_before),
         }
     }
 
@@ -350,7 +342,7 @@ mod tests {
     fn rise(head: Counts, per_second: &[f64], past: &[Counts]) -> RateChange {
         let over_time: Vec<_> =
             per_second.iter().map(|failed| Share { events: *failed, trials: 1.0 }).collect();
-        Failures::new(head, &over_time, past).rise(0.005, TAIL)
+        Failures::new(head, dispersion(&over_time), past).rise(0.005, TAIL)
     }
 
     #[test]
@@ -395,11 +387,11 @@ mod tests {
 
     #[test]
     fn the_smallest_detectable_rise_is_detected() {
-        let failures = Failures::new(counts(4_000, 0), &[], &[counts(4_000, 2); 5]);
+        let failures = Failures::new(counts(4_000, 0), 1.0, &[counts(4_000, 2); 5]);
         let found = failures.rise(0.005, TAIL).min_detectable;
         assert!(found > 0.005 && found < 0.02, "{found}");
         let events = ((0.0005 + found) * 4_000.0) as u64;
-        let late = Failures::new(counts(4_000, events), &[], &[counts(4_000, 2); 5]);
+        let late = Failures::new(counts(4_000, events), 1.0, &[counts(4_000, 2); 5]);
         assert!(late.rise(0.005, TAIL).candidate);
     }
 }

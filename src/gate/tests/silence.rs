@@ -6,7 +6,7 @@ use crate::result::schema::{EndpointPoint, Point};
 
 /// 20 users whose requests take 40 ms: 500 a second, 30 s, of which the first two are the ramp. `ok` and `failed` of
 /// each second.
-fn over_time(each: impl Fn(u64) -> (u64, u64), unfinished: u64, in_flight_ms: u64) -> RunResult {
+pub fn over_time(each: impl Fn(u64) -> (u64, u64), unfinished: u64, in_flight_ms: u64) -> RunResult {
     let mut recording = Recording::new(1, 1, 1);
     let sum = |pick: fn((u64, u64)) -> u64| (2..30).map(|second| pick(each(second))).sum::<u64>();
     let tally = &mut recording.endpoints[0].steady;
@@ -77,7 +77,7 @@ fn a_service_that_answered_nothing_for_a_while_is_told_whatever_came_after() {
 }
 
 /// The same run, in which a health check of another user goes on once a second.
-fn beside_a_health_check(mut result: RunResult) -> RunResult {
+pub fn beside_a_health_check(mut result: RunResult) -> RunResult {
     let answer = Times { n: 28, p50_ms: 1.0, max_ms: 2.0, ..result.totals.response_time.clone().unwrap() };
     let health = Endpoint {
         name: "GET /health".into(),

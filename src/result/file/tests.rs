@@ -173,13 +173,13 @@ fn a_result_of_5000_endpoints_is_compact_and_is_read_again() {
     let error = to_json(&result).unwrap_err();
     assert!(error.to_string().contains("`series` alone has") && error.hint().is_some(), "{error}");
     // It is written without the endpoints of the points, and says so.
-    let Fitting { text, warning } = to_fitting_json(&result, LARGEST as usize).unwrap().unwrap();
+    let Fitting { text, warning } = to_fitting_json(&result, LARGEST as usize, |_| None).unwrap().unwrap();
     let read: RunResult = serde_json::from_str(&text).unwrap();
     assert!(warning.is_some_and(|warning| read.warnings.contains(&warning)));
     assert_eq!((read.series.len(), read.endpoints.len()), (result.series.len(), 5_000));
     assert!(read.series.iter().all(|point| point.endpoints.is_empty()));
     assert!(
-        to_fitting_json(&fixture::rich(), 1 << 10).unwrap().is_none(),
+        to_fitting_json(&fixture::rich(), 1 << 10, |_| None).unwrap().is_none(),
         "that is less than any result has"
     );
 }

@@ -159,6 +159,7 @@ fn run(names: &[String], seconds: u16) -> RunResult {
     RunResult {
         machine: None,
         salvaged: None,
+        left_out: None,
         schema: SCHEMA,
         tool: Tool { name: "loadgate".into(), version: "0.1.0".into() },
         mode: Mode::Run,

@@ -91,17 +91,9 @@ struct Moment<'a> {
 }
 
 impl Moment<'_> {
-    /// What failed of an endpoint, and how much of it timed out. Of several points together, it failed when others did.
-    fn failed(&self, name: &str) -> (u64, u64) {
-        let Some(it) = self.stretch.endpoints.get(name) else { return (0, 0) };
-        if self.stretch.is_one_point() {
-            return (it.failed, it.timed_out);
-        }
-        let part = |of: u64, pick: fn(&Point) -> u64| {
-            let all: f64 = self.stretch.points.iter().map(|point| pick(point) as f64).sum();
-            if all > 0.0 { (of as f64 * pick(self.point) as f64 / all).round() as u64 } else { 0 }
-        };
-        (part(it.failed, |point| point.failed), part(it.timed_out, |point| point.timed_out))
+    /// Whether both are points whose endpoints are counted together.
+    fn is_with(&self, other: &Self) -> bool {
+        std::ptr::eq(self.stretch.points, other.stretch.points)
     }
 }
 
@@ -139,17 +131,61 @@ impl<'n> Made<'n> {
     fn is_in(&self, moment: &Moment) -> bool {
         let point = moment.point;
         let phase = self.whole_run || point.phase == "steady";
-        let made = self.endpoint.is_none_or(|name| moment.stretch.endpoints.contains_key(name));
+        let made = self.endpoint.is_none_or(|name| {
+            let counted = moment.stretch.endpoints.contains_key(name);
+            counted && (moment.stretch.is_one_point() || something_ended(point))
+        });
         let inside = |(from_s, to_s)| point.t_s + length_s(point) > from_s && point.t_s < to_s;
         phase && made && self.span.is_none_or(inside)
     }
 
-    /// What failed in a second, and how much of it timed out.
-    fn failed(&self, moment: &Moment) -> (u64, u64) {
-        match self.endpoint {
-            None => (moment.point.failed, moment.point.timed_out),
-            Some(name) => moment.failed(name),
-        }
+    /// What failed in these moments, and how much of it timed out. Of endpoints that are counted together in several points,
+    /// that is what must have: all that failed in the other points may have been of this endpoint.
+    fn failed(&self, moments: &[&(Moment, Second)]) -> (u64, u64) {
+        let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
+        let picks: [fn(&Point) -> u64; 2] = [|point| point.failed, |point| point.timed_out];
+        let Some(name) = self.endpoint else {
+            let [failed, timed_out] =
+                picks.map(|pick| sum(&mut moments.iter().map(|(it, _)| pick(it.point))));
+            return (failed, timed_out);
+        };
+        let together = moments.chunk_by(|(a, _), (b, _)| a.is_with(b));
+        together.fold((0, 0), |(failed, timed_out), these| {
+            let stretch = these[0].0.stretch;
+            let Some(it) = stretch.endpoints.get(name) else { return (failed, timed_out) };
+            let [others_failed, others_timed_out] = picks.map(|pick| {
+                let here = sum(&mut these.iter().map(|(moment, _)| pick(moment.point)));
+                let known =
+                    if stretch.is_one_point() { here } else { sum(&mut stretch.points.iter().map(pick)) };
+                known.saturating_sub(here)
+            });
+            let failed = it.failed.saturating_sub(others_failed).saturating_add(failed);
+            (failed, it.timed_out.saturating_sub(others_timed_out).saturating_add(timed_out))
+        })
+    }
+
+    /// The parts of these moments. Of points whose endpoints are counted together, nobody knows in which of them this one
+    /// was made: it may have been in the one that explains the least, and where not all of them are among these, in none.
+    fn parts(&self, moments: &[&(Moment, Second)]) -> Vec<Part> {
+        let together = moments.chunk_by(|(a, _), (b, _)| self.endpoint.is_some() && a.is_with(b));
+        let parts = together.flat_map(|these| {
+            let stretch = these[0].0.stretch;
+            let all: Vec<[Part; 3]> =
+                these.iter().map(|(moment, it)| it.parts(length_s(moment.point))).collect();
+            let is_known = self.endpoint.is_none()
+                || stretch.is_one_point()
+                || stretch.points.iter().filter(|point| something_ended(point)).count() == these.len();
+            std::array::from_fn::<Part, 3, _>(|at| {
+                let of = |pick: fn(&Part) -> f64| all.iter().map(move |parts| pick(&parts[at]));
+                let least = of(|part| part.least).fold(f64::INFINITY, f64::min);
+                Part {
+                    least: if is_known { least } else { 0.0 },
+                    most: of(|part| part.most).sum(),
+                    factor: of(|part| part.factor).fold(f64::INFINITY, f64::min),
+                }
+            })
+        });
+        parts.collect()
     }
 }
 
@@ -183,8 +219,16 @@ struct Longer {
 /// A part of the time, and how many times as long things took in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Part {
-    share: f64,
+    /// How long it is at least, and at most, in seconds.
+    least: f64,
+    most: f64,
     factor: f64,
+}
+
+impl Part {
+    fn lasting(length_s: f64, factor: f64) -> Self {
+        Self { least: length_s, most: length_s, factor }
+    }
 }
 
 impl<'a> Excuses<'a> {
@@ -203,9 +247,7 @@ impl<'a> Excuses<'a> {
     /// that is only known from below: then nothing explains it that has a bound.
     pub fn explains(&self, made: Made, metric: Metric, ratio: f64) -> Option<Because> {
         let seconds: Vec<_> = self.seconds.iter().filter(|(moment, _)| made.is_in(moment)).collect();
-        let parts: Vec<Part> =
-            seconds.iter().flat_map(|(moment, it)| it.parts(length_s(moment.point))).collect();
-        let factor = together(metric, parts);
+        let factor = together(metric, made.parts(&seconds));
         let slower = self.slower();
         let explained = factor * slower.unwrap_or(1.0);
         if ratio.is_nan() || explained < ratio || explained <= 1.0 {
@@ -234,13 +276,11 @@ impl<'a> Excuses<'a> {
         let late: u64 = failed.late.iter().filter_map(|kind| failed.among.get(*kind)).sum();
         let others = failures(failed.among).saturating_sub(late);
         let starved = self.seconds.iter().filter(|(moment, it)| made.is_in(moment) && it.is_starved());
-        let (then, timed_out) = starved.clone().fold((0_u64, 0_u64), |(failed, timed_out), (moment, _)| {
-            let here = made.failed(moment);
-            (failed.saturating_add(here.0), timed_out.saturating_add(here.1))
-        });
+        let starved: Vec<_> = starved.collect();
+        let (then, timed_out) = made.failed(&starved);
         let timed_out = if failed.late.contains(&"timeout") { timed_out.min(then) } else { 0 };
         let explained = then.saturating_sub(others).max(timed_out).min(late).min(failed.count);
-        let worst = starved.map(|(_, second)| second).max_by(|a, b| a.compare(b))?;
+        let worst = starved.iter().map(|(_, second)| second).max_by(|a, b| a.compare(b))?;
         (explained > 0 && holds(failed.count - explained)).then(|| self.busy(worst))
     }
 
@@ -310,9 +350,9 @@ impl Second {
         let held = held.clamp(0.0, 1.0);
         let half = length_s * (1.0 - held) / HALVES;
         [
-            Part { share: length_s * held, factor: f64::INFINITY },
-            Part { share: half, factor: self.longer.worse_half },
-            Part { share: half, factor: self.longer.other_half },
+            Part::lasting(length_s * held, f64::INFINITY),
+            Part::lasting(half, self.longer.worse_half),
+            Part::lasting(half, self.longer.other_half),
         ]
     }
 
@@ -377,38 +417,61 @@ fn waiting(machine: &MachinePoint, remembered: &Conditions) -> f64 {
     if waiting.is_finite() { waiting.max(1.0) } else { 1.0 }
 }
 
-/// How many times as long, or as few, a number of a stretch became in which things took so much longer in its parts.
+/// How many times as long, or as few, a number of a stretch became, at least, in which things took so much longer in its
+/// parts.
 fn together(metric: Metric, mut parts: Vec<Part>) -> f64 {
-    let all: f64 = parts.iter().map(|part| part.share).sum();
-    if all <= 0.0 {
-        return 1.0;
-    }
-    parts.retain(|part| part.share > 0.0);
-    for part in &mut parts {
-        part.share /= all;
-    }
+    parts.retain(|part| part.most > 0.0);
+    parts.sort_by(|a, b| b.factor.total_cmp(&a.factor));
     match (percentile(metric), metric) {
-        (Some(percentile), _) => of_slowest(1.0 - percentile.quantile(), parts),
-        (None, Metric::Mean) => parts.iter().map(|part| part.share * part.factor).sum(),
-        (None, Metric::Throughput) => 1.0 / parts.iter().map(|part| part.share / part.factor).sum::<f64>(),
-        (None, _) => parts.iter().map(|part| part.factor).fold(1.0, f64::max),
+        (Some(percentile), _) => of_slowest(1.0 - percentile.quantile(), &parts),
+        (None, Metric::Mean) => means(&parts, |factor| factor).into_iter().reduce(f64::min).unwrap_or(1.0),
+        (None, Metric::Throughput) => {
+            means(&parts, |factor| 1.0 / factor).into_iter().reduce(f64::max).map_or(1.0, |mean| 1.0 / mean)
+        }
+        (None, _) => parts.iter().filter(|part| part.least > 0.0).map(|part| part.factor).fold(1.0, f64::max),
     }
+}
+
+/// The means over the parts, from the largest factor on: of the first of them as little as there is at least, of all others
+/// as much as there is at most. The least or the most that a mean can be is among them.
+fn means(parts: &[Part], of: impl Fn(f64) -> f64) -> Vec<f64> {
+    // A part of no length has no say, however large its factor is.
+    let weighed = |length_s: f64, factor: f64| if length_s > 0.0 { length_s * of(factor) } else { 0.0 };
+    let mut behind = vec![(0.0, 0.0)];
+    for part in parts.iter().rev() {
+        let (length_s, sum) = behind[behind.len() - 1];
+        behind.push((length_s + part.most, sum + weighed(part.most, part.factor)));
+    }
+    let mut before = (0.0, 0.0);
+    let mut means = Vec::with_capacity(behind.len());
+    for (at, (length_s, sum)) in behind.into_iter().rev().enumerate() {
+        if before.0 + length_s > 0.0 {
+            means.push((before.1 + sum) / (before.0 + length_s));
+        }
+        if let Some(part) = parts.get(at) {
+            before = (before.0 + part.least, before.1 + weighed(part.least, part.factor));
+        }
+    }
+    means
 }
 
 /// The same of the time that the `slowest` share of the requests takes. Of the requests beyond it, those of a worst
 /// share of the parts are as many as there are; all others became at most as many times longer as the next part says. So
 /// without others, at least (slowest − worst) ÷ (1 − worst) of the requests were beyond what is left of it then; and times
-/// are taken to grow no faster than they get rare.
-fn of_slowest(slowest: f64, mut parts: Vec<Part>) -> f64 {
-    parts.sort_by(|a, b| b.factor.total_cmp(&a.factor));
-    let rest = Part { share: 0.0, factor: 1.0 };
-    let (mut least, mut worst) = (f64::INFINITY, 0.0);
-    for part in parts.into_iter().chain([rest]) {
+/// are taken to grow no faster than they get rare. The parts begin with the largest factor.
+fn of_slowest(slowest: f64, parts: &[Part]) -> f64 {
+    let rest = Part::lasting(0.0, 1.0);
+    let mut behind: f64 = parts.iter().map(|part| part.most).sum();
+    let (mut least, mut before) = (f64::INFINITY, 0.0);
+    for (at, part) in parts.iter().chain([&rest]).enumerate() {
+        let behind_s = if at < parts.len() { behind } else { 0.0 };
+        let worst = if before > 0.0 { before / (before + behind_s) } else { 0.0 };
         if worst + SLIGHT >= slowest {
             break;
         }
         least = least.min(part.factor * slowest * (1.0 - worst) / (slowest - worst));
-        worst += part.share;
+        before += part.least;
+        behind = (behind - part.most).max(0.0);
     }
     least
 }
@@ -464,6 +527,10 @@ fn ends_starved(seconds: &[(Moment, Second)]) -> bool {
     let last = &seconds[seconds.len().saturating_sub(LAST)..];
     let starved = last.iter().filter(|(_, second)| second.longer.worse_half.is_infinite()).count();
     2 * starved > last.len()
+}
+
+fn something_ended(point: &Point) -> bool {
+    point.ok > 0 || point.failed > 0
 }
 
 fn length_s(point: &Point) -> f64 {

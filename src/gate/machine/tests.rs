@@ -1,3 +1,5 @@
+mod merged;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -314,7 +316,7 @@ fn only_what_failed_in_starved_seconds_is_explained() {
 }
 
 #[test]
-fn of_endpoints_that_are_counted_together_what_failed_in_a_starved_second_is_explained() {
+fn of_endpoints_that_are_counted_together_what_must_have_failed_in_a_starved_second_is_explained() {
     let explained = |failed_then: u64| {
         let mut result = starved_in(12, &[6]);
         let of_one = EndpointPoint { failed: 40, ..small().series[1].endpoints["GET /health"].clone() };
@@ -337,8 +339,9 @@ fn of_endpoints_that_are_counted_together_what_failed_in_a_starved_second_is_exp
             excuses.explains_failures(by("GET /health"), late, |left| left <= 40 - most).is_some()
         })
     };
-    assert_eq!([40, 30, 1].map(explained), [Some(40), Some(30), Some(1)]);
-    assert_eq!(explained(0), None);
+    // All that failed in the other seconds may have been of this endpoint.
+    assert_eq!([40, 30, 27].map(explained), [Some(40), Some(10), Some(1)]);
+    assert_eq!([26, 1, 0].map(explained), [None; 3]);
 }
 
 #[test]

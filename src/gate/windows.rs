@@ -83,8 +83,8 @@ fn decided(objective: &Objective, series: &WindowSeries, result: &RunResult) -> 
 
 /// Requests that no window counts. Those that were cut off at the end of the run ended in none. Arrivals that did not
 /// start are counted with their endpoint, in the window in which that was seen, and at the end of the run in none; any
-/// of them may have made a custom metric. Of a message that was still waited for at the end, a custom metric knows, and no
-/// window does. Windows of an error rate do not say what is in them, and all of it together is held against the worst.
+/// of them may have made a custom metric. Of what the end cut off, a message that was waited for, a group or a poll, a custom
+/// metric knows, and no window does. Windows of an error rate do not say what is in them, and all of it together is held against the worst.
 /// Where windows have been merged, what they say is only that of the worst of each, and nothing is subtracted from.
 fn in_no_window(objective: &Objective, series: &WindowSeries, result: &RunResult) -> Missing {
     let scope = &objective.scope;
@@ -105,8 +105,7 @@ fn in_no_window(objective: &Objective, series: &WindowSeries, result: &RunResult
         Scope::Metric(name) => {
             let times = times::metric(name, result).and_then(|metric| metric.response_time.as_ref());
             let timed_out = times.map_or(0, |times| times.timed_out);
-            let left = timed_out.saturating_sub(in_windows(|open| open.timed_out));
-            left.min(times::awaited(&Scope::Total, result))
+            timed_out.saturating_sub(in_windows(|open| open.timed_out))
         }
         Scope::Total | Scope::Endpoint(_) => 0,
     };

@@ -259,6 +259,8 @@ pub(super) struct Timed {
     metric: MetricId,
     begun: Instant,
     counts: CutOff,
+    /// Until when the load wants its user, as far as is known when it begins.
+    until: Instant,
     pausing: Rc<Cell<bool>>,
 }
 
@@ -282,7 +284,8 @@ impl Timed {
             (true, true) => CutOff::Counts,
             (true, false) => CutOff::CountsIfTooLong,
         };
-        Self { worker: user.worker.clone(), metric, begun, counts, pausing: user.pausing.clone() }
+        let (worker, until, pausing) = (user.worker.clone(), user.load_until(), user.pausing.clone());
+        Self { worker, metric, begun, counts, until, pausing }
     }
 
     /// It has ended, and is counted otherwise, unless it was stopped.
@@ -290,6 +293,12 @@ impl Timed {
         if ended != Err(End::Stopped) {
             self.counts = CutOff::IsNothing;
         }
+    }
+
+    /// Whether it got the time that the plan gives it: a run that is interrupted gives nothing its time. A user that
+    /// sees that it cannot end in time stops before the worker knows that it is time.
+    fn had_time(&self) -> bool {
+        self.worker.gave_time.get() || clock::now() >= self.until
     }
 }
 
@@ -301,9 +310,8 @@ impl Drop for Timed {
         }
         let time = clock::now().saturating_duration_since(self.begun);
         let plan = &self.worker.plan;
-        // A run that is interrupted gives nothing its time.
-        let had_time = self.counts == CutOff::Counts && self.worker.gave_time.get();
-        if had_time || plan.rules.is_too_long(&plan.metrics[self.metric.0], time) {
+        let counts = self.counts == CutOff::Counts && self.had_time();
+        if counts || plan.rules.is_too_long(&plan.metrics[self.metric.0], time) {
             self.worker.recorder.borrow_mut().metric_at_least(self.metric, self.begun, time);
         }
     }

@@ -18,6 +18,7 @@ use super::compose;
 use super::exchange::timed_out;
 use super::measure::outcome::{Failure, FailureKind};
 use super::measure::sample::{Phases, Retries, Sample, Traffic};
+use super::memory::Hold;
 use super::perform::{End, InFlight, SocketInUse, Timed, unrendered};
 use super::protocol::body::{self, Parse};
 use super::protocol::origin::Located;
@@ -59,9 +60,13 @@ impl VirtualUser {
     /// Counts what moves over a socket under its endpoint, in the window and the phase of that moment.
     fn count(&self, endpoint: EndpointId) -> Count {
         let worker = self.worker.clone();
-        Box::new(move |Moved { messages_in, traffic }| {
+        Box::new(move |Moved { messages_in, traffic }, given_up| {
             let mut recorder = worker.recorder.borrow_mut();
-            let tally = recorder.tally(endpoint, clock::now());
+            let now = clock::now();
+            if let Some(failure) = given_up {
+                recorder.failure(endpoint, failure, now);
+            }
+            let tally = recorder.tally(endpoint, now);
             tally.messages_in += messages_in;
             tally.bytes_in += traffic.bytes_in;
             tally.bytes_out += traffic.bytes_out;
@@ -302,7 +307,12 @@ impl VirtualUser {
             value: shows,
             patterns: captures_patterns(&receive.captures),
         };
-        let mut message = Response::of_message(payload);
+        let mut hold = Hold::default();
+        if let Err(failure) = hold.set(&self.worker.budget, payload.len()) {
+            return self.not_received(receive, since, failure);
+        }
+        // It may wait for its turn to be unpacked.
+        let mut message = Response::of_message(payload).holding(hold, Hold::default());
         if let Err(failure) = self.unpack_body(&mut message, parse, (&receive.captures, &[])).await {
             return self.not_received(receive, since, failure);
         }
@@ -364,6 +374,10 @@ impl VirtualUser {
         let deadline = self.deadline.clone();
         let Some(open) = self.sockets.last_mut().filter(|open| !open.closed) else { return Ok(()) };
         open.closed = true;
+        // No step has needed it since, and yet the server has got no further.
+        if let Some(failure) = open.socket.given_up() {
+            return self.settle(Err(failure), |_| {});
+        }
         // A server that does not say goodbye in time has been told; the connection is dropped anyway.
         let _ = deadline.within(GOODBYE, pin!(open.socket.close(code, reason))).await;
         Ok(())

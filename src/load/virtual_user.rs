@@ -198,6 +198,11 @@ impl VirtualUser {
         at < self.turn.until
     }
 
+    /// Until when the load wants this user, the time for its iteration to end left out.
+    pub(super) fn load_until(&self) -> Instant {
+        self.turn.until
+    }
+
     /// Whether its iteration may go on after the load.
     pub(super) fn has_time_to_end(&self) -> bool {
         self.grace > Duration::ZERO

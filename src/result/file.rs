@@ -217,6 +217,9 @@ impl RunFolder {
     pub fn point_latest(&self) -> Result<(), LatestError> {
         let path = self.output_dir.join(LATEST);
         let name = self.path.file_name().map(PathBuf::from).unwrap_or_default();
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+            return Err(LatestError::File { path, run: self.path.clone() });
+        }
         atomic::replace_link(&name, &path).map_err(|source| {
             if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
                 LatestError::Folder { path, run: self.path.clone() }
@@ -234,6 +237,14 @@ pub enum LatestError {
     #[error("`{}` is a folder and no link, so it does not lead to this run, which is in `{}`", path.display(), run.display())]
     Folder {
         /// That folder.
+        path: PathBuf,
+        /// The folder of the run.
+        run: PathBuf,
+    },
+    /// A file has the name, which may be somebody's.
+    #[error("`{}` is a file and no link, so it does not lead to this run, which is in `{}`", path.display(), run.display())]
+    File {
+        /// That file.
         path: PathBuf,
         /// The folder of the run.
         run: PathBuf,

@@ -76,7 +76,7 @@ impl Suite {
             .await
             .expect("a connection");
         let limits = (64 << 20, &Budget::new(1 << 30));
-        match Socket::open((request, &[]), stream, limits, Box::new(|_| {})).await.expect("a handshake") {
+        match Socket::open((request, &[]), stream, limits, Box::new(|_, _| {})).await.expect("a handshake") {
             Opening::Open(socket, _) => socket,
             Opening::Elsewhere(_) => panic!("redirected"),
         }

@@ -91,6 +91,28 @@ fn a_message_that_never_ends_closes_its_socket_for_want_of_memory() {
 }
 
 #[test]
+fn a_socket_that_is_given_up_fails_once_also_where_no_step_needs_it() {
+    let server = FaultServer::start(Mode::ByPath);
+    // Between its steps, and where the end of the run comes first.
+    for wait in ["1s", "1m"] {
+        let steps = json!([{"send": {"text": "go"}}, {"wait": wait}]);
+        let config = json!({
+            "version": 1, "name": "given-up", "max_memory": "512KiB", "max_body": "1GiB",
+            "environments": {"here": {"host": server.url(""), "users": 1, "run_time": "2s"}},
+            "thresholds": {"error_rate": "1%"},
+            "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [
+                {"websocket": "/endless-fragments", "steps": steps},
+            ]}}}},
+        });
+        let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+        let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+        let failed = &whole(&result, "WS /endless-fragments")["failed"];
+        assert_eq!(count(&failed["memory"]), 1, "{wait}: {failed}");
+        assert_eq!(finished.code(), 3, "{wait}: {}", finished.stdout);
+    }
+}
+
+#[test]
 fn what_a_server_does_not_read_counts_as_well() {
     let server = FaultServer::start(Mode::ByPath);
     let send = |length: u32| json!({"send": {"text": format!("{{{{ 'x' * {length} }}}}")}, "on_failure": "continue"});

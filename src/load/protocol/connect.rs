@@ -134,7 +134,9 @@ impl Connector {
             return Ok(());
         }
         let unresolved = self.unresolved.borrow().contains(host);
-        let addresses = if unresolved { None } else { self.resolve_shortly(host, port).await };
+        // A lookup that was not waited for goes on, and its answer counts from then on.
+        let addresses =
+            if unresolved { self.names.known(host, port) } else { self.resolve_shortly(host, port).await };
         let refuses = match addresses {
             Some(found) => found.iter().any(|it| link_local::is_refused(it.ip())),
             None => link_local::may_be_named(origin),
@@ -400,12 +402,19 @@ mod tests {
         runtime.block_on(async {
             let lookups: Rc<RefCell<Vec<String>>> = Rc::default();
             let asked = lookups.clone();
+            let answers = Rc::new(tokio::sync::Notify::new());
+            let late_answers = answers.clone();
             let names = Names::new(Box::new(move |host, port| {
                 asked.borrow_mut().push(host.clone());
+                let late = late_answers.clone();
                 Box::pin(async move {
                     match host.as_str() {
                         "rebound.test" => Ok(vec![([169, 254, 169, 254], port).into()]),
                         "unanswered.test" => std::future::pending().await,
+                        "late.test" => {
+                            late.notified().await;
+                            Ok(vec![([169, 254, 169, 254], port).into()])
+                        }
                         _ => Err(io::Error::other("unknown")),
                     }
                 })
@@ -429,8 +438,21 @@ mod tests {
                 let message = opened.map(drop).unwrap_err().message;
                 assert!(message.contains(says), "{message}");
             }
+            // An answer that nobody waited for counts as soon as it is there.
+            let late = origin_of("http://late.test").named_by_server();
+            let message = async || {
+                let opened = connector.open(&late, Purpose::Http, 0, &mut Phases::default()).await;
+                opened.map(drop).unwrap_err().message
+            };
+            assert!(message().await.contains("the proxy"));
+            answers.notify_one();
+            while connector.names.known("late.test", 80).is_none() {
+                tokio::task::yield_now().await;
+            }
+            assert!(message().await.contains("link-local"));
             // What only the proxy knows is looked up once in a run.
-            let once = ["rebound.test", "known-to-the-proxy.test", "unanswered.test", "metadata"];
+            let once =
+                ["rebound.test", "known-to-the-proxy.test", "unanswered.test", "metadata", "late.test"];
             assert_eq!(*lookups.borrow(), once);
         });
     }

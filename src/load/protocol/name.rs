@@ -78,6 +78,14 @@ impl Names {
         (found, Some(begun.elapsed()))
     }
 
+    /// The addresses that a name is known to have by now, however old that is.
+    pub fn known(&self, host: &str, port: u16) -> Option<Rc<[SocketAddr]>> {
+        match self.known.borrow().get(&(host.to_owned(), port)) {
+            Some(Known::Resolved(_, addresses)) => Some(addresses.clone()),
+            _ => None,
+        }
+    }
+
     /// Begins a lookup in a task of its own: it goes on when the user who asked first has run out of time, for the
     /// others wait for it too.
     fn look_up(&self, host: &str, port: u16) -> Shared<Boxed<Found>> {

@@ -74,8 +74,8 @@ pub struct Moved {
     pub traffic: Traffic,
 }
 
-/// Counts what moved, at the moment in which it did.
-pub type Count = Box<dyn Fn(Moved)>;
+/// Counts what moved, at the moment in which it did, and that the socket was given up where no step was told.
+pub type Count = Box<dyn Fn(Moved, Option<&Failure>)>;
 
 struct State {
     /// None once the socket was given up because it held too much.
@@ -91,6 +91,8 @@ struct State {
     end: Option<Failure>,
     /// The stream has nothing more to give.
     over: bool,
+    /// That the socket was given up, as long as no step has failed for it.
+    untold: Option<Failure>,
 }
 
 impl Socket {
@@ -128,6 +130,7 @@ impl Socket {
             pongs: 0,
             end: None,
             over: false,
+            untold: None,
         };
         let line = Rc::new(Line(RefCell::new(state)));
         let socket = Self { line, opened: clock::now(), last_send: None, wants_answer: false };
@@ -157,7 +160,11 @@ impl Socket {
             .line
             .wait(|state| {
                 let taken = state.inbox.take(looked_at, &mut wanted).map(Ok);
-                taken.or_else(|| state.end.clone().map(Err))
+                if taken.is_some() {
+                    // It is held by who takes it from now on; what has come meanwhile is seen when it is next listened to.
+                    let _ = state.ledger.settle(state.inbox.bytes());
+                }
+                taken.or_else(|| state.why().map(Err))
             })
             .await;
         self.wants_answer &= !matches!(received, Ok(Looked::Taken(_)));
@@ -170,12 +177,17 @@ impl Socket {
         self.send(Message::Ping(Bytes::from_static(b"loadgate"))).await?;
         self.wants_answer = wants_answer;
         let answered = |state: &mut State| (state.pongs > before).then_some(Ok(()));
-        self.line.wait(|state| answered(state).or_else(|| state.end.clone().map(Err))).await
+        self.line.wait(|state| answered(state).or_else(|| state.why().map(Err))).await
     }
 
     /// Ends when the other side closes, with the reason.
     pub async fn closed(&self) -> Failure {
-        self.line.wait(|state| state.end.clone()).await
+        self.line.wait(State::why).await
+    }
+
+    /// That it was given up because it held too much, unless a step has failed for that already.
+    pub fn given_up(&mut self) -> Option<Failure> {
+        self.line.0.borrow_mut().untold.take()
     }
 
     /// Says goodbye and waits until the other side has, or has gone.
@@ -246,6 +258,7 @@ impl State {
 
     /// Lets go of all that the socket holds.
     fn give_up(&mut self, failure: Failure) {
+        self.untold.get_or_insert_with(|| failure.clone());
         self.finish(failure);
         self.stream = None;
         self.inbox.clear();
@@ -258,7 +271,7 @@ impl State {
         self.counted = self.inbox.total();
         self.ledger.moved(moved.traffic);
         if moved != Moved::default() {
-            (self.count)(moved);
+            (self.count)(moved, None);
         }
     }
 
@@ -340,20 +353,30 @@ impl State {
         if self.stream.is_none() { Poll::Ready(Err(self.gone())) } else { Poll::Pending }
     }
 
+    /// Why nothing more will be said, for a step that fails for it.
+    fn why(&mut self) -> Option<Failure> {
+        let end = self.end.clone()?;
+        self.untold = None;
+        Some(end)
+    }
+
     /// Why there is no stream any more.
-    fn gone(&self) -> Failure {
-        self.end.clone().unwrap_or_else(|| closed("the socket was given up"))
+    fn gone(&mut self) -> Failure {
+        self.why().unwrap_or_else(|| closed("the socket was given up"))
     }
 
     /// What the server has said says more than that it cannot be told anything.
-    fn unsent(&self, error: &Error) -> Failure {
-        self.end.clone().unwrap_or_else(|| broken(error))
+    fn unsent(&mut self, error: &Error) -> Failure {
+        self.why().unwrap_or_else(|| broken(error))
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
         self.tell();
+        if let Some(failure) = &self.untold {
+            (self.count)(Moved::default(), Some(failure));
+        }
     }
 }
 
@@ -402,7 +425,7 @@ mod tests {
         let stream = Stream::new(Transport::Tcp(TcpStream::connect(address).await.unwrap()));
         let counted = Rc::new(Cell::new(Moved::default()));
         let sum = counted.clone();
-        let count = move |moved: Moved| {
+        let count = move |moved: Moved, _: Option<&Failure>| {
             let mut so_far = sum.get();
             so_far.messages_in += moved.messages_in;
             so_far.traffic += moved.traffic;

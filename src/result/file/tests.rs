@@ -67,6 +67,11 @@ fn latest_is_a_link_or_a_warning_and_never_replaces_a_folder() {
     let error = folder.point_latest().unwrap_err();
     assert!(matches!(error, LatestError::Folder { .. }), "{error}");
     assert!(latest.join("mine").is_file());
+    fs::remove_dir_all(&latest).unwrap();
+    fs::write(&latest, "mine").unwrap();
+    let error = folder.point_latest().unwrap_err();
+    assert!(matches!(error, LatestError::File { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&latest).unwrap(), "mine");
     // Where nothing can be made, links cannot either.
     let nowhere = RunFolder { output_dir: "/proc".into(), path: folder.path().to_owned() };
     let error = nowhere.point_latest().unwrap_err();

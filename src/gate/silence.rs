@@ -10,9 +10,11 @@
 //! A health check that goes on does not make up for it, so each endpoint is looked at by itself; nor does a hundredth of
 //! the usual answers.
 
+use std::collections::BTreeSet;
+
 use crate::plan::rules::Scope;
-use crate::result::endpoint::{Endpoint, Kind, Times};
-use crate::result::schema::{Point, RunResult};
+use crate::result::endpoint::{self, Endpoint, Kind, Times};
+use crate::result::schema::RunResult;
 use crate::result::stretch::{Stretch, stretches};
 use crate::result::verdict::Finding;
 
@@ -60,8 +62,10 @@ struct Moment<'a> {
     t_s: f64,
     length_s: f64,
     ok: u64,
-    /// Requests that failed: what goes wrong on an open socket is no request.
+    /// Requests that failed, at least: what goes wrong on an open socket is no request.
     failed: u64,
+    /// Whether any did, as far as is known.
+    may_have_failed: bool,
     /// The longest that any request took that ended in it.
     longest_s: Option<f64>,
 }
@@ -121,13 +125,13 @@ impl<'a> Subject<'a> {
             if let Some(last) = all.last_mut().filter(|_| silent && open) {
                 last.length_s += point.length_s;
                 last.failed = last.failed.saturating_add(failed);
-                last.seconds_with_failures += u64::from(failed > 0);
+                last.seconds_with_failures += u64::from(point.may_have_failed);
             } else if silent {
                 all.push(Silence {
                     t_s: point.t_s,
                     length_s: point.length_s,
                     failed,
-                    seconds_with_failures: u64::from(failed > 0),
+                    seconds_with_failures: u64::from(point.may_have_failed),
                     at_the_end: false,
                 });
             }
@@ -208,24 +212,39 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The whole service, point by point.
+/// The whole service, point by point. Where the endpoints are counted together, or left out, nobody knows whose failures
+/// those of one point were: as few were of requests as there can have been, so that none of a socket hides a silence, and
+/// any of them shows that the service was asked.
 fn of_service(result: &RunResult) -> Vec<Moment<'_>> {
+    let failures = |kind: Kind, stretch: &Stretch| {
+        let of_kind = result.endpoints.iter().filter(|endpoint| endpoint.kind == kind);
+        if result.left_out.is_some() {
+            let names: BTreeSet<&str> = of_kind.map(|of| of.name.as_str()).collect();
+            let counts = result.whole_run.endpoints.iter().filter(|it| names.contains(it.name.as_str()));
+            counts.fold(0, |sum: u64, it| sum.saturating_add(endpoint::failures(&it.failed)))
+        } else {
+            let counts = of_kind.filter_map(|of| stretch.endpoints.get(&of.name));
+            counts.fold(0, |sum: u64, it| sum.saturating_add(it.failed))
+        }
+    };
+    let of_run = result.left_out.as_ref().and_then(|_| stretches(&result.series).next());
+    let of_run = of_run.map(|stretch| [Kind::Http, Kind::Websocket].map(|kind| failures(kind, &stretch)));
     let mut moments = Vec::with_capacity(result.series.len());
     for stretch in stretches(&result.series) {
-        let http = result.endpoints.iter().filter(|endpoint| endpoint.kind == Kind::Http);
-        let at = http.filter_map(|endpoint| stretch.endpoints.get(&endpoint.name));
-        let requests = at.fold(0, |sum: u64, endpoint| sum.saturating_add(endpoint.failed));
-        // Of several points together nobody knows whose failures of one of them were.
-        let failed = |point: &Point| {
-            if stretch.is_one_point() { requests } else { point.failed.min(requests) }
-        };
-        moments.extend(stretch.points.iter().map(|point| Moment {
-            phase: &point.phase,
-            t_s: point.t_s,
-            length_s: point.length_s,
-            ok: point.ok,
-            failed: failed(point),
-            longest_s: None,
+        let counted = || [Kind::Http, Kind::Websocket].map(|kind| failures(kind, &stretch));
+        let [requests, sockets] = of_run.unwrap_or_else(counted);
+        let known = stretch.is_one_point() && of_run.is_none();
+        moments.extend(stretch.points.iter().map(|point| {
+            let at_most = if known { requests } else { point.failed.min(requests) };
+            Moment {
+                phase: &point.phase,
+                t_s: point.t_s,
+                length_s: point.length_s,
+                ok: point.ok,
+                failed: if known { requests } else { at_most.min(point.failed.saturating_sub(sockets)) },
+                may_have_failed: at_most > 0,
+                longest_s: None,
+            }
         }));
     }
     moments
@@ -240,6 +259,7 @@ fn of_endpoint<'a>(stretch: &Stretch<'a>, name: &str) -> Moment<'a> {
         length_s: stretch.length_s(),
         ok: made.map_or(0, |it| it.ok),
         failed: made.map_or(0, |it| it.failed),
+        may_have_failed: made.is_some_and(|it| it.failed > 0),
         longest_s: made.and_then(|it| it.longest_ms.or(it.p99_ms)).map(|ms| ms / 1e3),
     }
 }

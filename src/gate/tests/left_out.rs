@@ -6,7 +6,7 @@ use crate::result::file::to_fitting_json;
 use crate::result::left_out::clumping;
 
 /// The result as it is read again, where one byte less than it has is allowed.
-fn left_out(result: &RunResult) -> RunResult {
+pub fn left_out(result: &RunResult) -> RunResult {
     let whole = to_fitting_json(result, usize::MAX, |_| None).unwrap().unwrap();
     let silence = super::super::silence_of_endpoints;
     // What is kept instead, and the warning, is more than the endpoints of so short a run.

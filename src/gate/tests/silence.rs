@@ -1,7 +1,7 @@
 //! A service that stopped answering, and what only looks like it.
 
 use super::*;
-use crate::result::endpoint::{Endpoint, Failed, Times};
+use crate::result::endpoint::{Endpoint, Failed, Kind, Times};
 use crate::result::schema::{EndpointPoint, Point};
 
 /// 20 users whose requests take 40 ms: 500 a second, 30 s, of which the first two are the ramp. `ok` and `failed` of
@@ -156,6 +156,41 @@ fn of_very_many_endpoints_a_silence_of_the_service_is_told_by_the_second() {
     assert_eq!([10, 13].map(|from| at(of_one(from))), [Some(10), Some(14)]);
     // What goes on is not silent because its numbers are in another second.
     assert_eq!(silence_of(&counted_together(beside_a_health_check(over_time(|_| (40, 0), 2, 5_300)))), None);
+}
+
+#[test]
+fn what_fails_on_sockets_hides_no_silence_and_is_none() {
+    // Nothing is answered from 10 to 18 s, in which 20 requests fail every four seconds.
+    let frozen = |failed: u64| {
+        over_time(
+            move |second| match second {
+                10..18 if second % 4 == 1 => (0, failed),
+                10..18 => (0, 0),
+                _ => (500, 0),
+            },
+            0,
+            1,
+        )
+    };
+    let beside_a_socket = |mut result: RunResult| {
+        let name = "WS /ws".to_owned();
+        let socket = Endpoint { name: name.clone(), kind: Kind::Websocket, ..result.endpoints[0].clone() };
+        let mut counts = result.whole_run.endpoints[0].clone();
+        (counts.name, counts.failed) = (name.clone(), [("missing_message".to_owned(), 24_000)].into());
+        result.endpoints.push(socket);
+        result.whole_run.endpoints.push(counts);
+        for point in result.series.iter_mut().filter(|point| (10.0..18.0).contains(&point.t_s)) {
+            let socket = EndpointPoint { ok: 0, failed: 3_000, ..point.endpoints["GET /a"].clone() };
+            point.failed += 3_000;
+            point.endpoints.insert(name.clone(), socket);
+        }
+        result
+    };
+    for change in [|it| it, counted_together, |it| super::left_out::left_out(&it)] {
+        assert_eq!(silence_of(&change(frozen(20))), Some((10, 8)));
+        assert_eq!(silence_of(&change(beside_a_socket(frozen(20)))), Some((10, 8)));
+        assert_eq!(silence_of(&change(beside_a_socket(frozen(0)))), None, "nobody asked");
+    }
 }
 
 #[test]

@@ -194,7 +194,7 @@ impl<'a> Publication<'a> {
             Series::of_run([project, scenario, environment], heading)
         };
         Marker {
-            series: self.args.comment_id.as_deref().map_or_else(of_run, Series::named),
+            series: self.args.comment_id.as_deref().map_or_else(of_run, Series::chosen),
             run: self.job.run.unwrap_or(RunNumber { id: 0, attempt: 1 }),
             sha: self.sha(subject),
         }

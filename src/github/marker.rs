@@ -33,6 +33,12 @@ impl Series {
         Self { slug, key, heading: None }
     }
 
+    /// A series that a user gave a name, which may be that of another project, scenario and environment: its line always
+    /// holds a digest.
+    pub fn chosen(name: &str) -> Self {
+        Self { key: Some(digest(&[name])), ..Self::named(name) }
+    }
+
     /// The series of a project, a scenario and an environment, whose headings hold this text.
     pub fn of_run(called: [&str; 3], heading: String) -> Self {
         let slug = Slug::of(&called.join("-"));
@@ -44,18 +50,40 @@ impl Series {
         Self { slug, key: (!exact).then(|| digest(&called)), heading: Some(heading) }
     }
 
+    /// Whether the first line of a text of this series has its digest, or has none because it needs none.
+    pub fn is_surely_of(&self, body: &str) -> bool {
+        let line = body.lines().next().unwrap_or_default();
+        self.key.as_ref().is_none_or(|key| line.contains(&format!(" key={key}{END}")))
+    }
+
     /// Whether a text of this slug is of this series. One without a digest may be of an earlier version: then its
     /// heading says what it is about, unless somebody chose its name.
     fn has(&self, key: Option<&str>, body: &str) -> bool {
         if key.is_some() {
             return key == self.key.as_deref();
         }
-        let Some(wanted) = &self.heading else { return true };
-        match body.lines().find(|line| line.starts_with(HEADING)) {
+        let heading = body.lines().find(|line| line.starts_with(HEADING));
+        let Some(wanted) = &self.heading else {
+            return !heading.is_some_and(|heading| is_called_after(&self.slug, heading));
+        };
+        match heading {
             Some(heading) => heading.contains(wanted.as_str()),
             None => self.key.is_none(),
         }
     }
+}
+
+/// Whether a slug may be that of a run which a heading is about: then a text without a digest is of that run.
+fn is_called_after(slug: &Slug, heading: &str) -> bool {
+    let name = |text: &str| match text.strip_prefix('`') {
+        Some(code) => code.split('`').next().unwrap_or_default().to_owned(),
+        None => text.split_whitespace().next().unwrap_or_default().to_owned(),
+    };
+    let about = heading.split_once(": ").and_then(|(_, about)| about.split_once(" on "));
+    about.is_some_and(|(scenario, environment)| {
+        let end = Slug::of(&format!("-{}-{}", name(scenario), name(environment)));
+        slug.to_string().ends_with(&end.to_string())
+    })
 }
 
 /// Of all parts, so that none of them can run into the next.
@@ -173,5 +201,27 @@ mod tests {
         // Nothing of that is in the line of an ordinary run.
         let marker = Marker { series: plain, run: RunNumber { id: 1, attempt: 1 }, sha: None };
         assert_eq!(marker.to_string(), "<!-- loadgate:v1 id=p-a-c run=1.1 sha=- -->");
+    }
+
+    #[test]
+    fn a_chosen_name_and_a_run_with_its_slug_are_two_series() {
+        let run = RunNumber { id: 1, attempt: 1 };
+        let both = [Series::chosen("p-a-c"), series(["p", "a", "c"])];
+        for (index, one) in both.iter().enumerate() {
+            let body = format!("{}\n### PASSED: a on c", Marker { series: one.clone(), run, sha: None });
+            let found = both.clone().map(|other| run_of(&other, &body).is_some());
+            assert_eq!(found, [index == 0, index == 1], "{body}");
+        }
+        // Those of an earlier version have no digest: exactly one finds them.
+        for (heading, expected) in [
+            ("### ✅ PASSED: a on c", [false, true]),
+            ("### ✅ PASSED: `a` on `c` (not all of it)", [false, true]),
+            ("### ✅ PASSED: `browse` on `demo`", [true, false]),
+        ] {
+            let old = format!("<!-- loadgate:v1 id=p-a-c run=1.1 sha=- -->\n{heading}");
+            let code = |it: &str| if heading.contains('`') { format!("`{it}`") } else { it.to_owned() };
+            let of_run = Series::of_run(["p", "a", "c"], format!(": {} on {}", code("a"), code("c")));
+            assert_eq!([&both[0], &of_run].map(|it| run_of(it, &old).is_some()), expected, "{heading}");
+        }
     }
 }

@@ -93,7 +93,7 @@ impl<'a> Measured<'a> {
     /// The first line of the comment. It is called after what the base asked for and not after what the fork
     /// answers: no artifact can choose whose place it takes, or be a new one each time.
     pub fn marker(&self, artifact: &str, asked: Option<&str>) -> Marker {
-        let series = asked.map_or_else(|| Series::named(&format!("{SERIES}-{artifact}")), Series::named);
+        let series = asked.map_or_else(|| Series::named(&format!("{SERIES}-{artifact}")), Series::chosen);
         Marker { series, run: self.number(), sha: Some(self.run.head_sha.clone()) }
     }
 

@@ -52,7 +52,7 @@ pub(super) struct Own {
     pub(super) item: Item,
 }
 
-/// Every one of a list that is of this series and ours, the newest first.
+/// Every one of a list that is of this series and ours: first those that have its digest, the newest first.
 pub(super) fn own(client: &Client, list: &Route, marker: &Marker) -> Result<Vec<Own>, ClientError> {
     own_of(client, client.pages(list)?, marker)
 }
@@ -72,7 +72,9 @@ pub(super) fn own_of(client: &Client, all: Vec<Item>, marker: &Marker) -> Result
             Some(Own { run, item })
         })
         .collect();
-    own.sort_by_key(|it| Reverse((it.run, it.item.id)));
+    // One of an earlier version may be of another series: what is surely of this one is preferred.
+    let is_sure = |item: &Item| item.body.as_deref().is_some_and(|body| marker.series.is_surely_of(body));
+    own.sort_by_key(|it| Reverse((is_sure(&it.item), it.run, it.item.id)));
     Ok(own)
 }
 

@@ -219,7 +219,7 @@ impl VirtualUser {
     pub(super) fn trusted<'p>(&'p self, to: Option<&'p [url::Url]>) -> Trusted<'p> {
         let worker = &self.worker;
         let to = to.unwrap_or(&worker.plan.http.redirects_to);
-        Trusted { target: &worker.base.origin, to, secrets: &worker.plan.secrets }
+        Trusted { target: &worker.base.origin, to }
     }
 
     /// What is kept of a response: what something looks at.

@@ -82,11 +82,6 @@ impl Redactor {
         self.longest * EXPANSION
     }
 
-    /// Whether a text, which is whole, holds any of them.
-    pub fn finds(&self, text: &str) -> bool {
-        !self.find(text.as_bytes(), Cut::No).is_empty()
-    }
-
     /// The text without any of them.
     pub fn clean(&self, text: &str) -> String {
         if self.is_idle() { text.to_owned() } else { self.clean_from(text.as_bytes(), 0) }

@@ -5,11 +5,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::HeaderName;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 
 use crate::template::{Expression, JsonTemplate, Slot, Template};
 
 use super::user::Wait;
+
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Index into [`Plan::endpoints`](super::Plan::endpoints).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,24 +121,43 @@ pub struct Redirects {
     pub to: Option<Vec<url::Url>>,
 }
 
-/// The name of a header: as it is compared, in lower case, and as it is written over HTTP/1.1. Names are the same in
-/// any case (RFC 9110, 5.1), and yet there are services that know them in one case only.
+/// The name of a header of a request: as it is compared, in lower case, and as it is written over HTTP/1.1, and whether
+/// the value holds a secret. Names are the same in any case (RFC 9110, 5.1), and yet there are services that know them in
+/// one case only.
 #[derive(Debug, Clone)]
 pub struct FieldName {
     name: HeaderName,
     typed: Cow<'static, str>,
+    holds_secret: bool,
 }
 
 impl FieldName {
     /// A name that is written in this way. `typed` must be `name` in any case.
     pub const fn of(name: HeaderName, typed: &'static str) -> Self {
-        Self { name, typed: Cow::Borrowed(typed) }
+        Self { name, typed: Cow::Borrowed(typed), holds_secret: false }
     }
 
     /// The name that was typed; none where it is not the name of a header.
     pub fn typed(typed: &str) -> Option<Self> {
         let name = HeaderName::from_bytes(typed.as_bytes()).ok()?;
-        Some(Self { name, typed: typed.to_owned().into() })
+        Some(Self { name, typed: typed.to_owned().into(), holds_secret: false })
+    }
+
+    /// The same name of a header whose value is made of a secret.
+    #[must_use]
+    pub fn holding_secret(self) -> Self {
+        Self { holds_secret: true, ..self }
+    }
+
+    /// Whether it says who asks.
+    pub fn says_who(&self) -> bool {
+        [&AUTHORIZATION, &COOKIE, &PROXY_AUTHORIZATION, &API_KEY].contains(&&self.name)
+    }
+
+    /// Whether a redirect to an origin that is not part of the service takes the header away: it says who asks, or its
+    /// value is made of a secret.
+    pub fn stays_behind(&self) -> bool {
+        self.holds_secret || self.says_who()
     }
 
     /// The name as it was typed, for HTTP/1.1.

@@ -223,6 +223,49 @@ fn a_redirect_to_another_origin_carries_neither_body_nor_secrets_unless_it_is_na
 }
 
 #[test]
+fn a_redirect_to_another_origin_takes_away_what_is_made_of_secrets_and_nothing_else() {
+    let other = RecordingServer::fine();
+    let address = other.address;
+    let tokens: Vec<String> = (0..1_100).map(|index| format!("token-{index:04}")).collect();
+    let body = json!({"tokens": tokens, "short": "ab", "id": "id-7"}).to_string();
+    let server = RecordingServer::start(move |request| match request.target() {
+        "/login" => format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+        _ => head("302 F", &format!("location: http://{address}/read\r\n")),
+    });
+    let steps = json!([
+        {"get": "/login", "capture": {
+            "tokens": {"json": "$.tokens", "secret": true}, "short": {"json": "$.short", "secret": true},
+            "id": "$.id"}},
+        {"set": {"last": "{{ tokens[-1] }}", "key": "{{ env('KEY') }}"}},
+        {"set": {"made": {"in": ["{{ last }}"]}, "seen": "{{ response.json.short }}", "plain": "{{ id }}-x"}},
+        {"get": "/302", "headers": {
+            "X-Session": "{{ tokens[1099] }}", "X-Short": "{{ short }}", "X-Last": "{{ last }}",
+            "X-Made": "{{ made['in'][0] | default('') }}", "X-Seen": "{{ seen }}", "X-Key": "a{{ key }}",
+            "X-Id": "{{ id }}", "X-Plain": "{{ plain }}",
+            "Accept": "application/json", "User-Agent": "my-json-client"}},
+        {"get": "/302", "name": "own", "headers": {
+            "Accept": "{{ env('FMT') }}", "User-Agent": "{{ short }}", "X-Fmt": "json"}},
+    ]);
+    let workspace = Workspace::with_config(&config(&server.url(""), &steps).to_string());
+    let mut command = workspace.command(&["run", "--quiet"]);
+    command.env("FMT", "json").env("KEY", "abc");
+    never_fails(&workspace.finish(command));
+    let sent = server.first("/302");
+    assert_eq!((sent.header("x-session"), sent.header("x-key")), (Some("token-1099"), Some("aabc")));
+    let read = other.first("/read");
+    for name in ["x-session", "x-short", "x-last", "x-made", "x-seen", "x-key"] {
+        assert!(sent.header(name).is_some(), "{name}");
+        assert_eq!(read.header(name), None, "{name}");
+    }
+    for name in ["x-id", "x-plain", "accept", "user-agent"] {
+        assert_eq!(read.header(name), sent.header(name), "{name}");
+    }
+    let own = other.requests().into_iter().find(|request| request.header("x-fmt").is_some()).expect("own");
+    let agent = format!("loadgate/{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!((own.header("accept"), own.header("user-agent")), (Some("*/*"), Some(agent.as_str())));
+}
+
+#[test]
 fn a_redirect_to_the_target_carries_nothing_that_was_meant_for_a_third_party() {
     let server = RecordingServer::fine();
     let third = redirecting(&server);

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use hyper::Method;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST,
-    HeaderName, LOCATION, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use url::Url;
 
@@ -22,10 +22,6 @@ use super::outgoing::{AUTHORIZED, Outgoing, Payload};
 use super::response::Response;
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::plan::credentials::Credentials;
-use crate::plan::secrets::Secrets;
-use crate::plan::step::FieldName;
-
-static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What the plan says about redirects.
 pub struct Trusted<'p> {
@@ -33,8 +29,6 @@ pub struct Trusted<'p> {
     pub target: &'p Rc<Origin>,
     /// The origins that get what the target would get.
     pub to: &'p [Url],
-    /// What must not leave with a redirect.
-    pub secrets: &'p Secrets,
 }
 
 impl Trusted<'_> {
@@ -52,19 +46,6 @@ impl Trusted<'_> {
     fn entrusts(&self, from: &Origin, to: &Origin) -> bool {
         self.names(to) || *to == **self.target && self.names(from)
     }
-
-    /// Which headers may be sent to an origin that the plan does not name.
-    fn without_secrets(&self, headers: &mut Vec<(&FieldName, Cow<'_, str>)>) {
-        headers.retain(|(name, _)| !is_secret(name));
-        if !headers.is_empty() {
-            let secrets = self.secrets.redactor();
-            headers.retain(|(_, value)| !secrets.finds(value));
-        }
-    }
-}
-
-fn is_secret(name: &HeaderName) -> bool {
-    *name == API_KEY || [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name)
 }
 
 /// Whether a response sends its request elsewhere. To clients, an empty `Location` is none.
@@ -76,7 +57,8 @@ pub fn is_redirect(response: &Response) -> bool {
 
 /// The request that a redirect asks for. 303 asks for a GET; so do 301 and 302 after a POST, as every
 /// browser has it; 307 and 308 repeat the request as it was. Another origin that `http.redirects.to` does not name gets
-/// neither a body, for which the redirect fails, nor headers that hold a secret.
+/// neither a body, for which the redirect fails, nor headers that are for the first one alone, such as those that hold
+/// a secret; `user-agent` and `accept` get their defaults back.
 pub fn follow<'a>(
     outgoing: Outgoing<'a>,
     response: &Response,
@@ -101,7 +83,12 @@ pub fn follow<'a>(
             if !payload.is_empty() {
                 return Err(carries_body(&origin));
             }
-            trusted.without_secrets(&mut headers);
+            headers.retain(|(name, _)| {
+                let stays = name.stays_behind();
+                defaults.user_agent |= stays && ***name == USER_AGENT;
+                defaults.accept |= stays && ***name == ACCEPT;
+                !stays
+            });
         }
     }
     if let Some(value) = authorization
@@ -203,11 +190,12 @@ fn known(origin: Origin, from: &Rc<Origin>, trusted: &Trusted<'_>) -> Result<Rc<
 #[cfg(test)]
 mod tests {
     use super::super::origin::NamedBy;
+    use std::sync::LazyLock;
+
     use super::*;
-    use crate::plan::secrets::Captures;
-    use crate::plan::step::DefaultHeaders;
+    use crate::plan::step::{DefaultHeaders, FieldName};
     use hyper::HeaderMap;
-    use hyper::header::HeaderValue;
+    use hyper::header::{HeaderName, HeaderValue};
 
     fn origin(url: &str) -> Rc<Origin> {
         Rc::new(Origin::of(&Url::parse(url).unwrap()).unwrap())
@@ -219,10 +207,9 @@ mod tests {
         response: &Response,
         to: &[&str],
     ) -> Result<Outgoing<'static>, Failure> {
-        let (target, secrets) =
-            (origin("http://a.example:8080"), Secrets::new(vec!["s3cr3t".into()], Captures::Never));
+        let target = origin("http://a.example:8080");
         let to: Vec<Url> = to.iter().map(|url| Url::parse(url).unwrap()).collect();
-        super::follow(outgoing, response, &Trusted { target: &target, to: &to, secrets: &secrets })
+        super::follow(outgoing, response, &Trusted { target: &target, to: &to })
     }
 
     fn follow(outgoing: Outgoing<'static>, response: &Response) -> Result<Outgoing<'static>, Failure> {
@@ -324,11 +311,15 @@ mod tests {
     #[test]
     fn another_origin_gets_neither_body_nor_secrets_unless_the_plan_names_it() {
         static KEY: FieldName = FieldName::of(HeaderName::from_static("x-api-key"), "x-api-key");
-        static OTHER: FieldName = FieldName::of(HeaderName::from_static("x-other"), "x-other");
+        static OTHER: LazyLock<FieldName> =
+            LazyLock::new(|| FieldName::typed("x-other").unwrap().holding_secret());
+        static AGENT: LazyLock<FieldName> =
+            LazyLock::new(|| FieldName::typed("user-agent").unwrap().holding_secret());
         let request = |method: Method| {
             let mut request = sent(method);
             request.headers.push((&KEY, "public".into()));
-            request.headers.push((&OTHER, "has s3cr3t in it".into()));
+            request.headers.extend([(&*OTHER, "s3".into()), (&*AGENT, "s3".into())]);
+            request.defaults.user_agent = false;
             request
         };
         let names = |outgoing: &Outgoing<'_>| {
@@ -344,11 +335,13 @@ mod tests {
             );
             let read = follow(request(Method::POST), &answer(302, location)).unwrap();
             assert_eq!(names(&read), [""; 0], "{location}");
+            assert!(read.defaults.user_agent, "{location}");
             let allowed = followed_with(request(Method::POST), &answer(308, location), &[location]).unwrap();
-            assert_eq!((names(&allowed).len(), allowed.payload.length()), (4, 4), "{location}");
+            assert_eq!((names(&allowed).len(), allowed.payload.length()), (5, 4), "{location}");
+            assert!(!allowed.defaults.user_agent, "{location}");
         }
         let home = follow(request(Method::POST), &answer(307, "/next")).unwrap();
-        assert_eq!((names(&home).len(), home.payload.length()), (4, 4));
+        assert_eq!((names(&home).len(), home.payload.length()), (5, 4));
     }
 
     #[test]
@@ -383,8 +376,7 @@ mod tests {
     fn a_third_party_does_not_lead_to_the_socket_of_the_target() {
         let target =
             super::super::origin::Base::new(&Url::parse("unix:/run/app.sock").unwrap(), None).unwrap().origin;
-        let secrets = Secrets::new(Vec::new(), Captures::Never);
-        let trusted = Trusted { target: &target, to: &[], secrets: &secrets };
+        let trusted = Trusted { target: &target, to: &[] };
         let lead = |from: &Rc<Origin>| {
             let outgoing = Outgoing { origin: from.clone(), ..sent(Method::GET) };
             super::follow(outgoing, &answer(302, "http://localhost/x"), &trusted).unwrap().origin

@@ -17,7 +17,7 @@ use crate::template::{Expression, JsonSource, JsonTemplate, Template};
 
 use super::capture::MOST_PATTERNS;
 use super::names::{Names, Sight};
-use super::text;
+use super::{confidential, text};
 
 /// The most expressions of a scenario that need the interpreter: each takes about 15 KB.
 const MOST_PROGRAMS: usize = 10_000;
@@ -46,6 +46,8 @@ pub(super) struct Compilation<'a> {
     pub files: Files,
     /// What templates can see.
     pub names: Names,
+    /// The names whose value may be a secret.
+    pub confidential: BTreeSet<String>,
     /// Endpoints met so far.
     pub endpoints: Vec<Endpoint>,
     /// Custom metrics met so far.
@@ -155,6 +157,7 @@ impl<'a> Compilation<'a> {
             host: None,
             files,
             names: Names::default(),
+            confidential: BTreeSet::new(),
             endpoints: Vec::new(),
             metrics: Vec::new(),
             environment: Vec::new(),
@@ -181,13 +184,14 @@ impl<'a> Compilation<'a> {
         }
     }
 
-    /// Learns every name that the steps of the scenario give a value to.
+    /// Learns every name that the steps of the scenario give a value to, and which of the values may be secrets.
     pub fn gather_names(&mut self) {
         let entries = |key: &str| self.scenario.get(key).map_or(&[][..], Node::entries).iter();
         let tasks = entries("tasks").map(|(_, steps)| steps);
         for steps in tasks.chain(entries("users").filter_map(|(_, class)| class.get("steps"))) {
             self.names.gather(steps, &mut self.problems);
         }
+        self.confidential = confidential::names(self.sources, self.scenario);
     }
 
     /// Keeps a value, or notes what is wrong.

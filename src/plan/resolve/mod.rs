@@ -9,6 +9,7 @@ mod catalogue;
 mod class;
 mod comparison;
 mod compilation;
+mod confidential;
 mod connection;
 mod data;
 mod digest;

@@ -130,6 +130,8 @@ impl<'a> Compilation<'a> {
             headers.retain(|(known, _)| **known != *name);
             if value.value != Value::Null {
                 let value = self.template(value, place.sight());
+                let holds_secret = value.as_ref().is_some_and(|value| self.holds_secret(value));
+                let name = if holds_secret { name.holding_secret() } else { name };
                 let value =
                     value.map(if goes == Goes::Home { HeaderValue::AtHome } else { HeaderValue::Text });
                 headers.extend(value.map(|value| (name, value)));
@@ -146,7 +148,7 @@ impl<'a> Compilation<'a> {
 
     /// Where a request of `on_start` may take this header of its class. Nowhere where the header reads what is captured
     /// only later, or the body says it of itself. What says who asks goes home alone: a user most often logs in there,
-    /// and a service for that refuses to be told twice. So does what reads the environment, unless the step itself
+    /// and a service for that refuses to be told twice. So does what may hold a secret, unless the step itself
     /// says the origin: an address that is made of values may have been said by a service.
     fn goes(
         &mut self,
@@ -160,14 +162,13 @@ impl<'a> Compilation<'a> {
         let template = text::template(self.sources, value).and_then(Result::ok);
         let captured =
             template.as_ref().is_some_and(|it| it.names().iter().any(|read| self.names.is_given(read)));
-        let says_who =
-            ["authorization", "proxy-authorization", "cookie", "x-api-key"].contains(&name.as_str());
+        let says_who = name.says_who();
         let leads = address::leads(url, self.host.as_ref());
-        let reads_environment = template.is_some_and(|it| !it.environment().is_empty());
+        let holds_secret = template.is_some_and(|it| self.holds_secret(&it));
         let goes = match leads {
             _ if captured => Goes::Nowhere,
             Leads::Elsewhere if says_who => Goes::Home,
-            Leads::Anywhere if says_who || reads_environment => Goes::Home,
+            Leads::Anywhere if says_who || holds_secret => Goes::Home,
             Leads::Home | Leads::Elsewhere | Leads::Anywhere => Goes::Everywhere,
         };
         if goes != Goes::Everywhere && value.value != Value::Null {

@@ -165,7 +165,8 @@ impl VirtualUser {
         let connector = &self.worker.connector;
         match connector.proxy_of_requests(&outgoing.origin, Purpose::Http).filter(|_| may_be) {
             Some(proxy) => {
-                Failure::new(failure.kind, format!("{} (through the proxy {proxy})", failure.message))
+                // In front: the message may end with an excerpt of the body.
+                Failure::new(failure.kind, format!("through the proxy {proxy}: {}", failure.message))
             }
             None => failure,
         }

@@ -442,11 +442,21 @@ fn requests_go_through_the_proxy_of_the_environment_and_its_failures_name_it() {
     let proxy = RecordingServer::start(|request| match request.target() {
         "http://upstream.test:81/x" => ok(),
         "http://upstream.test:81/407" => head("407 Proxy Authentication Required", ""),
+        // Both are cut where messages cut them, and the secret with them.
+        "http://upstream.test:81/says" => format!(
+            "HTTP/1.1 503 S\r\ncontent-length: 200\r\n\r\n{}pr0xy-secret{}",
+            "x".repeat(112),
+            "y".repeat(76)
+        )
+        .into_bytes(),
+        "http://upstream.test:81/none" => format!("{}pr0xy-secret", "x".repeat(32)).into_bytes(),
         _ => head("502 Bad Gateway", ""),
     });
     let steps = json!([
         {"get": "/x"},
         {"get": "/407", "on_failure": "continue"},
+        {"get": "/says", "on_failure": "continue"},
+        {"get": "/none", "on_failure": "continue"},
         {"get": "https://secure.test/y", "on_failure": "continue"},
         {"websocket": "/ws", "on_failure": "continue", "steps": [{"ping": true}]},
     ]);
@@ -467,14 +477,17 @@ fn requests_go_through_the_proxy_of_the_environment_and_its_failures_name_it() {
     assert_eq!(first.header("proxy-authorization"), Some("Basic dTpwcjB4eS1zZWNyZXQ="));
     assert!(whole(&result, "GET /x")["ok"].as_u64() > Some(0));
     for (endpoint, says) in [
-        ("GET /407", format!("(through {name})")),
+        ("GET /407", format!("through {name}: status 407, expected")),
         ("GET secure.test/y", format!("{name} did not connect to secure.test:443: status 502")),
         ("WS /ws", format!("{name} did not connect to upstream.test:81: status 502")),
     ] {
         assert!(samples(&result, endpoint).contains(&says), "{endpoint}: {}", result["failures"]);
     }
     assert!(proxy.targets().contains(&"secure.test:443".into()));
-    assert!(!format!("{}{}{result}", finished.stdout, finished.stderr).contains("pr0xy-secret"));
+    assert!(!format!("{}{}{result}", finished.stdout, finished.stderr).contains("pr0x"));
+    assert!(samples(&result, "GET /says").contains("xx***\"]"), "{}", result["failures"]);
+    let begins = format!("it begins with: {}***\"]", "x".repeat(32));
+    assert!(samples(&result, "GET /none").contains(&begins), "{}", result["failures"]);
     let check = run(&["check"], "");
     assert!(
         check.stdout.contains(&format!("through {name}")) && !check.stdout.contains("pr0xy-secret"),

@@ -7,6 +7,7 @@ pub mod coding;
 pub mod connect;
 pub mod cookie;
 pub mod dial;
+mod excerpt;
 mod header;
 pub mod http;
 mod http1;

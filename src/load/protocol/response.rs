@@ -11,7 +11,7 @@ use regex::bytes::Regex;
 use serde_json_path::JsonPath;
 
 use super::body::{self, Match, Unpacked};
-use super::header;
+use super::{excerpt, header};
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::memory::{Budget, Hold};
 use crate::plan::step::{Capture, Expectation, Extract, Visibility};
@@ -244,9 +244,9 @@ impl Response {
         Failure::new(FailureKind::Status, format!("status {}, expected {wanted}{excerpt}", self.status))
     }
 
-    /// The beginning of the body, for messages.
+    /// The beginning of the body, for the end of a message.
     fn excerpt(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(400)]);
+        let text = excerpt::beginning(&self.body, 400);
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.is_empty() {
             String::new()

@@ -7,6 +7,7 @@ use std::mem::MaybeUninit;
 use hyper::{HeaderMap, Method};
 
 use crate::load::measure::outcome::{Failure, FailureKind};
+use crate::load::protocol::excerpt;
 use crate::load::protocol::incoming::{Headers, Reuse, Sieve, keep};
 
 /// The most headers of a response that is read without an allocation; nearly all have fewer.
@@ -367,8 +368,8 @@ fn foreign(input: &[u8]) -> Failure {
     if input.starts_with(&[0, 0]) && begins_like(input.get(3..).unwrap_or(&[]), &[4, 0, 0, 0, 0, 0]) {
         return protocol("the answer is HTTP/2, not HTTP/1.1; `http: {version: 2}` speaks it");
     }
-    let beginning = String::from_utf8_lossy(&input[..input.len().min(40)]).into_owned();
-    protocol(&format!("the answer is no HTTP/1.1: it begins with {beginning:?}"))
+    let beginning = excerpt::beginning(input, 40);
+    protocol(&format!("the answer is no HTTP/1.1; it begins with: {}", beginning.escape_debug()))
 }
 
 fn protocol(message: &str) -> Failure {

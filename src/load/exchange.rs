@@ -169,7 +169,7 @@ impl VirtualUser {
         let started = clock::now();
         let scheduled = due.unwrap_or(started);
         let in_flight = InFlight::begin(&worker, request.endpoint, scheduled);
-        self.add_cookies(request, outgoing);
+        self.add_cookies(outgoing);
         let mut progress = Progress::of_exchange(started);
         let limit = request.timeout.unwrap_or(worker.plan.limits.timeout);
         let events = Cell::new(None);
@@ -279,12 +279,13 @@ impl VirtualUser {
         self.connections.push(connection);
     }
 
-    /// The cookies of this user for the place a request goes to, unless the step has its own.
-    fn add_cookies(&self, request: &Request, outgoing: &mut Outgoing<'_>) {
-        if request.headers.iter().any(|(name, _)| **name == COOKIE) {
+    /// The cookies of this user for the place a request goes to, unless the step has its own and they go there too.
+    fn add_cookies(&self, outgoing: &mut Outgoing<'_>) {
+        // Those of the place that it was redirected from.
+        outgoing.headers.retain(|(name, _)| !std::ptr::eq(*name, &raw const COOKIES));
+        if outgoing.header(&COOKIE).is_some() {
             return;
         }
-        outgoing.headers.retain(|(name, _)| ***name != COOKIE);
         if let Some(cookies) = self.jar.header(&outgoing.origin, &outgoing.path) {
             outgoing.headers.push((&COOKIES, cookies.into()));
         }

@@ -65,6 +65,10 @@ pub(super) fn register(language: &mut Environment<'static>) {
     }
     for name in ASK_ITEMS {
         language.add_filter(name, move |state: &mut State<'_, '_>, arguments: Rest<Value>| {
+            if arguments.iter().any(Value::is_undefined) {
+                let message = format!("undefined value, which is handed to `{name}`; ask `is defined` first");
+                return Err(Error::new(ErrorKind::UndefinedError, message));
+            }
             charge(state, arguments.first())?;
             original().empty_state().apply_filter(name, &arguments)
         });
@@ -177,6 +181,13 @@ mod tests {
             "dict(a=json.state) != dict(a='running')",
             "'running' not in [json.state, json.l]",
             "[json.state] | length == 1",
+            "[1, 2] | reject('eq', json.state) | list | length == 2",
+            "[1, 2] | select('ne', json['state']) | list | length == 2",
+            "[1, 2] | select('ne', (json.l | first).id) | list | length == 2",
+            "json.l | rejectattr('state', 'eq', json.a.b) | list | length == 2",
+            "json.l | selectattr('state', 'ne', json.l[5]) | list | length == 2",
+            "[1, 2] | reject(json.state) | list | length == 0",
+            "json.state | select('odd') | list | length == 0",
         ] {
             let expression = Expression::compile(source).unwrap();
             assert_eq!(expression.holds_by_now(&empty), Ok(false), "{source}");

@@ -154,16 +154,25 @@ impl VirtualUser {
                     self.keep_cookies(&outgoing, &headers)?;
                     return Ok(socket);
                 }
+                Opening::Refused(refused) => {
+                    let (failure, headers) = *refused;
+                    self.keep_cookies(&outgoing, &headers)?;
+                    return Err(failure);
+                }
                 Opening::Elsewhere(response) if left > 0 => {
                     self.keep_cookies(&outgoing, &response.headers)?;
                     outgoing = redirect::follow(outgoing, &response, &self.trusted(None))?;
                 }
                 Opening::Elsewhere(response) if most == 0 => {
+                    self.keep_cookies(&outgoing, &response.headers)?;
                     let message =
                         format!("status {}, expected 101; `redirects: 0` follows none", response.status);
                     return Err(Failure::new(FailureKind::Status, message));
                 }
-                Opening::Elsewhere(_) => break,
+                Opening::Elsewhere(response) => {
+                    self.keep_cookies(&outgoing, &response.headers)?;
+                    break;
+                }
             }
         }
         Err(Failure::new(FailureKind::Protocol, "too many redirects of the handshake (`http.redirects`)"))

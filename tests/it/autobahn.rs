@@ -79,6 +79,7 @@ impl Suite {
         match Socket::open((request, &[]), stream, limits, Box::new(|_, _| {})).await.expect("a handshake") {
             Opening::Open(socket, _) => socket,
             Opening::Elsewhere(_) => panic!("redirected"),
+            Opening::Refused(refused) => panic!("{:?}", refused.0),
         }
     }
 

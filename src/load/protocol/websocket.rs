@@ -55,6 +55,8 @@ pub enum Opening {
     Open(Socket, HeaderMap),
     /// A redirect.
     Elsewhere(Box<Response>),
+    /// None: the failure that this is, and the headers of the answer.
+    Refused(Box<(Failure, HeaderMap)>),
 }
 
 /// The connection of a socket, shared by those who listen to it: all of them in one task.
@@ -118,6 +120,7 @@ impl Socket {
         let Agreed { headers, rest } = match handshake::shake(&request, spelt, &mut stream, budget).await? {
             Answer::Agreed(agreed) => agreed,
             Answer::Elsewhere(response) => return Ok(Opening::Elsewhere(response)),
+            Answer::Refused(refused) => return Ok(Opening::Refused(refused)),
         };
         let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
         let state = State {

@@ -45,6 +45,8 @@ pub(super) enum Answer {
     Agreed(Agreed),
     /// It redirects.
     Elsewhere(Box<Response>),
+    /// It does not agree, or not to what was asked for: the failure that this is, and the headers of its answer.
+    Refused(Box<(Failure, HeaderMap)>),
 }
 
 /// A server that has agreed.
@@ -83,8 +85,10 @@ pub(super) async fn shake(
     if is_redirect(&response) {
         return Ok(Answer::Elsewhere(Box::new(response)));
     }
-    verify(request.headers(), response.status, &response.headers)?;
-    Ok(Answer::Agreed(Agreed { headers: response.headers, rest }))
+    Ok(match verify(request.headers(), response.status, &response.headers) {
+        Ok(()) => Answer::Agreed(Agreed { headers: response.headers, rest }),
+        Err(failure) => Answer::Refused(Box::new((failure, response.headers))),
+    })
 }
 
 fn head(request: &Request<()>, typed: &[&FieldName]) -> Vec<u8> {

@@ -70,11 +70,13 @@ impl Log {
             return Ok(());
         }
         let mut kept = BufWriter::new(append(&self.path)?);
+        // How much is kept is known before what is taken out of it: what is written later may hold more.
+        let length = self.length()?;
         let Some(redactor) = self.secrets.complete_redactor() else {
             writeln!(kept, "{NOT_KEPT}")?;
             return kept.flush();
         };
-        let (end, ahead, left_out) = self.end(most, redactor.reach())?;
+        let (end, ahead, left_out) = self.end(length, most, redactor.reach())?;
         if left_out > 0 {
             writeln!(kept, "(loadgate left out {left_out} bytes that stood here)")?;
         }
@@ -88,7 +90,7 @@ impl Log {
     }
 
     fn last_text(&self) -> io::Result<String> {
-        let (mut end, ahead, _) = self.end(BYTES, self.secrets.redactor().reach())?;
+        let (mut end, ahead, _) = self.end(self.length()?, BYTES, self.secrets.redactor().reach())?;
         let mut bytes = Vec::new();
         end.read_to_end(&mut bytes)?;
         // Users may go on and capture what the target has already written.
@@ -96,11 +98,15 @@ impl Log {
         Ok(redactor.clean_from(&bytes, ahead.min(bytes.len())))
     }
 
-    /// The last bytes that were written by now, how many more stand before them, for a secret may begin there,
-    /// and how many are left out.
-    fn end(&self, most: u64, reach: usize) -> io::Result<(impl Read, usize, u64)> {
+    /// How many bytes the file has by now.
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.written.metadata()?.len())
+    }
+
+    /// The last of so many bytes, how many more stand before them, for a secret may begin there, and how many are left
+    /// out.
+    fn end(&self, length: u64, most: u64, reach: usize) -> io::Result<(impl Read, usize, u64)> {
         let mut file = &self.written;
-        let length = file.metadata()?.len();
         let wanted = length.saturating_sub(most).max(self.begin);
         let from = wanted.saturating_sub(reach as u64).max(self.begin);
         file.seek(SeekFrom::Start(from))?;

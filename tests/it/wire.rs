@@ -266,6 +266,52 @@ fn a_redirect_to_another_origin_takes_away_what_is_made_of_secrets_and_nothing_e
 }
 
 #[test]
+fn behind_a_redirect_the_cookies_of_the_user_take_the_place_of_a_cookie_that_stays_behind() {
+    let other = RecordingServer::fine();
+    let address = other.address;
+    let server = RecordingServer::start(move |request| match request.target() {
+        "/away" => head("302 F", &format!("location: http://{address}/read\r\nset-cookie: sid=jar\r\n")),
+        "/round" => head("302 F", "location: /home\r\n"),
+        _ => ok(),
+    });
+    let own = json!({"Cookie": "sid=own"});
+    let steps = json!([
+        {"get": "/away", "headers": own}, {"get": "/round", "headers": own}, {"get": "/round", "name": "jar"},
+    ]);
+    never_fails(&run(&config(&server.url(""), &steps)));
+    assert_eq!(server.first("/away").header("cookie"), Some("sid=own"));
+    assert_eq!(other.first("/read").header("cookie"), Some("sid=jar"));
+    let home: Vec<_> =
+        server.requests().into_iter().filter(|request| request.target() == "/home").take(2).collect();
+    let cookies: Vec<_> = home.iter().map(|request| request.header("cookie")).collect();
+    assert_eq!(cookies, [Some("sid=own"), Some("sid=jar")]);
+    assert!(home.iter().all(|request| {
+        request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cookie")).count() == 1
+    }));
+}
+
+#[test]
+fn the_cookies_of_a_refused_handshake_are_kept() {
+    let server = RecordingServer::start(|request| match request.target() {
+        "/refused" => head("401 U", "set-cookie: challenge=refused\r\n"),
+        "/circle" => head("302 F", "location: /circle\r\nset-cookie: round=circle\r\n"),
+        _ => ok(),
+    });
+    for (path, cookie) in [("/refused", "challenge=refused"), ("/circle", "round=circle")] {
+        let steps = json!([
+            {"websocket": path, "on_failure": "continue", "steps": [{"close": true}]},
+            {"get": "/after", "query": {"of": path}},
+        ]);
+        let mut config = config(&server.url(""), &steps);
+        config["http"] = json!({"redirects": 0});
+        let result = result(&run(&config));
+        assert!(samples(&result, &format!("WS {path}")).contains("expected 101"), "{}", result["failures"]);
+        let after = server.requests().into_iter().rfind(|request| request.target().starts_with("/after"));
+        assert_eq!(after.expect("a request").header("cookie"), Some(cookie), "{path}");
+    }
+}
+
+#[test]
 fn a_redirect_to_the_target_carries_nothing_that_was_meant_for_a_third_party() {
     let server = RecordingServer::fine();
     let third = redirecting(&server);

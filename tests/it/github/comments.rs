@@ -96,7 +96,8 @@ fn a_comment_is_made_by_the_first_trouble_and_then_kept_up_to_date() {
     let first = scene.comments();
     assert_eq!((first.len(), fail.outputs["verdict"].as_str()), (1, "failed"));
     assert_eq!(first[0].author.as_deref(), Some(ACTIONS_BOT));
-    let line = format!("{} sha={} -->", marker("run=77.1"), super::job::HEAD);
+    // A chosen name has its digest, for it may be the slug of another run.
+    let line = format!("{} sha={} key=fcec91509759ad99 -->", marker("run=77.1"), super::job::HEAD);
     assert_eq!(first[0].body.lines().next(), Some(line.as_str()));
     publish(&scene.job().with("GITHUB_RUN_ID", RUN + 1), &passed_result());
     let green = scene.comments();

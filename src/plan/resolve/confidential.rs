@@ -25,10 +25,11 @@ pub(super) fn names(sources: &Sources, scenario: &Node) -> BTreeSet<String> {
     let mut flow = Flow { sources, secret: BTreeSet::new(), made_of: BTreeMap::new() };
     let entries = |key: &str| scenario.get(key).map_or(&[][..], Node::entries).iter();
     let tasks = entries("tasks").map(|(_, steps)| steps);
-    let captures_any = tasks
-        .chain(entries("users").filter_map(|(_, class)| class.get("steps")))
-        .fold(false, |captures, steps| flow.steps(steps) || captures);
-    if captures_any {
+    let mut captures = false;
+    for steps in tasks.chain(entries("users").filter_map(|(_, class)| class.get("steps"))) {
+        captures |= flow.steps(steps);
+    }
+    if captures {
         // Nobody can say which part of a response or a message is the secret that is captured from it.
         flow.secret.extend(["response", "message"].map(str::to_owned));
     }

@@ -16,6 +16,7 @@ mod rounding;
 mod scope;
 mod syntax;
 mod table;
+mod tree;
 mod write;
 
 use std::borrow::Cow;

@@ -2,9 +2,11 @@
 //! other, and some filters make text of it, so that `[x.state] != ['done']` would hold before there is a state. In a
 //! condition such a value is marked, and is an error there as it is to every operator.
 
-use minijinja::machinery::ast::{Call, CallArg, Expr};
+use minijinja::machinery::ast::Expr;
 use minijinja::machinery::parse_expr;
 use minijinja::{Environment, Error, ErrorKind, Value};
+
+use super::tree;
 
 /// The filter behind what is marked. It is none of those that can be typed.
 pub(super) const MARK: &str = "__there";
@@ -24,19 +26,7 @@ pub(super) fn marked(source: &str) -> Option<String> {
     let expression = parse_expr(source).ok()?;
     let mut marks = Marks { source, ends: Vec::new() };
     marks.within(&expression);
-    if marks.ends.is_empty() {
-        return None;
-    }
-    marks.ends.sort_unstable();
-    let (mut out, mut copied) = (String::with_capacity(source.len() + 16 * marks.ends.len()), 0);
-    for end in marks.ends {
-        out.push_str(&source[copied..end]);
-        out.push('|');
-        out.push_str(MARK);
-        copied = end;
-    }
-    out.push_str(&source[copied..]);
-    Some(out)
+    (!marks.ends.is_empty()).then(|| tree::with_filter(source, marks.ends, MARK))
 }
 
 /// The places behind what is handed on.
@@ -47,86 +37,23 @@ struct Marks<'s> {
 
 impl Marks<'_> {
     fn within(&mut self, expression: &Expr) {
-        match expression {
-            Expr::Var(_) | Expr::Const(_) => {}
-            Expr::Slice(slice) => {
-                self.within(&slice.expr);
-                for bound in [&slice.start, &slice.stop, &slice.step].into_iter().flatten() {
-                    self.within(bound);
-                }
-            }
-            Expr::UnaryOp(unary) => self.within(&unary.expr),
-            Expr::BinOp(binary) => {
-                self.within(&binary.left);
-                self.within(&binary.right);
-            }
-            Expr::Compare(compare) => {
-                self.within(&compare.expr);
-                compare.ops.iter().for_each(|operation| self.within(&operation.expr));
-            }
-            Expr::IfExpr(choice) => {
-                self.within(&choice.test_expr);
-                self.within(&choice.true_expr);
-                choice.false_expr.iter().for_each(|other| self.within(other));
-            }
-            Expr::Filter(filter) => {
-                let accepts = ACCEPT.contains(&filter.name);
-                for value in filter.expr.iter().chain(filter.args.iter().map(argument)) {
-                    if accepts { self.handed(value) } else { self.within(value) }
-                }
-            }
-            Expr::Test(test) => {
-                self.within(&test.expr);
-                test.args.iter().map(argument).for_each(|value| self.within(value));
-            }
-            Expr::GetAttr(attribute) => self.within(&attribute.expr),
-            Expr::GetItem(item) => {
-                self.within(&item.expr);
-                self.within(&item.subscript_expr);
-            }
-            Expr::Call(call) => self.call(call),
-            Expr::List(list) => list.items.iter().for_each(|item| self.handed(item)),
-            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.handed(item)),
-            Expr::Map(map) => map.keys.iter().chain(&map.values).for_each(|item| self.handed(item)),
-        }
-    }
-
-    fn call(&mut self, call: &Call) {
-        let is_dict = matches!(&call.expr, Expr::Var(name) if name.id == "dict");
-        for value in call.args.iter().map(argument) {
-            if is_dict { self.handed(value) } else { self.within(value) }
+        let hands_on = match expression {
+            Expr::Filter(filter) => ACCEPT.contains(&filter.name),
+            Expr::Call(call) => matches!(&call.expr, Expr::Var(name) if name.id == "dict"),
+            Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => true,
+            _ => false,
+        };
+        for part in tree::parts(expression) {
+            if hands_on { self.handed(part) } else { self.within(part) }
         }
     }
 
     /// A value that goes into a list, a mapping or a filter as it is. Whatever is calculated has been looked at.
     fn handed(&mut self, expression: &Expr) {
         self.within(expression);
-        let Some(start) = path_start(expression) else { return };
-        let end = expression.span().end_offset as usize;
-        // Brackets around a part of it are no part of a place that the parser tells.
-        if self.source.get(start..end).is_some_and(|path| parse_expr(path).is_ok()) {
-            self.ends.push(end);
+        if tree::path(self.source, expression).is_some() {
+            self.ends.push(tree::end(expression));
         }
-    }
-}
-
-/// The value of an argument.
-pub(super) fn argument<'e, 'a>(argument: &'e CallArg<'a>) -> &'e Expr<'a> {
-    match argument {
-        CallArg::Pos(value)
-        | CallArg::Kwarg(_, value)
-        | CallArg::PosSplat(value)
-        | CallArg::KwargSplat(value) => value,
-    }
-}
-
-/// Where a name, or an attribute or item of one, begins.
-pub(super) fn path_start(expression: &Expr) -> Option<usize> {
-    match expression {
-        Expr::Var(name) => Some(name.span().start_offset as usize),
-        Expr::GetAttr(attribute) => path_start(&attribute.expr),
-        Expr::GetItem(item) => path_start(&item.expr),
-        _ => None,
     }
 }
 

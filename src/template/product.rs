@@ -5,9 +5,8 @@
 use minijinja::Value;
 use minijinja::machinery::ast::{BinOpKind, Expr};
 
-use super::presence::path_start;
 use super::repetition::{MOST_REPEATED, count};
-use super::{Expression, Scope};
+use super::{Expression, Scope, tree};
 
 /// A part of a product, as far as its size can be told before anything is calculated.
 #[derive(Debug)]
@@ -45,8 +44,7 @@ impl Factor {
             }
             Expr::List(list) => Self::List(list.items.iter().map(|item| Self::of(source, item)).collect()),
             Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_) => {
-                let path = path_start(expression)
-                    .and_then(|start| source.get(start..expression.span().end_offset as usize));
+                let path = tree::path(source, expression);
                 let compiled = path.and_then(|path| Expression::compile_at(path, 0).ok());
                 compiled.map_or(Self::Unknown, |path| Self::Value(Box::new(path)))
             }

@@ -2,11 +2,11 @@
 //! hands to a filter that does. What is only chosen or handed on keeps its digits.
 
 use minijinja::Environment;
-use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, UnaryOpKind};
+use minijinja::machinery::ast::{BinOpKind, Expr, UnaryOpKind};
 use minijinja::machinery::parse_expr;
 
-use super::presence::{self, argument, path_start};
-use super::{number, syntax};
+use super::tree::{self, argument, parts};
+use super::{number, presence, syntax};
 
 /// The filter that rounds. It is none of those that can be typed.
 pub(super) const ROUND: &str = "__rounded";
@@ -25,16 +25,10 @@ pub(super) fn rounded(source: &str) -> Option<String> {
     rounding.within(&parse_expr(source).ok()?)?;
     rounding.ends.sort_unstable();
     rounding.ends.dedup();
-    let (mut out, mut copied) = (String::with_capacity(source.len() + 16 * rounding.ends.len()), 0);
-    for end in &rounding.ends {
-        out.push_str(&source[copied..*end]);
-        out.push('|');
-        out.push_str(ROUND);
-        copied = *end;
-    }
-    out.push_str(&source[copied..]);
+    let marks = rounding.ends.len();
+    let out = tree::with_filter(source, rounding.ends, ROUND);
     // A filter binds less than a sign, and than what some tests are handed: then it stands in another place.
-    (count(&parse_expr(&out).ok()?) == Some(rounding.ends.len())).then_some(out)
+    (count(&parse_expr(&out).ok()?) == Some(marks)).then_some(out)
 }
 
 /// The places behind what is rounded.
@@ -76,13 +70,12 @@ impl Rounding<'_> {
         match expression {
             Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_) => {
                 self.within(expression)?;
-                let (start, end) = (path_start(expression)?, expression.span().end_offset as usize);
-                parse_expr(self.source.get(start..end)?).ok()?;
-                self.ends.push(end);
+                tree::path(self.source, expression)?;
+                self.ends.push(tree::end(expression));
                 Some(())
             }
             Expr::Filter(filter) if filter.name == presence::MARK => {
-                self.ends.push(expression.span().end_offset as usize);
+                self.ends.push(tree::end(expression));
                 Some(())
             }
             Expr::Filter(filter) if CHOOSE.contains(&filter.name) => {
@@ -122,39 +115,11 @@ fn count(expression: &Expr) -> Option<usize> {
         Expr::Filter(filter) if filter.name == ROUND => {
             let value = filter.expr.as_ref()?;
             let is_marked = matches!(value, Expr::Filter(inner) if inner.name == presence::MARK);
-            (is_marked || path_start(value).is_some()).then_some(1)?
+            (is_marked || tree::is_path(value)).then_some(1)?
         }
         _ => 0,
     };
     parts(expression).into_iter().try_fold(here, |sum, part| Some(sum + count(part)?))
-}
-
-/// The expressions that an expression is made of; the name of a function is none.
-fn parts<'e, 'a>(expression: &'e Expr<'a>) -> Vec<&'e Expr<'a>> {
-    let arguments = |arguments: &'e [CallArg<'a>]| arguments.iter().map(argument);
-    match expression {
-        Expr::Var(_) | Expr::Const(_) => Vec::new(),
-        Expr::Slice(slice) => {
-            let bounds = [&slice.start, &slice.stop, &slice.step].into_iter().flatten();
-            std::iter::once(&slice.expr).chain(bounds).collect()
-        }
-        Expr::UnaryOp(unary) => vec![&unary.expr],
-        Expr::BinOp(binary) => vec![&binary.left, &binary.right],
-        Expr::Compare(compare) => {
-            std::iter::once(&compare.expr).chain(compare.ops.iter().map(|it| &it.expr)).collect()
-        }
-        Expr::IfExpr(choice) => {
-            [&choice.test_expr, &choice.true_expr].into_iter().chain(&choice.false_expr).collect()
-        }
-        Expr::Filter(filter) => filter.expr.iter().chain(arguments(&filter.args)).collect(),
-        Expr::Test(test) => std::iter::once(&test.expr).chain(arguments(&test.args)).collect(),
-        Expr::GetAttr(attribute) => vec![&attribute.expr],
-        Expr::GetItem(item) => vec![&item.expr, &item.subscript_expr],
-        Expr::Call(call) => arguments(&call.args).collect(),
-        Expr::List(list) => list.items.iter().collect(),
-        Expr::Tuple(tuple) => tuple.items.iter().collect(),
-        Expr::Map(map) => map.keys.iter().chain(&map.values).collect(),
-    }
 }
 
 #[cfg(test)]

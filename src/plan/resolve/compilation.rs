@@ -147,6 +147,13 @@ impl Place<'_> {
     }
 }
 
+/// Every list of steps of a scenario: those of its tasks, and those that its classes write out.
+pub(super) fn lists_of_steps(scenario: &Node) -> impl Iterator<Item = &Node> {
+    let entries = |key: &str| scenario.get(key).map_or(&[][..], Node::entries).iter();
+    let tasks = entries("tasks").map(|(_, steps)| steps);
+    tasks.chain(entries("users").filter_map(|(_, class)| class.get("steps")))
+}
+
 impl<'a> Compilation<'a> {
     /// A scenario of which nothing is compiled yet.
     pub fn new(config: &'a Config, scenario: &'a Node, files: Files) -> Self {
@@ -186,9 +193,7 @@ impl<'a> Compilation<'a> {
 
     /// Learns every name that the steps of the scenario give a value to, and which of the values may be secrets.
     pub fn gather_names(&mut self) {
-        let entries = |key: &str| self.scenario.get(key).map_or(&[][..], Node::entries).iter();
-        let tasks = entries("tasks").map(|(_, steps)| steps);
-        for steps in tasks.chain(entries("users").filter_map(|(_, class)| class.get("steps"))) {
+        for steps in lists_of_steps(self.scenario) {
             self.names.gather(steps, &mut self.problems);
         }
         self.confidential = confidential::names(self.sources, self.scenario);

@@ -8,7 +8,7 @@ use crate::config::node::{Node, Value};
 use crate::config::source::Sources;
 use crate::template::Template;
 
-use super::compilation::Compilation;
+use super::compilation::{Compilation, lists_of_steps};
 use super::{text, unit};
 
 /// What is known of the values that steps give to names.
@@ -23,10 +23,8 @@ struct Flow<'s> {
 /// The names of a scenario that may hold a secret.
 pub(super) fn names(sources: &Sources, scenario: &Node) -> BTreeSet<String> {
     let mut flow = Flow { sources, secret: BTreeSet::new(), made_of: BTreeMap::new() };
-    let entries = |key: &str| scenario.get(key).map_or(&[][..], Node::entries).iter();
-    let tasks = entries("tasks").map(|(_, steps)| steps);
     let mut captures = false;
-    for steps in tasks.chain(entries("users").filter_map(|(_, class)| class.get("steps"))) {
+    for steps in lists_of_steps(scenario) {
         captures |= flow.steps(steps);
     }
     if captures {

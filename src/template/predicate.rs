@@ -66,7 +66,7 @@ pub(super) fn register(language: &mut Environment<'static>) {
     for name in ASK_ITEMS {
         language.add_filter(name, move |state: &mut State<'_, '_>, arguments: Rest<Value>| {
             if arguments.iter().any(Value::is_undefined) {
-                let message = format!("undefined value, which is handed to `{name}`; ask `is defined` first");
+                let message = format!("undefined value in `{name}`; ask `is defined` first");
                 return Err(Error::new(ErrorKind::UndefinedError, message));
             }
             charge(state, arguments.first())?;
@@ -77,7 +77,7 @@ pub(super) fn register(language: &mut Environment<'static>) {
 
 fn test(state: &State<'_, '_>, name: &str, arguments: &[Value]) -> Result<bool, Error> {
     if arguments.iter().any(Value::is_undefined) {
-        let message = format!("undefined value, of which `is {name}` is asked; ask `is defined` first");
+        let message = format!("undefined value before `is {name}`; ask `is defined` first");
         return Err(Error::new(ErrorKind::UndefinedError, message));
     }
     if name == "in" {

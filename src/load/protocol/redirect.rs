@@ -102,9 +102,9 @@ pub fn follow<'a>(
 
 fn carries_body(origin: &Origin) -> Failure {
     let url = origin.to_string();
+    // The configuration that allows it stands last: where a message is shortened, its end stays.
     let message = format!(
-        "the redirect would carry the body of the request to another origin, {url}, which `http.redirects.to` does not \
-         name; `http: {{redirects: {{to: [{url}]}}}}` lets it go there"
+        "a redirect with a body to another origin; to allow it: `http: {{redirects: {{to: [{url}]}}}}`"
     );
     Failure::new(FailureKind::Protocol, message)
 }

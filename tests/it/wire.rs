@@ -323,7 +323,11 @@ fn a_redirect_to_the_target_carries_nothing_that_was_meant_for_a_third_party() {
     let read = server.first("/read");
     assert_eq!((read.header("authorization"), read.header("x-plain")), (None, Some("p")));
     assert!(!server.targets().contains(&"/kept".into()), "{:?}", server.targets());
-    assert!(samples(&result, "kept").contains("a redirect with a body to another origin"), "{}", result["failures"]);
+    assert!(
+        samples(&result, "kept").contains("a redirect with a body to another origin"),
+        "{}",
+        result["failures"]
+    );
 }
 
 #[test]

@@ -31,7 +31,6 @@ mod on_start;
 mod prometheus;
 mod recording_server;
 mod reports;
-mod scripted_server;
 mod secrets;
 mod session;
 mod shutdown;

@@ -1,36 +1,44 @@
-//! A server that keeps every request as it came over the wire, and answers what the test says.
+//! A server that keeps every request byte for byte, and answers what the test says.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Nobody waits longer for a byte.
+/// How long a client may be silent before it is given up.
 const ENOUGH_TIME: Duration = Duration::from_secs(30);
 
-/// A request as it came.
-#[derive(Debug, Clone)]
+/// A request as it came over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// `GET /x HTTP/1.1`.
-    pub line: String,
-    /// The headers in the order and the letters in which they came.
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub method: String,
+    /// What stands between the method and the version.
+    pub raw_target: Vec<u8>,
+    /// In the order of their arrival, names in the letters that were sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Vec<u8>,
 }
 
 impl Recorded {
-    /// What stands between the method and the version.
+    /// The target, where it is text.
     pub fn target(&self) -> &str {
-        self.line.split(' ').nth(1).unwrap_or_default()
+        std::str::from_utf8(&self.raw_target).unwrap_or_default()
     }
 
-    /// The value of a header, by its name in any case.
+    /// The first value of a header that is text, by its name in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// The body, where it is text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_default()
     }
 }
+
+type Answer = dyn Fn(&Recorded) -> Vec<u8> + Send + Sync;
 
 /// A running server. It ends with the test process.
 pub struct RecordingServer {
@@ -39,10 +47,14 @@ pub struct RecordingServer {
 }
 
 impl RecordingServer {
-    /// Answers every request with what `answer` makes of it: the bytes of a whole response. A response without bytes
-    /// closes the connection.
+    /// Answers every request with what `answer` makes of it: the bytes of a whole response. The connection is closed
+    /// after a response without bytes, and after one that says `connection: close`.
     pub fn start(answer: impl Fn(&Recorded) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("a free port"), answer)
+    }
+
+    /// The same on a listener whose address the answers may name.
+    pub fn on(listener: TcpListener, answer: impl Fn(&Recorded) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("an address");
         let requests: Arc<Mutex<Vec<Recorded>>> = Arc::default();
         let (kept, answer) = (requests.clone(), Arc::new(answer));
@@ -69,6 +81,11 @@ impl RecordingServer {
         self.requests.lock().expect("no panic").clone()
     }
 
+    /// The requests since the last time.
+    pub fn take(&self) -> Vec<Recorded> {
+        std::mem::take(&mut self.requests.lock().expect("no panic"))
+    }
+
     /// The first request for a path.
     pub fn first(&self, path: &str) -> Recorded {
         let found = self.requests().into_iter().find(|request| request.target() == path);
@@ -91,41 +108,67 @@ pub fn head(status: &str, lines: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{lines}content-length: 0\r\n\r\n").into_bytes()
 }
 
-fn serve(
-    stream: &TcpStream,
-    kept: &Mutex<Vec<Recorded>>,
-    answer: &dyn Fn(&Recorded) -> Vec<u8>,
-) -> io::Result<()> {
+/// A response with these lines in its head and a length, after which the connection is closed.
+pub fn closing(status: u16, lines: &[&[u8]], body: &[u8]) -> Vec<u8> {
+    let mut response = format!("HTTP/1.1 {status} Any\r\n").into_bytes();
+    for line in lines {
+        response.extend_from_slice(line);
+        response.extend_from_slice(b"\r\n");
+    }
+    let end = format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    response.extend_from_slice(end.as_bytes());
+    response.extend_from_slice(body);
+    response
+}
+
+/// Whether the end of a response is the end of its connection.
+fn closes(response: &[u8]) -> bool {
+    let mark = b"connection: close";
+    response.is_empty() || response.windows(mark.len()).any(|bytes| bytes.eq_ignore_ascii_case(mark))
+}
+
+fn serve(mut stream: &TcpStream, kept: &Mutex<Vec<Recorded>>, answer: &Answer) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(ENOUGH_TIME))?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader)? {
-        let bytes = answer(&request);
+        let response = answer(&request);
         kept.lock().expect("no panic").push(request);
-        if bytes.is_empty() {
-            return Ok(());
+        stream.write_all(&response)?;
+        if closes(&response) {
+            // The client reads to the end before it sees a reset for what it has sent beyond the request.
+            stream.shutdown(Shutdown::Write)?;
+            return stream.read(&mut [0; 1]).map(drop);
         }
-        (&mut &*stream).write_all(&bytes)?;
     }
     Ok(())
 }
 
 fn read(reader: &mut impl BufRead) -> io::Result<Option<Recorded>> {
-    let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
-        return Ok(None);
-    }
+    let first = line(reader)?;
+    let Some((method, rest)) = split(&first, b' ') else { return Ok(None) };
+    let raw_target = rest.strip_suffix(b" HTTP/1.1").unwrap_or(rest).to_vec();
     let mut headers = Vec::new();
     loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        let Some((name, value)) = header.trim().split_once(':') else { break };
-        headers.push((name.to_owned(), value.trim().to_owned()));
+        let header = line(reader)?;
+        let Some((name, value)) = split(&header, b':') else { break };
+        headers.push((String::from_utf8_lossy(name).into_owned(), value.trim_ascii().to_vec()));
     }
-    let mut request = Recorded { line: line.trim().to_owned(), headers, body: String::new() };
+    let method = String::from_utf8_lossy(method).into_owned();
+    let mut request = Recorded { method, raw_target, headers, body: Vec::new() };
     let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut body = Vec::new();
-    reader.take(length).read_to_end(&mut body)?;
-    request.body = String::from_utf8_lossy(&body).into_owned();
+    reader.take(length).read_to_end(&mut request.body)?;
     Ok(Some(request))
+}
+
+/// What stands on either side of the first such byte.
+fn split(line: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = line.iter().position(|byte| *byte == at)?;
+    Some((&line[..place], &line[place + 1..]))
+}
+
+fn line(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line)?;
+    Ok(line.trim_ascii_end().to_vec())
 }

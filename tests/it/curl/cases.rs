@@ -8,7 +8,7 @@ use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use crate::scripted_server::plain;
+use crate::recording_server::closing;
 
 /// What stands in a body that must be read.
 pub const MARK: &str = "the-body-was-read";
@@ -268,7 +268,7 @@ fn cookies() -> Vec<Case> {
             group: "cookie",
             about: format!("from {from}: {}", lines.join(" | ")),
             steps: [from.as_str()].iter().chain(&PATHS).map(|path| get(*path)).collect(),
-            answers: vec![(from, plain(200, &set, b""))],
+            answers: vec![(from, closing(200, &set, b""))],
             ..Case::default()
         });
     }
@@ -282,7 +282,7 @@ fn cookies() -> Vec<Case> {
             group: "cookie",
             about: line.to_owned(),
             steps: ["/a/b", "/", "/a", "/a/", "/a/b"].iter().map(|path| get(*path)).collect(),
-            answers: vec![("/a/b".to_owned(), plain(200, &[line.as_bytes()], b""))],
+            answers: vec![("/a/b".to_owned(), closing(200, &[line.as_bytes()], b""))],
             differs,
         });
     }
@@ -323,7 +323,7 @@ fn redirects() -> Vec<Case> {
                 steps: vec![Step { method, headers, form, ..get("/dir/begin") }],
                 answers: vec![(
                     "/dir/begin".to_owned(),
-                    plain(status, &[&[b"location: ", location].concat()], b""),
+                    closing(status, &[&[b"location: ", location].concat()], b""),
                 )],
                 differs: if status == 307 && location.starts_with(b"{other}") { BODY_ELSEWHERE } else { "" },
             });
@@ -334,7 +334,7 @@ fn redirects() -> Vec<Case> {
             group: "redirect",
             about: format!("{status}"),
             steps: vec![get("/dir/begin")],
-            answers: vec![("/dir/begin".to_owned(), plain(status, &[b"location: end"], b""))],
+            answers: vec![("/dir/begin".to_owned(), closing(status, &[b"location: end"], b""))],
             differs: OTHER_REDIRECTS,
         });
     }
@@ -402,7 +402,7 @@ fn codings() -> Vec<Case> {
             group: "coding",
             about: about.to_owned(),
             steps: vec![Step { reads: true, headers, ..get("/c") }],
-            answers: vec![("/c".to_owned(), plain(200, &lines, &body))],
+            answers: vec![("/c".to_owned(), closing(200, &lines, &body))],
             differs: match about {
                 "zeros behind" | "two members" => GZIP_MEMBERS,
                 "without the trailer" => NO_TRAILER,
@@ -420,7 +420,7 @@ fn codings() -> Vec<Case> {
                 headers: vec![("accept-encoding".to_owned(), "gzip, deflate".to_owned())],
                 ..get("/c")
             }],
-            answers: vec![("/c".to_owned(), plain(200, &[line.as_bytes()], b""))],
+            answers: vec![("/c".to_owned(), closing(200, &[line.as_bytes()], b""))],
             ..Case::default()
         });
     }

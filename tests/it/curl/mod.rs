@@ -3,20 +3,20 @@
 
 mod cases;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::harness::Workspace;
-use crate::scripted_server::{Answers, Request, Server};
+use crate::recording_server::{Recorded, RecordingServer, closing};
 use cases::{Case, MARK, Step};
 
 /// What a client did with a case.
 #[derive(Debug)]
 struct Seen {
-    requests: Vec<Request>,
+    requests: Vec<Recorded>,
     /// Whether it took all answers, and found in the bodies what had to be there.
     was_content: bool,
 }
@@ -26,7 +26,10 @@ fn requests_are_those_of_curl() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let host = listener.local_addr().expect("an address").to_string();
     let cases = cases::all();
-    let server = Server::start(listener, answers(&cases, &host));
+    let answers = answers(&cases, &host);
+    let server = RecordingServer::on(listener, move |request| {
+        answers.get(&request.raw_target).cloned().unwrap_or_else(|| closing(200, &[], b""))
+    });
     let by_curl: Vec<Seen> =
         cases.iter().enumerate().map(|(index, case)| curl(&server, index, case)).collect();
     let by_loadgate = loadgate(&server, &cases);
@@ -50,9 +53,10 @@ fn requests_are_those_of_curl() {
     assert!(unseen.is_empty(), "{unseen:?}");
 }
 
-fn answers(cases: &[Case], host: &str) -> Answers {
+/// What is answered, by path and query.
+fn answers(cases: &[Case], host: &str) -> HashMap<Vec<u8>, Vec<u8>> {
     let other = host.replace("127.0.0.1", "localhost");
-    let mut answers = Answers::new();
+    let mut answers = HashMap::new();
     for (index, case) in cases.iter().enumerate() {
         for (path, answer) in &case.answers {
             let folder = format!("c{index}");
@@ -85,11 +89,19 @@ fn replaced(bytes: &[u8], word: &[u8], by: &[u8]) -> Vec<u8> {
     out
 }
 
-fn url(server: &Server, index: usize, step: &Step) -> String {
+/// The requests since the last time, the names of their headers in lower case.
+fn taken(server: &RecordingServer) -> Vec<Recorded> {
+    let mut requests = server.take();
+    let names = requests.iter_mut().flat_map(|request| &mut request.headers);
+    names.for_each(|(name, _)| name.make_ascii_lowercase());
+    requests
+}
+
+fn url(server: &RecordingServer, index: usize, step: &Step) -> String {
     format!("http://{}{}/c{index}{}", step.userinfo, server.address, step.path)
 }
 
-fn curl(server: &Server, index: usize, case: &Case) -> Seen {
+fn curl(server: &RecordingServer, index: usize, case: &Case) -> Seen {
     let mut command = Command::new("curl");
     command.args(["-s", "-L", "-g", "--max-time", "10", "--noproxy", "*", "-b", ""]);
     let first = &case.steps[0];
@@ -121,10 +133,10 @@ fn curl(server: &Server, index: usize, case: &Case) -> Seen {
     let output = command.output().expect("curl runs");
     let read = String::from_utf8_lossy(&output.stdout).contains(MARK);
     let was_content = output.status.success() && (read || !first.reads);
-    Seen { requests: server.take(), was_content }
+    Seen { requests: taken(server), was_content }
 }
 
-fn loadgate(server: &Server, cases: &[Case]) -> Vec<Seen> {
+fn loadgate(server: &RecordingServer, cases: &[Case]) -> Vec<Seen> {
     let users: serde_json::Map<String, Value> = cases
         .iter()
         .enumerate()
@@ -142,12 +154,12 @@ fn loadgate(server: &Server, cases: &[Case]) -> Vec<Seen> {
     let workspace = Workspace::with_config(&config.to_string());
     let finished = workspace.run(&["check", "--trace"]);
     assert!([0, 3].contains(&finished.code()), "{}", finished.stderr);
-    let requests = server.take();
+    let requests = taken(server);
     let sections: BTreeMap<&str, &str> =
         finished.stdout.split("\nc").filter_map(|section| section.split_once(" · ")).collect();
     let seen = |index: usize| {
         let folder = format!("/c{index}/");
-        let requests = requests.iter().filter(|request| request.target.starts_with(folder.as_bytes()));
+        let requests = requests.iter().filter(|request| request.raw_target.starts_with(folder.as_bytes()));
         let name = index.to_string();
         let section = sections.get(name.as_str()).or_else(|| sections.get(format!("c{index}").as_str()));
         let section = section.unwrap_or_else(|| panic!("no section of c{index}\n{}", finished.stdout));
@@ -156,7 +168,7 @@ fn loadgate(server: &Server, cases: &[Case]) -> Vec<Seen> {
     (0..cases.len()).map(seen).collect()
 }
 
-fn described(server: &Server, index: usize, step: &Step) -> Value {
+fn described(server: &RecordingServer, index: usize, step: &Step) -> Value {
     // Half of all cases name the target, the other half give a path on it: one rule must hold for both.
     let whole = index % 2 == 1 || !step.userinfo.is_empty();
     let url = if whole { url(server, index, step) } else { format!("/c{index}{}", step.path) };
@@ -187,7 +199,7 @@ fn described(server: &Server, index: usize, step: &Step) -> Value {
 struct Difference {
     name: &'static str,
     /// Takes it out of a request.
-    without: fn(&mut Request),
+    without: fn(&mut Recorded),
 }
 
 const DIFFERENCES: [Difference; 6] = [
@@ -204,21 +216,21 @@ const DIFFERENCES: [Difference; 6] = [
     Difference {
         name: "characters that no URL can have",
         without: |request| {
-            let encoded = request.target.iter().flat_map(|byte| {
+            let encoded = request.raw_target.iter().flat_map(|byte| {
                 if byte.is_ascii_graphic() && !b"\"<>`".contains(byte) {
                     vec![*byte]
                 } else {
                     format!("%{byte:02X}").into_bytes()
                 }
             });
-            request.target = encoded.collect();
+            request.raw_target = encoded.collect();
         },
     },
     // Both are what a form may look like: `+` is that of browsers (WHATWG URL, 5.2), `%20` that of curl.
     Difference {
         name: "spaces in forms",
         without: |request| {
-            request.target = replaced(&request.target, b"%20", b"+");
+            request.raw_target = replaced(&request.raw_target, b"%20", b"+");
             request.body = replaced(&request.body, b"%20", b"+");
             let has_body = !request.body.is_empty();
             request.headers.retain(|(name, _)| !has_body || name != "content-length");
@@ -228,7 +240,7 @@ const DIFFERENCES: [Difference; 6] = [
     Difference {
         name: "characters that forms leave",
         without: |request| {
-            request.target = decoded(&request.target);
+            request.raw_target = decoded(&request.raw_target);
             request.body = decoded(&request.body);
         },
     },
@@ -292,8 +304,8 @@ fn differences(case: &Case, curl: &Seen, ours: &Seen) -> Result<Vec<&'static str
     }
 }
 
-fn shown(requests: &[Request]) -> String {
-    let one = |request: &Request| {
+fn shown(requests: &[Recorded]) -> String {
+    let one = |request: &Recorded| {
         let headers: Vec<String> = request
             .headers
             .iter()
@@ -305,7 +317,7 @@ fn shown(requests: &[Request]) -> String {
         format!(
             "    {} {}{headers} [{}]",
             request.method,
-            String::from_utf8_lossy(&request.target),
+            String::from_utf8_lossy(&request.raw_target),
             String::from_utf8_lossy(&request.body)
         )
     };

@@ -59,10 +59,9 @@ impl Expression {
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
         let mut expression = Self { is_condition: true, ..Self::compile_at(source, 0)? };
         if let Program::Compiled { compiled, .. } = &mut expression.program
-            && let Some(marked) = presence::marked(source)
-            && let Ok(strict) = language().compile_expression_owned(marked)
+            && let Some(marked) = presence::marked(source)?
         {
-            *compiled = strict;
+            *compiled = interpreted(marked)?;
         }
         Ok(expression)
     }
@@ -84,10 +83,7 @@ impl Expression {
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
         let Meaning { environment, written, calculates, products } = syntax::meaning(source)?;
-        let compiled = language().compile_expression_owned(source.to_owned()).map_err(|error| {
-            let message = error.detail().unwrap_or("not an expression").to_owned();
-            TemplateError::new(message, error.range().unwrap_or(0..source.len()))
-        })?;
+        let compiled = interpreted(source.to_owned())?;
         let rounding = OnceLock::new();
         let products = products.into();
         let program = Program::Compiled { compiled, environment, written, calculates, products, rounding };
@@ -207,7 +203,7 @@ impl Expression {
     }
 
     fn rounding(&self) -> Option<Box<minijinja::Expression<'static, 'static>>> {
-        let marked = presence::marked(&self.source).filter(|_| self.is_condition);
+        let marked = if self.is_condition { presence::marked(&self.source).ok()? } else { None };
         let source = rounding::rounded(marked.as_deref().unwrap_or(&self.source))?;
         language().compile_expression_owned(source).ok().map(Box::new)
     }
@@ -215,6 +211,15 @@ impl Expression {
     pub(super) fn fail(&self, message: &str) -> RenderError {
         RenderError { source_text: self.source.clone(), message: message.into() }
     }
+}
+
+/// A source as the interpreter runs it.
+fn interpreted(source: String) -> Result<minijinja::Expression<'static, 'static>, TemplateError> {
+    let length = source.len();
+    language().compile_expression_owned(source).map_err(|error| {
+        let message = error.detail().unwrap_or("not an expression").to_owned();
+        TemplateError::new(message, error.range().unwrap_or(0..length))
+    })
 }
 
 /// The names of a path such as `user.id`, where a source is nothing else.

@@ -7,6 +7,7 @@ use minijinja::value::Rest;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use super::function::FUEL;
+use super::presence;
 
 /// The tests after `is`, by name.
 pub(super) const TESTS: &[&str] = &[
@@ -76,14 +77,22 @@ pub(super) fn register(language: &mut Environment<'static>) {
 }
 
 fn test(state: &State<'_, '_>, name: &str, arguments: &[Value]) -> Result<bool, Error> {
-    if arguments.iter().any(Value::is_undefined) {
+    let undefined = || {
         let message = format!("undefined value before `is {name}`; ask `is defined` first");
-        return Err(Error::new(ErrorKind::UndefinedError, message));
+        Error::new(ErrorKind::UndefinedError, message)
+    };
+    // What is compared is compared with everything in it; what is looked for may be found among what is there.
+    let is_compared = arguments.len() > 1;
+    let lacks = if is_compared && name != "in" { presence::lacks_anything } else { Value::is_undefined };
+    if arguments.iter().any(lacks) {
+        return Err(undefined());
     }
-    if name == "in" {
-        charge(state, arguments.get(1))?;
+    if name != "in" {
+        return original().empty_state().perform_test(name, arguments);
     }
-    original().empty_state().perform_test(name, arguments)
+    charge(state, arguments.get(1))?;
+    let found = original().empty_state().perform_test(name, arguments)?;
+    if !found && arguments.iter().any(presence::lacks_anything) { Err(undefined()) } else { Ok(found) }
 }
 
 /// Charges for every item that is going to be looked at.

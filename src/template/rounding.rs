@@ -26,7 +26,7 @@ pub(super) fn rounded(source: &str) -> Option<String> {
     rounding.ends.sort_unstable();
     rounding.ends.dedup();
     let marks = rounding.ends.len();
-    let out = tree::with_filter(source, rounding.ends, ROUND);
+    let out = tree::with_marks(source, rounding.ends.into_iter().map(|end| (end, "|__rounded")).collect());
     // A filter binds less than a sign, and than what some tests are handed: then it stands in another place.
     (count(&parse_expr(&out).ok()?) == Some(marks)).then_some(out)
 }
@@ -74,7 +74,8 @@ impl Rounding<'_> {
                 self.ends.push(tree::end(expression));
                 Some(())
             }
-            Expr::Filter(filter) if filter.name == presence::MARK => {
+            Expr::Filter(filter) if presence::is_mark(filter.name) => {
+                filter.expr.iter().try_for_each(|value| self.within(value))?;
                 self.ends.push(tree::end(expression));
                 Some(())
             }
@@ -114,7 +115,7 @@ fn count(expression: &Expr) -> Option<usize> {
     let here = match expression {
         Expr::Filter(filter) if filter.name == ROUND => {
             let value = filter.expr.as_ref()?;
-            let is_marked = matches!(value, Expr::Filter(inner) if inner.name == presence::MARK);
+            let is_marked = matches!(value, Expr::Filter(inner) if presence::is_mark(inner.name));
             (is_marked || tree::is_path(value)).then_some(1)?
         }
         _ => 0,

@@ -15,7 +15,7 @@ use super::repetition::Repetition;
 use super::{presence, rounding};
 
 /// The filters, by name.
-const FILTERS: &[&str] = &[
+pub(super) const FILTERS: &[&str] = &[
     "abs",
     "attr",
     "batch",
@@ -116,7 +116,7 @@ pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
 
 /// Whether a filter calculates with the numbers that it is handed, or compares them.
 pub(super) fn filter_calculates(name: &str) -> bool {
-    !KEEPS_NUMBERS.contains(&name) && ![presence::MARK, rounding::ROUND].contains(&name)
+    !KEEPS_NUMBERS.contains(&name) && !presence::is_mark(name) && name != rounding::ROUND
 }
 
 /// Whether a test looks at the value of a number.
@@ -334,7 +334,7 @@ fn named(arguments: &[CallArg], index: usize) -> Option<String> {
 
 /// Whether the language has a filter or test of this name that is not among those that are listed.
 fn exists(name: &str, kind: &str) -> bool {
-    if [presence::MARK, rounding::ROUND].contains(&name) {
+    if presence::is_mark(name) || name == rounding::ROUND {
         return false;
     }
     let question = format!("{} is {kind}", serde_json::Value::from(name));

@@ -59,15 +59,15 @@ pub(super) fn end(expression: &Expr) -> usize {
     expression.span().end_offset as usize
 }
 
-/// The source with a filter behind each of these places, of which every one counts once.
-pub(super) fn with_filter(source: &str, mut ends: Vec<usize>, filter: &str) -> String {
-    ends.sort_unstable();
-    ends.dedup();
-    let (mut out, mut copied) = (String::with_capacity(source.len() + (filter.len() + 1) * ends.len()), 0);
-    for end in ends {
+/// The source with these texts in it, each behind its place; what stands twice is written once.
+pub(super) fn with_marks(source: &str, mut marks: Vec<(usize, &str)>) -> String {
+    // Behind the same place a filter comes first, and then what begins with a space.
+    marks.sort_unstable_by_key(|(end, mark)| (*end, std::cmp::Reverse(*mark)));
+    marks.dedup();
+    let (mut out, mut copied) = (String::with_capacity(source.len() + 8 * marks.len()), 0);
+    for (end, mark) in marks {
         out.push_str(&source[copied..end]);
-        out.push('|');
-        out.push_str(filter);
+        out.push_str(mark);
         copied = end;
     }
     out.push_str(&source[copied..]);

@@ -26,7 +26,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body; empty where nothing looks at it.
     pub body: Bytes,
-    json: OnceCell<Result<Document, String>>,
+    /// In a box: most responses are never parsed, and all are moved.
+    json: OnceCell<Box<Result<Document, String>>>,
     /// What its body holds, and what its headers hold.
     holds: (Hold, Hold),
     /// What is held for the value that expressions see, and about how many bytes of it are JSON.
@@ -60,7 +61,7 @@ impl Response {
     pub fn unpacked(&mut self, unpacked: Unpacked) {
         (self.body, self.holds.0, self.shown) = (unpacked.body, unpacked.hold, unpacked.value);
         self.matches = unpacked.matches;
-        self.json = unpacked.json.map(OnceCell::from).unwrap_or_default();
+        self.json = unpacked.json.map(|json| OnceCell::from(Box::new(json))).unwrap_or_default();
     }
 
     /// The body of a WebSocket message, as if it were a response.
@@ -233,7 +234,8 @@ impl Response {
     }
 
     fn json(&self) -> Result<&Document, &str> {
-        self.json.get_or_init(|| Document::new(self.body.clone())).as_ref().map_err(String::as_str)
+        let json = self.json.get_or_init(|| Box::new(Document::new(self.body.clone())));
+        (**json).as_ref().map_err(String::as_str)
     }
 
     fn bad_status(&self, wanted: &str) -> Failure {

@@ -137,7 +137,7 @@ impl Drop for Exchange<'_> {
 impl VirtualUser {
     /// Counts a request that could not be made: what it needs is not there.
     pub(super) fn unsent(&mut self, request: &Request, failure: Failure) -> End {
-        let failure = self.masked(failure);
+        let failure = self.masked(Some(request.endpoint), failure);
         self.failures.note(failure.kind);
         let due = self.due.take();
         let now = clock::now();

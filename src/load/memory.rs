@@ -17,6 +17,10 @@ use crate::units::ByteSize;
 const FREE: usize = 16 * 1024;
 /// Bytes by which a hold grows and shrinks.
 const STEP: usize = 64 * 1024;
+/// One part in so many of a budget is for what is of use and not needed.
+const SPARE: u64 = 4;
+/// Bytes of what is kept until the end of the run that are not counted.
+const FREE_LASTING: usize = 4 << 20;
 
 /// How much the whole process may hold, and how much it does.
 #[derive(Debug)]
@@ -55,8 +59,8 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: usize, what: impl FnOnce() -> String) -> Result<(), Failure> {
-        let more = |used: u64| used.checked_add(bytes as u64).filter(|sum| *sum <= self.limit);
+    fn take(&self, bytes: usize, limit: u64, what: impl FnOnce() -> String) -> Result<(), Failure> {
+        let more = |used: u64| used.checked_add(bytes as u64).filter(|sum| *sum <= limit);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         taken.map(drop).map_err(|used| self.exceeded(bytes, used, &what()))
     }
@@ -95,10 +99,26 @@ impl Hold {
         bytes: usize,
         what: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
+        self.change(budget, bytes, budget.limit, what)
+    }
+
+    /// The same for what is of use and not needed: it takes no room from what is, so all that is held must stay within
+    /// the first [`SPARE`]th of the budget. Whether it does.
+    pub fn set_spare(&mut self, budget: &Arc<Budget>, bytes: usize) -> bool {
+        self.change(budget, bytes, budget.limit / SPARE, String::new).is_ok()
+    }
+
+    fn change(
+        &mut self,
+        budget: &Arc<Budget>,
+        bytes: usize,
+        limit: u64,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let wanted = if bytes <= FREE { 0 } else { bytes.div_ceil(STEP).saturating_mul(STEP) };
         let has = self.0.as_ref().map_or(0, |(_, has)| *has);
         if wanted > has {
-            budget.take(wanted - has, what)?;
+            budget.take(wanted - has, limit, what)?;
             self.0 = Some((self.0.take().map_or_else(|| budget.clone(), |(budget, _)| budget), wanted));
         } else if wanted < has
             && let Some((budget, has)) = &mut self.0
@@ -107,6 +127,23 @@ impl Hold {
             *has = wanted;
         }
         Ok(())
+    }
+}
+
+/// What is kept until the end of the run, and so only grows.
+#[derive(Debug, Default)]
+pub struct Lasting {
+    hold: Hold,
+    bytes: usize,
+}
+
+impl Lasting {
+    /// So many bytes more; changes nothing where there is no room for them that others do not need.
+    pub fn grow(&mut self, budget: &Arc<Budget>, bytes: usize) -> bool {
+        let counted = (self.bytes + bytes).saturating_sub(FREE_LASTING);
+        let fits = self.hold.set_spare(budget, counted);
+        self.bytes += if fits { bytes } else { 0 };
+        fits
     }
 }
 
@@ -146,6 +183,23 @@ mod tests {
         assert_eq!(budget.used(), 2 * STEP as u64, "what did not fit has taken nothing");
         drop((first, second));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_is_not_needed_takes_no_room_from_what_is() {
+        let budget = Budget::new(8 * STEP as u64);
+        let (mut first, mut second, mut needed) = (Hold::default(), Hold::default(), Hold::default());
+        assert!(first.set_spare(&budget, 2 * STEP));
+        assert!(!second.set_spare(&budget, STEP) && first.set_spare(&budget, STEP));
+        needed.set(&budget, 7 * STEP).unwrap();
+        assert!(!first.set_spare(&budget, 2 * STEP) && first.set_spare(&budget, 0));
+        let mut lasting = Lasting::default();
+        assert!(lasting.grow(&budget, FREE_LASTING) && !lasting.grow(&budget, STEP));
+        drop(needed);
+        assert!(
+            lasting.grow(&budget, STEP) && lasting.grow(&budget, STEP) && !lasting.grow(&budget, 1 << 20)
+        );
+        assert_eq!(budget.used(), 2 * STEP as u64);
     }
 
     #[test]

@@ -112,20 +112,29 @@ impl VirtualUser {
 
     /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket.
     pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
-        let failure = &self.masked(failure.clone());
+        let endpoint = endpoint.or(self.sockets.last().map(|open| open.endpoint));
+        let failure = &self.masked(endpoint, failure.clone());
         self.worker.journal.note(|| Event::Failure(failure.clone()));
         self.failures.note(failure.kind);
-        if let Some(endpoint) = endpoint.or(self.sockets.last().map(|open| open.endpoint)) {
+        if let Some(endpoint) = endpoint {
             self.worker.recorder.borrow_mut().failure(endpoint, failure, clock::now());
         }
         End::Failed
     }
 
-    /// A failure whose message has nothing of what this user captured as a secret.
-    pub(super) fn masked(&mut self, failure: Failure) -> Failure {
-        match &mut self.masking {
-            Some(masking) => masking.mask(failure),
-            None => failure,
+    /// A failure whose message has nothing of what this user captured as a secret. One of an endpoint of which enough
+    /// messages are kept has no message, and costs nothing.
+    pub(super) fn masked(&mut self, endpoint: Option<EndpointId>, failure: Failure) -> Failure {
+        let Some(masking) = &mut self.masking else { return failure };
+        if let Some(masked) = masking.masked_before(&failure) {
+            return masked;
+        }
+        let recorder = &self.worker.recorder;
+        let is_kept = endpoint.is_some_and(|endpoint| recorder.borrow().wants(endpoint, failure.kind));
+        if is_kept || self.worker.journal.is_kept() {
+            masking.mask(&self.worker.budget, failure)
+        } else {
+            Failure { message: String::new(), kind: failure.kind }
         }
     }
 
@@ -148,13 +157,14 @@ impl VirtualUser {
     }
 
     /// Learns what captures take from a response or message as secrets, before anything is said about it.
-    pub(super) fn learn_secrets(&mut self, captures: &[Capture], response: &Response) {
+    pub(super) fn learn_secrets(&mut self, captures: &[Capture], response: &Response) -> Result<(), Failure> {
         if !captures.iter().any(|capture| capture.visibility == Visibility::Secret) {
-            return;
+            return Ok(());
         }
-        let secrets = response.secrets(captures);
-        self.worker.plan.secrets.remember(&secrets);
-        self.masking.get_or_insert_default().learn(secrets);
+        let (worker, secrets) = (&self.worker, response.secrets(captures));
+        let has_room = |bytes| worker.remembered.borrow_mut().grow(&worker.budget, bytes);
+        worker.plan.secrets.remember(&secrets, has_room);
+        self.masking.get_or_insert_default().learn(&worker.budget, secrets)
     }
 
     /// Counts a custom metric.

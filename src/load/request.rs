@@ -145,7 +145,7 @@ impl VirtualUser {
                 worker.aside.worked();
             }
             let answer = outcome.as_ref().ok().copied();
-            let outcome = outcome.map(drop).map_err(|failure| self.masked(failure));
+            let outcome = outcome.map(drop).map_err(|failure| self.masked(Some(request.endpoint), failure));
             if let Err(failure) = &outcome {
                 self.failures.note(failure.kind);
             }
@@ -178,7 +178,7 @@ impl VirtualUser {
         response: &mut Response,
         (round, finished): (Option<Round<'_>>, Instant),
     ) -> Result<Answer, Failure> {
-        self.learn_secrets(&request.captures, response);
+        self.learn_secrets(&request.captures, response)?;
         if looks_at_response(request) || self.worker.plan.keeps_response {
             // It stays until the next response.
             self.seen = response.show(&self.worker.budget)?;

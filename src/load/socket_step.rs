@@ -90,7 +90,7 @@ impl VirtualUser {
         let finished = clock::now();
         let (socket, outcome) = match opened {
             Ok(socket) => (Ok(socket), Ok(())),
-            Err(failure) => (Err(End::Failed), Err(self.masked(failure))),
+            Err(failure) => (Err(End::Failed), Err(self.masked(Some(step.endpoint), failure))),
         };
         let traffic = meters.iter().map(Meter::take).fold(Traffic::default(), |mut sum, moved| {
             sum += moved;
@@ -336,8 +336,8 @@ impl VirtualUser {
             }
             self.scope.set(self.worker.plan.builtin.message, message.message_value());
         }
-        self.learn_secrets(&receive.captures, &message);
-        if let Err(failure) = self.capture(&message, &receive.captures) {
+        let learned = self.learn_secrets(&receive.captures, &message);
+        if let Err(failure) = learned.and_then(|()| self.capture(&message, &receive.captures)) {
             let end = self.fail(None, &failure);
             self.record_failed(receive.record, since);
             return Err(end);
@@ -398,7 +398,8 @@ impl VirtualUser {
         result: Result<(), Failure>,
         count: impl FnOnce(&mut super::measure::recording::Tally),
     ) -> Result<(), End> {
-        let result = result.map_err(|failure| self.masked(failure));
+        let endpoint = self.sockets.last().map(|open| open.endpoint);
+        let result = result.map_err(|failure| self.masked(endpoint, failure));
         let Some(open) = self.sockets.last_mut() else { return Err(End::Failed) };
         let (endpoint, now) = (open.endpoint, clock::now());
         let mut recorder = self.worker.recorder.borrow_mut();

@@ -26,7 +26,7 @@ use super::lobby::Lobby;
 use super::measure::phases::Phases;
 use super::measure::recorder::Recorder;
 use super::measure::recording::Recording;
-use super::memory::Budget;
+use super::memory::{Budget, Lasting};
 use super::pool::{Arrival, Inbox, Pool};
 use super::protocol::connect::Connector;
 use super::protocol::origin::Base;
@@ -101,6 +101,8 @@ pub struct Worker {
     pub pool: Arc<Pool>,
     /// What the run may hold of what services send.
     pub budget: Arc<Budget>,
+    /// What the captured secrets hold that are remembered for the whole run.
+    pub remembered: RefCell<Lasting>,
     /// Work that takes long.
     pub aside: Aside,
     /// Whether what was under way at the end of the load got time to end. Nothing does in a run that is interrupted.
@@ -132,6 +134,7 @@ impl Worker {
             control: Control::new(assignment),
             pool,
             budget,
+            remembered: RefCell::default(),
             aside: Aside::default(),
             decks: RefCell::new(arrivals::tasks(&plan.classes, plan.seed)),
             tasks: RefCell::new(tasks),

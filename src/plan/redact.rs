@@ -51,7 +51,18 @@ impl Redactor {
     /// One for these secrets; of one of several lines, each line is one as well, and of credentials within a secret
     /// (`scheme://user:password@host`, `Bearer token`) the credentials are.
     pub fn new<S: AsRef<str>>(secrets: &[S]) -> Self {
-        let mut all: Vec<_> = secrets.iter().flat_map(|secret| needles(secret.as_ref())).collect();
+        Self::for_texts(secrets, usize::MAX)
+    }
+
+    /// The same for texts of at most so many bytes, which is less to hold where secrets are longer: a text that is as
+    /// long as it may be has no end of a secret behind it.
+    pub fn for_texts<S: AsRef<str>>(secrets: &[S], longest: usize) -> Self {
+        let mut all = Vec::new();
+        for mut needle in secrets.iter().flat_map(|secret| needles(secret.as_ref())) {
+            needle.truncate(longest);
+            needle.shrink_to_fit();
+            all.push(needle);
+        }
         all.sort_unstable();
         all.dedup();
         let mut begins = [false; 256];
@@ -75,6 +86,12 @@ impl Redactor {
     /// Whether there is nothing to take out.
     pub fn is_idle(&self) -> bool {
         self.longest == 0
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let needles = self.plain.iter().chain(&self.spaced);
+        needles.map(|needle| needle.len() + size_of::<Vec<u8>>()).sum()
     }
 
     /// How many bytes the longest thing to take out may have.
@@ -252,15 +269,25 @@ fn needles(secret: &str) -> Vec<Vec<u8>> {
             let decoded =
                 Decoded::raw(secret.trim().as_bytes()).without(encoding, SHORTEST, secret.trim().len())?;
             let whole = decoded.bytes.split(|byte| *byte == encoding::GAP).next().unwrap_or_default();
-            String::from_utf8(whole.to_vec())
-                .ok()
-                .filter(|text| !text.contains(char::is_control) || encoding != Encoding::Base64)
+            text_of(whole).filter(|text| !text.contains(char::is_control) || encoding != Encoding::Base64)
         });
     let mut parts: Vec<String> = std::iter::once(secret.to_owned()).chain(meanings).collect();
     parts.extend(parts.clone().iter().flat_map(|part| part.lines().map(str::to_owned).collect::<Vec<_>>()));
     parts.extend(credentials(secret));
     let texts: Vec<_> = parts.iter().map(|part| folded(part)).filter(|part| part.len() >= SHORTEST).collect();
     texts.iter().flat_map(|text| in_character_sets(text)).collect()
+}
+
+/// Bytes as text, without a character that was cut off at their end: of a long secret only the beginning is known.
+fn text_of(bytes: &[u8]) -> Option<String> {
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    Some(whole.to_owned())
 }
 
 /// The part of a secret that grants access, without the address or the scheme that it stands in.

@@ -13,6 +13,9 @@ const MOST_CAPTURED: usize = 1_000;
 /// The most bytes of a captured value that is remembered.
 const LONGEST_CAPTURED: usize = 64 * 1024;
 
+/// How often a captured value is held: as it came, and as what is looked for.
+const COPIES: usize = 2;
+
 /// The secrets of a run. Shared by all that see responses and all that write something down.
 #[derive(Debug, Default)]
 pub struct Secrets {
@@ -61,14 +64,15 @@ impl Secrets {
         self.captures == Captures::Some || !Redactor::new(&self.given).is_idle()
     }
 
-    /// Remembers captured values.
-    pub fn remember(&self, values: &[String]) {
+    /// Remembers captured values, each for which there is room: so many bytes more.
+    pub fn remember(&self, values: &[String], mut has_room: impl FnMut(usize) -> bool) {
         let mut captured = self.captured();
         for value in values {
             if captured.values.contains(value) {
                 continue;
             }
-            if captured.values.len() < MOST_CAPTURED && value.len() <= LONGEST_CAPTURED {
+            let is_short = captured.values.len() < MOST_CAPTURED && value.len() <= LONGEST_CAPTURED;
+            if is_short && has_room(COPIES * value.len()) {
                 captured.values.insert(value.clone());
                 captured.redactor = None;
             } else {
@@ -111,7 +115,7 @@ mod tests {
     fn captured_values_are_taken_out_beside_given_ones() {
         let secrets = Secrets::new(vec!["given-value".into()], Captures::Some);
         assert_eq!(secrets.redactor().clean("given-value token-1"), "*** token-1");
-        secrets.remember(&["token-1".to_owned()]);
+        secrets.remember(&["token-1".to_owned()], |_| true);
         assert_eq!(secrets.redactor().clean("given-value token-1"), "*** ***");
     }
 
@@ -120,7 +124,7 @@ mod tests {
         let secrets = Secrets::new(vec!["given-value".into()], Captures::Some);
         let first = secrets.redactor();
         assert!(Arc::ptr_eq(&first, &secrets.redactor()));
-        secrets.remember(&["token-1".to_owned()]);
+        secrets.remember(&["token-1".to_owned()], |_| true);
         assert!(!Arc::ptr_eq(&first, &secrets.redactor()));
     }
 
@@ -128,10 +132,23 @@ mod tests {
     fn it_is_known_when_there_were_too_many_to_remember() {
         let secrets = Secrets::new(Vec::new(), Captures::Some);
         let values: Vec<String> = (0..MOST_CAPTURED).map(|index| format!("token-{index}")).collect();
-        secrets.remember(&values);
-        secrets.remember(&values);
+        secrets.remember(&values, |_| true);
+        secrets.remember(&values, |_| true);
         assert!(secrets.complete_redactor().is_some());
-        secrets.remember(&["one-more".to_owned()]);
+        secrets.remember(&["one-more".to_owned()], |_| true);
+        assert!(secrets.complete_redactor().is_none());
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_remembered_and_that_is_known() {
+        let secrets = Secrets::new(Vec::new(), Captures::Some);
+        let mut room = 100;
+        secrets.remember(&["token-1".to_owned(), "x".repeat(100), "token-2".to_owned()], |bytes| {
+            let fits = bytes <= room;
+            room -= if fits { bytes } else { 0 };
+            fits
+        });
+        assert_eq!(secrets.redactor().clean("token-1 xxxxx token-2"), "*** xxxxx ***");
         assert!(secrets.complete_redactor().is_none());
     }
 }

@@ -174,7 +174,9 @@ impl Marks {
             }
             Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => {
                 let need = if need == Need::Whole { Need::Whole } else { Need::There };
-                tree::parts(expression).into_iter().for_each(|part| self.visit(part, need));
+                for part in tree::parts(expression) {
+                    self.visit(part, need);
+                }
             }
         }
     }
@@ -257,7 +259,9 @@ impl Marks {
     }
 
     fn arguments(&mut self, arguments: &[CallArg], need: Need) {
-        arguments.iter().for_each(|it| self.visit(argument(it), need));
+        for value in arguments.iter().map(argument) {
+            self.visit(value, need);
+        }
     }
 }
 
@@ -271,10 +275,10 @@ fn same(plain: &Expr, marked: &Expr) -> bool {
     let marked = unmarked(marked);
     let mut others = tree::parts(marked);
     match (plain, marked) {
-        (Expr::IfExpr(plain), Expr::IfExpr(marked)) if plain.false_expr.is_none() => {
-            if marked.false_expr.as_ref().is_some_and(is_missing_else) {
-                others.pop();
-            }
+        (Expr::IfExpr(plain), Expr::IfExpr(marked))
+            if plain.false_expr.is_none() && marked.false_expr.as_ref().is_some_and(is_missing_else) =>
+        {
+            others.pop();
         }
         (Expr::Filter(plain), Expr::Filter(marked)) if plain.name != marked.name => return false,
         (Expr::Test(plain), Expr::Test(marked)) if plain.name != marked.name => return false,

@@ -75,7 +75,7 @@ impl FailureKind {
 }
 
 /// How many characters of a message are kept.
-const LONGEST_MESSAGE: usize = 2_000;
+pub const LONGEST_MESSAGE: usize = 2_000;
 
 /// A failure and a sentence about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

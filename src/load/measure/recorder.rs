@@ -56,6 +56,11 @@ impl Recorder {
         self.recording.sample(endpoint.0, failure);
     }
 
+    /// Whether another message of a failure would be kept.
+    pub fn wants(&self, endpoint: EndpointId, kind: FailureKind) -> bool {
+        self.recording.wants_sample(endpoint.0, kind)
+    }
+
     /// What a WebSocket endpoint counts beside its connects, at a moment.
     pub fn tally(&mut self, endpoint: EndpointId, at: Instant) -> &mut Tally {
         let phase = self.phases.of(at);

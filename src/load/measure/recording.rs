@@ -205,8 +205,17 @@ impl Recording {
         }
     }
 
-    /// Keeps the message of a failure if there are few of its kind; each text once.
+    /// Whether there are few messages of failures of a kind.
+    pub fn wants_sample(&self, endpoint: usize, kind: FailureKind) -> bool {
+        self.samples.get(&(endpoint, kind)).is_none_or(|messages| messages.len() < SAMPLES)
+    }
+
+    /// Keeps the message of a failure if there are few of its kind; each text once. One without a message was not wanted
+    /// when it was made.
     pub fn sample(&mut self, endpoint: usize, failure: &Failure) {
+        if failure.message.is_empty() {
+            return;
+        }
         let messages = self.samples.entry((endpoint, failure.kind)).or_default();
         if messages.len() < SAMPLES && !messages.contains(&failure.message) {
             messages.push(failure.message.clone());
@@ -267,5 +276,26 @@ impl HealthTally {
         if self.standstills.len() < MOST_STANDSTILLS {
             self.standstills.push(stretch);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_messages_of_a_kind_are_wanted_and_none_without_words() {
+        let mut recording = Recording::default();
+        let failure = |text: &str| Failure { kind: FailureKind::Status, message: text.into() };
+        recording.sample(0, &failure(""));
+        assert!(recording.samples.is_empty());
+        for index in 0..SAMPLES {
+            assert!(recording.wants_sample(0, FailureKind::Status));
+            recording.sample(0, &failure(&index.to_string()));
+        }
+        assert!(!recording.wants_sample(0, FailureKind::Status));
+        assert!(
+            recording.wants_sample(0, FailureKind::Timeout) && recording.wants_sample(1, FailureKind::Status)
+        );
     }
 }

@@ -11,6 +11,7 @@ mod place;
 mod predicate;
 mod presence;
 mod product;
+mod query;
 mod repetition;
 mod rounding;
 mod scope;
@@ -29,6 +30,7 @@ use thiserror::Error;
 pub use document::{Document, Found, json_value};
 pub use expression::Expression;
 pub use json::{JsonSource, JsonTemplate};
+pub use query::Query;
 pub use scope::{LONGEST_LIST, NameTable, Scope, Seeds, Slot, collect_texts};
 pub use table::{Rows, Table};
 

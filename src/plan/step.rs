@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION};
 
-use crate::template::{Expression, JsonTemplate, Slot, Template};
+use crate::template::{Expression, JsonTemplate, Query, Slot, Template};
 
 use super::user::Wait;
 
@@ -243,7 +243,7 @@ pub enum Expectation {
     /// The header has this value.
     Header(hyper::header::HeaderName, Template),
     /// What the path finds first equals this.
-    Json { path: serde_json_path::JsonPath, text: String, value: JsonTemplate },
+    Json { path: Query, text: String, value: JsonTemplate },
     /// The expression holds; it sees `response.status`, `response.headers`, `response.json`.
     That(Expression),
 }
@@ -292,7 +292,7 @@ pub enum CaptureMode {
 #[derive(Debug)]
 pub enum Extract {
     /// The first that a JSONPath (RFC 9535) finds.
-    Json { path: serde_json_path::JsonPath, text: String },
+    Json { path: Query, text: String },
     /// A group of the first match of a pattern over the bytes of the body.
     Regex { pattern: regex::bytes::Regex, group: usize },
     /// A header.

@@ -7,12 +7,12 @@
 use std::cell::OnceCell;
 use std::fmt;
 
+use super::query::Query;
 use bytes::Bytes;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
-use serde_json_path::JsonPath;
 
 use super::number;
 use super::place::{Step, locate, walk};
@@ -34,7 +34,7 @@ pub struct Document {
     tree: OnceCell<Result<Json, String>>,
     value: OnceCell<Result<Value, String>>,
     /// What paths found that were asked ahead: the first of it, or nothing.
-    answers: Vec<(JsonPath, Option<Vec<Step>>)>,
+    answers: Vec<(Query, Option<Vec<Step>>)>,
 }
 
 /// What a path found.
@@ -64,11 +64,11 @@ impl Document {
 
     /// Parses it for paths now, and asks these, so that nothing is left to be parsed or searched for when it is asked.
     /// What is wrong with it is told then.
-    pub fn prepare<'p>(&mut self, paths: impl IntoIterator<Item = &'p JsonPath>) {
+    pub fn prepare<'p>(&mut self, paths: impl IntoIterator<Item = &'p Query>) {
         let _ = self.is_usual();
         let Ok(tree) = self.tree() else { return };
-        let answer = |path: &JsonPath| {
-            let place = path.query(tree).first().and_then(|node| {
+        let answer = |path: &Query| {
+            let place = path.first(tree).and_then(|node| {
                 let mut place = Vec::new();
                 locate(tree, node, &mut place).then_some(place)
             });
@@ -78,12 +78,12 @@ impl Document {
     }
 
     /// Whether a path was asked ahead.
-    pub fn has_asked(&self, path: &JsonPath) -> bool {
+    pub fn has_asked(&self, path: &Query) -> bool {
         self.answers.iter().any(|(asked, _)| asked == path)
     }
 
     /// Whether the value of what a path finds has to be read from the whole text, which parses it as a value.
-    pub fn reads_again(&self, path: &JsonPath) -> bool {
+    pub fn reads_again(&self, path: &Query) -> bool {
         let found = self.first(path).ok().flatten();
         found.is_some_and(|found| match found.node {
             Json::Null | Json::Bool(_) => false,
@@ -105,11 +105,11 @@ impl Document {
     }
 
     /// The first thing that a path finds. An error names the reason and the place why the text is not JSON.
-    pub fn first<'d>(&'d self, path: &JsonPath) -> Result<Option<Found<'d>>, &'d str> {
+    pub fn first<'d>(&'d self, path: &Query) -> Result<Option<Found<'d>>, &'d str> {
         let tree = self.tree()?;
         let (node, place) = match self.answers.iter().find(|(asked, _)| asked == path) {
             Some((_, place)) => (place.as_ref().and_then(|place| walk(tree, place)), place.as_deref()),
-            None => (path.query(tree).first(), None),
+            None => (path.first(tree), None),
         };
         Ok(node.map(|node| Found { document: self, node, place, value: OnceCell::new() }))
     }
@@ -470,13 +470,13 @@ mod tests {
     }
 
     fn found(text: &str, path: &str) -> String {
-        let (document, path) = (document(text), JsonPath::parse(path).unwrap());
+        let (document, path) = (document(text), Query::parse(path).unwrap());
         let found = document.first(&path).unwrap().unwrap();
         json_text(found.value())
     }
 
     fn is(text: &str, path: &str, wanted: &str) -> bool {
-        let (text, path) = (document(text), JsonPath::parse(path).unwrap());
+        let (text, path) = (document(text), Query::parse(path).unwrap());
         text.first(&path).unwrap().unwrap().is_same_as(&document(wanted))
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use regex::bytes::Regex;
-use serde_json_path::JsonPath;
 
 use super::charset::Charset;
 use super::coding::{self, Coding, Room, Undecoded};
@@ -14,7 +13,7 @@ use super::response::Response;
 use crate::load::aside::LARGE;
 use crate::load::measure::outcome::Failure;
 use crate::load::memory::{Budget, Hold};
-use crate::template::Document;
+use crate::template::{Document, Query};
 use crate::units::ByteSize;
 
 /// Bytes of JSON from which it is counted what it becomes when it is parsed: of less, it is hardly ever more than a hold
@@ -38,9 +37,9 @@ pub struct Parse {
 #[derive(Debug, Default)]
 pub struct Asked {
     /// The paths whose values are captured.
-    pub captured: Vec<JsonPath>,
+    pub captured: Vec<Query>,
     /// The paths at which something is expected.
-    pub expected: Vec<JsonPath>,
+    pub expected: Vec<Query>,
     /// The patterns, and the group of each.
     pub patterns: Vec<(Regex, usize)>,
 }
@@ -351,7 +350,7 @@ mod tests {
     }
 
     fn captures(paths: &[&str]) -> Asked {
-        let captured = paths.iter().map(|path| JsonPath::parse(path).unwrap()).collect();
+        let captured = paths.iter().map(|path| Query::parse(path).unwrap()).collect();
         Asked { captured, ..Asked::default() }
     }
 
@@ -384,17 +383,17 @@ mod tests {
     fn what_paths_find_in_what_is_large_is_found_aside() {
         let text = format!("{{\"a\": [{}{{\"b\": [7, 8]}}], \"z\": null}}", "0,".repeat(LARGE));
         let asked = || Asked {
-            expected: vec![JsonPath::parse("$..b[1]").unwrap()],
+            expected: vec![Query::parse("$..b[1]").unwrap()],
             ..captures(&["$..b", "$.z", "$.none", "$"])
         };
         let packed = packed(&[], text.into_bytes(), PATHS, room(1 << 30)).unwrap();
         let unpacked = packed.unpack_quickly().unwrap().err().unwrap().unpack(asked()).unwrap();
         let document = unpacked.json.unwrap().unwrap();
         for path in asked().captured.iter().chain(&asked().expected) {
-            assert!(document.has_asked(path), "{path}");
+            assert!(document.has_asked(path), "{path:?}");
         }
         let value = |path: &str| {
-            let found = document.first(&JsonPath::parse(path).unwrap()).unwrap();
+            let found = document.first(&Query::parse(path).unwrap()).unwrap();
             found.map(|found| crate::template::json_text(found.value()))
         };
         assert_eq!(value("$..b").as_deref(), Some("[7,8]"));

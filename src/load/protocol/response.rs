@@ -8,14 +8,13 @@ use bytes::Bytes;
 use hyper::HeaderMap;
 use minijinja::Value;
 use regex::bytes::Regex;
-use serde_json_path::JsonPath;
 
 use super::body::{self, Match, Unpacked};
 use super::{excerpt, header};
 use crate::load::measure::outcome::{Failure, FailureKind};
 use crate::load::memory::{Budget, Hold};
 use crate::plan::step::{Capture, Expectation, Extract, Visibility};
-use crate::template::{Document, Found, JsonTemplate, Scope, collect_texts, json_text};
+use crate::template::{Document, Found, JsonTemplate, Query, Scope, collect_texts, json_text};
 
 /// A whole response. Its body is parsed once, when something first asks.
 #[derive(Debug)]
@@ -178,7 +177,7 @@ impl Response {
 
     fn expect_json(
         &self,
-        (path, text): (&JsonPath, &str),
+        (path, text): (&Query, &str),
         value: &JsonTemplate,
         scope: &Scope,
     ) -> Result<(), Failure> {
@@ -227,7 +226,7 @@ impl Response {
         }
     }
 
-    fn find<'r>(&'r self, path: &'r JsonPath, text: &str) -> Result<Found<'r>, String> {
+    fn find<'r>(&'r self, path: &'r Query, text: &str) -> Result<Found<'r>, String> {
         let found = self.json().and_then(|json| json.first(path));
         let found = found.map_err(|error| format!("the body is not JSON: {error}{}", self.excerpt()))?;
         found.ok_or_else(|| format!("`{text}` finds nothing{}", self.excerpt()))

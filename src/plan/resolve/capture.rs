@@ -2,12 +2,12 @@
 
 use hyper::header::HeaderName;
 use regex::bytes::{Regex, RegexBuilder};
-use serde_json_path::JsonPath;
 
 use crate::config::node::{Key, Node, Span};
 use crate::config::problem::Problem;
 use crate::plan::secrets::Captures;
 use crate::plan::step::{Capture, CaptureMode, Extract, Visibility};
+use crate::template::Query;
 
 use super::compilation::Compilation;
 use super::{text, unit};
@@ -43,7 +43,7 @@ impl BadPath {
 }
 
 /// Compiles a JSONPath.
-pub(super) fn json_path(path: &str) -> Result<JsonPath, BadPath> {
+pub(super) fn json_path(path: &str) -> Result<Query, BadPath> {
     let fail = |position: usize| BadPath {
         message: format!("`{path}` is not a JSONPath"),
         hint: "write a JSONPath (RFC 9535) such as `$.items[0].id`",
@@ -70,7 +70,7 @@ pub(super) fn json_path(path: &str) -> Result<JsonPath, BadPath> {
         let hint = "a path names one place: capture a list, and choose from it in a template";
         return Err(BadPath { message, hint, position });
     }
-    JsonPath::parse(path).map_err(|error| fail(error.position().saturating_sub(1)))
+    Query::parse(path).map_err(|error| fail(error.position().saturating_sub(1)))
 }
 
 /// A regular expression that cannot be compiled.

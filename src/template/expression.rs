@@ -1,5 +1,6 @@
 //! One expression of the template language, compiled.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
@@ -8,10 +9,8 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::function::{self, language};
-use super::product::Factor;
-use super::repetition::MOST_REPEATED;
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError, nesting, number, presence, rounding};
+use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
@@ -35,8 +34,6 @@ enum Program {
         written: BTreeSet<String>,
         /// Whether it calculates or compares, and so needs numbers that the language can calculate with.
         calculates: bool,
-        /// Its products, which may make large lists of few values.
-        products: Box<[Factor]>,
         /// The same that rounds what it calculates with, once there are numbers to be rounded; none where that cannot
         /// be written.
         rounding: OnceLock<Option<Box<minijinja::Expression<'static, 'static>>>>,
@@ -59,7 +56,7 @@ impl Expression {
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
         let mut expression = Self { is_condition: true, ..Self::compile_at(source, 0)? };
         if let Program::Compiled { compiled, .. } = &mut expression.program
-            && let Some(marked) = presence::marked(source)?
+            && let Some(marked) = presence::marked(&code(source))?
         {
             *compiled = interpreted(marked)?;
         }
@@ -82,11 +79,13 @@ impl Expression {
             return Ok(Self { source: trimmed.into(), program: Program::Path(path), is_condition: false });
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
-        let Meaning { environment, written, calculates, products } = syntax::meaning(source)?;
-        let compiled = interpreted(source.to_owned())?;
+        let Meaning { environment, written, calculates } = syntax::meaning(source)?;
+        let mut compiled = interpreted(source.to_owned())?;
+        if let Cow::Owned(bounded) = code(source) {
+            compiled = interpreted(bounded)?;
+        }
         let rounding = OnceLock::new();
-        let products = products.into();
-        let program = Program::Compiled { compiled, environment, written, calculates, products, rounding };
+        let program = Program::Compiled { compiled, environment, written, calculates, rounding };
         Ok(Self { source: trimmed.into(), program, is_condition: false })
     }
 
@@ -182,14 +181,6 @@ impl Expression {
     }
 
     fn eval(&self, scope: &Scope) -> Result<Value, minijinja::Error> {
-        if let Program::Compiled { products, .. } = &self.program
-            && products.iter().any(|product| product.is_too_large(scope))
-        {
-            let message = format!(
-                "a list is repeated to more than {MOST_REPEATED} items, which is the most in one expression"
-            );
-            return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, message));
-        }
         match &self.program {
             Program::Path(path) => read(scope, path.iter().map(String::as_str)),
             Program::Compiled { calculates: true, rounding, compiled, .. } if number::met_exact() => {
@@ -203,8 +194,9 @@ impl Expression {
     }
 
     fn rounding(&self) -> Option<Box<minijinja::Expression<'static, 'static>>> {
-        let marked = if self.is_condition { presence::marked(&self.source).ok()? } else { None };
-        let source = rounding::rounded(marked.as_deref().unwrap_or(&self.source))?;
+        let code = code(&self.source);
+        let marked = if self.is_condition { presence::marked(&code).ok()? } else { None };
+        let source = rounding::rounded(marked.as_deref().unwrap_or(&code))?;
         language().compile_expression_owned(source).ok().map(Box::new)
     }
 
@@ -213,7 +205,12 @@ impl Expression {
     }
 }
 
-/// A source as the interpreter runs it.
+/// What the interpreter runs of a source that is correct.
+fn code(source: &str) -> Cow<'_, str> {
+    product::bounded(source).map_or(Cow::Borrowed(source), Cow::Owned)
+}
+
+/// A source compiled for the interpreter.
 fn interpreted(source: String) -> Result<minijinja::Expression<'static, 'static>, TemplateError> {
     let length = source.len();
     language().compile_expression_owned(source).map_err(|error| {
@@ -247,6 +244,7 @@ fn describe(error: &minijinja::Error) -> String {
             .to_owned();
     }
     match error.detail() {
+        Some(product::REFUSED) => product::too_many(),
         Some(detail) => detail.to_owned(),
         None => error.kind().to_string(),
     }

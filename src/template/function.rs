@@ -10,7 +10,7 @@ use rand::RngExt;
 use ring::hmac;
 
 use super::scope::{ENVIRONMENT, RANDOM, Random};
-use super::{number, predicate, presence, rounding};
+use super::{number, predicate, presence, product, rounding};
 
 /// Every function, by name.
 pub(super) const NAMES: &[&str] =
@@ -50,6 +50,7 @@ pub(super) fn language() -> &'static Environment<'static> {
         language.add_filter("urlencode", urlencode);
         predicate::register(&mut language);
         presence::register(&mut language);
+        product::register(&mut language);
         rounding::register(&mut language);
         language.add_filter("tojson", to_json);
         language

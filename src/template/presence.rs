@@ -11,7 +11,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::tree::{self, argument};
-use super::{TemplateError, number};
+use super::{TemplateError, number, product};
 
 /// The filter that refuses what is not there. None of these three can be typed.
 const THERE: &str = "__there";
@@ -198,6 +198,9 @@ impl Marks {
     }
 
     fn filter(&mut self, filter: &Filter, expression: &Expr, need: Need) {
+        if let Some(value) = filter.expr.as_ref().filter(|_| product::is_bound(filter.name)) {
+            return self.visit(value, need);
+        }
         let asks = ASK.contains(&filter.name);
         if let Some(value) = &filter.expr {
             let need = match filter.name {

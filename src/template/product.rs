@@ -1,91 +1,68 @@
 //! Lists that are repeated by values of the run. The language makes nothing of a repeated list until somebody looks at its
-//! items, and not everything that does counts its steps: comparisons, for one. So before an expression is evaluated, it
-//! is looked at how large its products would be.
+//! items, and not everything that does counts its steps: comparisons, for one. So behind each product stands a filter
+//! that counts the items of its value, and refuses too many before anybody else looks at them. What a product is made
+//! of, and whether it is calculated at all, only the run knows.
 
-use minijinja::Value;
 use minijinja::machinery::ast::{BinOpKind, Expr};
+use minijinja::machinery::parse_expr;
+use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::repetition::{MOST_REPEATED, count};
-use super::{Expression, Scope, tree};
+use super::tree;
 
-/// A part of a product, as far as its size can be told before anything is calculated.
-#[derive(Debug)]
-pub(super) enum Factor {
-    /// A name, or an attribute or item of one.
-    Value(Box<Expression>),
-    /// It is the same every time.
-    Constant(Value),
-    /// A list that is written out.
-    List(Vec<Factor>),
-    /// A product.
-    Product(Box<(Factor, Factor)>),
-    /// What only its calculation tells.
-    Unknown,
+/// The filter that refuses what has too many items. It cannot be typed.
+const SMALL: &str = "__small";
+/// What the language says of a list that it does not even begin to repeat.
+pub(super) const REFUSED: &str = "repeated sequence is too large";
+
+/// Whether a filter is the one behind products.
+pub(super) fn is_bound(name: &str) -> bool {
+    name == SMALL
 }
 
-/// What a factor does to a product.
-#[derive(Debug, Clone, Copy)]
-struct Size {
-    /// The items of a list, those in its items counted as well; 0 where it is none.
-    items: u64,
-    /// How often it repeats a list; 1 where it is no number.
-    times: u64,
+/// Adds the filter that refuses what has too many items.
+pub(super) fn register(language: &mut Environment<'static>) {
+    language.add_filter(SMALL, |value: Value| {
+        let few = count(&value, MOST_REPEATED + 1) <= MOST_REPEATED;
+        if few { Ok(value) } else { Err(Error::new(ErrorKind::InvalidOperation, too_many())) }
+    });
 }
 
-impl Factor {
-    /// The factor that an expression within this source is.
-    pub fn of(source: &str, expression: &Expr) -> Self {
-        if let Some(value) = expression.as_const() {
-            return Self::Constant(value);
-        }
-        match expression {
-            Expr::BinOp(binary) if matches!(binary.op, BinOpKind::Mul) => {
-                Self::Product(Box::new((Self::of(source, &binary.left), Self::of(source, &binary.right))))
-            }
-            Expr::List(list) => Self::List(list.items.iter().map(|item| Self::of(source, item)).collect()),
-            Expr::Var(_) | Expr::GetAttr(_) | Expr::GetItem(_) => {
-                let path = tree::path(source, expression);
-                let compiled = path.and_then(|path| Expression::compile_at(path, 0).ok());
-                compiled.map_or(Self::Unknown, |path| Self::Value(Box::new(path)))
-            }
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Whether it makes a list of more items than one may have.
-    pub fn is_too_large(&self, scope: &Scope) -> bool {
-        self.size(scope).items > MOST_REPEATED
-    }
-
-    fn size(&self, scope: &Scope) -> Size {
-        match self {
-            Self::Value(path) => path.value(scope).map_or(Size::UNKNOWN, |value| Size::of(&value)),
-            Self::Constant(value) => Size::of(value),
-            Self::List(items) => {
-                let sum =
-                    |sum: u64, item: &Self| sum.saturating_add(item.size(scope).items.saturating_add(1));
-                Size { items: items.iter().fold(0, sum), times: 1 }
-            }
-            Self::Product(factors) => {
-                let (left, right) = (factors.0.size(scope), factors.1.size(scope));
-                match (left.items, right.items) {
-                    (0, 0) => Size { items: 0, times: left.times.saturating_mul(right.times) },
-                    (0, items) => Size { items: items.saturating_mul(left.times), times: 1 },
-                    (items, _) => Size { items: items.saturating_mul(right.times), times: 1 },
-                }
-            }
-            Self::Unknown => Size::UNKNOWN,
-        }
-    }
+/// Why a product is refused.
+pub(super) fn too_many() -> String {
+    format!("a list is repeated to more than {MOST_REPEATED} items, which is the most in one expression")
 }
 
-impl Size {
-    const UNKNOWN: Self = Self { items: 0, times: 1 };
+/// The source of an expression with the items of its products counted; none where it has none. A product within a
+/// product is a part of it, and what is constant has been counted before.
+pub(super) fn bounded(source: &str) -> Option<String> {
+    let expression = parse_expr(source).ok()?;
+    let mut marks = Vec::new();
+    within(&expression, Place::Alone, &mut marks);
+    (!marks.is_empty()).then(|| tree::with_marks(source, marks))
+}
 
-    fn of(value: &Value) -> Self {
-        let number = i128::try_from(value.clone()).ok();
-        let times = number.map_or(1, |number| u64::try_from(number.max(0)).unwrap_or(u64::MAX));
-        Self { items: count(value, MOST_REPEATED + 1), times }
+/// Where an expression stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is a factor of a product.
+    Factor,
+    /// It is none.
+    Alone,
+}
+
+fn within(expression: &Expr, place: Place, marks: &mut Vec<(usize, &'static str)>) {
+    let product = match expression {
+        Expr::BinOp(binary) if matches!(binary.op, BinOpKind::Mul) => Some(binary.span()),
+        _ => None,
+    };
+    let inner = if product.is_some() { Place::Factor } else { Place::Alone };
+    for part in tree::parts(expression) {
+        within(part, inner, marks);
+    }
+    if let Some(span) = product.filter(|_| place == Place::Alone && expression.as_const().is_none()) {
+        marks.push((span.start_offset as usize, "("));
+        marks.push((span.end_offset as usize, ")|__small"));
     }
 }
 
@@ -93,15 +70,14 @@ impl Size {
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
-    use crate::template::{NameTable, Seeds, json_value};
+    use crate::template::{Expression, NameTable, Scope, Seeds, json_value};
 
     #[test]
     fn a_list_is_repeated_by_values_only_so_often() {
         let mut names = NameTable::default();
         let slot = names.slot("x");
         let scope = Scope::new(Arc::new(names), Seeds::both(1));
-        let text = r#"{"l": [1, [2]], "n": 100000000, "m": 3000, "few": 3, "price": 2.5, "s": "ab", "zero": 0, "minus": -4}"#;
+        let text = r#"{"l": [1, [2]], "n": 100000000, "m": 3000, "few": 3, "price": 2.5, "s": "ab", "long": 1.23456789012345678901, "none": null, "zero": 0, "minus": -4}"#;
         scope.set(slot, json_value(text).unwrap());
         for source in [
             "x.l * x.m * x.m == x.l * x.m * x.m",
@@ -114,6 +90,23 @@ mod tests {
             "5 in x.l * x['n']",
             "dict(a=x.l * x.m * x.m) == x.l",
             "pick(x.l * x.m * x.m)",
+            "((x.l | list) * x.n) == x.l",
+            "x.l * (x.n | int) == x.l",
+            "x.l * (x.n if x.few else 1) != x.l",
+            "(x.none or x.l) * x.n != x.l",
+            "(x.l if x.few else x.s) * (x.n - 1) != x.l",
+            "([x.few] + x.l) * x.n == x.l",
+            "x.l[:1] * x.n == x.l",
+            "((x.l | reverse | list) * x.few * x.m * x.m) != []",
+            "(x.l | map('string') | list) * (x.s | length * x.n) != []",
+            "-x.minus * x.l * x.n != x.l",
+            "x.l * rand_int(100000, 100001) == []",
+            "[x.l * x.m, x.l * x.n] | length == 2",
+            "false == (x.l * x.n == 1)",
+            "(x.l * x.n) is defined",
+            "not x.l * x.n",
+            "{'a': (x.l | list) * x.n}.a",
+            "(x.l | list) * x.n if x.few else 1",
         ] {
             let message = Expression::compile(source).unwrap().holds(&scope).expect_err(source).message;
             assert!(
@@ -130,6 +123,19 @@ mod tests {
             ("x.l * x.zero == [] and x.l * x.minus == []", true),
             ("([{'id': x.few}] * rand_int(3, 3)) | length == x.few", true),
             ("x.zero > 1 and x.n * 2 > 1", false),
+            ("x.zero > 1 and x.l * x.n == 1", false),
+            ("x.few == 3 or x.l * x.n == 1", true),
+            ("(x.l * x.n if x.zero else x.l) == x.l", true),
+            ("(x.l if x.few else x.l * x.n) == x.l", true),
+            ("((x.l | list) * x.few) | length == 6", true),
+            ("x.few * x.m + 1 == 9001 and -x.few * 2 == -6", true),
+            ("2 ** x.few * 3 == 24 and x.m // 2 * 2 == 3000", true),
+            ("(x.few * 2) * (x.m * 2) == 36000", true),
+            ("(x.l * 2) + (x.l * 3) == x.l * 5", true),
+            ("[x.few * 2, x.m * 2] == [6, 6000]", true),
+            ("x.few * 2 is even and x.few * (2 if x.zero else 3) == 9", true),
+            ("'=' * x.few ~ 'a' * 2 == '===aa'", true),
+            ("x.long * 2 > 2.4 and x.long * x.few < 3.8", true),
         ] {
             assert_eq!(Expression::compile(source).unwrap().holds(&scope), Ok(wanted), "{source}");
         }

@@ -10,9 +10,8 @@ use minijinja::machinery::{Span, parse_expr};
 use super::TemplateError;
 use super::function::{self, language};
 use super::predicate::TESTS;
-use super::product::Factor;
 use super::repetition::Repetition;
-use super::{presence, rounding};
+use super::{presence, product, rounding};
 
 /// The filters, by name.
 pub(super) const FILTERS: &[&str] = &[
@@ -94,19 +93,12 @@ pub(super) struct Meaning {
     pub written: BTreeSet<String>,
     /// Whether it calculates or compares.
     pub calculates: bool,
-    /// Its products, those within products and constants left out.
-    pub products: Vec<Factor>,
 }
 
 /// Looks at every part of an expression. What is wrong with its grammar is left to the compiler.
 pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
-    let meaning = Meaning {
-        environment: BTreeSet::new(),
-        written: BTreeSet::new(),
-        calculates: false,
-        products: Vec::new(),
-    };
-    let mut walk = Walk { source, meaning, repetition: Repetition::default(), is_factor: false };
+    let meaning = Meaning { environment: BTreeSet::new(), written: BTreeSet::new(), calculates: false };
+    let mut walk = Walk { source, meaning, repetition: Repetition::default() };
     if let Ok(expression) = parse_expr(source) {
         walk.expression(&expression)?;
         written(&expression, &mut walk.meaning.written);
@@ -116,7 +108,7 @@ pub(super) fn meaning(source: &str) -> Result<Meaning, TemplateError> {
 
 /// Whether a filter calculates with the numbers that it is handed, or compares them.
 pub(super) fn filter_calculates(name: &str) -> bool {
-    !KEEPS_NUMBERS.contains(&name) && !presence::is_mark(name) && name != rounding::ROUND
+    !KEEPS_NUMBERS.contains(&name) && !is_internal(name)
 }
 
 /// Whether a test looks at the value of a number.
@@ -128,23 +120,10 @@ struct Walk<'s> {
     source: &'s str,
     meaning: Meaning,
     repetition: Repetition,
-    /// Whether what is looked at is a factor of a product.
-    is_factor: bool,
 }
 
 impl Walk<'_> {
     fn expression(&mut self, expression: &Expr) -> Result<(), TemplateError> {
-        let is_product = matches!(expression, Expr::BinOp(binary) if matches!(binary.op, BinOpKind::Mul));
-        let is_factor = std::mem::replace(&mut self.is_factor, is_product);
-        self.parts(expression)?;
-        self.is_factor = is_factor;
-        if is_product && !is_factor && expression.as_const().is_none() {
-            self.meaning.products.push(Factor::of(self.source, expression));
-        }
-        Ok(())
-    }
-
-    fn parts(&mut self, expression: &Expr) -> Result<(), TemplateError> {
         match expression {
             Expr::Var(name) if function::NAMES.contains(&name.id) => {
                 let message = format!("`{}` is a function", name.id);
@@ -334,12 +313,17 @@ fn named(arguments: &[CallArg], index: usize) -> Option<String> {
 
 /// Whether the language has a filter or test of this name that is not among those that are listed.
 fn exists(name: &str, kind: &str) -> bool {
-    if presence::is_mark(name) || name == rounding::ROUND {
+    if is_internal(name) {
         return false;
     }
     let question = format!("{} is {kind}", serde_json::Value::from(name));
     let asked = language().compile_expression_owned(question);
     asked.and_then(|asked| asked.eval(())).is_ok_and(|answer| answer.is_true())
+}
+
+/// Whether a filter is one that is put into expressions, and cannot be typed.
+fn is_internal(name: &str) -> bool {
+    presence::is_mark(name) || product::is_bound(name) || name == rounding::ROUND
 }
 
 fn range(span: Span) -> Range<usize> {

@@ -1,5 +1,6 @@
 //! The cookies of one user (RFC 6265).
 
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -12,10 +13,12 @@ use super::origin::Origin;
 use crate::load::measure::outcome::Failure;
 use crate::load::memory::{Budget, Hold};
 
-/// The most cookies a user keeps, and the most bytes of one, as browsers have it (RFC 6265, 6.1, asks for at
-/// least 50 of 4,096 bytes a host). The oldest makes room.
-const MOST: usize = 50;
+/// The most cookies of one domain that a user keeps, and the most bytes of one (RFC 6265, 6.1, asks for at least 50 of
+/// 4,096 bytes).
+const MOST_OF_DOMAIN: usize = 50;
 const LONGEST: usize = 4_096;
+/// The most cookies that a user keeps in all.
+const MOST: usize = 500;
 /// What a cookie needs, beside its texts.
 const COOKIE: usize = 512;
 
@@ -29,6 +32,8 @@ struct Kept {
     /// Every cookie, the one that was made first in front.
     order: Vec<Place>,
     hold: Hold,
+    /// How often cookies have been set or sent.
+    uses: Cell<u64>,
 }
 
 /// What makes a cookie this one and no other.
@@ -39,6 +44,8 @@ struct Place {
     name: String,
     /// About how many bytes it holds.
     size: usize,
+    /// Which use was the last in which it was set or sent.
+    used: Cell<u64>,
 }
 
 impl Place {
@@ -50,6 +57,7 @@ impl Place {
             domain: cookie.domain.as_cow().unwrap_or_default().into_owned(),
             path: cookie.path.to_string(),
             name: cookie.name().to_owned(),
+            used: Cell::new(0),
         }
     }
 
@@ -66,20 +74,23 @@ impl Jar {
     pub fn header(&self, origin: &Origin, path: &str) -> Option<String> {
         let kept = self.0.as_ref()?;
         let url = origin.url(path).ok()?;
-        let mut cookies = kept.store.matches(&url);
-        if cookies.len() > 1 {
-            cookies.sort_by_cached_key(|cookie| (Reverse(cookie.path.len()), kept.made(cookie)));
-        }
+        let found = kept.store.matches(&url).into_iter();
+        let mut cookies: Vec<_> = found.map(|cookie| (cookie, kept.made(cookie))).collect();
+        cookies.sort_by_key(|(cookie, made)| (Reverse(cookie.path.len()), *made));
+        let now = kept.next_use();
         let mut header = String::new();
-        for cookie in cookies {
+        for (cookie, made) in cookies {
+            if let Some(place) = made.and_then(|made| kept.order.get(made)) {
+                place.used.set(now);
+            }
             let between = if header.is_empty() { "" } else { "; " };
             header.extend([between, cookie.name(), "=", cookie.value()]);
         }
         (!header.is_empty()).then_some(header)
     }
 
-    /// Keeps what the response from a path asks to be kept. Where the budget has no room for it, the newest of all are
-    /// left out, and it is a failure.
+    /// Keeps what the response from a path asks to be kept. What the budget has no room for is left out, as if it had not
+    /// been sent (RFC 6265, 5.3, allows that), and is a failure; what is kept already stays as it is.
     pub fn keep(
         &mut self,
         (origin, path): (&Origin, &str),
@@ -92,10 +103,11 @@ impl Jar {
         let Ok(url) = origin.url(path) else { return Ok(()) };
         let asked = headers.get_all(SET_COOKIE).iter();
         let asked = asked.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+        let mut result = Ok(());
         for text in asked.filter(|text| text.len() <= LONGEST) {
-            self.0.get_or_insert_default().add(text, &url);
+            result = result.and(self.0.get_or_insert_default().add(text, &url, budget));
         }
-        self.0.as_mut().map_or(Ok(()), |kept| kept.settle(budget))
+        result
     }
 }
 
@@ -105,16 +117,33 @@ impl Kept {
         self.order.iter().position(|place| place.is_of(cookie))
     }
 
-    fn add(&mut self, text: &str, url: &Url) {
-        let Ok(cookie) = Cookie::parse(text, url) else { return };
+    fn next_use(&self) -> u64 {
+        self.uses.set(self.uses.get() + 1);
+        self.uses.get()
+    }
+
+    fn add(&mut self, text: &str, url: &Url, budget: &Arc<Budget>) -> Result<(), Failure> {
+        let Ok(cookie) = Cookie::parse(text, url) else { return Ok(()) };
         if !may_be_set(&cookie, url) {
-            return;
+            return Ok(());
         }
         let (place, made) = (Place::of(&cookie, text), self.made(&cookie));
+        let evicted = if made.is_none() && !cookie.is_expired() { self.excess(&place.domain) } else { None };
+        // There must be room for it before anything is thrown out for it.
+        let less: usize = [made, evicted].into_iter().flatten().map(|at| self.order[at].size).sum();
+        let more = if cookie.is_expired() { 0 } else { place.size };
+        self.hold.set_for(budget, self.size() - less + more, || "keep cookies".to_owned())?;
+        place.used.set(self.next_use());
         match self.store.insert(cookie.into_owned(), url) {
-            Ok(StoreAction::Inserted) => self.order.push(place),
+            Ok(StoreAction::Inserted) => {
+                if let Some(evicted) = evicted {
+                    let evicted = self.order.remove(evicted);
+                    self.forget(&evicted);
+                }
+                self.order.push(place);
+            }
             Ok(StoreAction::ExpiredExisting) => {
-                self.store.remove(&place.domain, &place.path, &place.name);
+                self.forget(&place);
                 if let Some(made) = made {
                     self.order.remove(made);
                 }
@@ -122,34 +151,41 @@ impl Kept {
             // One that is set again keeps its place (RFC 6265, 5.3, step 11).
             Ok(StoreAction::UpdatedExisting) => {
                 if let Some(made) = made {
-                    self.order[made].size = place.size;
+                    self.order[made] = place;
                 }
             }
             Err(_) => {}
         }
-        if self.order.len() > MOST {
-            let oldest = self.order.remove(0);
-            self.forget(&oldest);
+        // What was not kept after all gives its room back.
+        self.hold.set(budget, self.size())
+    }
+
+    fn size(&self) -> usize {
+        self.order.iter().map(|place| place.size).sum()
+    }
+
+    /// Which cookie makes room for another one of a domain, where there are too many: one that has expired, else the one
+    /// that was not set or sent for the longest time (RFC 6265, 5.3). Of those that were sent together, it is the newest:
+    /// a user that logged in began with the cookie of its session.
+    fn excess(&self, domain: &str) -> Option<usize> {
+        let of_domain = |place: &&Place| place.domain == domain;
+        let is_domain_full = self.order.iter().filter(of_domain).count() >= MOST_OF_DOMAIN;
+        if !is_domain_full && self.order.len() < MOST {
+            return None;
         }
+        let places = self.order.iter().enumerate();
+        let candidates = places.filter(|(_, place)| !is_domain_full || place.domain == domain);
+        let last =
+            candidates.min_by_key(|(at, place)| (!self.is_expired(place), place.used.get(), Reverse(*at)));
+        last.map(|(at, _)| at)
+    }
+
+    fn is_expired(&self, place: &Place) -> bool {
+        self.store.get_any(&place.domain, &place.path, &place.name).is_none_or(|cookie| cookie.is_expired())
     }
 
     fn forget(&mut self, place: &Place) {
         self.store.remove(&place.domain, &place.path, &place.name);
-    }
-
-    /// Holds all cookies; where there is no room for them, only the oldest for which there is.
-    fn settle(&mut self, budget: &Arc<Budget>) -> Result<(), Failure> {
-        let mut settled = Ok(());
-        loop {
-            let size = self.order.iter().map(|place| place.size).sum();
-            let held = self.hold.set_for(budget, size, || "keep cookies".to_owned());
-            settled = settled.and(held.clone());
-            if held.is_ok() {
-                return settled;
-            }
-            let Some(newest) = self.order.pop() else { return settled };
-            self.forget(&newest);
-        }
     }
 }
 
@@ -274,15 +310,85 @@ mod tests {
         }
     }
 
+    fn site(url: &str) -> Origin {
+        Origin::of(&Url::parse(url).unwrap()).unwrap()
+    }
+
+    fn set(jar: &mut Jar, origin: &Origin, texts: &[String], budget: &Arc<Budget>) -> Result<(), Failure> {
+        let mut headers = HeaderMap::new();
+        for text in texts {
+            headers.append(SET_COOKIE, HeaderValue::from_str(text).unwrap());
+        }
+        jar.keep((origin, "/"), &headers, budget)
+    }
+
     #[test]
-    fn the_oldest_cookie_makes_room() {
-        let set: Vec<String> = (0..=MOST).map(|number| format!("c{number}=1")).collect();
-        let mut set: Vec<&str> = set.iter().map(String::as_str).collect();
+    fn the_cookie_that_was_not_used_for_the_longest_time_makes_room() {
+        let texts: Vec<String> = (0..=MOST_OF_DOMAIN).map(|number| format!("c{number}=1")).collect();
+        let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let long = format!("long={}", "x".repeat(LONGEST));
-        set.extend(["c1=2", &long]);
-        let value = sent("http://a.example/", &set, "http://a.example/deep/page");
+        texts.extend(["c1=2", &long]);
+        let value = sent("http://a.example/", &texts, "http://a.example/deep/page");
         let pairs: Vec<&str> = value.split("; ").collect();
-        assert_eq!((pairs.len(), pairs[0], pairs[MOST - 1]), (MOST, "c1=2", "c50=1"));
+        assert_eq!((pairs.len(), pairs[0], pairs[49]), (MOST_OF_DOMAIN, "c1=2", "c50=1"));
+    }
+
+    #[test]
+    fn a_session_outlives_what_is_set_after_it_and_what_others_set() {
+        let (budget, ours, other) =
+            (Budget::new(1 << 30), site("http://a.example/"), site("http://b.example/"));
+        let mut jar = Jar::default();
+        let many = |from: usize| (from..from + 49).map(|number| format!("c{number}=1")).collect::<Vec<_>>();
+        set(&mut jar, &ours, &["sid=1".to_owned()], &budget).unwrap();
+        set(&mut jar, &ours, &many(0), &budget).unwrap();
+        // All 50 are sent, and the newest of them makes room.
+        assert!(jar.header(&ours, "/").unwrap().ends_with("c48=1"));
+        set(&mut jar, &ours, &["new=1".to_owned()], &budget).unwrap();
+        let header = jar.header(&ours, "/").unwrap();
+        assert!(header.starts_with("sid=1; ") && header.ends_with("c47=1; new=1"), "{header}");
+        // Where it is not sent meanwhile, what is older than the others is not used for the longest time.
+        (0..10).for_each(|round| set(&mut jar, &other, &many(100 * round), &budget).unwrap());
+        assert!(jar.header(&ours, "/").unwrap().starts_with("sid=1; "));
+        assert_eq!(jar.header(&other, "/").unwrap().split("; ").count(), MOST_OF_DOMAIN);
+    }
+
+    #[test]
+    fn what_has_expired_makes_room_first() {
+        let (budget, ours) = (Budget::new(1 << 30), site("http://a.example/"));
+        let mut jar = Jar::default();
+        let texts: Vec<String> = (0..50).map(|number| format!("c{number}=1; Max-Age=1000000")).collect();
+        set(&mut jar, &ours, &texts, &budget).unwrap();
+        let kept = jar.0.as_mut().unwrap();
+        assert_eq!(kept.excess("a.example"), Some(0));
+        // As if its time had passed: the store keeps what has expired.
+        let url = Url::parse("http://a.example/").unwrap();
+        kept.store.insert(Cookie::parse("c30=; Max-Age=0; Path=/", &url).unwrap(), &url).unwrap();
+        assert_eq!(kept.excess("a.example"), Some(30));
+        assert_eq!(kept.excess("b.example"), None);
+    }
+
+    #[test]
+    fn a_cookie_for_which_there_is_no_room_throws_none_out() {
+        let (budget, ours) = (Budget::new(128 << 10), site("http://a.example/"));
+        let mut jar = Jar::default();
+        let large = |name: &str, bytes: usize| format!("{name}={}", "x".repeat(bytes));
+        // 50 of 2,528 bytes and a bit more are 126,400 and a bit more, and 128 KiB are 131,072.
+        let texts: Vec<String> = (10..60).map(|number| large(&format!("c{number}"), 1_000)).collect();
+        set(&mut jar, &ours, &texts, &budget).unwrap();
+        let before = jar.header(&ours, "/").unwrap();
+        // One in the place of another, and one that is set again, with more than there is room for.
+        for name in ["new", "c10", "c59"] {
+            set(&mut jar, &ours, &[large(name, 4_000)], &budget).unwrap_err();
+            assert_eq!(jar.header(&ours, "/").unwrap(), before, "{name}");
+        }
+        // What is smaller has room, and so has what ends one.
+        set(&mut jar, &ours, &[large("c10", 4_000), large("new", 900)], &budget).unwrap_err();
+        set(&mut jar, &ours, &["c11=; Max-Age=0".to_owned()], &budget).unwrap();
+        let after = jar.header(&ours, "/").unwrap();
+        assert!(
+            after.starts_with("c10=x") && !after.contains("c11=") && after.contains("; new=x"),
+            "{after}"
+        );
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! A course of times as one line of bars, for where there is no room for a chart. The median is in the middle
 //! and nothing at the bottom: what is steady looks steady. Pure; the numbers stand beside it.
 
-use crate::result::schema::Point;
 use crate::stats::quantile::median;
 
-use super::course::Course;
 use super::number;
 
 /// From nothing to twice the median, and all above. The others of this kind stand lower than these in many fonts.
@@ -21,9 +19,8 @@ pub struct Sparkline {
     pub range: String,
 }
 
-/// The line of a time over a course; none where two are not known.
-pub fn sparkline(course: &Course, value: impl Fn(&Point) -> Option<f64>) -> Option<Sparkline> {
-    let heights = course.highest(value);
+/// The line of the times of a course; none where two are not known.
+pub fn sparkline(heights: &[Option<f64>]) -> Option<Sparkline> {
     let known = || heights.iter().copied().flatten();
     let (lowest, highest) = (known().reduce(f64::min)?, known().reduce(f64::max)?);
     let usual = median(&known().collect::<Vec<_>>()).unwrap_or(0.0);
@@ -43,11 +40,12 @@ fn level(height: f64, top: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::course::Course;
     use crate::report::course::tests::run_of;
 
     fn of(p95: &[Option<f64>]) -> Option<(String, String)> {
         let run = run_of(p95);
-        let line = sparkline(&Course::of(&run, 40, |_| true)?, |point| point.p95_ms)?;
+        let line = sparkline(&Course::of(&run, 40, |_| true)?.highest(|point| point.p95_ms))?;
         Some((line.bars, line.range))
     }
 

@@ -181,7 +181,7 @@ impl Kept {
     }
 
     fn is_expired(&self, place: &Place) -> bool {
-        self.store.get_any(&place.domain, &place.path, &place.name).is_none_or(|cookie| cookie.is_expired())
+        self.store.get_any(&place.domain, &place.path, &place.name).is_none_or(Cookie::is_expired)
     }
 
     fn forget(&mut self, place: &Place) {

@@ -9,7 +9,7 @@ use crate::report::model::{self, EndpointRow, Failing, Rank};
 use crate::report::sparkline::sparkline;
 use crate::report::{note, number, sentence};
 use crate::result::endpoint::{Endpoint, Kind};
-use crate::result::schema::{Point, RunResult};
+use crate::result::schema::RunResult;
 
 use super::{About, Source, failure, row};
 
@@ -34,7 +34,7 @@ pub fn all(result: &RunResult, about: &About) -> Vec<(String, String)> {
 /// How p95 went, in one line; nothing of a moment.
 pub fn course(result: &RunResult) -> String {
     let course = Course::of(result, WIDE, |_| true);
-    let line = course.and_then(|course| sparkline(&course, |point| point.p95_ms));
+    let line = course.and_then(|course| sparkline(&course.highest(|point| point.p95_ms)));
     line.map_or_else(String::new, |line| {
         format!("p95 of all requests while it was judged: `{}` {}\n", line.bars, plain(&line.range))
     })
@@ -105,11 +105,11 @@ fn failed(row: &EndpointRow) -> String {
 }
 
 fn over_time(course: Option<&Course>, endpoint: &Endpoint) -> String {
-    let p95 = |point: &Point| match endpoint.kind {
-        Kind::All => point.p95_ms,
-        Kind::Http | Kind::Websocket => point.endpoints.get(&endpoint.name)?.p95_ms,
+    let heights = |course: &Course| match endpoint.kind {
+        Kind::All => course.highest(|point| point.p95_ms),
+        Kind::Http | Kind::Websocket => course.highest_of(&endpoint.name, |endpoint| endpoint.p95_ms),
     };
-    let line = course.and_then(|course| sparkline(course, p95));
+    let line = course.and_then(|course| sparkline(&heights(course)));
     line.map_or_else(|| number::NOTHING.to_owned(), |line| format!("`{}`", line.bars))
 }
 

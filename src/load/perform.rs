@@ -19,7 +19,7 @@ use super::worker::{Worker, first_endpoint};
 use crate::clock;
 use crate::plan::step::{Action, Capture, CaptureMode, EndpointId, MetricId, OnFailure, Step, Visibility};
 use crate::plan::user::Wait;
-use crate::template::{RenderError, json_value};
+use crate::template::{JsonTemplate, RenderError, Slot, json_value};
 
 /// Why steps did not run to their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,7 @@ type Nested<'a> = Pin<Box<dyn Future<Output = Result<(), End>> + 'a>>;
 impl VirtualUser {
     /// Whether the condition of the first step holds: if not, the whole task is skipped.
     pub(super) fn applies(&mut self, steps: &[Step]) -> Result<bool, End> {
+        self.is_at(steps);
         match steps.first() {
             Some(step) => self.condition(step),
             None => Ok(true),
@@ -85,6 +86,7 @@ impl VirtualUser {
                 if !self.wanted() {
                     return Err(End::Stopped);
                 }
+                self.is_at(&steps[index..]);
                 if index >= checked && !self.condition(step)? {
                     continue;
                 }
@@ -110,9 +112,15 @@ impl VirtualUser {
         }
     }
 
-    /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket.
+    /// It has got to the first of these steps.
+    fn is_at(&mut self, steps: &[Step]) {
+        self.place = first_endpoint(steps).or(self.place);
+    }
+
+    /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket, else of the request that
+    /// it keeps from being made. Counted nowhere, it would let a run pass that made no such request.
     pub(super) fn fail(&mut self, endpoint: Option<EndpointId>, failure: &Failure) -> End {
-        let endpoint = endpoint.or(self.sockets.last().map(|open| open.endpoint));
+        let endpoint = endpoint.or(self.sockets.last().map(|open| open.endpoint)).or(self.place);
         let failure = &self.masked(endpoint, failure.clone());
         self.worker.journal.note(|| Event::Failure(failure.clone()));
         self.failures.note(failure.kind);
@@ -236,17 +244,24 @@ impl VirtualUser {
         ended
     }
 
-    fn set(&mut self, values: &[(crate::template::Slot, crate::template::JsonTemplate)]) -> Result<(), End> {
+    fn set(&mut self, values: &[(Slot, JsonTemplate)]) -> Result<(), End> {
         for (slot, template) in values {
-            let json = template.render(&self.scope).map_err(|error| self.fail(None, &unrendered(&error)))?;
-            let value = json_value(&json).map_err(|error| {
-                self.fail(None, &Failure::new(FailureKind::Capture, format!("`set` makes no value: {error}")))
+            let value = self.made(*slot, template).map_err(|failure| {
+                self.fail(None, &Failure::new(failure.kind, format!("`set`: {}", failure.message)))
             })?;
-            let kept = self.kept.set(&self.worker.budget, *slot, &value);
-            kept.map_err(|failure| self.fail(None, &failure))?;
             self.scope.set(*slot, value);
         }
         Ok(())
+    }
+
+    /// The value of a variable from now on.
+    fn made(&mut self, slot: Slot, template: &JsonTemplate) -> Result<Value, Failure> {
+        let json = template.render(&self.scope).map_err(|error| unrendered(&error))?;
+        let value = json_value(&json).map_err(|error| {
+            Failure::new(FailureKind::Capture, format!("what it makes is no JSON: {error}"))
+        })?;
+        self.kept.set(&self.worker.budget, slot, &value)?;
+        Ok(value)
     }
 
     async fn wait(&mut self, wait: &Wait) -> Result<(), End> {

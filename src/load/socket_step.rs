@@ -49,12 +49,13 @@ impl VirtualUser {
         lines.push(&socket);
         self.sockets.push(SocketInUse { socket, endpoint: step.endpoint, closed: false, lost: false });
         let ended = self.perform(&step.steps).await;
-        if ended != Err(End::Failed) {
-            lines.attend(pin!(self.close(NORMAL, ""))).await?;
-        }
+        let closed = match ended {
+            Err(End::Failed) => Ok(()),
+            _ => lines.attend(pin!(self.close(NORMAL, ""))).await,
+        };
         lines.pop();
         self.sockets.pop();
-        ended
+        ended.and(closed)
     }
 
     /// Counts what moves over a socket under its endpoint, in the window and the phase of that moment.
@@ -388,8 +389,8 @@ impl VirtualUser {
             return self.settle(Err(failure), |_| {});
         }
         // A server that does not say goodbye in time has been told; the connection is dropped anyway.
-        let _ = deadline.within(GOODBYE, pin!(open.socket.close(code, reason))).await;
-        Ok(())
+        let closed = deadline.within(GOODBYE, pin!(open.socket.close(code, reason))).await;
+        self.settle(closed.unwrap_or(Ok(())), |_| {})
     }
 
     /// Counts what came of something done on the innermost socket.

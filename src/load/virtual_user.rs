@@ -25,6 +25,7 @@ use super::trace::Event;
 use super::worker::{GRACE, Worker};
 use crate::clock;
 use crate::plan::load::StopAfter;
+use crate::plan::step::EndpointId;
 use crate::plan::user::{DataOrder, TaskId};
 use crate::template::{Scope, Seeds};
 
@@ -58,6 +59,9 @@ pub struct VirtualUser {
     pub(super) unpacking: Duration,
     /// Open WebSockets, the innermost last.
     pub(super) sockets: Vec<SocketInUse>,
+    /// Where it is in the plan: the endpoint of the request that comes next, else of the last one. None where the plan has
+    /// no requests.
+    pub(super) place: Option<EndpointId>,
     /// Their connections.
     pub(super) lines: Lines,
     /// When the schedule wanted the next request, where there is one.
@@ -127,6 +131,7 @@ impl VirtualUser {
             kept: Kept::default(),
             unpacking: Duration::ZERO,
             sockets: Vec::new(),
+            place: (!plan.endpoints.is_empty()).then_some(EndpointId(0)),
             lines: Lines::default(),
             due: None,
             class,

@@ -113,6 +113,44 @@ fn a_socket_that_is_given_up_fails_once_also_where_no_step_needs_it() {
 }
 
 #[test]
+fn a_frame_counts_as_soon_as_it_is_announced() {
+    let announced = json!({"websocket": "/announced", "steps": [{"send": {"text": "go"}}, {"receive": {"within": "1s"}}]});
+    // There is room for two of three.
+    let server = FaultServer::start(Mode::ByPath);
+    let config = json!({
+        "version": 1, "name": "announced", "max_memory": "2500KiB",
+        "environments": {"here": {"host": server.url(""), "users": 3, "run_time": "3s"}},
+        "thresholds": {"error_rate": "1%"},
+        "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [announced]}}}},
+    });
+    let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+    let failed = &whole(&result, "WS /announced")["failed"];
+    assert_eq!((count(&failed["memory"]), count(&failed["missing_message"])), (1, 2), "{failed}");
+}
+
+#[test]
+fn a_socket_that_is_given_up_while_it_closes_is_counted_and_leaves_nothing_behind() {
+    let server = FaultServer::start(Mode::ByPath);
+    let config = json!({
+        "version": 1, "name": "closes", "max_memory": "2MiB",
+        "environments": {"here": {"host": server.url(""), "users": 1, "run_time": "2s"}},
+        "thresholds": {"error_rate": "1%"},
+        "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [
+            {"websocket": "/parting-flood", "on_failure": "continue", "steps": [{"ping": true}]},
+            // Of no socket any more.
+            {"set": {"known": "{{ nothing }}"}},
+            {"get": "/fine", "capture": {"nothing": {"regex": "(.)"}}},
+        ]}}}},
+    });
+    let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+    let failed = |endpoint: &str| whole(&result, endpoint)["failed"].clone();
+    assert_eq!(failed("WS /parting-flood"), json!({"memory": 1}), "{}", result["failures"]);
+    assert_eq!(failed("GET /fine"), json!({"capture": 1}), "{}", result["failures"]);
+}
+
+#[test]
 fn what_a_server_does_not_read_counts_as_well() {
     let server = FaultServer::start(Mode::ByPath);
     let send = |length: u32| json!({"send": {"text": format!("{{{{ 'x' * {length} }}}}")}, "on_failure": "continue"});

@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::external::{count, whole};
 use crate::fault_server::{FaultServer, Mode};
 use crate::harness::{Finished, Workspace};
 use crate::recording_server::RecordingServer;
@@ -321,5 +322,38 @@ fn what_was_answered_counts_also_where_the_end_of_the_run_cuts_off_what_is_made_
             assert_eq!(failures, 0, "{of_all}");
             assert!(unfinished > 0, "{of_all}");
         }
+    }
+}
+
+#[test]
+fn what_fails_between_requests_is_counted_at_the_request_that_it_keeps_from_being_made() {
+    let server = RecordingServer::fine();
+    let login = json!({"get": "/login"});
+    let capt = json!({"get": "/capt", "capture": {"y": {"regex": "(.)"}}});
+    let nothing = json!({"set": {"x": "{{ y }}"}});
+    let condition = json!({"when": "y.z", "set": {"x": "1"}});
+    for (steps, endpoint, says) in [
+        (json!([login, nothing, capt]), "GET /capt", "`set`: `y`"),
+        (json!([login, {"group": "g", "steps": [nothing]}, capt]), "GET /capt", "`set`: `y`"),
+        (json!([nothing, login, {"repeat": 2, "steps": [capt]}]), "GET /login", "`set`: `y`"),
+        (json!([login, condition, capt]), "GET /capt", "y.z"),
+        (json!([{"wait": "1ms", "when": "y.z"}, login, capt]), "GET /login", "y.z"),
+        (
+            json!([login, {"get": "/capt", "when": "false", "capture": {"y": {"regex": "(.)"}}}, nothing]),
+            "GET /capt",
+            "`y`",
+        ),
+    ] {
+        let config = json!({
+            "version": 1, "name": "between",
+            "environments": {"here": {"host": server.url(""), "users": 1, "run_time": "1s"}},
+            "scenarios": {"s": {"users": {"u": {"wait": "200ms", "steps": steps}}}},
+        });
+        let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+        let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+        let failed = &whole(&result, endpoint)["failed"];
+        assert!(count(&failed["capture"]) > 0, "{steps}: {endpoint}: {}", result["whole_run"]);
+        assert!(result["failures"].to_string().contains(says), "{steps}: {}", result["failures"]);
+        assert_eq!(finished.code(), 3, "{steps}\n{}", finished.stdout);
     }
 }

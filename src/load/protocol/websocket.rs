@@ -2,6 +2,7 @@
 //! well, so that every message is stamped when it arrives, whatever the user is doing. It is counted at that moment
 //! too, for a socket may outlive many windows and be cut off at the end.
 
+mod frames;
 mod handshake;
 mod inbox;
 mod ledger;
@@ -26,7 +27,7 @@ pub use self::inbox::{Arrived, Kind, Looked};
 
 use self::handshake::{Agreed, Answer};
 use self::inbox::Inbox;
-use self::ledger::{Ledger, MOST_UNSENT};
+use self::ledger::{Counted, Ledger, MOST_UNSENT};
 use super::response::Response;
 use super::stream::{Meter, Stream};
 use crate::clock;
@@ -81,9 +82,8 @@ pub type Count = Box<dyn Fn(Moved, Option<&Failure>)>;
 
 struct State {
     /// None once the socket was given up because it held too much.
-    stream: Option<WebSocketStream<Stream>>,
+    stream: Option<WebSocketStream<Counted>>,
     meter: Meter,
-    ledger: Ledger,
     count: Count,
     /// How many messages have been counted.
     counted: u64,
@@ -122,11 +122,13 @@ impl Socket {
             Answer::Elsewhere(response) => return Ok(Opening::Elsewhere(response)),
             Answer::Refused(refused) => return Ok(Opening::Refused(refused)),
         };
-        let stream = WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await;
+        let ledger =
+            Ledger::new(budget.clone(), config.max_frame_size.map_or(u64::MAX, |longest| longest as u64));
+        let counted = Counted::new(stream, ledger, &rest);
+        let stream = WebSocketStream::from_partially_read(counted, rest, Role::Client, Some(config)).await;
         let state = State {
             stream: Some(stream),
             meter,
-            ledger: Ledger::new(budget.clone()),
             count,
             counted: 0,
             inbox: Inbox::default(),
@@ -165,7 +167,7 @@ impl Socket {
                 let taken = state.inbox.take(looked_at, &mut wanted).map(Ok);
                 if taken.is_some() {
                     // It is held by who takes it from now on; what has come meanwhile is seen when it is next listened to.
-                    let _ = state.ledger.settle(state.inbox.bytes());
+                    let _ = state.settle();
                 }
                 taken.or_else(|| state.why().map(Err))
             })
@@ -193,13 +195,15 @@ impl Socket {
         self.line.0.borrow_mut().untold.take()
     }
 
-    /// Says goodbye and waits until the other side has, or has gone.
-    pub async fn close(&mut self, code: u16, reason: &str) {
+    /// Says goodbye and waits until the other side has, or has gone; fails where the socket is given up meanwhile.
+    pub async fn close(&mut self, code: u16, reason: &str) -> Result<(), Failure> {
         let frame = CloseFrame { code: code.into(), reason: reason.to_owned().into() };
-        // A socket that the other side has closed already cannot be told; that is the end we want.
-        if self.send(Message::Close(Some(frame))).await.is_ok() {
-            self.closed().await;
-        }
+        let ended = match self.send(Message::Close(Some(frame))).await {
+            Ok(()) => self.closed().await,
+            // A socket that the other side has closed already cannot be told; that is the end we want.
+            Err(failure) => failure,
+        };
+        if ended.kind == FailureKind::Memory { Err(ended) } else { Ok(()) }
     }
 }
 
@@ -254,8 +258,16 @@ impl State {
     fn listen(&mut self, context: &mut Context<'_>) {
         self.read(context);
         self.tell();
-        if let Err(failure) = self.ledger.settle(self.inbox.bytes()) {
+        if let Err(failure) = self.settle() {
             self.give_up(failure);
+        }
+    }
+
+    /// Holds what the socket holds; fails where there is no room for it.
+    fn settle(&mut self) -> Result<(), Failure> {
+        match &mut self.stream {
+            Some(stream) => stream.get_mut().ledger.settle(self.inbox.bytes()),
+            None => Ok(()),
         }
     }
 
@@ -265,14 +277,12 @@ impl State {
         self.finish(failure);
         self.stream = None;
         self.inbox.clear();
-        self.ledger.clear();
     }
 
     /// Has everything counted that has not been yet.
     fn tell(&mut self) {
         let moved = Moved { messages_in: self.inbox.total() - self.counted, traffic: self.meter.take() };
         self.counted = self.inbox.total();
-        self.ledger.moved(moved.traffic);
         if moved != Moved::default() {
             (self.count)(moved, None);
         }
@@ -285,10 +295,15 @@ impl State {
             match stream.poll_next_unpin(context) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(message))) => {
-                    self.ledger.heard(&message, self.meter.bytes_in());
+                    if let Message::Ping(bytes) = &message {
+                        stream.get_mut().ledger.pinged(bytes.len());
+                    }
                     self.hear(message);
                 }
-                Poll::Ready(Some(Err(error))) => self.finish(broken(&error)),
+                Poll::Ready(Some(Err(error))) => match stream.get_mut().refused.take() {
+                    Some(failure) => self.give_up(failure),
+                    None => self.finish(broken(&error)),
+                },
                 Poll::Ready(None) => self.finish(closed("the socket ended without a close")),
             }
         }
@@ -330,10 +345,8 @@ impl State {
             }
         }
         if let Some(message) = message.take() {
-            self.ledger.queue(message.len());
             // What does not fit is not sent; the socket goes on without it.
-            if let Err(failure) = self.ledger.settle(self.inbox.bytes()) {
-                self.ledger.unqueue(message.len());
+            if let Err(failure) = stream.get_mut().ledger.queue(message.len()) {
                 return Poll::Ready(Err(failure));
             }
             if let Err(error) = stream.start_send_unpin(message) {
@@ -342,7 +355,7 @@ impl State {
         }
         match stream.poll_flush_unpin(context) {
             Poll::Ready(Ok(())) => {
-                self.ledger.flushed();
+                stream.get_mut().ledger.flushed();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.unsent(&error))),

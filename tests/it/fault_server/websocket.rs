@@ -87,6 +87,10 @@ pub fn serve<R: BufRead>(
         match opcode {
             TEXT if !converse((stream, &mut reader), path, &payload, shared)? => return Ok(()),
             CLOSE => {
+                if path == "/parting-flood" {
+                    // Nobody has read them when the client gives up.
+                    out.write_all(&frame(FIN | TEXT, &[b'x'; 30_000]).repeat(300))?;
+                }
                 send(stream, FIN | CLOSE, &payload)?;
                 return leave(stream);
             }
@@ -223,6 +227,8 @@ fn break_rules(mut stream: &TcpStream, path: &str) -> io::Result<()> {
         "/oversize" => frame(FIN | TEXT, &vec![b'x'; (1 << 20) + 1]),
         // A length of 2^62, and nothing behind it.
         "/oversize-announced" => [&[FIN | TEXT, 127, 0x40][..], &[0; 7]].concat(),
+        // A length of 1 MiB, which is allowed, and nothing behind it.
+        "/announced" => [&[FIN | TEXT, 127][..], &(1_u64 << 20).to_be_bytes()].concat(),
         // A length of 2^63, which no frame may have.
         "/impossible-length" => [&[FIN | TEXT, 127, 0x80][..], &[0; 7]].concat(),
         "/oversize-in-fragments" => {

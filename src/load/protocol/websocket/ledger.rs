@@ -1,169 +1,245 @@
-//! What one WebSocket makes this process hold: a message of which not all has come, messages that nobody has taken
-//! yet, and what the server does not read. The library that carries the messages does not tell, so it follows from the
-//! bytes that moved.
+//! What one WebSocket makes this process hold: the frame under way, a message of which not all has come, messages that
+//! nobody has taken yet, and what the server does not read. The library that carries the messages does not tell, so it
+//! follows from the bytes that go through [`Counted`], which it reads and writes.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use tokio_tungstenite::tungstenite::Message;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::Frames;
 use crate::load::measure::outcome::Failure;
-use crate::load::measure::sample::Traffic;
 use crate::load::memory::{Budget, Hold};
+use crate::load::protocol::stream::Stream;
 
-/// Bytes of the header of a control frame that a server sends (RFC 6455, 5.2).
-const CONTROL_HEADER: u64 = 2;
-/// The most bytes of the header of a frame that a client sends.
-const HEADER: u64 = 14;
-/// Bytes of the header of a control frame that a client sends, which is masked.
-const MASKED_HEADER: u64 = 6;
 /// Bytes that may wait to be sent on one socket. Beyond them, the library keeps only the newest pong.
 pub(super) const MOST_UNSENT: usize = 64 << 20;
+
+/// A stream of frames, each of which is counted before the library makes room for it.
+pub(super) struct Counted {
+    stream: Stream,
+    pub(super) ledger: Ledger,
+    /// Why there is no room for a frame.
+    pub(super) refused: Option<Failure>,
+}
 
 /// The books of one socket.
 #[derive(Debug)]
 pub(super) struct Ledger {
     budget: Arc<Budget>,
     hold: Hold,
-    /// Bytes that were read before the last call of [`moved`](Self::moved).
-    read: u64,
-    /// How many of all bytes read belong to what has been handed over.
-    handed_over: u64,
-    /// Messages that wait to be sent.
-    unsent: u64,
-    /// Answers to pings that wait to be sent.
-    pongs: u64,
+    /// The longest frame for which room is made.
+    longest: u64,
+    frames: Frames,
+    /// Bytes of messages that nobody has taken.
+    unread: usize,
+    /// Bytes of frames that wait to be sent.
+    waiting: u64,
+    /// Bytes of the buffer in which they wait. It grows like every vector, and never shrinks.
+    buffer: u64,
+}
+
+impl Counted {
+    /// A stream over which the bytes of `rest` have come already.
+    pub(super) fn new(stream: Stream, mut ledger: Ledger, rest: &[u8]) -> Self {
+        let refused = ledger.received(rest).err();
+        Self { stream, ledger, refused }
+    }
+}
+
+impl AsyncRead for Counted {
+    /// Fails where the budget has no room for what was read.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.refused.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            this.refused = this.ledger.received(&buffer.filled()[before..]).err();
+        }
+        Poll::Ready(match this.refused {
+            Some(_) => Err(io::ErrorKind::OutOfMemory.into()),
+            None => Ok(()),
+        })
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        self.ledger.sent(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }
 
 impl Ledger {
-    /// Nothing has moved yet.
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget, hold: Hold::default(), read: 0, handed_over: 0, unsent: 0, pongs: 0 }
+    /// Of a socket over which nothing has moved. A frame longer than `longest` is refused by the library, which makes no
+    /// room for it.
+    pub(super) fn new(budget: Arc<Budget>, longest: u64) -> Self {
+        let (hold, frames) = Default::default();
+        Self { budget, hold, longest, frames, unread: 0, waiting: 0, buffer: 0 }
     }
 
-    /// A message was handed over, by when so many bytes had been read since the last call of [`moved`](Self::moved).
-    /// A control frame may come between the fragments of a message, and says nothing about them.
-    pub(super) fn heard(&mut self, message: &Message, read: u64) {
-        match message {
-            Message::Text(_) | Message::Binary(_) | Message::Frame(_) => self.handed_over = self.read + read,
-            Message::Ping(bytes) | Message::Pong(bytes) => {
-                self.handed_over += CONTROL_HEADER + bytes.len() as u64;
-                if matches!(message, Message::Ping(_)) {
-                    self.answer(bytes.len() as u64);
-                }
+    /// These bytes were read; fails where there is no room for the frame that they begin.
+    fn received(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.frames.read(bytes);
+        self.take()
+    }
+
+    /// A ping of so many bytes has come: its pong waits to be sent.
+    pub(super) fn pinged(&mut self, bytes: usize) {
+        self.buffer(bytes);
+    }
+
+    /// A message of so many bytes is about to wait to be sent; fails, and nothing waits, where there is no room for it.
+    pub(super) fn queue(&mut self, bytes: usize) -> Result<(), Failure> {
+        let before = (self.waiting, self.buffer);
+        self.buffer(bytes);
+        self.take().inspect_err(|_| (self.waiting, self.buffer) = before)
+    }
+
+    /// A frame with a payload of so many bytes goes into the buffer, as far as the library allows.
+    fn buffer(&mut self, payload: usize) {
+        let needed = self.waiting + payload as u64 + masked_header(payload);
+        if needed <= MOST_UNSENT as u64 {
+            self.waiting = needed;
+            if needed > self.buffer {
+                self.buffer = needed.max(self.buffer * 2);
             }
-            Message::Close(_) => {}
         }
     }
 
-    /// A ping of so many bytes is answered by a pong, which waits where the server reads nothing.
-    fn answer(&mut self, bytes: u64) {
-        let pongs = self.pongs + bytes + MASKED_HEADER;
-        if pongs <= MOST_UNSENT as u64 {
-            self.pongs = pongs;
-        }
-    }
-
-    /// So many bytes have moved since the last call. Nobody is told when a pong has gone, so whatever went is taken for
-    /// pongs.
-    pub(super) fn moved(&mut self, traffic: Traffic) {
-        self.read += traffic.bytes_in;
-        self.pongs = self.pongs.saturating_sub(traffic.bytes_out);
-    }
-
-    /// A message of so many bytes waits to be sent. Its buffer is as large until the last byte has gone.
-    pub(super) fn queue(&mut self, bytes: usize) {
-        self.unsent += bytes as u64 + HEADER;
-    }
-
-    /// It is not sent after all.
-    pub(super) fn unqueue(&mut self, bytes: usize) {
-        self.unsent = self.unsent.saturating_sub(bytes as u64 + HEADER);
+    fn sent(&mut self, bytes: usize) {
+        self.waiting = self.waiting.saturating_sub(bytes as u64);
     }
 
     /// All that waited has been sent.
     pub(super) fn flushed(&mut self) {
-        (self.unsent, self.pongs) = (0, 0);
+        self.waiting = 0;
     }
 
-    /// Holds what there is, beside so many bytes of messages that nobody has taken; fails where there is no room.
+    /// Holds what there is, beside so many bytes of messages that were handed over and that nobody has taken; fails where
+    /// there is no room.
     pub(super) fn settle(&mut self, unread: usize) -> Result<(), Failure> {
-        // Fragments are put together in a buffer that doubles.
-        let partial = self.read.saturating_sub(self.handed_over).saturating_mul(2);
-        let bytes = usize::try_from(partial + self.unsent + self.pongs).unwrap_or(usize::MAX);
-        self.hold.set(&self.budget, bytes.saturating_add(unread))
+        self.unread = unread;
+        self.frames.taken();
+        self.take()
     }
 
-    /// The socket holds nothing any more.
-    pub(super) fn clear(&mut self) {
-        self.hold = Hold::default();
+    fn take(&mut self) -> Result<(), Failure> {
+        let under_way = Some(self.frames.under_way()).filter(|length| *length <= self.longest);
+        // Fragments are put together in a vector that doubles.
+        let read = self.frames.messages() + self.frames.fragments().saturating_mul(2);
+        let bytes = read.saturating_add(under_way.unwrap_or(0) + self.buffer);
+        self.hold.set(&self.budget, usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(self.unread))
+    }
+}
+
+/// Bytes of the header of a frame that a client sends (RFC 6455, 5.2).
+fn masked_header(payload: usize) -> u64 {
+    match payload {
+        0..126 => 6,
+        126..65_536 => 8,
+        _ => 14,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
     use super::*;
 
-    fn read(bytes_in: u64) -> Traffic {
-        Traffic { bytes_in, bytes_out: 0 }
+    fn ledger() -> (Arc<Budget>, Ledger) {
+        let budget = Budget::new(10 << 20);
+        (budget.clone(), Ledger::new(budget, 100 << 20))
+    }
+
+    fn fragment(length: usize, code: Data, is_final: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Frame::message(vec![0; length], OpCode::Data(code), is_final).format(&mut bytes).unwrap();
+        bytes
     }
 
     #[test]
-    fn fragments_count_until_their_message_is_whole_and_control_frames_do_not() {
-        let budget = Budget::new(10 << 20);
-        let mut ledger = Ledger::new(budget.clone());
-        for _ in 0..1_000 {
-            // A fragment of 1,000 bytes, and a ping behind it, which is answered.
-            ledger.heard(&Message::Ping(Bytes::from_static(&[0; 100])), 1_102);
-            ledger.moved(Traffic { bytes_in: 1_102, bytes_out: 106 });
-            ledger.settle(0).unwrap();
-        }
-        assert_eq!(budget.used(), 31 << 16, "twice 1,000,000 bytes in steps of 64 KiB");
-        ledger.heard(&Message::Binary(Bytes::new()), 10);
-        ledger.moved(read(10));
+    fn a_frame_counts_when_its_header_has_come() {
+        let (budget, mut ledger) = ledger();
+        ledger.received(&fragment(1 << 20, Data::Binary, true)[..10]).unwrap();
+        assert_eq!(budget.used(), 1 << 20, "none of its payload has come");
+        ledger.received(&vec![0; 1 << 20]).unwrap();
+        assert_eq!(budget.used(), 1 << 20, "nor is it anybody's yet");
+        ledger.settle(1 << 20).unwrap();
+        assert_eq!(budget.used(), 1 << 20, "nobody has taken the message");
         ledger.settle(0).unwrap();
         assert_eq!(budget.used(), 0);
-        ledger.settle(1 << 20).unwrap();
-        assert_eq!(budget.used(), 1 << 20, "the message itself, which nobody has taken");
+        assert!(ledger.received(&fragment(11 << 20, Data::Binary, true)[..10]).is_err());
+    }
+
+    #[test]
+    fn a_frame_that_is_longer_than_any_may_be_counts_nothing() {
+        let (budget, mut ledger) = ledger();
+        ledger.received(&[0x82, 127, 0, 0, 0, 0, 6, 64, 0, 1]).unwrap();
+        assert_eq!((ledger.frames.under_way(), budget.used()), ((100 << 20) + 1, 0));
+        ledger.received(&[0x82, 127]).unwrap();
+    }
+
+    #[test]
+    fn fragments_count_until_their_message_is_whole() {
+        let (budget, mut ledger) = ledger();
+        ledger.received(&fragment(1_000, Data::Binary, false)).unwrap();
+        (1..1_000).for_each(|_| ledger.received(&fragment(1_000, Data::Continue, false)).unwrap());
+        ledger.settle(0).unwrap();
+        assert_eq!(budget.used(), 31 << 16, "twice 1,000,000 bytes in steps of 64 KiB");
+        ledger.received(&fragment(0, Data::Continue, true)).unwrap();
+        ledger.settle(0).unwrap();
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_a_server_does_not_read_counts_and_so_does_the_buffer_in_which_it_was() {
+        let (budget, mut ledger) = ledger();
+        ledger.queue(1 << 20).unwrap();
+        assert_eq!(budget.used(), 17 << 16);
+        ledger.sent(1 << 19);
+        assert!(ledger.queue(20 << 20).is_err());
+        assert_eq!(ledger.waiting, (1 << 19) + 14, "it does not wait");
+        ledger.queue(1 << 19).unwrap();
+        assert_eq!(budget.used(), 33 << 16, "a vector that is too small doubles");
+        ledger.flushed();
+        ledger.settle(0).unwrap();
+        assert_eq!((ledger.waiting, budget.used()), (0, 33 << 16), "it does not shrink");
+        drop(ledger);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
     fn pongs_that_a_server_does_not_read_count() {
-        let budget = Budget::new(10 << 20);
-        let mut ledger = Ledger::new(budget.clone());
-        let ping = Message::Ping(Bytes::from_static(&[0; 125]));
-        let pings = |ledger: &mut Ledger| {
-            (0..1_000).for_each(|number| ledger.heard(&ping, 127 * (number + 1)));
-            ledger.moved(read(127_000));
-        };
-        pings(&mut ledger);
+        let (budget, mut ledger) = ledger();
+        (0..1_000).for_each(|_| ledger.pinged(125));
+        assert_eq!(ledger.waiting, 131_000);
         ledger.settle(0).unwrap();
-        assert_eq!(budget.used(), 2 << 16, "131,000 bytes of pongs in steps of 64 KiB");
-        ledger.moved(Traffic { bytes_in: 0, bytes_out: 131_000 });
-        ledger.settle(0).unwrap();
-        assert_eq!(budget.used(), 0, "they have been sent");
-        (0..100).for_each(|_| pings(&mut ledger));
+        assert_eq!(budget.used(), 3 << 16, "in a vector of 131 bytes that has doubled ten times");
+        (0..100_000).for_each(|_| ledger.pinged(125));
         assert!(ledger.settle(0).is_err());
-        (0..1_000).for_each(|_| pings(&mut ledger));
-        assert!(ledger.pongs <= MOST_UNSENT as u64);
-    }
-
-    #[test]
-    fn what_a_server_does_not_read_counts_until_it_does() {
-        let budget = Budget::new(10 << 20);
-        let mut ledger = Ledger::new(budget.clone());
-        ledger.queue(1 << 20);
-        ledger.settle(0).unwrap();
-        assert_eq!(budget.used(), 17 << 16);
-        ledger.moved(Traffic { bytes_in: 0, bytes_out: 1 << 19 });
-        ledger.settle(0).unwrap();
-        assert_eq!(budget.used(), 17 << 16, "its buffer is as large as before");
-        ledger.queue(20 << 20);
-        assert!(ledger.settle(0).is_err());
-        ledger.unqueue(20 << 20);
-        ledger.flushed();
-        ledger.settle(0).unwrap();
-        assert_eq!(budget.used(), 0);
+        (0..1_000_000).for_each(|_| ledger.pinged(125));
+        assert!(ledger.waiting <= MOST_UNSENT as u64 && ledger.buffer <= 2 * MOST_UNSENT as u64);
     }
 }

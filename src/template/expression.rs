@@ -10,7 +10,7 @@ use minijinja::value::ValueKind;
 
 use super::function::{self, language};
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding};
+use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding, tree};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
@@ -101,24 +101,16 @@ impl Expression {
 
     /// The names it reads, functions left out.
     pub fn names(&self) -> BTreeSet<String> {
-        match &self.program {
-            Program::Path(path) => path.first().cloned().into_iter().collect(),
-            Program::Compiled { compiled, .. } => {
-                let function = |name: &String| function::NAMES.contains(&name.as_str());
-                compiled.undeclared_variables(false).into_iter().filter(|name| !function(name)).collect()
-            }
-        }
+        let first = |path: String| path.split('.').next().map(str::to_owned);
+        self.paths().into_iter().filter_map(first).collect()
     }
 
     /// The names it reads, each with the attributes read of it: `response.json.status`.
     pub fn paths(&self) -> BTreeSet<String> {
         match &self.program {
             Program::Path(path) => [path.join(".")].into(),
-            Program::Compiled { compiled, .. } => {
-                let function =
-                    |path: &String| function::NAMES.contains(&path.split('.').next().unwrap_or(path));
-                compiled.undeclared_variables(true).into_iter().filter(|path| !function(path)).collect()
-            }
+            // Not `undeclared_variables` of the language, which does not see what is sliced: `token[1:]`.
+            Program::Compiled { .. } => tree::paths(&self.source),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The tree of an expression, as the parser of the language makes it: what an expression is made of, and where its parts
 //! stand in the source.
 
+use std::collections::BTreeSet;
+
 use minijinja::machinery::ast::{CallArg, Expr};
 use minijinja::machinery::parse_expr;
 
@@ -29,6 +31,34 @@ pub(super) fn parts<'e, 'a>(expression: &'e Expr<'a>) -> Vec<&'e Expr<'a>> {
         Expr::List(list) => list.items.iter().collect(),
         Expr::Tuple(tuple) => tuple.items.iter().collect(),
         Expr::Map(map) => map.keys.iter().chain(&map.values).collect(),
+    }
+}
+
+/// The names that an expression reads, each with the attributes read of it; functions are none.
+pub(super) fn paths(source: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    // What is wrong with the grammar has been told before.
+    if let Ok(expression) = parse_expr(source) {
+        gather_paths(&expression, &mut paths);
+    }
+    paths
+}
+
+fn gather_paths(expression: &Expr, paths: &mut BTreeSet<String>) {
+    match attributes(expression) {
+        Some(path) => {
+            paths.insert(path);
+        }
+        None => parts(expression).into_iter().for_each(|part| gather_paths(part, paths)),
+    }
+}
+
+/// A name with attributes of it; none where an expression is anything else.
+fn attributes(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Var(name) => Some(name.id.to_owned()),
+        Expr::GetAttr(attribute) => Some(format!("{}.{}", attributes(&attribute.expr)?, attribute.name)),
+        _ => None,
     }
 }
 
@@ -80,5 +110,119 @@ fn path_start(expression: &Expr) -> Option<usize> {
         Expr::GetAttr(attribute) => path_start(&attribute.expr),
         Expr::GetItem(item) => path_start(&item.expr),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use crate::template::Expression;
+    use crate::template::function::{NAMES, language};
+
+    /// Each kind of expression, where `@` stands for any other one.
+    const KINDS: &[&str] = &[
+        "(@)[1:]",
+        "(@)[:2]",
+        "(@)[::-1]",
+        "(@)[(@):(@):(@)]",
+        "(@)[1:][:2]",
+        "(@)[1:].k",
+        "(@)[1:][0]",
+        "(@)[(@)[1:]:]",
+        "(@)[1:] | first",
+        "'a' | replace((@)[1:], (@))",
+        "(@) | join(d=(@)[1:])",
+        "(@)[1:] is in((@)[:1])",
+        "[(@)[1:]]",
+        "{'k': (@)[1:], (@)[:1]: 2}",
+        "pick((@)[1:])",
+        "dict(**(@)[1:])",
+        "(@)[1:] if (@)[2:] else (@)[3:]",
+        "(@)[1:] == [1]",
+        "-(@)[1:]",
+        "(@)",
+        "(@).k",
+        "(@)[(@)]",
+        "not (@)",
+        "-(@)",
+        "(@) ~ (@) + (@) * 2",
+        "(@) and (@) or (@)",
+        "1 < (@) <= (@) in (@)",
+        "(@) not in (@)",
+        "(@) if (@) else (@)",
+        "(@) if (@)",
+        "(@) | default((@)) | join(d=(@))",
+        "(@) | sort(*(@)) | map(**(@)) | list",
+        "(@) is not eq (@)",
+        "pick((@))",
+        "dict(k=(@), **(@))",
+        "hmac(*(@))",
+        "[(@), 1, (@)]",
+        "((@), (@))",
+        "{(@): (@), 'k': 'a.b'}",
+    ];
+
+    /// An expression, and the paths that it reads.
+    fn expression() -> impl Strategy<Value = (String, BTreeSet<String>)> {
+        let path = prop::sample::select(vec!["a", "b.k", "response.json.l", "_c1"]);
+        let leaf = prop_oneof![
+            4 => path.prop_map(|path| (path.to_owned(), BTreeSet::from([path.to_owned()]))),
+            1 => prop::sample::select(vec!["1", "'a.b'", "none", "env('A')", "uuid()"])
+                .prop_map(|text| (text.to_owned(), BTreeSet::new())),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            (prop::sample::select(KINDS), prop::collection::vec(inner, 4)).prop_map(|(kind, parts)| {
+                let (mut text, mut paths) = (String::new(), BTreeSet::new());
+                for (index, piece) in kind.split('@').enumerate() {
+                    if let Some(before) = index.checked_sub(1) {
+                        text.push_str(&parts[before].0);
+                        paths.extend(parts[before].1.iter().cloned());
+                    }
+                    text.push_str(piece);
+                }
+                if kind == "(@).k" && paths.contains(&parts[0].0) {
+                    paths = BTreeSet::from([format!("{}.k", parts[0].0)]);
+                }
+                (text, paths)
+            })
+        })
+    }
+
+    fn first(paths: &BTreeSet<String>) -> BTreeSet<String> {
+        paths.iter().map(|path| path.split('.').next().unwrap().to_owned()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_known_that_an_expression_reads((source, paths) in expression()) {
+            let compiled = Expression::compile_at(&source, 0).unwrap();
+            prop_assert_eq!(&compiled.paths(), &paths, "{}", source);
+            prop_assert_eq!(compiled.names(), first(&paths), "{}", source);
+            // The language sees the same, but for what is sliced.
+            let mut seen = language().compile_expression(&source).unwrap().undeclared_variables(true);
+            seen.retain(|name| !NAMES.contains(&name.as_str()));
+            let seen: BTreeSet<String> = seen.into_iter().collect();
+            if source.contains(':') {
+                prop_assert!(seen.is_subset(&paths), "{}: {:?}", source, seen);
+            } else {
+                prop_assert_eq!(&seen, &paths, "{}", source);
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_expression_tells_what_it_reads() {
+        for kind in KINDS {
+            let places = kind.matches('@').count();
+            let mut source = (*kind).to_owned();
+            for place in 0..places {
+                source = source.replacen('@', &format!("n{place}"), 1);
+            }
+            let names: BTreeSet<String> = (0..places).map(|place| format!("n{place}")).collect();
+            assert_eq!(Expression::compile_at(&source, 0).unwrap().names(), names, "{source}");
+        }
     }
 }

@@ -234,11 +234,13 @@ fn a_redirect_to_another_origin_takes_away_what_is_made_of_secrets_and_nothing_e
             "tokens": {"json": "$.tokens", "secret": true}, "short": {"json": "$.short", "secret": true},
             "id": "$.id"}},
         {"set": {"last": "{{ tokens[-1] }}", "key": "{{ env('KEY') }}"}},
-        {"set": {"made": {"in": ["{{ last }}"]}, "seen": "{{ response.json.short }}", "plain": "{{ id }}-x"}},
+        {"set": {"made": {"in": ["{{ last }}"]}, "seen": "{{ response.json.short }}", "plain": "{{ id }}-x",
+            "cut": "{{ last[2:] }}", "listed": "{{ response.json.tokens[:1] }}"}},
         {"get": "/302", "headers": {
             "X-Session": "{{ tokens[1099] }}", "X-Short": "{{ short }}", "X-Last": "{{ last }}",
             "X-Made": "{{ made['in'][0] | default('') }}", "X-Seen": "{{ seen }}", "X-Key": "a{{ key }}",
-            "X-Id": "{{ id }}", "X-Plain": "{{ plain }}",
+            "X-Part": "{{ short[0:] }}", "X-Cut": "{{ cut }}", "X-Listed": "{{ listed | first }}",
+            "X-Id": "{{ id }}", "X-Plain": "{{ plain }}", "X-Piece": "{{ id[1:] }}",
             "Accept": "application/json", "User-Agent": "my-json-client"}},
         {"get": "/302", "name": "own", "headers": {
             "Accept": "{{ env('FMT') }}", "User-Agent": "{{ short }}", "X-Fmt": "json"}},
@@ -250,11 +252,13 @@ fn a_redirect_to_another_origin_takes_away_what_is_made_of_secrets_and_nothing_e
     let sent = server.first("/302");
     assert_eq!((sent.header("x-session"), sent.header("x-key")), (Some("token-1099"), Some("aabc")));
     let read = other.first("/read");
-    for name in ["x-session", "x-short", "x-last", "x-made", "x-seen", "x-key"] {
+    let secrets =
+        ["x-session", "x-short", "x-last", "x-made", "x-seen", "x-key", "x-part", "x-cut", "x-listed"];
+    for name in secrets {
         assert!(sent.header(name).is_some(), "{name}");
         assert_eq!(read.header(name), None, "{name}");
     }
-    for name in ["x-id", "x-plain", "accept", "user-agent"] {
+    for name in ["x-id", "x-plain", "x-piece", "accept", "user-agent"] {
         assert_eq!(read.header(name), sent.header(name), "{name}");
     }
     let own = other.requests().into_iter().find(|request| request.header("x-fmt").is_some()).expect("own");

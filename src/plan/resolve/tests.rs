@@ -212,6 +212,35 @@ scenarios:
 }
 
 #[test]
+fn what_is_sliced_is_read() {
+    let rows = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    std::fs::write(rows.path(), "name\nx\n").unwrap();
+    let plan_of = |header: &str, step: &str| {
+        let text = format!(
+            "version: 1
+environments: {{here: {{host: 'http://a', users: 1}}}}
+scenarios:
+  main:
+    data: {{rows: {{file: {}}}}}
+    users: {{all: {{headers: {{X-T: '{header}'}}, on_start: login, tasks: {{visit: 1}}}}}}
+    tasks:
+      login: [{{post: /login, json: {{n: '{{{{ rows.name[:1] }}}}'}}, capture: {{token: $.t}}}}]
+      visit: [{{post: /a, json: {{n: '{{{{ rows.name[1:] }}}}'}}}}, {step}]
+",
+            rows.path().display()
+        );
+        plan(&text, "")
+    };
+    let plain = plan_of("x", "{get: /b}");
+    assert_eq!((plain.keeps_response, plain.classes[0].withheld.len()), (false, 0));
+    assert!(plain.notes.iter().any(|note| note.contains("read `rows` in `on_start`")), "{:?}", plain.notes);
+    assert_eq!(plan_of("{{ token[:4] }}", "{get: /b}").classes[0].withheld, ["X-T"]);
+    for step in ["{get: /b, when: 'response.json.l[:1] == [1]'}", "{set: {a: '{{ response.json.l[1:] }}'}}"] {
+        assert!(plan_of("x", step).keeps_response, "{step}");
+    }
+}
+
+#[test]
 fn a_proxy_is_no_template() {
     let text = "version: 1
 http: {proxy: \"http://u:{{ env('P') }}@proxy:8080\"}

@@ -52,6 +52,7 @@ tasks:
     - {get: /x, when: response.status == 200, expect: {that: response.jsn.a == 1}}
     - {get: "/{{ message.id }}?a={{ response.status }}"}
     - {set: {user: 1, prompts: 2, 9a: 3, pick: 4}}
+    - {get: "/{{ tokn[0:] | default('d') }}", when: "user.nam[:1] == 'a'", headers: {X: "{{ response[1:] }}"}}
     - get: |
         /folded/{{ tokn }}
 "#), @r"
@@ -68,7 +69,10 @@ tasks:
 17:27 `prompts` is the name of data [give the value another name: data stays as it is]
 17:39 `9a` is not a name that a template can read [use letters, digits and `_`, not beginning with a digit]
 17:46 `pick` already means something in templates [choose another name]
-19:24 `tokn` is not defined anywhere in this scenario [did you mean `token`? known: prompts, token, user]
+18:22 `tokn` is not defined anywhere in this scenario [did you mean `token`? known: prompts, token, user]
+18:63 `user` has no `nam` [known: id, class]
+18:97 `response` cannot be read here [`response` is known in `expect.that`, `poll.until`, `when` and `set`; `capture` keeps what is in it]
+20:24 `tokn` is not defined anywhere in this scenario [did you mean `token`? known: prompts, token, user]
 ");
 }
 

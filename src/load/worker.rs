@@ -29,6 +29,7 @@ use super::measure::recording::Recording;
 use super::memory::{Budget, Lasting};
 use super::pool::{Arrival, Inbox, Pool};
 use super::protocol::connect::Connector;
+use super::protocol::name;
 use super::protocol::origin::Base;
 use super::timer::Timer;
 use super::tls::Trust;
@@ -42,6 +43,10 @@ use crate::plan::{Plan, SeedOrigin, Target};
 
 /// How late after the end of the load an arrival that was due before it may still begin.
 pub const GRACE: Duration = Duration::from_millis(100);
+
+/// The most threads of a worker that do something else than look names up, however long lookups take: what is done aside,
+/// and what is left of it where nobody waits for it any more.
+const THREADS_ASIDE: usize = 32;
 
 /// The part of the budget, one in so many, that servers may fill with what has not been read yet over HTTP/2.
 const AHEAD: u64 = 8;
@@ -276,7 +281,7 @@ pub fn run(setup: Setup, commands: mpsc::Receiver<Command>, inbox: Inbox) -> Res
 /// The runtime of one worker. Its users sleep on a timer of their own, so it needs none where that works.
 pub fn runtime() -> std::io::Result<LocalRuntime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_io();
+    builder.enable_io().max_blocking_threads(name::MOST_THREADS + THREADS_ASIDE);
     if cfg!(not(target_os = "linux")) {
         builder.enable_time();
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::dial;
 use super::link_local;
-use super::name::Names;
+use super::name::{Names, Use};
 use super::origin::{NamedBy, Origin, Place, Security};
 use super::proxy;
 use super::stream::{Stream, Transport};
@@ -30,8 +30,10 @@ use crate::plan::proxy::{Proxies, ProxyServer, Unusable};
 /// Bytes of the buffer that all connections of a worker are read through.
 const SCRATCH: usize = 64 * 1024;
 
-/// How long a name is looked up that a proxy will resolve as well.
+/// How long a name is looked up that a proxy will resolve as well, with the time until it has its turn.
 const LOOKUP_BESIDE_PROXY: Duration = Duration::from_secs(1);
+/// The port that such a name is looked up with: its addresses are the same for all ports, and a server may name many.
+const ANY_PORT: u16 = 0;
 /// The most names that are remembered as unknown here: redirects may name any number.
 const MOST_UNRESOLVED: usize = 1_000;
 
@@ -52,10 +54,19 @@ pub struct Connector {
     scratch: Scratch,
     window: u32,
     proxies: Arc<Proxies>,
-    /// Names behind a proxy that only the proxy can resolve.
-    unresolved: RefCell<HashSet<String>>,
+    /// Names behind a proxy that nobody here resolved in time, which most often only the proxy can.
+    unresolved: RefCell<HashMap<String, Asked>>,
     /// Reached without a proxy.
     direct: Option<Rc<Origin>>,
+}
+
+/// Whether a name that was not resolved was looked up at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Its lookup found nothing, or goes on.
+    Yes,
+    /// Too many others were being looked up.
+    NotYet,
 }
 
 impl Connector {
@@ -116,7 +127,7 @@ impl Connector {
                 self.dial(origin.authority(), &dial::in_order(&addresses, user), phases).await?
             }
             Some(proxy) => {
-                self.refuse_behind_proxy(origin, (host, port)).await?;
+                self.refuse_behind_proxy(origin, host).await?;
                 self.dial_proxy(proxy, (origin, purpose), user, phases).await?
             }
         };
@@ -129,14 +140,18 @@ impl Connector {
     /// Fails where a server leads to an address that is refused, and a proxy would connect to it: the proxy most often
     /// runs in the same cloud. A name that only the proxy can resolve is the proxy's affair; such a name is asked for
     /// once, and not waited for for long.
-    async fn refuse_behind_proxy(&self, origin: &Origin, (host, port): (&str, u16)) -> Result<(), Failure> {
+    async fn refuse_behind_proxy(&self, origin: &Origin, host: &str) -> Result<(), Failure> {
         if origin.named_by == NamedBy::Plan {
             return Ok(());
         }
-        let unresolved = self.unresolved.borrow().contains(host);
-        // A lookup that was not waited for goes on, and its answer counts from then on.
-        let addresses =
-            if unresolved { self.names.known(host, port) } else { self.resolve_shortly(host, port).await };
+        let unresolved = self.unresolved.borrow().get(host).copied();
+        let addresses = match unresolved {
+            None => self.resolve_within(LOOKUP_BESIDE_PROXY, host).await,
+            // Its lookup begins if there is room for it now.
+            Some(Asked::NotYet) => self.resolve_within(Duration::ZERO, host).await,
+            // A lookup that was not waited for goes on, and its answer counts from then on.
+            Some(Asked::Yes) => self.names.known(host, ANY_PORT),
+        };
         let refuses = match addresses {
             Some(found) => found.iter().any(|it| link_local::is_refused(it.ip())),
             None => link_local::may_be_named(origin),
@@ -144,20 +159,24 @@ impl Connector {
         if refuses { Err(link_local::refused(origin)) } else { Ok(()) }
     }
 
-    /// The addresses of a name; none where nobody here knows them, which is remembered for the run.
-    async fn resolve_shortly(&self, host: &str, port: u16) -> Option<Rc<[SocketAddr]>> {
-        let found = tokio::select! {
-            (found, _) = self.names.addresses(host, port) => found.ok(),
-            () = self.timer.sleep_until(clock::now() + LOOKUP_BESIDE_PROXY) => None,
+    /// The addresses of a name; none where nobody here knows them by then, which is remembered for the run.
+    async fn resolve_within(&self, patience: Duration, host: &str) -> Option<Rc<[SocketAddr]>> {
+        let answer = tokio::select! {
+            biased;
+            (found, _) = self.names.addresses(host, ANY_PORT, Use::Check) => Some(found.ok()),
+            () = self.timer.sleep_until(clock::now() + patience) => None,
         };
-        if found.is_none() {
-            let mut unresolved = self.unresolved.borrow_mut();
-            if unresolved.len() >= MOST_UNRESOLVED {
-                unresolved.clear();
-            }
-            unresolved.insert(host.to_owned());
+        let was_asked = answer.is_some() || self.names.is_wanted(host, ANY_PORT);
+        let mut unresolved = self.unresolved.borrow_mut();
+        unresolved.remove(host);
+        if let Some(Some(found)) = answer {
+            return Some(found);
         }
-        found
+        if unresolved.len() >= MOST_UNRESOLVED {
+            unresolved.clear();
+        }
+        unresolved.insert(host.to_owned(), if was_asked { Asked::Yes } else { Asked::NotYet });
+        None
     }
 
     /// The proxy that requests to an origin are sent to, each with its whole URL; none where they are sent to the origin
@@ -210,7 +229,7 @@ impl Connector {
         (host, port): (&str, u16),
         phases: &mut Phases,
     ) -> Result<Rc<[SocketAddr]>, Failure> {
-        let (addresses, took) = self.names.addresses(host, port).await;
+        let (addresses, took) = self.names.addresses(host, port, Use::Connect).await;
         phases.dns = took;
         addresses
     }
@@ -446,7 +465,7 @@ mod tests {
             };
             assert!(message().await.contains("the proxy"));
             answers.notify_one();
-            while connector.names.known("late.test", 80).is_none() {
+            while connector.names.known("late.test", ANY_PORT).is_none() {
                 tokio::task::yield_now().await;
             }
             assert!(message().await.contains("link-local"));
@@ -454,6 +473,58 @@ mod tests {
             let once =
                 ["rebound.test", "known-to-the-proxy.test", "unanswered.test", "metadata", "late.test"];
             assert_eq!(*lookups.borrow(), once);
+        });
+    }
+
+    #[test]
+    fn lookups_without_an_end_beside_a_proxy_are_few_and_what_they_kept_out_is_asked_later() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().build_local(LocalOptions::default()).unwrap();
+        runtime.block_on(async {
+            let lookups: Rc<RefCell<Vec<String>>> = Rc::default();
+            let (asked, end) = (lookups.clone(), Rc::new(tokio::sync::Notify::new()));
+            let ends = end.clone();
+            let names = Names::new(Box::new(move |host, port| {
+                asked.borrow_mut().push(host.clone());
+                let end = ends.clone();
+                Box::pin(async move {
+                    match host.as_str() {
+                        "proxy.test" => return Ok(vec![([127, 0, 0, 1], port).into()]),
+                        "rebound.test" => return Ok(vec![([169, 254, 169, 254], port).into()]),
+                        _ => end.notified().await,
+                    }
+                    Err(io::Error::other("unknown"))
+                })
+            }));
+            let trust = Trust::new(|| Clients::new(&Tls::default(), Version::One));
+            let proxy = Arc::new(ProxyServer::parse("http://proxy.test:1", "`http.proxy`").unwrap());
+            let proxies = Arc::new(Proxies::of(&ProxyChoice::Server(proxy), &|_| None));
+            let connector = Connector { proxies, ..Connector::with_names(Arc::new(trust), timer(), names) };
+            let message = async |host: String| {
+                let origin = Origin::of(&Url::parse(&format!("http://{host}")).unwrap()).unwrap();
+                let origin = origin.named_by_server();
+                let opened = connector.open(&origin, Purpose::Http, 0, &mut Phases::default()).await;
+                opened.map(drop).unwrap_err().message
+            };
+            let many = (0..600).map(|number| message(format!("endless-{number}.test")));
+            let all = futures_util::future::join_all(many).await;
+            assert!(all.iter().all(|told| told.contains("the proxy")), "{all:?}");
+            // Those, and the name of the proxy.
+            assert_eq!(lookups.borrow().len(), 32 + 1);
+            for _ in 0..2 {
+                assert!(message("rebound.test".into()).await.contains("the proxy"));
+            }
+            assert_eq!(lookups.borrow().len(), 32 + 1);
+            end.notify_waiters();
+            while connector.names.is_wanted("endless-0.test", ANY_PORT) {
+                tokio::task::yield_now().await;
+            }
+            assert!(message("rebound.test".into()).await.contains("the proxy"));
+            while connector.names.known("rebound.test", ANY_PORT).is_none() {
+                tokio::task::yield_now().await;
+            }
+            assert!(message("rebound.test".into()).await.contains("link-local"));
+            assert_eq!(lookups.borrow().len(), 32 + 2);
         });
     }
 

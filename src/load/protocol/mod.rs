@@ -14,7 +14,7 @@ mod http1;
 mod http2;
 pub mod incoming;
 pub mod link_local;
-mod name;
+pub mod name;
 pub mod origin;
 pub mod outgoing;
 mod proxy;

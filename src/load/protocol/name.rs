@@ -10,13 +10,23 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::clock;
 use crate::load::measure::outcome::{Failure, FailureKind};
+
+/// The most names that are looked up at once because connections to them are to be opened. A lookup takes a thread of the
+/// runtime for as long as the system likes, which may be for ever.
+const MOST_TO_CONNECT: usize = 448;
+/// The same for names that are only checked. They are fewer: however long they take, a name to connect to has its turn.
+const MOST_TO_CHECK: usize = 32;
+/// The most threads of a worker on which names are looked up.
+pub const MOST_THREADS: usize = MOST_TO_CONNECT + MOST_TO_CHECK;
 
 /// How long a resolved name is believed.
 const LIFETIME: Duration = Duration::from_secs(30);
@@ -35,7 +45,21 @@ pub type Resolver = Box<dyn Fn(String, u16) -> Boxed<io::Result<Vec<SocketAddr>>
 pub struct Names {
     resolver: Resolver,
     known: Rc<RefCell<HashMap<Name, Known>>>,
+    to_connect: Arc<Semaphore>,
+    to_check: Arc<Semaphore>,
 }
+
+/// What a name is looked up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// A connection to its addresses.
+    Connect,
+    /// To see where it leads; somebody else connects.
+    Check,
+}
+
+/// The right to look one name up; an error only where nobody grants any.
+type Turn = Result<OwnedSemaphorePermit, AcquireError>;
 
 enum Known {
     /// It is being looked up; everybody waits for the same answer.
@@ -56,26 +80,51 @@ impl Names {
 
     /// Names as `resolver` resolves them.
     pub fn new(resolver: Resolver) -> Self {
-        Self { resolver, known: Rc::default() }
+        let [to_connect, to_check] =
+            [MOST_TO_CONNECT, MOST_TO_CHECK].map(|most| Arc::new(Semaphore::new(most)));
+        Self { resolver, known: Rc::default(), to_connect, to_check }
     }
 
-    /// The addresses of a name. Must be called inside a [`tokio::runtime::LocalRuntime`].
-    pub async fn addresses(&self, host: &str, port: u16) -> Answer {
+    /// The addresses of a name. Whoever is dropped before a lookup has its turn begins none. Must be called inside a
+    /// [`tokio::runtime::LocalRuntime`].
+    pub async fn addresses(&self, host: &str, port: u16, wanted_for: Use) -> Answer {
         if let Ok(address) = host.parse::<IpAddr>() {
             return (Ok(Rc::new([SocketAddr::new(address, port)])), None);
         }
         let begun = clock::now();
-        let lookup = match self.known.borrow().get(&(host.to_owned(), port)) {
-            Some(Known::Resolved(at, addresses)) if at.elapsed() < LIFETIME => {
-                return (Ok(addresses.clone()), None);
+        let mut turn = None;
+        let lookup = loop {
+            match self.known.borrow().get(&(host.to_owned(), port)) {
+                Some(Known::Resolved(at, addresses)) if at.elapsed() < LIFETIME => {
+                    // While it waited for its turn, somebody else may have looked it up.
+                    return (Ok(addresses.clone()), turn.map(|_| begun.elapsed()));
+                }
+                Some(Known::Wanted(lookup)) => break lookup.clone(),
+                _ => {}
             }
-            Some(Known::Wanted(lookup)) => Some(lookup.clone()),
-            _ => None,
+            match turn.take() {
+                Some(turn) => break self.look_up(host, port, turn),
+                None => turn = Some(self.turns(wanted_for).acquire_owned().await),
+            }
         };
-        let found = lookup.unwrap_or_else(|| self.look_up(host, port)).await;
-        let found = found
+        // Not kept by whoever waits for the lookup of somebody else.
+        drop(turn);
+        let found = lookup
+            .await
             .map_err(|reason| Failure::new(FailureKind::Dns, format!("cannot resolve `{host}`: {reason}")));
         (found, Some(begun.elapsed()))
+    }
+
+    fn turns(&self, wanted_for: Use) -> Arc<Semaphore> {
+        match wanted_for {
+            Use::Connect => self.to_connect.clone(),
+            Use::Check => self.to_check.clone(),
+        }
+    }
+
+    /// Whether a name is being looked up.
+    pub fn is_wanted(&self, host: &str, port: u16) -> bool {
+        matches!(self.known.borrow().get(&(host.to_owned(), port)), Some(Known::Wanted(_)))
     }
 
     /// The addresses that a name is known to have by now, however old that is.
@@ -88,7 +137,7 @@ impl Names {
 
     /// Begins a lookup in a task of its own: it goes on when the user who asked first has run out of time, for the
     /// others wait for it too.
-    fn look_up(&self, host: &str, port: u16) -> Shared<Boxed<Found>> {
+    fn look_up(&self, host: &str, port: u16, turn: Turn) -> Shared<Boxed<Found>> {
         let (name, known) = ((host.to_owned(), port), self.known.clone());
         let found = (self.resolver)(host.to_owned(), port);
         let task = tokio::task::spawn_local(async move {
@@ -97,6 +146,7 @@ impl Names {
                 Ok(addresses) => Ok(Rc::from(addresses)),
                 Err(error) => Err(error.to_string()),
             };
+            drop(turn);
             let mut known = known.borrow_mut();
             known.remove(&name);
             if let Ok(addresses) = &found {
@@ -161,7 +211,9 @@ mod tests {
             let users: Vec<_> = (0..100)
                 .map(|_| {
                     let names = names.clone();
-                    tokio::task::spawn_local(async move { names.addresses("multi.test", 80).await })
+                    tokio::task::spawn_local(
+                        async move { names.addresses("multi.test", 80, Use::Connect).await },
+                    )
                 })
                 .collect();
             while begun.get() == 0 {
@@ -172,7 +224,7 @@ mod tests {
                 let (found, took) = user.await.unwrap();
                 assert_eq!((found.unwrap().len(), took.is_some()), (2, true));
             }
-            let (found, took) = names.addresses("multi.test", 80).await;
+            let (found, took) = names.addresses("multi.test", 80, Use::Connect).await;
             assert_eq!((found.unwrap().len(), took, begun.get()), (2, None, 1));
         });
     }
@@ -182,14 +234,17 @@ mod tests {
         on_worker(async {
             let (names, go, begun) = held(|| Ok(two()));
             let first = names.clone();
-            let first = tokio::task::spawn_local(async move { first.addresses("multi.test", 80).await });
+            let first =
+                tokio::task::spawn_local(
+                    async move { first.addresses("multi.test", 80, Use::Connect).await },
+                );
             while begun.get() == 0 {
                 tokio::task::yield_now().await;
             }
             first.abort();
             assert!(first.await.is_err());
             go.notify_one();
-            assert!(names.addresses("multi.test", 80).await.0.is_ok());
+            assert!(names.addresses("multi.test", 80, Use::Connect).await.0.is_ok());
             assert_eq!(begun.get(), 1);
         });
     }
@@ -200,7 +255,7 @@ mod tests {
             let (names, go, begun) = held(|| Err(io::Error::other("nobody knows")));
             for round in 1..=2 {
                 go.notify_one();
-                let (found, took) = names.addresses("gone.test", 80).await;
+                let (found, took) = names.addresses("gone.test", 80, Use::Connect).await;
                 let failure = found.unwrap_err();
                 assert_eq!(failure.kind, FailureKind::Dns);
                 assert_eq!(failure.message, "cannot resolve `gone.test`: nobody knows");
@@ -215,7 +270,7 @@ mod tests {
         on_worker(async {
             let (names, go, _) = held(|| panic!("no place"));
             go.notify_one();
-            let found = AssertUnwindSafe(names.addresses("gone.test", 80)).catch_unwind().await;
+            let found = AssertUnwindSafe(names.addresses("gone.test", 80, Use::Connect)).catch_unwind().await;
             let payload = found.map(drop).unwrap_err();
             assert_eq!(payload.downcast_ref(), Some(&"no place"));
         });
@@ -226,7 +281,7 @@ mod tests {
         on_worker(async {
             let (names, _, begun) = held(|| Ok(two()));
             for (host, wanted) in [("127.0.0.9", "127.0.0.9:7"), ("::1", "[::1]:7")] {
-                let (found, took) = names.addresses(host, 7).await;
+                let (found, took) = names.addresses(host, 7, Use::Connect).await;
                 assert_eq!((found.unwrap()[0].to_string().as_str(), took), (wanted, None));
             }
             assert_eq!(begun.get(), 0);

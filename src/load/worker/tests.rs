@@ -8,6 +8,7 @@ use super::super::pool::Sent;
 use super::*;
 use crate::config::file;
 use crate::load::measure::recording::Split;
+use crate::load::protocol::name::{Names, Use};
 use crate::plan::Selection;
 
 /// The plan of an open load, all of whose arrivals take these steps.
@@ -93,6 +94,39 @@ fn a_request_that_is_cut_off_is_unfinished_and_took_no_longer_than_its_response(
         let time = steady.unfinished.longest().or(rest.unfinished.longest()).unwrap();
         assert!(time < Duration::from_secs(4), "{time:?}: what is made of a response is not its time");
     });
+}
+
+#[test]
+fn lookups_without_an_end_keep_nothing_from_being_done_aside() {
+    let runtime = runtime().unwrap();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let ends = Arc::new(std::sync::Mutex::new(ends));
+    let begun = Rc::new(Cell::new(0));
+    let count = begun.clone();
+    let names = Rc::new(Names::new(Box::new(move |_, _| {
+        count.set(count.get() + 1);
+        let ends = ends.clone();
+        Box::pin(async move {
+            let _ = tokio::task::spawn_blocking(move || drop(ends.lock().map(|ends| ends.recv()))).await;
+            Ok(Vec::new())
+        })
+    })));
+    runtime.block_on(async {
+        for number in 0..2_000 {
+            let (names, purpose) = (names.clone(), [Use::Connect, Use::Check][number % 2]);
+            tokio::task::spawn_local(async move {
+                let _ = names.addresses(&format!("{number}.test"), 80, purpose).await;
+            });
+        }
+        while begun.get() < name::MOST_THREADS {
+            tokio::task::yield_now().await;
+        }
+        turns().await;
+        assert_eq!(Aside::default().run(|| 7).await, Some(7));
+        assert_eq!(begun.get(), name::MOST_THREADS);
+    });
+    drop(end);
+    runtime.shutdown_background();
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
-use minijinja::Value;
 use minijinja::value::ValueKind;
+use minijinja::{Environment, Value};
 
-use super::function::{self, language};
+use super::function::{self, language, language_of_marked};
 use super::syntax::{self, Meaning};
 use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding, tree};
 
@@ -58,7 +58,7 @@ impl Expression {
         if let Program::Compiled { compiled, .. } = &mut expression.program
             && let Some(marked) = presence::marked(&code(source))?
         {
-            *compiled = interpreted(marked)?;
+            *compiled = interpreted(language_of_marked(), marked)?;
         }
         Ok(expression)
     }
@@ -80,9 +80,9 @@ impl Expression {
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
         let Meaning { environment, written, calculates } = syntax::meaning(source)?;
-        let mut compiled = interpreted(source.to_owned())?;
+        let mut compiled = interpreted(language(), source.to_owned())?;
         if let Cow::Owned(bounded) = code(source) {
-            compiled = interpreted(bounded)?;
+            compiled = interpreted(language_of_marked(), bounded)?;
         }
         let rounding = OnceLock::new();
         let program = Program::Compiled { compiled, environment, written, calculates, rounding };
@@ -189,7 +189,7 @@ impl Expression {
         let code = code(&self.source);
         let marked = if self.is_condition { presence::marked(&code).ok()? } else { None };
         let source = rounding::rounded(marked.as_deref().unwrap_or(&code))?;
-        language().compile_expression_owned(source).ok().map(Box::new)
+        language_of_marked().compile_expression_owned(source).ok().map(Box::new)
     }
 
     pub(super) fn fail(&self, message: &str) -> RenderError {
@@ -203,9 +203,12 @@ fn code(source: &str) -> Cow<'_, str> {
 }
 
 /// A source compiled for the interpreter.
-fn interpreted(source: String) -> Result<minijinja::Expression<'static, 'static>, TemplateError> {
+fn interpreted(
+    language: &'static Environment<'static>,
+    source: String,
+) -> Result<minijinja::Expression<'static, 'static>, TemplateError> {
     let length = source.len();
-    language().compile_expression_owned(source).map_err(|error| {
+    language.compile_expression_owned(source).map_err(|error| {
         let message = error.detail().unwrap_or("not an expression").to_owned();
         TemplateError::new(message, error.range().unwrap_or(0..length))
     })

@@ -31,6 +31,11 @@ pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
 /// The most steps one expression may take: a loop in a template cannot hang the generator.
 pub(super) const FUEL: u64 = 100_000;
 
+/// How many times as many steps an expression may take into which marks are written. A mark is a filter, and the language
+/// charges for the text that a filter takes and for the text that it returns: without this, a text could be only a fifth
+/// as long where somebody looks whether it is there.
+const MARKED: u64 = 8;
+
 /// Bytes of text that one step of the language writes.
 const TEXT_A_STEP: u64 = 64;
 
@@ -53,6 +58,16 @@ pub(super) fn language() -> &'static Environment<'static> {
         product::register(&mut language);
         rounding::register(&mut language);
         language.add_filter("tojson", to_json);
+        language
+    });
+    &LANGUAGE
+}
+
+/// The same for expressions into which marks are written.
+pub(super) fn language_of_marked() -> &'static Environment<'static> {
+    static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+        let mut language = language().clone();
+        language.set_fuel(Some(MARKED * FUEL));
         language
     });
     &LANGUAGE

@@ -73,6 +73,22 @@ mod tests {
     use crate::template::{Expression, NameTable, Scope, Seeds, json_value};
 
     #[test]
+    fn a_text_is_repeated_as_often_as_without_anybody_counting() {
+        let mut names = NameTable::default();
+        let slot = names.slot("x");
+        let scope = Scope::new(Arc::new(names), Seeds::both(1));
+        scope.set(
+            slot,
+            json_value(&format!(r#"{{"n": 6000000, "text": "{}"}}"#, "x".repeat(6_000_000))).unwrap(),
+        );
+        for source in ["'x' * x.n == x.text", "'x' * 6000000 != ''", "x.text != '' and x.text is string"] {
+            assert_eq!(Expression::compile(source).unwrap().holds(&scope), Ok(true), "{source}");
+        }
+        let error = Expression::compile("'x' * (x.n * 10) != ''").unwrap().holds(&scope).unwrap_err();
+        assert!(error.message.contains("too much text"), "{}", error.message);
+    }
+
+    #[test]
     fn a_list_is_repeated_by_values_only_so_often() {
         let mut names = NameTable::default();
         let slot = names.slot("x");

@@ -15,6 +15,7 @@ mod query;
 mod repetition;
 mod rounding;
 mod scope;
+mod slicing;
 mod syntax;
 mod table;
 mod tree;

@@ -10,7 +10,7 @@ use minijinja::{Environment, Value};
 
 use super::function::{self, language, language_of_marked};
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding, tree};
+use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding, slicing, tree};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
@@ -199,7 +199,8 @@ impl Expression {
 
 /// What the interpreter runs of a source that is correct.
 fn code(source: &str) -> Cow<'_, str> {
-    product::bounded(source).map_or(Cow::Borrowed(source), Cow::Owned)
+    let checked = slicing::checked(source).map_or(Cow::Borrowed(source), Cow::Owned);
+    product::bounded(&checked).map_or(checked, Cow::Owned)
 }
 
 /// A source compiled for the interpreter.

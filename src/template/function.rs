@@ -10,7 +10,7 @@ use rand::RngExt;
 use ring::hmac;
 
 use super::scope::{ENVIRONMENT, RANDOM, Random};
-use super::{number, predicate, presence, product, rounding};
+use super::{number, predicate, presence, product, rounding, slicing};
 
 /// Every function, by name.
 pub(super) const NAMES: &[&str] =
@@ -57,6 +57,7 @@ pub(super) fn language() -> &'static Environment<'static> {
         presence::register(&mut language);
         product::register(&mut language);
         rounding::register(&mut language);
+        slicing::register(&mut language);
         language.add_filter("tojson", to_json);
         language
     });

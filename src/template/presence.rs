@@ -11,7 +11,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::tree::{self, argument};
-use super::{TemplateError, number, product};
+use super::{TemplateError, number, product, slicing};
 
 /// The filter that refuses what is not there. None of these three can be typed.
 const THERE: &str = "__there";
@@ -198,7 +198,8 @@ impl Marks {
     }
 
     fn filter(&mut self, filter: &Filter, expression: &Expr, need: Need) {
-        if let Some(value) = filter.expr.as_ref().filter(|_| product::is_bound(filter.name)) {
+        let hands_on = product::is_bound(filter.name) || slicing::is_check(filter.name);
+        if let Some(value) = filter.expr.as_ref().filter(|_| hands_on) {
             return self.visit(value, need);
         }
         let asks = ASK.contains(&filter.name);

@@ -6,7 +6,7 @@ use minijinja::machinery::ast::{BinOpKind, Expr, UnaryOpKind};
 use minijinja::machinery::parse_expr;
 
 use super::tree::{self, argument, parts};
-use super::{number, presence, syntax};
+use super::{number, presence, slicing, syntax};
 
 /// The filter that rounds. It is none of those that can be typed.
 pub(super) const ROUND: &str = "__rounded";
@@ -79,7 +79,7 @@ impl Rounding<'_> {
                 self.ends.push(tree::end(expression));
                 Some(())
             }
-            Expr::Filter(filter) if CHOOSE.contains(&filter.name) => {
+            Expr::Filter(filter) if CHOOSE.contains(&filter.name) || slicing::is_check(filter.name) => {
                 let mut values = filter.expr.iter().chain(filter.args.iter().map(argument));
                 values.try_for_each(|value| self.round(value))
             }

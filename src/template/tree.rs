@@ -115,12 +115,11 @@ fn path_start(expression: &Expr) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
-    use crate::template::Expression;
+    use super::*;
     use crate::template::function::{NAMES, language};
+    use crate::template::{Expression, slicing};
 
     /// Each kind of expression, where `@` stands for any other one.
     const KINDS: &[&str] = &[
@@ -143,6 +142,10 @@ mod tests {
         "(@)[1:] if (@)[2:] else (@)[3:]",
         "(@)[1:] == [1]",
         "-(@)[1:]",
+        "( @ ) [1:] [0] [:2]",
+        "(@) is in [1][0][(@)[1:]:]",
+        "(@) is not eq -[1][0][1:][(@)] | default((@)[1:])",
+        "uuid()[1:] ~ [(@)][0][1:].k[1:]",
         "(@)",
         "(@).k",
         "(@)[(@)]",
@@ -165,29 +168,55 @@ mod tests {
         "{(@): (@), 'k': 'a.b'}",
     ];
 
-    /// An expression, and the paths that it reads.
-    fn expression() -> impl Strategy<Value = (String, BTreeSet<String>)> {
-        let path = prop::sample::select(vec!["a", "b.k", "response.json.l", "_c1"]);
-        let leaf = prop_oneof![
-            4 => path.prop_map(|path| (path.to_owned(), BTreeSet::from([path.to_owned()]))),
-            1 => prop::sample::select(vec!["1", "'a.b'", "none", "env('A')", "uuid()"])
-                .prop_map(|text| (text.to_owned(), BTreeSet::new())),
-        ];
+    /// An expression, the paths that it reads, and the path that it is, if it is one.
+    #[derive(Debug, Clone)]
+    struct Sample {
+        source: String,
+        paths: BTreeSet<String>,
+        path: Option<String>,
+    }
+
+    impl Sample {
+        fn new(source: &str, read: Option<&str>) -> Self {
+            let path = read.filter(|read| source == *read).map(str::to_owned);
+            Self { source: source.into(), paths: read.map(str::to_owned).into_iter().collect(), path }
+        }
+
+        /// A kind of expression with other ones in it.
+        fn of(kind: &str, parts: &[Self]) -> Self {
+            let (mut source, mut paths) = (String::new(), BTreeSet::new());
+            for (index, piece) in kind.split('@').enumerate() {
+                if let Some(before) = index.checked_sub(1) {
+                    source.push_str(&parts[before].source);
+                    paths.extend(parts[before].paths.iter().cloned());
+                }
+                source.push_str(piece);
+            }
+            let attribute = kind.strip_prefix("(@)").filter(|rest| ["", ".k"].contains(rest));
+            let path = attribute.and_then(|rest| Some(format!("{}{rest}", parts[0].path.as_ref()?)));
+            let paths = path.clone().map_or(paths, |path| BTreeSet::from([path]));
+            Self { source, paths, path }
+        }
+    }
+
+    fn expression() -> impl Strategy<Value = Sample> {
+        let leaf = prop::sample::select(vec![
+            ("a", Some("a")),
+            ("_c1", Some("_c1")),
+            ("b.k", Some("b.k")),
+            ("response.json.l", Some("response.json.l")),
+            ("a[1:]", Some("a")),
+            ("b.k [0] [:2].l[-1:]", Some("b.k")),
+            ("1", None),
+            ("'a.b'", None),
+            ("none", None),
+            ("env('A')", None),
+            ("uuid()", None),
+        ]);
+        let leaf = leaf.prop_map(|(source, read)| Sample::new(source, read));
         leaf.prop_recursive(3, 12, 3, |inner| {
-            (prop::sample::select(KINDS), prop::collection::vec(inner, 4)).prop_map(|(kind, parts)| {
-                let (mut text, mut paths) = (String::new(), BTreeSet::new());
-                for (index, piece) in kind.split('@').enumerate() {
-                    if let Some(before) = index.checked_sub(1) {
-                        text.push_str(&parts[before].0);
-                        paths.extend(parts[before].1.iter().cloned());
-                    }
-                    text.push_str(piece);
-                }
-                if kind == "(@).k" && paths.contains(&parts[0].0) {
-                    paths = BTreeSet::from([format!("{}.k", parts[0].0)]);
-                }
-                (text, paths)
-            })
+            (prop::sample::select(KINDS), prop::collection::vec(inner, 4))
+                .prop_map(|(kind, parts)| Sample::of(kind, &parts))
         })
     }
 
@@ -195,9 +224,35 @@ mod tests {
         paths.iter().map(|path| path.split('.').next().unwrap().to_owned()).collect()
     }
 
+    /// An expression without what stands around what is sliced.
+    fn shape(expression: &Expr) -> String {
+        let own = match expression {
+            Expr::Filter(filter) if slicing::is_check(filter.name) => {
+                return shape(filter.expr.as_ref().unwrap());
+            }
+            Expr::Var(name) => name.id.to_owned(),
+            Expr::Const(constant) => format!("{:?}", constant.value),
+            Expr::GetAttr(attribute) => attribute.name.to_owned(),
+            Expr::Filter(filter) => filter.name.to_owned(),
+            Expr::Test(test) => test.name.to_owned(),
+            Expr::BinOp(binary) => format!("{:?}", std::mem::discriminant(&binary.op)),
+            other => format!("{:?}", std::mem::discriminant(other)),
+        };
+        let parts: Vec<String> = parts(expression).into_iter().map(shape).collect();
+        format!("{own}({})", parts.join(","))
+    }
+
     proptest! {
         #[test]
-        fn every_name_is_known_that_an_expression_reads((source, paths) in expression()) {
+        fn a_check_of_what_is_sliced_changes_nothing_else(Sample { source, .. } in expression()) {
+            let checked = slicing::checked(&source).unwrap_or_default();
+            let plain = shape(&parse_expr(&source).unwrap());
+            let marked = parse_expr(if checked.is_empty() { &source } else { &checked });
+            prop_assert!(marked.is_ok_and(|marked| shape(&marked) == plain), "{}: {}", source, checked);
+        }
+
+        #[test]
+        fn every_name_is_known_that_an_expression_reads(Sample { source, paths, .. } in expression()) {
             let compiled = Expression::compile_at(&source, 0).unwrap();
             prop_assert_eq!(&compiled.paths(), &paths, "{}", source);
             prop_assert_eq!(compiled.names(), first(&paths), "{}", source);

@@ -426,6 +426,26 @@ fn nothing_of_a_target_is_left_whoever_of_loadgate_and_its_guards_is_killed() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_launcher_whose_guard_has_died_before_it_could_ask_to_die_with_it_starts_nothing() {
+    let workspace = Workspace::new();
+    for (guard_lives, started) in [(false, false), (true, true)] {
+        let (guards, launchers) = std::io::pipe().expect("a pipe");
+        // The end of a guard that has died is closed.
+        let guards = guard_lives.then_some(guards);
+        let status = Command::new(BINARY)
+            .args(["target-guard", "--stage", "launcher", "--", "touch"])
+            .arg(workspace.path("started"))
+            .stdin(std::os::fd::OwnedFd::from(launchers))
+            .status()
+            .expect("a launcher");
+        drop(guards);
+        assert_eq!(status.success(), started);
+        assert_eq!(workspace.path("started").exists(), started);
+    }
+}
+
 /// What a target finds of what this process was started with.
 #[cfg(target_os = "linux")]
 #[test]

@@ -17,6 +17,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader, Read, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::BorrowedFd;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -24,6 +26,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{self as sys, Pid, WaitOptions, WaitStatus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -299,11 +303,11 @@ fn become_command(open_files: Option<u64>, argv: &[OsString], environment: &Envi
     let Some((program, arguments)) = argv.split_first() else { return io::ErrorKind::InvalidInput.into() };
     #[cfg(target_os = "linux")]
     {
-        let guard = sys::getppid();
         // Some sandboxes refuse it. Then the command is ended by its guard or the overseer, unless both are killed at once.
         let _ = sys::set_parent_process_death_signal(Some(sys::Signal::KILL));
-        // It may have died before.
-        if sys::getppid() != guard {
+        // Asked only now: a guard that died before has closed its end of the pipe, and one that dies later takes this
+        // process with it.
+        if !has_reader(io::stdin().as_fd()) {
             return io::ErrorKind::BrokenPipe.into();
         }
     }
@@ -318,6 +322,15 @@ fn become_command(open_files: Option<u64>, argv: &[OsString], environment: &Envi
         }
     }
     command.args(arguments).stdin(Stdio::null()).exec()
+}
+
+/// Whether somebody holds the other end of a pipe that is written to.
+#[cfg(target_os = "linux")]
+fn has_reader(pipe: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::from_borrowed_fd(pipe, PollFlags::empty())];
+    // Told unasked. Where nothing can be told, the guard most likely lives.
+    let told = rustix::event::poll(&mut asked, Some(&Timespec::default()));
+    told.is_err() || !asked[0].revents().contains(PollFlags::ERR)
 }
 
 /// The command and everything it started.

@@ -35,9 +35,6 @@ pub struct Response {
     matches: Vec<Match>,
 }
 
-/// What a status has to be where no step says otherwise.
-const BELOW_400: &str = "below 400";
-
 impl Response {
     /// A response, not parsed yet.
     pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
@@ -68,28 +65,28 @@ impl Response {
         Self::new(0, HeaderMap::new(), body)
     }
 
-    /// Whether all expectations hold. Without one of the status, 400 and above is a failure.
+    /// Whether all expectations hold: that of the status first, in whatever order they are written.
     pub fn check(&self, expectations: &[Expectation], scope: &Scope) -> Result<(), Failure> {
-        if !expectations.iter().any(|expectation| matches!(expectation, Expectation::Status(_)))
-            && self.status >= 400
-        {
-            return Err(self.bad_status(BELOW_400));
+        if let Some(wanted) = self.other_status(expectations) {
+            return Err(self.unexpected_status(&wanted, &self.excerpt()));
         }
         expectations.iter().try_for_each(|expectation| self.expect(expectation, scope))
     }
 
     /// Checks what is known without the body.
     pub fn check_status(&self, expectations: &[Expectation]) -> Result<(), Failure> {
-        let mut named = false;
-        for expectation in expectations {
-            if let Expectation::Status(ranges) = expectation {
-                named = true;
-                if !expectation.names(self.status) {
-                    return Err(self.unexpected_status(&status_text(ranges), ""));
-                }
-            }
+        self.other_status(expectations).map_or(Ok(()), |wanted| Err(self.unexpected_status(&wanted, "")))
+    }
+
+    /// What the status should have been; none where it is that. Where no expectation names any, 400 and above is a
+    /// failure.
+    fn other_status(&self, expectations: &[Expectation]) -> Option<String> {
+        let is_of_status = |expectation: &&Expectation| matches!(expectation, Expectation::Status(_));
+        let mut named = expectations.iter().filter(is_of_status).peekable();
+        if named.peek().is_none() {
+            return (self.status >= 400).then(|| "below 400".to_owned());
         }
-        if !named && self.status >= 400 { Err(self.unexpected_status(BELOW_400, "")) } else { Ok(()) }
+        named.find(|expectation| !expectation.names(self.status)).map(status_text)
     }
 
     /// What a capture asks for.
@@ -139,13 +136,8 @@ impl Response {
         let render =
             |error: crate::template::RenderError| Failure::new(FailureKind::Capture, error.to_string());
         match expectation {
-            Expectation::Status(ranges) => {
-                if expectation.names(self.status) {
-                    Ok(())
-                } else {
-                    Err(self.bad_status(&status_text(ranges)))
-                }
-            }
+            // It has been checked before all others.
+            Expectation::Status(_) => Ok(()),
             Expectation::Contains(text) => {
                 let wanted = text.render(scope).map_err(render)?;
                 if contains(&self.body, wanted.as_bytes()) {
@@ -237,10 +229,6 @@ impl Response {
         (**json).as_ref().map_err(String::as_str)
     }
 
-    fn bad_status(&self, wanted: &str) -> Failure {
-        self.unexpected_status(wanted, &self.excerpt())
-    }
-
     fn unexpected_status(&self, wanted: &str, excerpt: &str) -> Failure {
         Failure::new(FailureKind::Status, format!("status {}, expected {wanted}{excerpt}", self.status))
     }
@@ -257,7 +245,9 @@ impl Response {
     }
 }
 
-fn status_text(ranges: &[(u16, u16)]) -> String {
+/// The statuses that an expectation names.
+fn status_text(expectation: &Expectation) -> String {
+    let Expectation::Status(ranges) = expectation else { return String::new() };
     let one =
         |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}–{high}") };
     ranges.iter().map(one).collect::<Vec<_>>().join(" or ")
@@ -270,6 +260,7 @@ fn contains(body: &[u8], wanted: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::{Seeds, Template};
 
     #[test]
     fn expressions_see_headers_by_their_names() {
@@ -277,5 +268,29 @@ mod tests {
         headers.insert("content-type", hyper::header::HeaderValue::from_static("text/html"));
         let seen = Response::new(200, headers, Bytes::new()).value().get_attr("headers").unwrap();
         assert_eq!(seen.get_attr("content-type").unwrap().as_str(), Some("text/html"));
+    }
+
+    #[test]
+    fn a_status_is_judged_alike_before_and_after_the_rest_is_known() {
+        let scope = Scope::new(Arc::default(), Seeds::both(1));
+        let of = |status| Expectation::Status(vec![status]);
+        let text = || Expectation::Contains(Template::compile("none").unwrap());
+        for (status, expectations, wanted) in [
+            (399, vec![], None),
+            (400, vec![], Some("below 400")),
+            (200, vec![of((200, 299))], None),
+            (404, vec![of((404, 404))], None),
+            (204, vec![of((200, 200))], Some("200")),
+            (500, vec![of((200, 299))], Some("200–299")),
+            (500, vec![text()], Some("below 400")),
+            // Whatever is written first.
+            (500, vec![text(), of((200, 200))], Some("200")),
+        ] {
+            let response = Response::new(status, HeaderMap::new(), Bytes::from_static(b"gone"));
+            let (known, all) = (response.check_status(&expectations), response.check(&expectations, &scope));
+            let wanted = wanted.map(|wanted| format!("status {status}, expected {wanted}"));
+            assert_eq!(known.err().map(|failure| failure.message), wanted);
+            assert_eq!(all.err().map(|failure| failure.message), wanted.map(|it| format!("{it}: gone")));
+        }
     }
 }

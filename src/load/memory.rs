@@ -87,6 +87,11 @@ impl Budget {
 const UNKNOWN: u64 = 4 << 30;
 
 impl Hold {
+    /// Bytes that it counts by now; of little, none.
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |(_, bytes)| *bytes)
+    }
+
     /// Changes it to so many bytes; fails, and stays as it is, where the budget has no room for more.
     pub fn set(&mut self, budget: &Arc<Budget>, bytes: usize) -> Result<(), Failure> {
         self.set_for(budget, bytes, || "keep what the service sends".to_owned())
@@ -116,7 +121,7 @@ impl Hold {
         what: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         let wanted = if bytes <= FREE { 0 } else { bytes.div_ceil(STEP).saturating_mul(STEP) };
-        let has = self.0.as_ref().map_or(0, |(_, has)| *has);
+        let has = self.bytes();
         if wanted > has {
             budget.take(wanted - has, limit, what)?;
             self.0 = Some((self.0.take().map_or_else(|| budget.clone(), |(budget, _)| budget), wanted));

@@ -134,7 +134,7 @@ impl Packed {
             self.decoded(decoded.map_err(|error| error.failure(self.room.limit))?);
         }
         self.convert()?;
-        let (parse, budget) = (self.parse, self.room.budget.clone());
+        let (parse, budget, kept) = (self.parse, self.room.budget.clone(), self.hold.bytes());
         let mut unpacked = self.weigh()?;
         if unpacked.body.len() > LARGE {
             unpacked.matches = found(asked.patterns, &unpacked.body);
@@ -158,6 +158,12 @@ impl Packed {
                 set_to_parse(&mut unpacked.value.0, &budget, (weight, length))?;
                 let _ = json.value();
             }
+        }
+        if let Some(error) = why_no_json(&json, parse, asked.captured.first().or(asked.expected.first())) {
+            // Only its text is left, and nothing of what was made of it to parse it.
+            json = Err(error);
+            unpacked.value = Default::default();
+            unpacked.hold.set(&budget, kept)?;
         }
         unpacked.json = Some(json);
         Ok(unpacked)
@@ -185,7 +191,9 @@ impl Packed {
         let (budget, length) = (&self.room.budget, self.body.len());
         let weight = if self.parse.looks_at_json() { weight_of(&self.body) } else { 0 };
         if self.parse.paths {
-            set_to_parse(&mut self.hold, budget, (length.saturating_add(weight), length))?;
+            // It may lie in up to twice as many bytes as it has.
+            let kept = self.hold.bytes().max(length);
+            set_to_parse(&mut self.hold, budget, (kept.saturating_add(weight), length))?;
         }
         let mut value = (Hold::default(), 0);
         if self.parse.value {
@@ -194,6 +202,19 @@ impl Packed {
         }
         Ok(Unpacked { body: self.body, hold: self.hold, json: None, value, matches: Vec::new() })
     }
+}
+
+/// Why a text is no JSON in any of the ways in which it is looked at; none where it is some in one.
+fn why_no_json(json: &Result<Document, String>, parse: Parse, path: Option<&Query>) -> Option<String> {
+    let json = match json {
+        Ok(json) => json,
+        Err(error) => return Some(error.clone()),
+    };
+    let of_paths = path.filter(|_| parse.paths).map(|path| json.first(path).map(drop));
+    let of_value = parse.value.then(|| json.value().map(drop));
+    let mut ways = of_paths.into_iter().chain(of_value).peekable();
+    let first = ways.peek()?.err()?.to_owned();
+    ways.all(|way| way.is_err()).then_some(first)
 }
 
 /// What patterns find in a body.
@@ -420,8 +441,29 @@ mod tests {
         let csv = "1,2,3\n".repeat(1 << 18).into_bytes();
         let packed = packed(&[], csv, VALUE, room(1 << 20)).unwrap().unpack_quickly().unwrap();
         let unpacked = packed.err().unwrap().unpack(Asked::default()).unwrap();
-        assert!(unpacked.json.unwrap().unwrap().value().is_err());
+        assert!(unpacked.json.unwrap().is_err());
         assert_eq!((weight(b" ,,,,"), weight(b"\"...\"")), (0, 5));
+    }
+
+    #[test]
+    fn what_is_no_json_holds_what_is_kept_of_it() {
+        let headers = [("content-encoding", "gzip")];
+        // While it is decoded, there is room for up to twice as much, which stays.
+        let texts = ["x".repeat(2 * LARGE + 1), format!("[{}", "1234567890123456789012,".repeat(LARGE / 10))];
+        for text in texts {
+            let held = |parse: Parse, asked: Asked| {
+                let room = room(1 << 30);
+                let budget = room.budget.clone();
+                let packed = packed(&headers, gzip(text.as_bytes()), parse, room).unwrap();
+                let unpacked = packed.unpack(asked).unwrap();
+                (budget.used(), unpacked.value.1, unpacked.json.map(|json| json.is_err()))
+            };
+            let (kept, ..) = held(Parse::NOTHING, Asked::default());
+            assert!(kept > text.len() as u64 + (64 << 10), "{kept}");
+            for parse in [PATHS, VALUE, BOTH] {
+                assert_eq!(held(parse, captures(&["$.a"])), (kept, 0, Some(true)), "{parse:?}");
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod variables;
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::commands::{demo_api, target_guard};
@@ -28,7 +29,8 @@ impl Cli {
     /// as unset: a workflow sets `LOADGATE_USERS: ${{ inputs.users }}` to nothing where the input is not given.
     pub fn read() -> Result<Self, clap::Error> {
         let mut command = heeding(Self::command());
-        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let matches = matches.map_err(|error| not_text(&mut command, error))?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 }
@@ -41,6 +43,16 @@ fn heeding(command: clap::Command) -> clap::Command {
         _ => argument,
     });
     command.mut_subcommands(heeding)
+}
+
+/// What is said of a value that is not UTF-8: which variable it is of, where it is of one. Its value is not shown.
+fn not_text(command: &mut clap::Command, error: clap::Error) -> clap::Error {
+    let variables = variables::not_text("LOADGATE_");
+    if error.kind() != ErrorKind::InvalidUtf8 || variables.is_empty() {
+        return error;
+    }
+    let message = format!("the environment variable `{}` is not UTF-8", variables.join("`, `"));
+    command.error(ErrorKind::InvalidUtf8, message)
 }
 
 /// What to do.

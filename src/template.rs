@@ -16,6 +16,7 @@ mod repetition;
 mod rounding;
 mod scope;
 mod slicing;
+mod slip;
 mod syntax;
 mod table;
 mod tree;
@@ -108,7 +109,9 @@ impl Template {
             .map(|(is_code, range)| {
                 let text = &source[range.clone()];
                 if is_code {
-                    Expression::compile_at(text, range.start).map(Box::new).map(Part::Expression)
+                    let compiled = Expression::compile_at(text, range.start);
+                    let compiled = compiled.map_err(|error| slip::explained((text, range.start), error));
+                    compiled.map(Box::new).map(Part::Expression)
                 } else {
                     Ok(Part::Text(text.into()))
                 }
@@ -203,6 +206,16 @@ impl Template {
             if let Part::Expression(expression) = part { Some(&**expression) } else { None }
         })
     }
+}
+
+/// Compiles the expression of a condition, which stands alone.
+pub fn condition(source: &str) -> Result<Expression, TemplateError> {
+    Expression::compile(source).map_err(|error| slip::explained((source, 0), error))
+}
+
+/// The first text in quotes of an expression that looks like a template, and stays as it is.
+pub fn quoted_template(source: &str) -> Option<&str> {
+    slip::quoted_template(source)
 }
 
 /// Whether a name is one of the functions templates can call.

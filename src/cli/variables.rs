@@ -11,6 +11,18 @@ pub fn lookup(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The value of a variable, if it is set, whether or not it is text.
+pub fn bytes(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The variables whose names begin so and whose values are no text.
+pub fn not_text(beginning: &str) -> Vec<String> {
+    let found = std::env::vars_os().filter(|(_, value)| value.to_str().is_none());
+    let names = found.map(|(name, _)| name.to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(beginning)).collect()
+}
+
 /// All variables of this process.
 pub fn all() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()

@@ -1,5 +1,6 @@
 //! From the command line to the plan: configuration, overrides, resolution.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use crate::cli::variables;
@@ -18,7 +19,7 @@ pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error>
     let config = configuration(&args.source, args.overrides())?;
     let selection =
         Selection { environment: args.environment.clone(), scenario: scenario.map(str::to_owned) };
-    let mut plan = resolved(&config, &selection, &variables::lookup)?;
+    let mut plan = resolved(&config, &selection, &variables::bytes)?;
     plan.choose_proxies(&variables::lookup).map_err(|problem| wrong(&config, vec![problem]))?;
     publish::mask(plan.secrets.given());
     Ok(Arc::new(plan))
@@ -27,7 +28,7 @@ pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error>
 /// The plan for who asks only what is in it: secrets need not be set.
 pub fn outline(config: &Config, selection: &Selection) -> Result<Plan, Error> {
     // A value that is never sent may be any.
-    resolved(config, selection, &|name| Some(format!("<{name}>")))
+    resolved(config, selection, &|name| Some(format!("<{name}>").into()))
 }
 
 /// The configuration, with what flags and variables change in it.
@@ -60,7 +61,7 @@ pub fn names<'a>(config: &'a Config, list: &str) -> Vec<&'a str> {
 fn resolved(
     config: &Config,
     selection: &Selection,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Plan, Error> {
     Plan::resolve(config, selection, environment).map_err(|problems| wrong(config, problems))
 }

@@ -46,6 +46,9 @@ pub struct Key {
     pub span: Span,
     /// The key as text.
     pub name: String,
+    /// Whether its value stands in place of another one: of a mapping that `<<` merges, or of the file where a flag sets
+    /// it. Null then takes that one away.
+    pub is_override: bool,
 }
 
 impl Node {

@@ -77,6 +77,12 @@ fn push(path: &mut [String], character: char) {
 fn apply_one(config: &mut Config, set: &Override) -> Result<(), Vec<Problem>> {
     let source = config.sources.add(set.from.as_str(), set.text.as_str());
     let value = yaml::value(source, set.text.get(set.value_at..).unwrap_or(""), set.value_at)?;
+    // A variable that holds only spaces would take away what the file says; a flag can still do that with the word.
+    if set.value_at == 0 && value.value == Value::Null && !is_null(&set.text) {
+        let place = Span { source, start: 0, end: u32::try_from(set.text.len()).unwrap_or(u32::MAX) };
+        let problem = Problem::at(place, format!("`{}` has no value", set.from));
+        return Err(vec![problem.hint("give it one, or leave it out for what the configuration says")]);
+    }
     // A key is where it was typed; a flag for one key has no other text than the value.
     let end = if set.value_at > 0 { set.value_at - 1 } else { set.text.len() };
     let place = Span { source, start: 0, end: u32::try_from(end).unwrap_or(u32::MAX) };
@@ -84,6 +90,11 @@ fn apply_one(config: &mut Config, set: &Override) -> Result<(), Vec<Problem>> {
     let layered = set.path.first().is_some_and(|key| OVERRIDES.key(key).is_some());
     let root = if layered { &mut config.overrides } else { &mut config.root };
     insert(root, &set.path, value, place).map_err(|message| vec![Problem::at(place, message)])
+}
+
+/// Whether null is what a text says.
+fn is_null(text: &str) -> bool {
+    matches!(text.trim(), "null" | "Null" | "NULL" | "~")
 }
 
 fn insert(node: &mut Node, path: &[String], value: Node, place: Span) -> Result<(), String> {
@@ -102,10 +113,12 @@ fn insert(node: &mut Node, path: &[String], value: Node, place: Span) -> Result<
         Value::Map(entries) => {
             let at = entries.iter().position(|(found, _)| found.name == *key).unwrap_or_else(|| {
                 let empty = Node { span: place, value: Value::Null };
-                entries.push((Key { span: place, name: key.clone() }, empty));
+                entries.push((Key { span: place, name: key.clone(), is_override: false }, empty));
                 entries.len() - 1
             });
-            insert(&mut entries[at].1, rest, value, place)
+            let (found, node) = &mut entries[at];
+            found.is_override |= rest.is_empty();
+            insert(node, rest, value, place)
         }
         // What was short for something longer makes room for the longer form.
         _ => {
@@ -162,6 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn null_from_outside_takes_away_what_the_file_asks_for() {
+        let text = "version: 1\nenvironments: {e: {host: x}}\n\
+            scenarios: {a: {users: {u: {steps: [{get: /, expect: {status: 200}, when: x}]}}}}\n";
+        let step = "scenarios.a.users.u.steps.0";
+        for (set, told) in [
+            ("expect=null", &[][..]),
+            ("when=", &[]),
+            ("expect.contains=null", &[]),
+            ("expect={that: }", &["`that` has no value"]),
+        ] {
+            let mut config = file::parse("config.yaml", text, Path::new(".")).unwrap();
+            apply(&mut config, &[parse_set(&format!("{step}.{set}")).unwrap()]).unwrap();
+            let problems = shape::check(&config.root);
+            assert_eq!(problems.iter().map(|it| it.message.as_str()).collect::<Vec<_>>(), told, "{set}");
+        }
+    }
+
+    #[test]
     fn values_are_yaml() {
         let config = with(&["load={arrivals: 10/s}", "name=\"010\""]);
         assert_eq!(config.overrides.get("load").unwrap().get("arrivals").unwrap().scalar(), Some("10/s"));
@@ -174,6 +205,8 @@ mod tests {
         let overrides = [
             Override::new("--users", &["users"], "many"),
             Override::new("LOADGATE_RUN_TIME", &["run_time"], "5 parsecs"),
+            Override::new("LOADGATE_ARRIVALS", &["arrivals"], " "),
+            Override::new("LOADGATE_SEED", &["seed"], "null"),
             Override::new("--formats", &["reporting", "formats"], "[html, jsn]"),
             parse_set("thresholds.p95={{ x }}").unwrap(),
             parse_set("thresholds.p59=1s").unwrap(),
@@ -197,6 +230,13 @@ mod tests {
         1 | 5 parsecs
           | ^^^^^^^^^
         hint: write a duration such as `500ms`, `2s`, `5m` or `1h30m`
+
+        error: `LOADGATE_ARRIVALS` has no value
+         --> LOADGATE_ARRIVALS:1:1
+          |
+        1 |  
+          | ^
+        hint: give it one, or leave it out for what the configuration says
 
         error: unknown word `jsn`
          --> --formats:1:8
@@ -232,7 +272,7 @@ mod tests {
         1 | scenarios.build_flow.data.chains.9=1
           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-        7 problems
+        8 problems
         "#);
     }
 

@@ -52,10 +52,15 @@ fn shortened(text: String, longest: usize) -> String {
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
+        .map(|name| (distance(typed, name), name))
         .filter(|(distance, name)| is_near(typed, name, *distance))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// How many letters differ; none where only their case does.
+fn distance(typed: &str, name: &str) -> usize {
+    if typed.eq_ignore_ascii_case(name) { 0 } else { strsim::damerau_levenshtein(typed, name) }
 }
 
 /// A slip in one of three letters, or the end of a word that is missing or too much.
@@ -88,6 +93,8 @@ mod tests {
             ("eror_rate", Some("error_rate")),
             ("error", Some("error_rate")),
             ("x", None),
+            ("P95", Some("p95")),
+            ("THROUGHPUT", Some("throughput")),
         ] {
             assert_eq!(nearest(typed, known), name, "{typed}");
         }

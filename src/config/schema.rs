@@ -44,6 +44,11 @@ pub enum Need {
     Required,
     /// It may be absent.
     Optional,
+    /// It may be absent, but not be there without a value, and neither may the entries of its mapping: what is left of it
+    /// would look as if it did something. The text is an example.
+    Valued(&'static str),
+    /// And neither may its value be empty: what it asks for would hold whatever happens.
+    Filled(&'static str),
 }
 
 /// What must hold between the keys of a mapping.
@@ -155,6 +160,16 @@ impl Shape {
 /// An optional key.
 const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key { name, kind, doc, need: Need::Optional }
+}
+
+/// An optional key that is not there without a value, such as `example`.
+const fn valued(name: &'static str, kind: Kind, doc: &'static str, example: &'static str) -> Key {
+    Key { name, kind, doc, need: Need::Valued(example) }
+}
+
+/// An optional key that is not there without a value that holds something, such as `example`.
+const fn filled(name: &'static str, kind: Kind, doc: &'static str, example: &'static str) -> Key {
+    Key { name, kind, doc, need: Need::Filled(example) }
 }
 
 /// A key its mapping needs.

@@ -11,7 +11,7 @@ pub use json::json_schema;
 
 use super::node::{Key, Node, Span, Value};
 use super::problem::{Problem, suggestion};
-use super::schema::{Choice, Kind, Need, OVERRIDES, ROOT, Rule, Shape};
+use super::schema::{self, Choice, Kind, Need, OVERRIDES, ROOT, Rule, Shape};
 use crate::metric::Metric;
 
 /// Everything wrong with the form of a whole configuration.
@@ -130,15 +130,25 @@ impl Check {
         match fitting[..] {
             [] => self.push(expected(&scalar::describe_any(kinds), node)),
             [kind] => self.value(kind, node),
-            _ if fitting.iter().any(|kind| scalar::check(kind, node).is_ok()) => {}
-            _ => self.push(expected(&scalar::describe_any(fitting), node)),
+            _ => {
+                let wrong: Vec<_> =
+                    fitting.iter().filter_map(|kind| scalar::check(kind, node).err()).collect();
+                if wrong.len() == fitting.len() {
+                    let hints: Vec<_> = wrong.iter().filter_map(|problem| problem.hint.as_deref()).collect();
+                    let problem = expected(&scalar::describe_any(fitting), node);
+                    self.push(if hints.is_empty() { problem } else { problem.hint(joined(&hints)) });
+                }
+            }
         }
     }
 
     fn object(&mut self, shape: &'static Shape, node: &Node) {
         for (key, value) in node.entries() {
             match shape.key(&key.name) {
-                Some(known) => self.value(&known.kind, value),
+                Some(known) => {
+                    self.emptiness(known, (key, value));
+                    self.value(&known.kind, value);
+                }
                 None => self.push(unknown_key(key, shape)),
             }
         }
@@ -150,6 +160,29 @@ impl Check {
         }
         for rule in shape.rules {
             self.rule(rule, shape, node);
+        }
+    }
+
+    /// Tells what has no value, or an empty one, where that would look like something that is asked for.
+    fn emptiness(&mut self, known: &schema::Key, (key, node): (&Key, &Node)) {
+        let (Need::Valued(example) | Need::Filled(example)) = known.need else { return };
+        let hint = format!("write such as `{example}`, or leave the key out");
+        let is_left_empty = |key: &Key, node: &Node| node.value == Value::Null && !key.is_override;
+        let is_empty = match &node.value {
+            Value::Text(text) => text.is_empty(),
+            // In place of another value, these take it away as null does.
+            Value::List(items) => items.is_empty() && !key.is_override,
+            Value::Map(entries) => entries.is_empty() && !key.is_override,
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        };
+        if is_left_empty(key, node) {
+            self.push(Problem::at(key.span, format!("`{}` has no value", key.name)).hint(hint));
+        } else if is_empty && matches!(known.need, Need::Filled(_)) {
+            self.push(Problem::at(node.span, format!("`{}` is empty", key.name)).hint(hint));
+        } else if matches!(&known.kind, Kind::Map(kind) if !matches!(kind, Kind::Any)) {
+            for (key, _) in node.entries().iter().filter(|(key, node)| is_left_empty(key, node)) {
+                self.push(Problem::at(key.span, format!("`{}` has no value", key.name)).hint(hint.as_str()));
+            }
         }
     }
 
@@ -255,11 +288,17 @@ fn no_action(choice: &'static Choice, node: &Node) -> Problem {
     let actions = choice.variants.iter().flat_map(|variant| variant.by.iter().copied());
     let known = |name: &str| choice.variants.iter().any(|variant| variant.shape.key(name).is_some());
     match node.entries().iter().find(|(key, _)| !known(&key.name)) {
-        Some((key, _)) => Problem::at(key.span, format!("unknown action `{}`", key.name))
-            .hint(meant::action(&key.name).map_or_else(|| suggestion(&key.name, actions), str::to_owned)),
+        Some((key, _)) => Problem::at(key.span, format!("unknown action `{}`", key.name)).hint(
+            meant::action(&key.name, actions.clone()).unwrap_or_else(|| suggestion(&key.name, actions)),
+        ),
         None => Problem::at(head(node), "a step without an action")
             .hint(format!("one of: {}", actions.collect::<Vec<_>>().join(", "))),
     }
+}
+
+/// What would be valid of one kind or of another, as one sentence.
+fn joined(hints: &[&str]) -> String {
+    hints.join(", or ").replace(", or write ", ", or ")
 }
 
 fn ticked(names: &[&str]) -> String {

@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-/// What to do where a password ends the host that it stands before.
-pub const ENCODE: &str =
-    "percent-encode the password: `%23` for `#`, `%3F` for `?`, `%2F` for `/`, `%40` for `@`, `%25` for `%`";
+/// What to do where a user or a password ends the host that it stands before.
+pub const ENCODE: &str = "percent-encode the user and the password: `%40` for `@`, `%2F` for `/`, `%3A` for `:`, \
+                          `%3F` for `?`, `%23` for `#`, `%25` for `%`";
 
 /// The user and the password of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,22 @@ pub fn is_raw(url: &str) -> bool {
     let at = authority(url);
     let end = url[at..].find(['/', '?', '#', '\\']).map(|found| at + found);
     end.is_some_and(|end| url[end..].contains('@'))
+}
+
+/// Whether an `@` in the path of the URL of a host most likely ends a user and a password that are not percent-encoded, so
+/// that their first part is taken for the host, and the rest for a path that everybody may read. Where they are known,
+/// as in `http://user:pass@word/x@host`, any further `@` is one too many. Otherwise a `:` must stand before it, as it does
+/// before a password, and more than the port of a path that begins with an `@`: `https://cdn.example/lib@1.2` and
+/// `http://localhost:8080/@scope` are what they look like.
+pub fn is_cut_off(url: &str) -> bool {
+    let rest = &url[authority(url)..];
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+    let Some(sign) = path.rfind('@') else { return false };
+    let behind_address = host.rfind(']').map_or(host, |bracket| &host[bracket..]);
+    let has_colon = behind_address.contains(':') || path[..sign].contains(':');
+    let begins_segment = |at: usize| path[..at].ends_with(['/', '\\']);
+    let is_segment = path.match_indices('@').all(|(at, _)| begins_segment(at));
+    host.contains('@') || (has_colon && !is_segment)
 }
 
 /// Where the user and the password stand in a URL: from behind `//` to the `@`, which is the last one before the path.
@@ -167,6 +183,35 @@ mod tests {
             ("/x", "/x"),
         ] {
             assert_eq!(without(url), shown);
+        }
+    }
+
+    #[test]
+    fn an_at_sign_in_the_path_of_a_host_may_end_a_password() {
+        for url in [
+            "http://us:p@ssw0rd-Q9/x@127.0.0.1:1",
+            "http://us:p@h/@x",
+            "http://us:12/34@h",
+            "http://us:/34@h",
+            "http://corp\\alice:s3cret@h",
+            "http://corp/alice:s3cret@h",
+            "http://[::1]:1/a@b",
+            "https://t0k@n/x@h",
+        ] {
+            assert!(is_cut_off(url), "{url}");
+        }
+        for url in [
+            "http://us:p@h/x",
+            "http://us:p@h",
+            "http://h:8080/@scope",
+            "http://h:8080/a/@b/@c/d",
+            "https://h/@x",
+            "https://cdn.example/lib@1.2/x@y",
+            "http://[::1]/a@b",
+            "http://h/a:b/@c",
+            "http://h:1/a:b",
+        ] {
+            assert!(!is_cut_off(url), "{url}");
         }
     }
 

@@ -361,7 +361,7 @@ mod tests {
         for typed in ["http://user:12#34@proxy", "user:pa/s34@proxy:8080", "http://user:12?34@proxy:8080"] {
             let why = ProxyServer::parse(typed, "HTTP_PROXY").unwrap_err().0;
             assert!(why.starts_with("HTTP_PROXY: `http://***@proxy"), "{why}");
-            assert!(why.contains("percent-encode the password") && !why.contains("34"), "{why}");
+            assert!(why.contains("percent-encode the user and the password") && !why.contains("34"), "{why}");
         }
     }
 

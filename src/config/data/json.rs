@@ -46,7 +46,9 @@ pub(super) fn lines(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Da
         let end = at + line.len() as u32;
         if !line.trim().is_empty() {
             let wrong = |error: String| Defect::new(format!("line {}: {error}", index + 1), HINT);
-            let row = serde_json::from_str(line).map_err(|error| wrong(told(&error)))?;
+            // Without its end: an error behind the last sign is not on the next line.
+            let row = serde_json::from_str(line.trim_end_matches(['\r', '\n']))
+                .map_err(|error| wrong(told_in_line(&error)))?;
             survey.add(&row).map_err(wrong)?;
             rows.push(at..end);
         }
@@ -115,6 +117,12 @@ fn told(error: &serde_json::Error) -> String {
         Some(place) => format!("nested deeper than 127 levels{place}"),
         None => told,
     }
+}
+
+/// The same of a text that is one line: of its place, the column.
+fn told_in_line(error: &serde_json::Error) -> String {
+    let column = format!(" column {}", error.column());
+    told(error).replace(&format!(" at line {}{column}", error.line()), &format!(" at{column}"))
 }
 
 /// Where the items of a list stand, in a text that is known to be one.

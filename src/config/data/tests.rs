@@ -135,7 +135,8 @@ fn what_cannot_be_used_says_why_and_where() {
         ("a.json", b"1", "invalid type: integer `1`, expected a list at line 1 column 1"),
         ("a.json", b"[1,", "EOF while parsing a value at line 1 column 3"),
         ("a.json", b"nope", "expected ident at line 1 column 2"),
-        ("a.jsonl", b"{}\n{\"a\" 1}", "line 2: expected `:` at line 1 column 6"),
+        ("a.jsonl", b"{}\n{\"a\" 1}", "line 2: expected `:` at column 6"),
+        ("a.jsonl", b"1\n[1,\n", "line 2: EOF while parsing a value at column 3"),
     ] {
         assert_eq!(wrong(name, text).0, message, "{}", String::from_utf8_lossy(text));
     }

@@ -2,7 +2,7 @@
 
 use super::http::REDIRECTS;
 use super::user::WAIT;
-use super::{Choice, Key, Kind, Rule, Shape, Variant, key, required};
+use super::{Choice, Key, Kind, Rule, Shape, Variant, filled, key, required, valued};
 
 /// One step.
 pub(super) static ONE_STEP: Kind = Kind::Choice(&STEP);
@@ -54,7 +54,12 @@ static SOCKET_STEP: Choice = Choice {
 
 /// What every step may have.
 static COMMON: [Key; 3] = [
-    key("when", Kind::Expression, "Skips the step unless it is true; on a first step, the whole task."),
+    valued(
+        "when",
+        Kind::Expression,
+        "Skips the step unless it is true; on a first step, the whole task.",
+        "when: user.id == 1",
+    ),
     key("name", Kind::Text, "The name of the endpoint in results."),
     key(
         "on_failure",
@@ -124,15 +129,27 @@ static OF_REQUEST: [Key; 16] = [
     key("multipart", Kind::Map(&PART), "The body as a form of several parts, files among them."),
     key("bearer", Kind::Template, "The token of the Authorization header."),
     key("basic", Kind::Object(&BASIC), "User and password of the Authorization header."),
-    key("expect", Kind::Object(&EXPECT), "What the answer must be; without `status`, 400 and above fails."),
-    key("capture", CAPTURES, "Values from the answer that are remembered by name."),
-    key("append", CAPTURES, "Values from the answer that are added to lists of this user."),
+    filled(
+        "expect",
+        Kind::Object(&EXPECT),
+        "What the answer must be; without `status`, 400 and above fails.",
+        "expect: {status: 200}",
+    ),
+    valued("capture", CAPTURES, "Values from the answer that are remembered by name.", A_CAPTURE),
+    valued("append", CAPTURES, "Values from the answer that are added to lists of this user.", AN_APPEND),
     key("record", Kind::Text, RECORD),
-    key("poll", Kind::Object(&POLL), "Repeats the request until a condition holds."),
+    valued(
+        "poll",
+        Kind::Object(&POLL),
+        "Repeats the request until a condition holds.",
+        "poll: {until: response.json.done}",
+    ),
     key("timeout", Kind::Duration, "How long this request may take."),
     key("redirects", REDIRECTS, "How redirects are followed, instead of `http.redirects`."),
 ];
 
+const A_CAPTURE: &str = "capture: {id: $.id}";
+const AN_APPEND: &str = "append: {ids: $.id}";
 const RECORD: &str = "A custom metric that gets the same timing.";
 
 static BASIC: Shape = Shape {
@@ -164,15 +181,26 @@ static EXPECT: Shape = Shape {
     name: "expect",
     doc: "What an answer must be; anything else is a failure of kind status or expectation.",
     keys: &[&[
-        key(
+        filled(
             "status",
             Kind::Either(&[Kind::Status, Kind::List(&Kind::Status)]),
             "The status, or several, or `2xx`.",
+            "status: 200",
         ),
-        key("contains", Kind::Template, "A text that the body holds."),
-        key("header", Kind::Map(&Kind::Template), "Headers and their values."),
-        key("json", Kind::Map(&Kind::Any), "JSONPaths and the values they must find."),
-        key("that", Kind::Expression, "An expression that must be true."),
+        filled("contains", Kind::Template, "A text that the body holds.", "contains: created"),
+        filled(
+            "header",
+            Kind::Map(&Kind::Template),
+            "Headers and their values.",
+            "header: {content-type: text/html}",
+        ),
+        filled(
+            "json",
+            Kind::Map(&Kind::Any),
+            "JSONPaths and the values they must find.",
+            "json: {$.status: done}",
+        ),
+        valued("that", Kind::Expression, "An expression that must be true.", "that: response.json.n > 0"),
     ]],
     rules: &[],
 };
@@ -307,11 +335,21 @@ static EXPECTED: Shape = Shape {
     name: "expected_message",
     doc: "A message that is waited for: the oldest that matches, the rest stay.",
     keys: &[&[
-        key("where", Kind::Expression, "The condition on `message`; without it, any message."),
+        valued(
+            "where",
+            Kind::Expression,
+            "The condition on `message`; without it, any message.",
+            "where: message.status == 'done'",
+        ),
         key("within", Kind::Duration, "How long to wait; after that it is a missing message."),
         key("record", Kind::Text, "A custom metric that gets the time since the last send, or the opening."),
-        key("capture", CAPTURES, "Values from the message that are remembered by name."),
-        key("append", CAPTURES, "Values from the message that are added to lists of this user."),
+        valued("capture", CAPTURES, "Values from the message that are remembered by name.", A_CAPTURE),
+        valued(
+            "append",
+            CAPTURES,
+            "Values from the message that are added to lists of this user.",
+            AN_APPEND,
+        ),
         key("since", Kind::OneOf(&["send", "open", "step"]), "What the time is measured from."),
     ]],
     rules: &[],

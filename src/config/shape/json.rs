@@ -31,6 +31,11 @@ impl Definitions {
             // Beside `$ref` draft 7 ignores everything.
             let mut described = if kind.get("$ref").is_some() { json!({"allOf": [kind]}) } else { kind };
             described["description"] = json!(key.doc);
+            if let Need::Filled(_) = key.need {
+                for least in ["minLength", "minItems", "minProperties"] {
+                    described[least] = json!(1);
+                }
+            }
             properties.insert(key.name.to_owned(), described);
         }
         let required: Vec<_> =
@@ -125,6 +130,7 @@ fn scalar(kind: &Kind) -> Value {
         ]}),
         Kind::Nothing => json!({"type": "null"}),
         Kind::Any => json!({}),
+        Kind::Expression => json!({"type": ["string", "number", "boolean"], "minLength": 1}),
         _ => json!({"type": ["string", "number", "boolean"]}),
     }
 }

@@ -3,15 +3,27 @@
 use crate::config::schema::Shape;
 use crate::metric::{Metric, Percentile};
 
-/// What to write in place of an action of a step that there is not.
-pub(super) fn action(typed: &str) -> Option<&'static str> {
+/// What to write in place of an action of a step that is none of those there are.
+pub(super) fn action(typed: &str, mut known: impl Iterator<Item = &'static str>) -> Option<String> {
+    if let Some(words) = of_others(typed) {
+        return Some(words.to_owned());
+    }
+    let is_method = typed.len() > 2 && typed.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    let is_known = known.any(|name| name.eq_ignore_ascii_case(typed));
+    (is_method && !is_known).then(|| {
+        format!("any method is written `request: {{method: {typed}, path: /path}}`; those with a key in small letters")
+    })
+}
+
+/// What does the same as a step of another tool.
+fn of_others(typed: &str) -> Option<&'static str> {
     match typed {
         "events" | "sse" | "stream" => Some(
             "server-sent events are not read as events in this version: a request ends with its response, or at its \
              `timeout`; `websocket` steps wait for messages",
         ),
         "grpc" => Some(
-            "gRPC is not spoken in this version: a step is one of get, post, put, patch, delete, head, options, \
+            "gRPC is not spoken in this version: a step is one of get, post, put, patch, delete, head, options, request, \
              websocket",
         ),
         "graphql" => Some(
@@ -43,7 +55,7 @@ pub(super) fn key(typed: &str, shape: &Shape) -> Option<String> {
         );
     }
     if shape.key("get").is_some() {
-        return action(typed).map(str::to_owned);
+        return of_others(typed).map(str::to_owned);
     }
     None
 }

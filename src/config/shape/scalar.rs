@@ -22,9 +22,16 @@ pub(super) fn check(kind: &Kind, node: &Node) -> Result<(), Problem> {
         Kind::True if node.value == Value::Bool(true) => Ok(()),
         Kind::True => Err(not_a("`true`", node).hint("write `true`, or remove the key")),
         Kind::OneOf(words) if words.contains(&text) => Ok(()),
+        Kind::OneOf(words) if text.trim().is_empty() => {
+            Err(Problem::at(node.span, "a word is missing").hint(suggestion("", words.iter().copied())))
+        }
         Kind::OneOf(words) => Err(Problem::at(node.span, format!("unknown word `{text}`"))
             .hint(suggestion(text, words.iter().copied()))),
         Kind::Metric => metric(text, node.span),
+        Kind::Expression if text.trim().is_empty() => {
+            Err(Problem::at(node.span, "an expression is missing")
+                .hint("write such as `response.status == 200`"))
+        }
         Kind::Status => status(node, text),
         _ => Ok(()),
     }

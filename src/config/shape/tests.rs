@@ -288,3 +288,79 @@ fn overrides_may_be_pieces() {
     let node = yaml::parse(0, "version: 1\nusers: x\n").unwrap();
     assert_eq!(check_overrides(&node).len(), 2);
 }
+
+#[test]
+fn what_is_asked_for_without_a_value_is_a_mistake() {
+    for (step, message) in [
+        ("{get: /, expect: }", "`expect` has no value"),
+        ("{get: /, expect: {}}", "`expect` is empty"),
+        ("{get: /, expect: {that: }}", "`that` has no value"),
+        ("{get: /, expect: {that: ~}}", "`that` has no value"),
+        ("{get: /, expect: {that: ' '}}", "an expression is missing"),
+        ("{get: /, expect: {status: }}", "`status` has no value"),
+        ("{get: /, expect: {status: []}}", "`status` is empty"),
+        ("{get: /, expect: {contains: }}", "`contains` has no value"),
+        ("{get: /, expect: {contains: ''}}", "`contains` is empty"),
+        ("{get: /, expect: {header: {content-type: }}}", "`content-type` has no value"),
+        ("{get: /, expect: {header: {}}}", "`header` is empty"),
+        ("{get: /, expect: {json: {}}}", "`json` is empty"),
+        ("{get: /, expect: {json: }}", "`json` has no value"),
+        ("{get: /, when: }", "`when` has no value"),
+        ("{get: /, when: ''}", "an expression is missing"),
+        ("{get: /, poll: }", "`poll` has no value"),
+        ("{get: /, poll: {until: }}", "`until` is missing"),
+        ("{get: /, poll: {until: ''}}", "an expression is missing"),
+        ("{get: /, capture: }", "`capture` has no value"),
+        ("{get: /, capture: {id: }}", "`id` has no value"),
+        ("{get: /, append: {ids: }}", "`ids` has no value"),
+        ("{websocket: /, steps: [{receive: {where: }}]}", "`where` has no value"),
+        ("{websocket: /, steps: [{receive: {capture: {id: }}}]}", "`id` has no value"),
+    ] {
+        let text = around("", &format!("        - {step}"));
+        assert_eq!(problems(&text), [message], "{step}");
+        let root = yaml::parse(0, &text).unwrap();
+        let blank = step.contains("' '");
+        assert!(blank || !jsonschema::draft7::is_valid(&json_schema(), &root.json()), "{step}");
+    }
+    insta::assert_snapshot!(shown(&around("", "        - {get: /, expect: {that: , contains: ''}}")), @r"
+error: `that` has no value
+ --> config.yaml:9:29
+  |
+9 |         - {get: /, expect: {that: , contains: ''}}
+  |                             ^^^^
+hint: write such as `that: response.json.n > 0`, or leave the key out
+
+error: `contains` is empty
+ --> config.yaml:9:47
+  |
+9 |         - {get: /, expect: {that: , contains: ''}}
+  |                                               ^^
+hint: write such as `contains: created`, or leave the key out
+
+2 problems
+");
+}
+
+#[test]
+fn null_where_it_means_something_stays() {
+    for step in [
+        "{get: /, expect: {json: {$.error: }}, headers: {Accept: }}",
+        "{get: /, expect: {header: {X-Empty: ''}, contains: ' '}, capture: {}}",
+        "{post: /, json: }",
+        "{set: {x: }}",
+        "{get: /, timeout: , record: , name: , query: }",
+    ] {
+        assert_eq!(problems(&around("", &format!("        - {step}"))), Vec::<String>::new(), "{step}");
+    }
+    // In place of what `<<` merges, it takes that away.
+    for more in ["expect: ", "expect: {}", "when: null", "poll: ~", "capture: null"] {
+        let steps = format!(
+            "        - &base {{get: /, expect: {{status: 200}}, when: a, poll: {{until: b}}, capture: {{c: $.c}}}}\n        \
+             - {{<<: *base, {more}}}"
+        );
+        assert_eq!(problems(&around("", &steps)), Vec::<String>::new(), "{more}");
+    }
+    let steps =
+        "        - &base {get: /, expect: {status: 200}}\n        - {<<: *base, when: , expect: {that: }}";
+    assert_eq!(problems(&around("", steps)), ["`when` has no value", "`that` has no value"]);
+}

@@ -294,7 +294,13 @@ impl<'a> Tree<'a> {
             },
             (_, None) => Problem::at(node.span, "a key is missing").hint("write `key: value`"),
             (_, Some(name)) => match self.duplicate(name, node.span) {
-                None => return Pending::Value(Key { span: node.span, name: name.to_owned() }),
+                None => {
+                    return Pending::Value(Key {
+                        span: node.span,
+                        name: name.to_owned(),
+                        is_override: false,
+                    });
+                }
                 Some(problem) => problem,
             },
         };
@@ -316,6 +322,7 @@ impl<'a> Tree<'a> {
 
     /// The entries with those of `<<` behind them; explicit keys win, then earlier merges.
     fn merge(&mut self, mut entries: Entries) -> Vec<(Key, Node)> {
+        let (explicit, mut replaced) = (entries.list.len(), HashSet::new());
         for merged in std::mem::take(&mut entries.merged) {
             let sources = if let Value::List(items) = merged.value { items } else { vec![merged] };
             for source in sources {
@@ -326,12 +333,17 @@ impl<'a> Tree<'a> {
                     continue;
                 };
                 for (key, node) in more {
-                    if !entries.places.contains_key(&key.name) {
+                    if entries.places.contains_key(&key.name) {
+                        replaced.insert(key.name);
+                    } else {
                         entries.places.insert(key.name.clone(), key.span);
                         entries.list.push((key, node));
                     }
                 }
             }
+        }
+        for (key, _) in entries.list.iter_mut().take(explicit) {
+            key.is_override |= replaced.contains(&key.name);
         }
         entries.list
     }

@@ -13,7 +13,7 @@ use crate::config::source::Sources;
 use crate::plan::secrets::Captures;
 use crate::plan::step::{EndpointId, MetricId, Step};
 use crate::plan::{Endpoint, EndpointKind};
-use crate::template::{Expression, JsonSource, JsonTemplate, Template};
+use crate::template::{Expression, JsonSource, JsonTemplate, Template, quoted_template};
 
 use super::capture::MOST_PATTERNS;
 use super::names::{Names, Sight};
@@ -220,6 +220,15 @@ impl<'a> Compilation<'a> {
         self.count_programs(node, usize::from(expression.is_compiled()))?;
         self.environment.extend(expression.environment().into_iter().map(|name| (name, node.span)));
         self.check(node, &expression.paths(), sight);
+        if let Some(text) = quoted_template(expression.source()) {
+            let told = format!(
+                "{text} in a condition is a text that stays as it is, braces included: names stand there without \
+                 quotes and braces"
+            );
+            if !self.notes.contains(&told) {
+                self.notes.push(told);
+            }
+        }
         Some(expression)
     }
 

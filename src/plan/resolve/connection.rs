@@ -7,7 +7,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
-use crate::config::node::Node;
+use crate::config::node::{Node, Value};
 use crate::config::problem::Problem;
 use crate::config::{Config, data};
 use crate::plan::connection::{Cookies, Http, Identity, KeepAlive, REDIRECTS, Tls, Verification, Version};
@@ -17,6 +17,9 @@ use crate::plan::step::Redirects;
 
 use super::layer::{Layer, Layers};
 use super::unit;
+
+/// The most redirects that are followed, one after the other.
+const MOST_REDIRECTS: u32 = 50;
 
 /// How HTTP is spoken.
 pub(super) fn http(layers: &Layers) -> Http {
@@ -57,11 +60,28 @@ fn proxy(node: &Node) -> Result<ProxyChoice, Problem> {
              a password in them stays out of the file",
         ));
     }
-    let server = ProxyServer::parse(typed, "`http.proxy`");
-    server.map(|server| ProxyChoice::Server(Arc::new(server))).map_err(|why| {
-        Problem::at(node.span, why.to_string())
-            .hint("write `http://HOST:PORT`, or `none` to connect directly")
-    })
+    let url_or_none = "write `http://HOST:PORT`, or `none` to connect directly";
+    let no_proxy = |hint: &str| {
+        Err(Problem::at(node.span, format!("`http.proxy`: `{typed}` is not the URL of a proxy")).hint(hint))
+    };
+    match typed.to_lowercase().as_str() {
+        "none" | "no" | "off" | "false" | "direct" => return no_proxy("write `none` to connect directly"),
+        "yes" | "on" | "true" => {
+            return no_proxy(
+                "write `http://HOST:PORT`, or leave the key out for the proxy that `HTTP_PROXY` and `HTTPS_PROXY` name",
+            );
+        }
+        _ => {}
+    }
+    let server = ProxyServer::parse(typed, "`http.proxy`")
+        .map_err(|why| Problem::at(node.span, why.to_string()).hint(url_or_none))?;
+    let rest = typed.split_once("://").map_or(typed, |(_, rest)| rest);
+    if rest.find(['/', '?', '#', '\\']).is_some_and(|end| &rest[end..] != "/") {
+        return Err(
+            Problem::at(node.span, "`http.proxy`: a proxy has no path, query or fragment").hint(url_or_none)
+        );
+    }
+    Ok(ProxyChoice::Server(Arc::new(server)))
 }
 
 /// What is wrong with the key `http` of a layer, taken alone.
@@ -69,36 +89,69 @@ pub(super) fn check(layer: Layer<'_>) -> Vec<Problem> {
     let http = layer.node.get("http");
     let wrong = http.and_then(|http| http.get("proxy")).and_then(|node| proxy(node).err());
     let redirects = http.and_then(|http| http.get("redirects"));
-    wrong.into_iter().chain(redirects.into_iter().flat_map(origins)).collect()
+    wrong.into_iter().chain(redirects.into_iter().flat_map(wrong_redirects)).collect()
 }
 
-/// What is said of redirects: a number, or a mapping. What is wrong with an origin in it, [`origins`] tells.
+/// What is said of redirects: a number, or a mapping. What is wrong with it, [`wrong_redirects`] tells.
 pub(super) fn redirects(node: &Node) -> Redirects {
     let most = if node.entries().is_empty() { Some(node) } else { node.get("most") };
     let to = node.get("to").map(|to| to.items().iter().filter_map(|item| origin(item).ok()).collect());
     Redirects { most: unit::parsed(most), to }
 }
 
-/// What is wrong with the origins of a mapping for redirects.
-pub(super) fn origins(node: &Node) -> Vec<Problem> {
+/// What is wrong with what is said of redirects.
+pub(super) fn wrong_redirects(node: &Node) -> Vec<Problem> {
+    let (most, wanted) = match &node.value {
+        Value::Map(_) => (node.get("most"), "a number of redirects from 0 to 50"),
+        _ => (Some(node), "a number of redirects from 0 to 50, or `{most, to}`"),
+    };
+    let is_number = |node: &Node| matches!(&node.value, Value::Number(raw) if raw.parse().is_ok_and(|most: u32| most <= MOST_REDIRECTS));
+    let wrong = most.filter(|most| !is_number(most)).map(|most| {
+        Problem::at(most.span, format!("expected {wanted}, found {}", most.describe()))
+            .hint("write such as `10`, which is the default; `0` follows none")
+    });
     let listed = node.get("to").map_or(&[][..], Node::items);
-    listed.iter().filter_map(|item| origin(item).err()).collect()
+    wrong.into_iter().chain(listed.iter().filter_map(|item| origin(item).err())).collect()
 }
 
 /// An origin: scheme, host and port.
 fn origin(node: &Node) -> Result<Url, Problem> {
     let typed = node.scalar().unwrap_or("");
-    let wrong = || {
-        let shown = credentials::hidden(typed);
-        Problem::at(node.span, format!("`{shown}` is not an origin")).hint(
-            "write scheme and host, and the port where it is not the usual one: `https://cdn.example.com`",
-        )
+    let shown = credentials::hidden(typed);
+    let fail = |message: String, hint: &str| Err(Problem::at(node.span, message).hint(hint));
+    let url = Url::parse(typed).ok();
+    let host = match &url {
+        Some(url) => url.host_str().unwrap_or_default(),
+        // Behind an `@`, it may be a password that has the `*`.
+        None => {
+            if typed.contains('@') {
+                ""
+            } else {
+                typed
+            }
+        }
     };
-    let url = Url::parse(typed).map_err(|_| wrong())?;
-    let plain = url.username().is_empty() && url.password().is_none() && url.path() == "/";
-    let bare = url.query().is_none() && url.fragment().is_none();
-    let spoken = ["http", "https", "ws", "wss"].contains(&url.scheme()) && url.has_host();
-    if plain && bare && spoken { Ok(url) } else { Err(wrong()) }
+    if host.contains('*') {
+        let hint = "name each origin by itself, such as `https://cdn.example.com`";
+        return fail(format!("`{shown}` stands for many origins"), hint);
+    }
+    let has_userinfo = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    if url.as_ref().is_some_and(has_userinfo) || credentials::is_cut_off(typed) {
+        let hint = "write scheme and host alone, such as `https://cdn.example.com`; a request takes user and password \
+                    along in its URL, in `bearer` or in `basic`";
+        return fail("an origin has neither user nor password".into(), hint);
+    }
+    let is_origin = |url: &Url| {
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        bare && ["http", "https", "ws", "wss"].contains(&url.scheme()) && url.has_host()
+    };
+    match url.filter(is_origin) {
+        Some(url) => Ok(url),
+        None => fail(
+            format!("`{shown}` is not an origin"),
+            "write scheme and host, and the port where it is not the usual one: `https://cdn.example.com`",
+        ),
+    }
 }
 
 /// Whose certificates are believed, and which one is shown; all problems of the files at once.

@@ -41,6 +41,11 @@ impl Compilation<'_> {
             self.keep(named);
             return None;
         }
+        if let Value::Text(typed) = &node.value {
+            let problem =
+                Problem::at(node.span, format!("expected a list or a mapping, found {}", node.describe()));
+            self.problems.push(problem.hint(format!("write `{{file: {typed}}}` for rows from a file")));
+        }
         // Known before the file is read: a file that is wrong is one problem, and its name is not another.
         let named = self.names.data(key, Shape::Unknown, None);
         self.keep(named)?;

@@ -1,6 +1,7 @@
 //! Everything compiled and checked, with all problems at once; then the plan.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub(super) struct Draft<'a> {
 }
 
 /// What answers `env("NAME")`.
-pub(super) type Lookup<'e> = &'e dyn Fn(&str) -> Option<String>;
+pub(super) type Lookup<'e> = &'e dyn Fn(&str) -> Option<OsString>;
 
 /// A scenario, compiled.
 #[derive(Debug)]
@@ -180,6 +181,11 @@ fn values<'u>(
             problems.push(missing());
             continue;
         };
+        let Ok(value) = value.into_string() else {
+            let message = format!("the environment variable `{name}` is not UTF-8");
+            problems.push(Problem::at(*span, message).hint("set it to text in UTF-8"));
+            continue;
+        };
         let line = value.trim_end_matches(['\r', '\n']);
         let trimmed = if line.contains(['\r', '\n']) { value.as_str() } else { line };
         if trimmed.is_empty() {
@@ -199,16 +205,38 @@ fn values<'u>(
 /// Variables that headers are made of and whose values they cannot hold, with the reason `why`. The value is never shown: it is a
 /// secret, most likely.
 fn broken_headers(uses: &[(String, Span)], values: &BTreeMap<String, String>, why: &str) -> Vec<Problem> {
-    let broken = |value: &String| value.chars().any(|c| c.is_ascii_control() && c != '\t');
+    let broken = |value: &String| value.chars().any(is_broken);
     uses.iter()
         .filter(|(name, _)| values.get(name).is_some_and(broken))
         .map(|(name, span)| {
-            let breaks = values.get(name).is_some_and(|value| value.contains(['\r', '\n']));
-            let what = if breaks { "a line break" } else { "a control character" };
+            let value = values.get(name).map_or("", String::as_str);
+            let (what, hint) = if value.contains(['\r', '\n']) {
+                ("a line break".into(), "set it to one line; a text of several lines can be sent in a body")
+            } else {
+                let found = value.chars().find(|c| is_broken(*c)).unwrap_or_default();
+                (control_character(found), "set it without that character; any can be sent in a body")
+            };
             Problem::at(*span, format!("the environment variable `{name}` has {what} in it, {why}"))
-                .hint("set it to one line; a text of several lines can be sent in a body")
+                .hint(hint)
         })
         .collect()
+}
+
+/// Whether a header cannot hold a character.
+fn is_broken(c: char) -> bool {
+    c.is_ascii_control() && c != '\t'
+}
+
+/// A control character by its number, and by its name where it has one that people know.
+fn control_character(c: char) -> String {
+    let name = match c {
+        '\0' => " (NUL)",
+        '\x08' => " (backspace)",
+        '\x1b' => " (escape)",
+        '\x7f' => " (delete)",
+        _ => "",
+    };
+    format!("the control character U+{:04X}{name}", u32::from(c))
 }
 
 /// The rules alone: nothing is read, and only what concerns rules is a problem.

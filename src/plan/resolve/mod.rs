@@ -39,6 +39,8 @@ mod tests;
 pub use digest::sha256;
 pub use selection::Selection;
 
+use std::ffi::OsString;
+
 use crate::config::Config;
 use crate::config::problem::Problem;
 use crate::config::shape;
@@ -54,7 +56,7 @@ impl Plan {
     pub fn resolve(
         config: &Config,
         selection: &Selection,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, Vec<Problem>> {
         let form = form(config);
         match Draft::new(config, selection, environment) {

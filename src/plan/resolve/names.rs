@@ -115,7 +115,10 @@ impl Names {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let Some(shape) = self.known.get(name) else {
             let visible = self.known.keys().map(String::as_str).filter(|known| sight.sees(known));
-            let hint = suggestion(name, visible);
+            let hint = match name {
+                "null" | "NULL" | "Null" | "nil" => "write `none`".to_owned(),
+                _ => suggestion(name, visible),
+            };
             return Err(Unseen::new(
                 name,
                 format!("`{name}` is not defined anywhere in this scenario"),

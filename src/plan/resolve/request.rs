@@ -70,7 +70,7 @@ impl<'a> Compilation<'a> {
 
     fn redirects(&mut self, node: Option<&Node>) -> Redirects {
         let Some(node) = node else { return Redirects::default() };
-        self.problems.extend(connection::origins(node));
+        self.problems.extend(connection::wrong_redirects(node));
         connection::redirects(node)
     }
 

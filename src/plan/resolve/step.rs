@@ -8,6 +8,7 @@ use hyper::Method;
 
 use crate::config::node::{Key, Node, Span, Value};
 use crate::config::problem::{Problem, suggestion};
+use crate::plan::credentials;
 use crate::plan::step::{Action, Message, OnFailure, Step};
 
 use super::compilation::{Compilation, Place, Within};
@@ -105,9 +106,9 @@ impl<'a> Compilation<'a> {
         match key.name.as_str() {
             "request" => {
                 if let Some(typed) = value.scalar() {
-                    let hint = format!("write `request: {{method: {typed}, path: /…}}`");
-                    self.problems
-                        .push(Problem::at(value.span, "`request` needs a method and a path").hint(hint));
+                    self.problems.push(
+                        Problem::at(value.span, "`request` needs a method and a path").hint(in_full(typed)),
+                    );
                 }
                 let method = Self::method(value.get("method")?);
                 let method = self.keep(method)?;
@@ -234,5 +235,23 @@ impl<'a> Compilation<'a> {
             self.problems.push(Problem::at(span, "the reason of a close holds at most 123 bytes"));
         }
         Some(Action::Close { code, reason })
+    }
+}
+
+/// What to write for a `request` of which only the method, only the path, or both in one text were typed.
+fn in_full(typed: &str) -> String {
+    let is_path = |text: &str| text.starts_with('/') || text.contains("://");
+    let (method, path) = match typed.trim().split_once(char::is_whitespace) {
+        Some((method, path)) if is_path(path.trim_start()) => (Some(method), path.trim_start()),
+        _ if is_path(typed) => (None, typed),
+        _ => (Some(typed), "/…"),
+    };
+    let path = match credentials::hidden(path) {
+        path if path.contains(['{', '}', ',', '#', '"']) => serde_json::Value::from(path).to_string(),
+        path => path.into_owned(),
+    };
+    match method {
+        Some(method) => format!("write `request: {{method: {method}, path: {path}}}`"),
+        None => format!("write `get: {path}`, or `request: {{method: PURGE, path: {path}}}` for any method"),
     }
 }

@@ -164,6 +164,12 @@ fn host(node: &Node) -> Result<Draft, Problem> {
             path
         }));
     }
+    if credentials::is_cut_off(typed) {
+        let message = "an `@` stands in the path of the host, as it does behind a user or a password that is not \
+                       percent-encoded";
+        let hint = format!("{}; an `@` that belongs to the path is written `%40`", credentials::ENCODE);
+        return Err(fail(message.into()).hint(hint));
+    }
     let credentials = Credentials::take(&mut url);
     Ok(Draft::Host { url, credentials })
 }

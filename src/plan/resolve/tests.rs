@@ -154,7 +154,7 @@ fn values_of_the_environment_are_secrets_and_only_those_of_the_run_are_needed() 
     let text = SMALL.replace("{get: /health}", "{get: /health, bearer: \"{{ env('TOKEN') }}\"}")
         + "  other: {users: {all: {steps: [{get: \"/{{ env('OTHER') }}\"}]}}}\ndefaults: {scenario: main}\n";
     let config = config(&text, "");
-    let lookup = |name: &str| (name == "TOKEN").then(|| "t0p".to_owned());
+    let lookup = |name: &str| (name == "TOKEN").then(|| "t0p".into());
     let plan = Plan::resolve(&config, &Selection::default(), &lookup).unwrap();
     assert_eq!(plan.secrets.given(), ["t0p"]);
     let request = requests(&plan.tasks[0].steps)[0];

@@ -5,16 +5,18 @@ use std::ops::Range;
 use crate::config::node::{Node, Span};
 use crate::config::problem::{Problem, suggestion};
 use crate::config::source::Sources;
-use crate::template::{Expression, Remedy, Template, TemplateError};
+use crate::template::{Expression, Remedy, Template, TemplateError, condition};
 
 /// Compiles a scalar as a template.
 pub(super) fn template(sources: &Sources, node: &Node) -> Option<Result<Template, Problem>> {
     node.scalar().map(|text| Template::compile(text).map_err(|error| problem(sources, node, &error)))
 }
 
-/// Compiles a scalar as an expression.
+/// Compiles a scalar as an expression. That there is none is left to the check of shapes.
 pub(super) fn expression(sources: &Sources, node: &Node) -> Option<Result<Expression, Problem>> {
-    node.scalar().map(|text| Expression::compile(text).map_err(|error| problem(sources, node, &error)))
+    node.scalar()
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| condition(text).map_err(|error| problem(sources, node, &error)))
 }
 
 /// The place of some bytes of a scalar's text: exact where the scalar was written on one line without

@@ -281,3 +281,157 @@ fn rules_alone_are_as_strict_about_form() {
 9:39 unknown word `maybe` [known: pass, fail]
 ");
 }
+
+#[test]
+fn a_host_whose_password_is_cut_off_is_refused_and_not_shown() {
+    let with = |host: &str| problems(&SMALL.replace("http://127.0.0.1:1", host));
+    for host in [
+        "http://us:p@ssw0rd-Q9/x@127.0.0.1:1",
+        "http://us:12/ssw0rd-Q9@127.0.0.1:1",
+        "http://corp/us:ssw0rd-Q9@127.0.0.1:1",
+    ] {
+        let told = with(host);
+        assert!(told.starts_with("4:29 an `@` stands in the path of the host"), "{told}");
+        assert!(told.contains("`%40` for `@`, `%2F` for `/`, `%3A` for `:`"), "{told}");
+        assert!(!told.to_lowercase().contains("ssw0rd"), "{told}");
+    }
+    for host in ["http://us:p%40ss@127.0.0.1:1/x", "http://127.0.0.1:1/@me", "https://cdn.test/lib@1.2"] {
+        assert!(with(host).starts_with("resolved"), "{host}: {}", with(host));
+    }
+    let socket = with("unix:/run/a@b.sock");
+    assert!(socket.starts_with("resolved"), "{socket}");
+}
+
+#[test]
+fn words_and_urls_that_are_no_proxy_are_refused() {
+    let with = |http: &str| problems(&format!("{SMALL}http: {http}\n"));
+    for word in ["no", "off", "false", "None", "direct"] {
+        let told = with(&format!("{{proxy: {word}}}"));
+        let wanted = format!(
+            "9:15 `http.proxy`: `{word}` is not the URL of a proxy [write `none` to connect directly]"
+        );
+        assert_eq!(told, wanted);
+    }
+    assert!(with("{proxy: true}").contains("or leave the key out"));
+    for proxy in ["http://u:p@h:1/path", "h:1/?x", "http://h:1#x"] {
+        let told = with(&format!("{{proxy: '{proxy}'}}"));
+        assert!(told.contains("a proxy has no path, query or fragment"), "{told}");
+    }
+    let cut = with("{proxy: 'http://us:p@ssw0rd-Q9/x@127.0.0.1:1'}");
+    assert!(cut.contains("percent-encode") && !cut.contains("ssw0rd"), "{cut}");
+    for proxy in ["none", "no.example:3128", "http://off", "http://u:p@h:1/"] {
+        let told = with(&format!("{{proxy: '{proxy}'}}"));
+        assert!(told.starts_with("resolved"), "{told}");
+    }
+}
+
+#[test]
+fn redirects_say_what_is_valid_and_origins_are_named_one_by_one() {
+    let with = |redirects: &str| problems(&format!("{SMALL}http: {{redirects: {redirects}}}\n"));
+    let all = ["true", "none", "-1", "51", "[a]", "{most: false}"].map(with);
+    insta::assert_snapshot!(all.join("\n"), @r"
+9:19 expected a number of redirects from 0 to 50, or `{most, to}`, found `true` [write such as `10`, which is the default; `0` follows none]
+9:19 expected a number of redirects from 0 to 50, or `{most, to}`, found the text `none` [write such as `10`, which is the default; `0` follows none]
+9:19 expected a number of redirects from 0 to 50, or `{most, to}`, found the number `-1` [write such as `10`, which is the default; `0` follows none]
+9:19 expected a number of redirects from 0 to 50, or `{most, to}`, found the number `51` [write such as `10`, which is the default; `0` follows none]
+9:19 expected a number of redirects from 0 to 50, or `{most, to}`, found a list [write such as `10`, which is the default; `0` follows none]
+9:26 expected a number of redirects from 0 to 50, found `false` [write such as `10`, which is the default; `0` follows none]
+");
+    let origins = [
+        "https://*.example.com",
+        "*.example.com",
+        "https://u:s3cret@a.example",
+        "https://u:s3/cret@a.example",
+        "https://a.example/x",
+    ];
+    let all = origins.map(|origin| with(&format!("{{to: ['{origin}']}}")));
+    assert!(!all.join(" ").contains("cret"), "{all:?}");
+    insta::assert_snapshot!(all.join("\n"), @r"
+9:25 `https://*.example.com` stands for many origins [name each origin by itself, such as `https://cdn.example.com`]
+9:25 `*.example.com` stands for many origins [name each origin by itself, such as `https://cdn.example.com`]
+9:25 an origin has neither user nor password [write scheme and host alone, such as `https://cdn.example.com`; a request takes user and password along in its URL, in `bearer` or in `basic`]
+9:25 an origin has neither user nor password [write scheme and host alone, such as `https://cdn.example.com`; a request takes user and password along in its URL, in `bearer` or in `basic`]
+9:25 `https://a.example/x` is not an origin [write scheme and host, and the port where it is not the usual one: `https://cdn.example.com`]
+");
+    assert!(
+        with("0").starts_with("resolved") && with("{most: , to: ['https://a:1']}").starts_with("resolved")
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_variable_of_the_environment_is_told_without_its_value() {
+    use std::os::unix::ffi::OsStringExt;
+    let text = SMALL.replace("{get: /health}", "{get: /health, bearer: \"{{ env('TOKEN') }}\"}");
+    let told = |value: &[u8]| {
+        let config = config(&text, "");
+        let lookup = |_: &str| Some(std::ffi::OsString::from_vec(value.to_vec()));
+        let problems = Plan::resolve(&config, &Selection::default(), &lookup).unwrap_err();
+        listed(&config, &problems)
+    };
+    let all =
+        [&b"s3cr\xff\xfeet"[..], b"", b"\n", b"s3cr\net", b"s3cr\x1bet", b"s3cr\x7f", b"s3cr\x01"].map(told);
+    assert!(!all.join(" ").contains("s3cr"), "{all:?}");
+    insta::assert_snapshot!(all.join("\n"), @r"
+8:44 the environment variable `TOKEN` is not UTF-8 [set it to text in UTF-8]
+8:44 the environment variable `TOKEN` is not set or empty [set it before the run; in a workflow, under `env:` of the step]
+8:44 the environment variable `TOKEN` is not set or empty [set it before the run; in a workflow, under `env:` of the step]
+8:44 the environment variable `TOKEN` has a line break in it, which no header can hold [set it to one line; a text of several lines can be sent in a body]
+8:44 the environment variable `TOKEN` has the control character U+001B (escape) in it, which no header can hold [set it without that character; any can be sent in a body]
+8:44 the environment variable `TOKEN` has the control character U+007F (delete) in it, which no header can hold [set it without that character; any can be sent in a body]
+8:44 the environment variable `TOKEN` has the control character U+0001 in it, which no header can hold [set it without that character; any can be sent in a body]
+");
+}
+
+#[test]
+fn what_is_typed_in_short_is_answered_in_full() {
+    let steps = ["/echo", "GET /echo?a={{ x }}", "PURGE", "https://u:s3cret@a/x"];
+    let all =
+        steps.map(|typed| problems(&SMALL.replace("{get: /health}", &format!("{{request: '{typed}'}}"))));
+    assert!(!all.join(" ").contains("s3cret"), "{all:?}");
+    insta::assert_snapshot!(all.join("\n"), @r#"
+8:31 `request` needs a method and a path [write `get: /echo`, or `request: {method: PURGE, path: /echo}` for any method]
+8:31 `request` needs a method and a path [write `request: {method: GET, path: "/echo?a={{ x }}"}`]
+8:31 `request` needs a method and a path [write `request: {method: PURGE, path: /…}`]
+8:31 `request` needs a method and a path [write `get: https://a/x`, or `request: {method: PURGE, path: https://a/x}` for any method]
+"#);
+    let all = ["GET", "Post", "PROPFIND", "WEBSOCKET", "nope"]
+        .map(|key| problems(&SMALL.replace("{get: /health}", &format!("{{{key}: /x}}"))));
+    let all = all.map(|told| told.split(" known:").next().unwrap_or_default().to_owned());
+    insta::assert_snapshot!(all.join("\n"), @r"
+8:22 unknown action `GET` [did you mean `get`?
+8:22 unknown action `Post` [did you mean `post`?
+8:22 unknown action `PROPFIND` [any method is written `request: {method: PROPFIND, path: /path}`; those with a key in small letters]
+8:22 unknown action `WEBSOCKET` [did you mean `websocket`?
+8:22 unknown action `nope` [known: get, post, put, patch, delete, head, options, request, websocket, repeat, group, run, set, wait]
+");
+    let all = [format!("{SMALL}    data: {{acc: d1.csv}}\n"), format!("{SMALL}max_memory: 300M\n")];
+    insta::assert_snapshot!(all.map(|text| problems(&text)).join("\n"), @r"
+9:17 expected a list or a mapping, found the text `d1.csv` [write `{file: d1.csv}` for rows from a file]
+9:13 expected a size or a ratio, found the text `300M` [write a size such as `64MiB` or a number of bytes, or a ratio such as `1%` or `0.01`]
+");
+}
+
+#[test]
+fn null_and_braces_in_a_condition_are_answered_with_what_is_meant() {
+    let with = |that: &str| {
+        problems(&SMALL.replace("{get: /health}", &format!("{{get: /health, expect: {{that: \"{that}\"}}}}")))
+    };
+    let all = ["{{ response.status == 2 }}", "response.json == null", "response.status === 2", "!response"]
+        .map(with);
+    insta::assert_snapshot!(all.join("\n"), @r"
+8:52 an expression stands here as it is, without `{{ }}` and `{% %}` [write `response.status == 2`]
+8:69 `null` is not defined anywhere in this scenario [write `none`]
+8:68 unknown operator `===` [write `==`]
+8:52 unknown operator `!` [write `not`]
+");
+}
+
+#[test]
+fn a_template_in_quotes_of_a_condition_is_noted() {
+    let step = "{get: /health, when: \"user.id != '{{ old }}'\"}";
+    let notes = plan(&SMALL.replace("{get: /health}", step), "").notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].starts_with("'{{ old }}' in a condition is a text that stays as it is"), "{notes:?}");
+    let step = "{get: /health, when: \"user.id != '{{' and user.class != '}}'\"}";
+    assert_eq!(plan(&SMALL.replace("{get: /health}", step), "").notes, Vec::<String>::new());
+}

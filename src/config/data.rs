@@ -1,5 +1,6 @@
 //! Data files: rows that templates draw from. They are kept in about as much memory as the file has bytes.
 
+mod canonical;
 mod csv;
 mod json;
 
@@ -98,7 +99,7 @@ pub fn load(path: &Path, separator: Option<u8>, canonical: &mut dyn FnMut(&[u8])
     let read = text(bytes).and_then(|text| match extension.as_deref() {
         Some("json") => json::list(text, canonical),
         Some("jsonl" | "ndjson") => json::lines(text, canonical),
-        _ => csv::read(&text, separator).map(|csv| table(csv, canonical)),
+        _ => csv::read(text, separator).map(|csv| table(csv, canonical)),
     });
     match read {
         Ok(data) if data.rows.is_empty() => Err(DataError::Empty { path: path.into() }),

@@ -64,28 +64,15 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows. `cells` rows times columns, and `bytes` of text in all of them, are made room for.
-    pub fn new(columns: &[String], cells: usize, bytes: usize) -> Self {
+    /// A table of these cells, which stand one after another in a text, row by row and column by column, and end there.
+    pub fn new(columns: &[String], cells: String, mut ends: Vec<u32>) -> Self {
+        ends.shrink_to_fit();
         Self {
             columns: columns.iter().map(|name| Value::from(name.as_str())).collect(),
             places: columns.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect(),
-            cells: String::with_capacity(bytes),
-            ends: Vec::with_capacity(cells),
+            cells,
+            ends,
         }
-    }
-
-    /// Adds a cell, row by row and column by column; no more than 4 GiB of text.
-    pub fn push(&mut self, cell: &str) {
-        self.cells.push_str(cell);
-        self.ends.push(u32::try_from(self.cells.len()).unwrap_or(u32::MAX));
-    }
-
-    /// Gives back the room that was not needed.
-    #[must_use]
-    pub fn finish(mut self) -> Self {
-        self.cells.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        self
     }
 
     /// How many rows there are.
@@ -144,11 +131,8 @@ mod tests {
 
     #[test]
     fn a_row_is_a_mapping_in_the_order_of_the_columns() {
-        let mut table = Table::new(&["z".into(), "a".into()], 4, 0);
-        for cell in ["1", "", "x\"", "é"] {
-            table.push(cell);
-        }
-        let rows = Rows::Table(Arc::new(table.finish()));
+        let table = Table::new(&["z".into(), "a".into()], "1x\"é".into(), vec![1, 1, 3, 5]);
+        let rows = Rows::Table(Arc::new(table));
         assert_eq!(rows.len(), 2);
         assert_eq!(json_text(&rows.get(0).unwrap()), r#"{"z":"1","a":""}"#);
         assert_eq!(rows.get(1).unwrap().get_attr("a").unwrap().as_str(), Some("é"));

@@ -3,6 +3,7 @@
 //! cells were in quotes, nor where quotes do not match.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::template::Table;
 
@@ -20,10 +21,13 @@ pub(super) struct Csv {
     pub table: Table,
 }
 
-/// Reads a table; `separator` is what the configuration says, else a comma.
-pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Csv, Defect> {
+/// Reads a table; `separator` is what the configuration says, else a comma. The cells are moved together where the text
+/// stands, so that no more than the text is held.
+pub(super) fn read(text: String, separator: Option<u8>) -> Result<Csv, Defect> {
     let cut = separator.unwrap_or(b',');
-    let mut reader = Reader { text, cut, at: 0, line: 1, cell: String::new() };
+    let other = other_separator(&text);
+    let most = memchr::memchr2_iter(cut, b'\n', text.as_bytes()).count() + 1;
+    let mut reader = Reader { bytes: text.into_bytes(), cut, at: 0, line: 1, kept: 0 };
     let mut columns = Vec::new();
     while columns.is_empty() && !reader.is_at_end() {
         let line = reader.line;
@@ -33,16 +37,15 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Csv, Defect> {
                 return Err(Defect::new(message, "leave out columns that no template reads"));
             }
             // Nobody writes a space at the end of a name in a template.
-            columns.push(name.trim().to_owned());
-            Ok(())
+            columns.push(String::from_utf8_lossy(name).trim().to_owned());
+            Ok(Keep::No)
         })?;
     }
     check_names(&columns)?;
     if separator.is_none() && columns.len() == 1 {
-        other_separator(text)?;
+        other?;
     }
-    let cells = text.bytes().filter(|byte| *byte == cut || *byte == b'\n').count() + columns.len();
-    let mut table = Table::new(&columns, cells, text.len());
+    let (mut ends, mut end) = (Vec::with_capacity(most), 0_u32);
     while !reader.is_at_end() {
         let (line, mut count) = (reader.line, 0);
         reader.record(|cell| {
@@ -50,14 +53,17 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Csv, Defect> {
             if count > columns.len() {
                 return Err(ragged(line, None, columns.len()));
             }
-            table.push(cell);
-            Ok(())
+            // A file is much shorter than 4 GiB.
+            end = end.saturating_add(cell.len() as u32);
+            ends.push(end);
+            Ok(Keep::Yes)
         })?;
         if count != 0 && count != columns.len() {
             return Err(ragged(line, Some(count), columns.len()));
         }
     }
-    Ok(Csv { columns, table: table.finish() })
+    let table = Table::new(&columns, reader.cells()?, ends);
+    Ok(Csv { columns, table })
 }
 
 /// The problem of a line that has `found` cells, or more than `wanted` where nobody counted the rest.
@@ -106,31 +112,47 @@ fn other_separator(text: &str) -> Result<(), Defect> {
     Err(Defect::new(message, hint))
 }
 
-struct Reader<'t> {
-    text: &'t str,
+/// Whether a cell is one of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Yes,
+    No,
+}
+
+struct Reader {
+    /// The cells that are kept, one after another, then what is of no use any more, then from `at` on what is to be read.
+    bytes: Vec<u8>,
     cut: u8,
     at: usize,
     line: usize,
-    cell: String,
+    /// Where the cells that are kept end.
+    kept: usize,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn is_at_end(&self) -> bool {
-        self.at >= self.text.len()
+        self.at >= self.bytes.len()
+    }
+
+    /// All cells that were kept.
+    fn cells(mut self) -> Result<String, Defect> {
+        self.bytes.truncate(self.kept);
+        self.bytes.shrink_to_fit();
+        // They begin and end between characters of a text.
+        String::from_utf8(self.bytes).map_err(|_| Defect::new("it is not UTF-8", "save it as UTF-8"))
     }
 
     /// Hands over the cells of the next record, until one is refused. A line without anything has none.
-    fn record(&mut self, mut take: impl FnMut(&str) -> Result<(), Defect>) -> Result<(), Defect> {
+    fn record(&mut self, mut take: impl FnMut(&[u8]) -> Result<Keep, Defect>) -> Result<(), Defect> {
         if self.ends_line() {
             return Ok(());
         }
         loop {
             self.skip_to_quote();
-            if self.peek() == Some(b'"') {
-                self.quoted()?;
-                take(&self.cell)?;
-            } else {
-                take(self.bare().trim())?;
+            let length = if self.peek() == Some(b'"') { self.quoted()? } else { self.unquoted() };
+            let end = self.kept + length;
+            if take(&self.bytes[self.kept..end])? == Keep::Yes {
+                self.kept = end;
             }
             if self.is_at_end() || self.ends_line() {
                 return Ok(());
@@ -142,7 +164,7 @@ impl Reader<'_> {
 
     /// Steps over the spaces before an opening quote: `1, "x"` holds `x`.
     fn skip_to_quote(&mut self) {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let rest = self.rest();
         let space = |byte: &&u8| matches!(**byte, b' ' | b'\t') && **byte != self.cut;
         let spaces = rest.iter().take_while(space).count();
         if rest.get(spaces) == Some(&b'"') {
@@ -150,13 +172,17 @@ impl Reader<'_> {
         }
     }
 
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.bytes.get(self.at).copied()
     }
 
     /// Steps over the end of a line, where one is here: `\n`, `\r\n` or `\r`.
     fn ends_line(&mut self) -> bool {
-        let length = match self.text.as_bytes().get(self.at..).unwrap_or_default() {
+        let length = match self.rest() {
             [b'\r', b'\n', ..] => 2,
             [b'\n' | b'\r', ..] => 1,
             _ => return false,
@@ -166,42 +192,60 @@ impl Reader<'_> {
         true
     }
 
-    fn ends_cell(&self, byte: u8) -> bool {
-        byte == self.cut || byte == b'\n' || byte == b'\r'
+    /// Where a cell without quotes stands, without the spaces around it. It ends at ASCII, and so between characters.
+    fn bare(&mut self) -> Range<usize> {
+        let rest = self.rest();
+        let length = memchr::memchr3(self.cut, b'\n', b'\r', rest).unwrap_or(rest.len());
+        let cell = self.at..self.at + length;
+        self.at = cell.end;
+        self.trimmed(cell)
     }
 
-    /// A cell without quotes. It ends at ASCII, and so between characters.
-    fn bare(&mut self) -> &str {
-        let rest = &self.text.as_bytes()[self.at..];
-        let length = rest.iter().position(|byte| self.ends_cell(*byte)).unwrap_or(rest.len());
-        let start = self.at;
-        self.at += length;
-        &self.text[start..self.at]
+    fn trimmed(&self, cell: Range<usize>) -> Range<usize> {
+        let bytes = &self.bytes[cell.clone()];
+        if bytes.is_ascii() {
+            // To a text, a vertical tab is a space as well.
+            let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+            let before = bytes.iter().take_while(|byte| is_space(byte)).count();
+            let behind = bytes[before..].iter().rev().take_while(|byte| is_space(byte)).count();
+            return cell.start + before..cell.end - behind;
+        }
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let before = text.len() - text.trim_start().len();
+        cell.start + before..cell.start + before + text.trim().len()
     }
 
-    /// A cell in quotes, which is left in `cell`; a quote in it is written twice.
-    fn quoted(&mut self) -> Result<(), Defect> {
-        let opened = self.line;
-        self.cell.clear();
+    /// Moves a cell without quotes to those that are kept. Its length.
+    fn unquoted(&mut self) -> usize {
+        let cell = self.bare();
+        let length = cell.len();
+        self.bytes.copy_within(cell, self.kept);
+        length
+    }
+
+    /// The same with a cell in quotes; a quote in it is written twice.
+    fn quoted(&mut self) -> Result<usize, Defect> {
+        let (opened, mut end) = (self.line, self.kept);
         self.at += 1;
         loop {
-            let rest = &self.text[self.at..];
-            let Some(length) = rest.find('"') else {
+            let rest = self.rest();
+            let Some(length) = memchr::memchr(b'"', rest) else {
                 let message = format!("line {opened} opens a quote that is never closed");
                 return Err(Defect::new(message, "close it; write a quote inside of quotes twice: `\"\"`"));
             };
-            self.cell.push_str(&rest[..length]);
-            self.line += rest[..length].bytes().filter(|byte| *byte == b'\n').count();
+            self.line += memchr::memchr_iter(b'\n', &rest[..length]).count();
+            self.bytes.copy_within(self.at..self.at + length, end);
+            end += length;
             self.at += length + 1;
             if self.peek() != Some(b'"') {
                 break;
             }
-            self.cell.push('"');
+            self.bytes[end] = b'"';
+            end += 1;
             self.at += 1;
         }
-        let behind = self.bare().trim();
-        if behind.is_empty() {
-            return Ok(());
+        if self.bare().is_empty() {
+            return Ok(end - self.kept);
         }
         let message = format!("line {} has text behind a closing quote", self.line);
         Err(Defect::new(message, "write a quote inside of quotes twice: `\"\"`"))

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
-use serde_json::Value as Json;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 
 use crate::template::{Rows, json_value};
 
+use super::canonical::Canonical;
 use super::{Data, Defect};
 
 /// Rows of shorter files are values from the start; those of longer ones are read when their turn comes, for a
@@ -32,8 +32,9 @@ pub(super) fn list(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Dat
     let mut parser = serde_json::Deserializer::from_str(&text);
     let parsed = parser.deserialize_any(Items(&mut survey)).and_then(|()| parser.end());
     parsed.map_err(|error| Defect::new(told(&error), HINT))?;
+    let count = survey.rows;
     let columns = survey.finish();
-    let places = items(&text);
+    let places = items(&text, count);
     data(text, places, columns)
 }
 
@@ -41,15 +42,17 @@ pub(super) fn list(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Dat
 pub(super) fn lines(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Data, Defect> {
     bounded(&text, Layout::Lines)?;
     let mut survey = Survey::new(canonical);
-    let (mut rows, mut at) = (Vec::new(), 0);
+    let most = memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1;
+    let (mut rows, mut at) = (Vec::with_capacity(most.min(MOST_ROWS)), 0);
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let end = at + line.len() as u32;
         if !line.trim().is_empty() {
             let wrong = |error: String| Defect::new(format!("line {}: {error}", index + 1), HINT);
             // Without its end: an error behind the last sign is not on the next line.
-            let row = serde_json::from_str(line.trim_end_matches(['\r', '\n']))
-                .map_err(|error| wrong(told_in_line(&error)))?;
-            survey.add(&row).map_err(wrong)?;
+            let mut parser = serde_json::Deserializer::from_str(line.trim_end_matches(['\r', '\n']));
+            let read = survey.read(&mut parser).and_then(|()| parser.end());
+            read.map_err(|error| wrong(told_in_line(&error)))?;
+            survey.add().map_err(wrong)?;
             rows.push(at..end);
         }
         at = end;
@@ -58,8 +61,9 @@ pub(super) fn lines(text: String, canonical: &mut dyn FnMut(&[u8])) -> Result<Da
     data(text, rows, columns)
 }
 
-fn data(text: String, rows: Vec<Range<u32>>, columns: Option<Vec<String>>) -> Result<Data, Defect> {
+fn data(text: String, mut rows: Vec<Range<u32>>, columns: Option<Vec<String>>) -> Result<Data, Defect> {
     if text.len() > AT_HAND {
+        rows.shrink_to_fit();
         return Ok(Data { rows: Rows::Texts { text, rows }, columns });
     }
     let value = |row: Range<u32>| json_value(&text[row.start as usize..row.end as usize]);
@@ -125,10 +129,10 @@ fn told_in_line(error: &serde_json::Error) -> String {
     told(error).replace(&format!(" at line {}{column}", error.line()), &format!(" at{column}"))
 }
 
-/// Where the items of a list stand, in a text that is known to be one.
-fn items(text: &str) -> Vec<Range<u32>> {
+/// Where the items of a list stand, in a text that is known to be one of so many.
+fn items(text: &str, count: usize) -> Vec<Range<u32>> {
     let bytes = text.as_bytes();
-    let (mut places, mut depth, mut start, mut at) = (Vec::new(), 0_usize, 0, 0);
+    let (mut places, mut depth, mut start, mut at) = (Vec::with_capacity(count), 0_usize, 0, 0);
     let mut note = |start: usize, end: usize| {
         if !text[start..end].trim().is_empty() {
             places.push(start as u32..end as u32);
@@ -176,10 +180,13 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while let Some(item) = items.next_element::<Json>()? {
-            self.0.add(&item).map_err(A::Error::custom)?;
+        loop {
+            self.0.row.clear();
+            if items.next_element_seed(&mut self.0.row)?.is_none() {
+                return Ok(());
+            }
+            self.0.add().map_err(A::Error::custom)?;
         }
-        Ok(())
     }
 
     fn visit_map<A: serde::de::MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
@@ -190,6 +197,8 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
 /// What is known of all rows: their canonical form is handed on, and their names are kept while all are objects.
 struct Survey<'c> {
     canonical: &'c mut dyn FnMut(&[u8]),
+    /// The row at hand.
+    row: Canonical,
     rows: usize,
     seen: HashSet<String>,
     listed: Option<Vec<String>>,
@@ -198,7 +207,7 @@ struct Survey<'c> {
 impl<'c> Survey<'c> {
     fn new(canonical: &'c mut dyn FnMut(&[u8])) -> Self {
         canonical(b"[");
-        Self { canonical, rows: 0, seen: HashSet::new(), listed: Some(Vec::new()) }
+        Self { canonical, row: Canonical::default(), rows: 0, seen: HashSet::new(), listed: Some(Vec::new()) }
     }
 
     fn finish(self) -> Option<Vec<String>> {
@@ -206,8 +215,14 @@ impl<'c> Survey<'c> {
         self.listed
     }
 
-    /// Takes the next row. An error says that there are too many.
-    fn add(&mut self, row: &Json) -> Result<(), String> {
+    /// Reads the next row.
+    fn read<'de, D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
+        self.row.clear();
+        self.row.deserialize(deserializer)
+    }
+
+    /// Takes the row that was read. An error says that there are too many.
+    fn add(&mut self) -> Result<(), String> {
         self.rows += 1;
         if self.rows > MOST_ROWS {
             return Err(format!("more than {MOST_ROWS} rows, which is the most that is read"));
@@ -215,19 +230,19 @@ impl<'c> Survey<'c> {
         if self.rows > 1 {
             (self.canonical)(b",");
         }
-        (self.canonical)(row.to_string().as_bytes());
-        let (Json::Object(row), Some(listed)) = (row, &mut self.listed) else {
+        (self.canonical)(self.row.text());
+        let (Some(names), Some(listed)) = (self.row.names(), &mut self.listed) else {
             self.listed = None;
             return Ok(());
         };
-        for name in row.keys() {
+        for name in names {
             if listed.len() > MOST_NAMES {
                 self.listed = None;
                 return Ok(());
             }
             if !self.seen.contains(name) {
-                self.seen.insert(name.clone());
-                listed.push(name.clone());
+                self.seen.insert(name.to_owned());
+                listed.push(name.to_owned());
             }
         }
         Ok(())

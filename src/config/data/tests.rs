@@ -33,6 +33,11 @@ fn csv_rows_are_mappings_of_their_columns() {
         [r#"{"a":"1","b":"2"}"#, r#"{"a":"say \"hi\"\n","b":"é"}"#]
     );
     assert_eq!(rows("a.csv", "a\n\"\"\n  x y  \n"), [r#"{"a":""}"#, r#"{"a":"x y"}"#]);
+    // White space of every kind, and no cell that is taken for a part of another.
+    assert_eq!(
+        rows("a.csv", "ä,b\n\u{a0}é\u{2003},\u{b}y\u{c}\n\"\",\"\"\"\"\n\"é,\"\"ü\"\"\",ö"),
+        [r#"{"ä":"é","b":"y"}"#, r#"{"ä":"","b":"\""}"#, r#"{"ä":"é,\"ü\"","b":"ö"}"#]
+    );
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod slicing;
 mod slip;
 mod syntax;
 mod table;
+mod text;
 mod tree;
 mod write;
 

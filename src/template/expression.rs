@@ -10,14 +10,24 @@ use minijinja::{Environment, Value};
 
 use super::function::{self, language, language_of_marked};
 use super::syntax::{self, Meaning};
-use super::{RenderError, Scope, TemplateError, nesting, number, presence, product, rounding, slicing, tree};
+use super::{
+    RenderError, Scope, TemplateError, nesting, number, presence, product, rounding, slicing, text, tree,
+};
 
 /// A compiled expression, such as `message.seq == index`.
 pub struct Expression {
     source: String,
     program: Program,
-    /// Whether what is not there is an error wherever it stands.
-    is_condition: bool,
+    purpose: Purpose,
+}
+
+/// What an expression is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Its value is written: null is an error wherever a text is made of it.
+    Template,
+    /// It is asked whether it holds: what is not there is an error wherever it stands.
+    Condition,
 }
 
 /// What an expression does.
@@ -54,39 +64,33 @@ impl Expression {
     /// Compiles an expression that stands alone (`when`, `where`, `until`). What is not there is an error in it, unless
     /// it is asked for with `is defined`, `is undefined` or `default`.
     pub fn compile(source: &str) -> Result<Self, TemplateError> {
-        let mut expression = Self { is_condition: true, ..Self::compile_at(source, 0)? };
-        if let Program::Compiled { compiled, .. } = &mut expression.program
-            && let Some(marked) = presence::marked(&code(source))?
-        {
-            *compiled = interpreted(language_of_marked(), marked)?;
-        }
-        Ok(expression)
+        Self::compiled(source, Purpose::Condition)
     }
 
-    /// Compiles an expression that begins at byte `offset` of a larger source.
+    /// Compiles an expression of a template that begins at byte `offset` of a larger source.
     pub(super) fn compile_at(source: &str, offset: usize) -> Result<Self, TemplateError> {
-        Self::compiled(source).map_err(|mut error| {
+        Self::compiled(source, Purpose::Template).map_err(|mut error| {
             let within = |at: usize| offset + at.min(source.len());
             error.range = within(error.range.start)..within(error.range.end);
             error
         })
     }
 
-    fn compiled(source: &str) -> Result<Self, TemplateError> {
+    fn compiled(source: &str, purpose: Purpose) -> Result<Self, TemplateError> {
         nesting::limit(source)?;
         let trimmed = source.trim();
         if let Some(path) = path(trimmed) {
-            return Ok(Self { source: trimmed.into(), program: Program::Path(path), is_condition: false });
+            return Ok(Self { source: trimmed.into(), program: Program::Path(path), purpose });
         }
         // Before it is compiled: the compiler calculates what is constant, however much that is.
         let Meaning { environment, written, calculates } = syntax::meaning(source)?;
         let mut compiled = interpreted(language(), source.to_owned())?;
-        if let Cow::Owned(bounded) = code(source) {
-            compiled = interpreted(language_of_marked(), bounded)?;
+        if let Cow::Owned(marked) = code(source, purpose)? {
+            compiled = interpreted(language_of_marked(), marked)?;
         }
         let rounding = OnceLock::new();
         let program = Program::Compiled { compiled, environment, written, calculates, rounding };
-        Ok(Self { source: trimmed.into(), program, is_condition: false })
+        Ok(Self { source: trimmed.into(), program, purpose })
     }
 
     /// Whether it needs the interpreter, and much more memory than its text.
@@ -186,9 +190,7 @@ impl Expression {
     }
 
     fn rounding(&self) -> Option<Box<minijinja::Expression<'static, 'static>>> {
-        let code = code(&self.source);
-        let marked = if self.is_condition { presence::marked(&code).ok()? } else { None };
-        let source = rounding::rounded(marked.as_deref().unwrap_or(&code))?;
+        let source = rounding::rounded(&code(&self.source, self.purpose).ok()?)?;
         language_of_marked().compile_expression_owned(source).ok().map(Box::new)
     }
 
@@ -198,9 +200,13 @@ impl Expression {
 }
 
 /// What the interpreter runs of a source that is correct.
-fn code(source: &str) -> Cow<'_, str> {
-    let checked = slicing::checked(source).map_or(Cow::Borrowed(source), Cow::Owned);
-    product::bounded(&checked).map_or(checked, Cow::Owned)
+fn code(source: &str, purpose: Purpose) -> Result<Cow<'_, str>, TemplateError> {
+    let texts = if purpose == Purpose::Template { text::checked(source) } else { None };
+    let code = texts.map_or(Cow::Borrowed(source), Cow::Owned);
+    let code = slicing::checked(&code).map_or(code, Cow::Owned);
+    let code = product::bounded(&code).map_or(code, Cow::Owned);
+    let there = if purpose == Purpose::Condition { presence::marked(&code)? } else { None };
+    Ok(there.map_or(code, Cow::Owned))
 }
 
 /// A source compiled for the interpreter.

@@ -10,7 +10,7 @@ use rand::RngExt;
 use ring::hmac;
 
 use super::scope::{ENVIRONMENT, RANDOM, Random};
-use super::{number, predicate, presence, product, rounding, slicing};
+use super::{number, predicate, presence, product, rounding, slicing, text};
 
 /// Every function, by name.
 pub(super) const NAMES: &[&str] =
@@ -58,6 +58,7 @@ pub(super) fn language() -> &'static Environment<'static> {
         product::register(&mut language);
         rounding::register(&mut language);
         slicing::register(&mut language);
+        text::register(&mut language);
         language.add_filter("tojson", to_json);
         language
     });

@@ -6,7 +6,7 @@ use minijinja::machinery::ast::{BinOpKind, Expr, UnaryOpKind};
 use minijinja::machinery::parse_expr;
 
 use super::tree::{self, argument, parts};
-use super::{number, presence, slicing, syntax};
+use super::{number, presence, slicing, syntax, text};
 
 /// The filter that rounds. It is none of those that can be typed.
 pub(super) const ROUND: &str = "__rounded";
@@ -79,7 +79,7 @@ impl Rounding<'_> {
                 self.ends.push(tree::end(expression));
                 Some(())
             }
-            Expr::Filter(filter) if CHOOSE.contains(&filter.name) || slicing::is_check(filter.name) => {
+            Expr::Filter(filter) if hands_on(filter.name) => {
                 let mut values = filter.expr.iter().chain(filter.args.iter().map(argument));
                 values.try_for_each(|value| self.round(value))
             }
@@ -104,6 +104,10 @@ impl Rounding<'_> {
             _ => self.within(expression),
         }
     }
+}
+
+fn hands_on(filter: &str) -> bool {
+    CHOOSE.contains(&filter) || slicing::is_check(filter) || text::is_check(filter)
 }
 
 fn calculates(operator: BinOpKind) -> bool {

@@ -11,7 +11,7 @@ use super::TemplateError;
 use super::function::{self, language};
 use super::predicate::TESTS;
 use super::repetition::Repetition;
-use super::{presence, product, rounding, slicing};
+use super::{presence, product, rounding, slicing, text};
 
 /// The filters, by name.
 pub(super) const FILTERS: &[&str] = &[
@@ -323,7 +323,11 @@ fn exists(name: &str, kind: &str) -> bool {
 
 /// Whether a filter is one that is put into expressions, and cannot be typed.
 fn is_internal(name: &str) -> bool {
-    presence::is_mark(name) || product::is_bound(name) || slicing::is_check(name) || name == rounding::ROUND
+    presence::is_mark(name)
+        || product::is_bound(name)
+        || slicing::is_check(name)
+        || text::is_check(name)
+        || name == rounding::ROUND
 }
 
 fn range(span: Span) -> Range<usize> {

@@ -90,7 +90,11 @@ impl VirtualUser {
                 if index >= checked && !self.condition(step)? {
                     continue;
                 }
-                match (self.act(&step.action).await, step.on_failure) {
+                let outer = self.next;
+                self.next = first_endpoint(&steps[index + 1..]).or(outer);
+                let ended = self.act(&step.action).await;
+                self.next = outer;
+                match (ended, step.on_failure) {
                     (Ok(()), _) | (Err(End::Failed), OnFailure::Continue) => {}
                     (Err(end), _) => return Err(end),
                 }
@@ -114,7 +118,7 @@ impl VirtualUser {
 
     /// It has got to the first of these steps.
     fn is_at(&mut self, steps: &[Step]) {
-        self.place = first_endpoint(steps).or(self.place);
+        self.place = first_endpoint(steps).or(self.next).or(self.place);
     }
 
     /// Counts a failure that is no request's own: of an endpoint, else of the innermost socket, else of the request that
@@ -215,8 +219,10 @@ impl VirtualUser {
         let index = self.worker.plan.builtin.index;
         let outer = self.scope.get("index").unwrap_or(Value::UNDEFINED);
         let mut ended = Ok(());
+        let (next, begin) = (self.next, first_endpoint(steps));
         for round in 0..times {
             self.scope.set(index, Value::from(round));
+            self.next = if round + 1 < times { begin.or(next) } else { next };
             ended = self.perform(steps).await;
             if ended.is_err() {
                 break;

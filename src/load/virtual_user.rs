@@ -62,6 +62,8 @@ pub struct VirtualUser {
     /// Where it is in the plan: the endpoint of the request that comes next, else of the last one. None where the plan has
     /// no requests.
     pub(super) place: Option<EndpointId>,
+    /// The endpoint of the request that comes next behind the steps that it performs.
+    pub(super) next: Option<EndpointId>,
     /// Their connections.
     pub(super) lines: Lines,
     /// When the schedule wanted the next request, where there is one.
@@ -131,6 +133,7 @@ impl VirtualUser {
             kept: Kept::default(),
             unpacking: Duration::ZERO,
             sockets: Vec::new(),
+            next: None,
             place: (!plan.endpoints.is_empty()).then_some(EndpointId(0)),
             lines: Lines::default(),
             due: None,
@@ -349,6 +352,7 @@ impl VirtualUser {
     async fn run(&mut self, task: TaskId) -> Iteration {
         let worker = self.worker.clone();
         let steps = &worker.plan.tasks[task.0].steps;
+        self.next = None;
         let mut under_way = UnderWay { worker: &worker, task, ended: Iteration::Stopped };
         under_way.ended = match self.applies(steps) {
             Ok(false) => Iteration::Skipped,

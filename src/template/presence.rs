@@ -206,6 +206,8 @@ impl Marks {
         if let Some(value) = &filter.expr {
             let need = match filter.name {
                 _ if asks => Need::Nothing,
+                // They compare the items themselves, and something that is not there would be the least of all.
+                "max" | "min" | "sort" if !names_attribute(filter) => Need::Items,
                 name if PASS_OVER.contains(&name) => Need::There,
                 _ => Need::Whole,
             };
@@ -267,6 +269,11 @@ impl Marks {
             self.visit(value, need);
         }
     }
+}
+
+/// Whether a filter compares items by one of their attributes.
+fn names_attribute(filter: &Filter) -> bool {
+    filter.args.iter().any(|argument| matches!(argument, CallArg::Kwarg("attribute", _)))
 }
 
 /// What is needed of the list in which something is looked for. A list of the run is looked through once.

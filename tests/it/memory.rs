@@ -114,19 +114,22 @@ fn a_socket_that_is_given_up_fails_once_also_where_no_step_needs_it() {
 
 #[test]
 fn a_frame_counts_as_soon_as_it_is_announced() {
-    let announced = json!({"websocket": "/announced", "steps": [{"send": {"text": "go"}}, {"receive": {"within": "1s"}}]});
-    // There is room for two of three.
     let server = FaultServer::start(Mode::ByPath);
-    let config = json!({
-        "version": 1, "name": "announced", "max_memory": "2500KiB",
-        "environments": {"here": {"host": server.url(""), "users": 3, "run_time": "3s"}},
-        "thresholds": {"error_rate": "1%"},
-        "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [announced]}}}},
-    });
-    let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
-    let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
-    let failed = &whole(&result, "WS /announced")["failed"];
-    assert_eq!((count(&failed["memory"]), count(&failed["missing_message"])), (1, 2), "{failed}");
+    // Behind the handshake, and in one segment with it.
+    for path in ["/announced", "/announced-at-once"] {
+        let steps = json!([{"send": {"text": "go"}}, {"receive": {"within": "1s"}}]);
+        // There is room for two of three.
+        let config = json!({
+            "version": 1, "name": "announced", "max_memory": "2500KiB",
+            "environments": {"here": {"host": server.url(""), "users": 3, "run_time": "3s"}},
+            "thresholds": {"error_rate": "1%"},
+            "scenarios": {"s": {"users": {"u": {"wait": "10s", "steps": [{"websocket": path, "steps": steps}]}}}},
+        });
+        let finished = Workspace::with_config(&config.to_string()).run(&["run", "--quiet"]);
+        let result = finished.result().unwrap_or_else(|| panic!("no result\n{}", finished.stderr));
+        let failed = &whole(&result, &format!("WS {path}"))["failed"];
+        assert_eq!((count(&failed["memory"]), count(&failed["missing_message"])), (1, 2), "{path}: {failed}");
+    }
 }
 
 #[test]

@@ -335,6 +335,8 @@ fn what_fails_between_requests_is_counted_at_the_request_that_it_keeps_from_bein
     for (steps, endpoint, says) in [
         (json!([login, nothing, capt]), "GET /capt", "`set`: `y`"),
         (json!([login, {"group": "g", "steps": [nothing]}, capt]), "GET /capt", "`set`: `y`"),
+        (json!([{"group": "g", "steps": [login, nothing]}, capt]), "GET /capt", "`set`: `y`"),
+        (json!([{"repeat": 2, "steps": [login, nothing]}, capt]), "GET /login", "`set`: `y`"),
         (json!([nothing, login, {"repeat": 2, "steps": [capt]}]), "GET /login", "`set`: `y`"),
         (json!([login, condition, capt]), "GET /capt", "y.z"),
         (json!([{"wait": "1ms", "when": "y.z"}, login, capt]), "GET /login", "y.z"),

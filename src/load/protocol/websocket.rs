@@ -124,7 +124,11 @@ impl Socket {
         };
         let ledger =
             Ledger::new(budget.clone(), config.max_frame_size.map_or(u64::MAX, |longest| longest as u64));
-        let counted = Counted::new(stream, ledger, &rest);
+        let mut counted = Counted::new(stream, ledger, &rest);
+        // The library would make room for a frame that came with the answer before it reads anything.
+        if let Some(failure) = counted.refused.take() {
+            return Err(failure);
+        }
         let stream = WebSocketStream::from_partially_read(counted, rest, Role::Client, Some(config)).await;
         let state = State {
             stream: Some(stream),

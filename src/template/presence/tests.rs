@@ -189,6 +189,11 @@ fn a_list_of_which_something_is_not_there_makes_no_condition_hold() {
             "5 is not in(@)",
             "not (5 is in(@))",
             "(@) ~ '' != '5'",
+            "(@) | max == 1",
+            "(@) | max < 100",
+            "(@) | min != 5",
+            "(@) | sort | last == 1",
+            "(@) | sort(reverse=true) | first == 1",
         ] {
             let source = place.replace('@', shape);
             let expression = Expression::compile(&source).unwrap();
@@ -241,6 +246,8 @@ fn what_is_there_or_asked_for_holds_as_before() {
         "x.l | map(attribute='state', default=0) | list == [1, 0]",
         "x.l | map(attribute='state') | first == 1",
         "x.l | sum(attribute='state') == 1",
+        "x.l | sort(attribute='state') | length == 2",
+        "x.s | max == 'b' and x.s | sort | first == 'a'",
         "x.l | selectattr('state') | list | length == 1",
         "x.l | rejectattr('state', 'eq', 1) | list | length == 1",
         "(x.l | map(attribute='state') | list) is sequence",

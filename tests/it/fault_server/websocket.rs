@@ -76,6 +76,11 @@ pub fn serve<R: BufRead>(
     if path == "/eager" {
         return out.write_all(&[agreed.as_bytes(), &frame(FIN | TEXT, b"already")].concat());
     }
+    if path == "/announced-at-once" {
+        out.write_all(&[agreed.as_bytes(), &announced()].concat())?;
+        idle(shared);
+        return Ok(());
+    }
     out.write_all(&agreement_of(path, agreed))?;
     if path == "/ticks" {
         return tick((stream, reader), shared);
@@ -227,8 +232,7 @@ fn break_rules(mut stream: &TcpStream, path: &str) -> io::Result<()> {
         "/oversize" => frame(FIN | TEXT, &vec![b'x'; (1 << 20) + 1]),
         // A length of 2^62, and nothing behind it.
         "/oversize-announced" => [&[FIN | TEXT, 127, 0x40][..], &[0; 7]].concat(),
-        // A length of 1 MiB, which is allowed, and nothing behind it.
-        "/announced" => [&[FIN | TEXT, 127][..], &(1_u64 << 20).to_be_bytes()].concat(),
+        "/announced" => announced(),
         // A length of 2^63, which no frame may have.
         "/impossible-length" => [&[FIN | TEXT, 127, 0x80][..], &[0; 7]].concat(),
         "/oversize-in-fragments" => {
@@ -250,6 +254,11 @@ fn break_rules(mut stream: &TcpStream, path: &str) -> io::Result<()> {
         other => panic!("no such fault: {other}"),
     };
     stream.write_all(&bytes)
+}
+
+/// The header of a frame of 1 MiB, which is allowed, and nothing behind it.
+fn announced() -> Vec<u8> {
+    [&[FIN | TEXT, 127][..], &(1_u64 << 20).to_be_bytes()].concat()
 }
 
 /// Pings whenever an HTTP request has asked for it, and counts the pongs.

@@ -34,24 +34,31 @@ struct Frame {
 }
 
 impl Frames {
-    /// The next bytes that were read.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            if self.left > 0 {
-                let part = self.left.min(bytes.len() as u64);
-                self.left -= part;
-                bytes = &bytes[part as usize..];
-            } else {
-                self.header[self.known] = bytes[0];
-                self.known += 1;
-                bytes = &bytes[1..];
-                let Some(frame) = parsed(&self.header[..self.known]) else { continue };
+    /// Reads bytes, at most to the end of a header or of a payload; returns how many.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
+        let count = if self.left > 0 {
+            let part = self.left.min(bytes.len() as u64);
+            self.left -= part;
+            part as usize
+        } else {
+            self.read_header(bytes)
+        };
+        if self.left == 0 && self.known == 0 {
+            self.end();
+        }
+        count
+    }
+
+    fn read_header(&mut self, bytes: &[u8]) -> usize {
+        for (index, byte) in bytes.iter().enumerate() {
+            self.header[self.known] = *byte;
+            self.known += 1;
+            if let Some(frame) = parsed(&self.header[..self.known]) {
                 (self.known, self.frame, self.left) = (0, frame, frame.length);
-            }
-            if self.left == 0 {
-                self.end();
+                return index + 1;
             }
         }
+        bytes.len()
     }
 
     fn end(&mut self) {
@@ -106,6 +113,12 @@ mod tests {
 
     use super::*;
 
+    fn read(frames: &mut Frames, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = &bytes[frames.read(bytes)..];
+        }
+    }
+
     fn bytes_of(sent: Sent) -> Vec<u8> {
         let mut bytes = Vec::new();
         sent.format(&mut bytes).unwrap();
@@ -120,18 +133,18 @@ mod tests {
     fn a_frame_is_known_by_its_header_and_a_message_by_its_last_frame() {
         let mut frames = Frames::default();
         let bytes = data(70_000, Data::Binary, false);
-        frames.read(&bytes[..9]);
+        read(&mut frames, &bytes[..9]);
         assert_eq!(frames.under_way(), 0, "a byte of its length is missing");
-        frames.read(&bytes[9..10]);
+        read(&mut frames, &bytes[9..10]);
         assert_eq!((frames.under_way(), frames.fragments()), (70_000, 0));
-        frames.read(&bytes[10..]);
+        read(&mut frames, &bytes[10..]);
         assert_eq!((frames.under_way(), frames.fragments(), frames.messages()), (0, 70_000, 0));
-        frames.read(&bytes_of(Sent::ping(vec![0; 125])));
+        read(&mut frames, &bytes_of(Sent::ping(vec![0; 125])));
         assert_eq!((frames.fragments(), frames.messages()), (70_000, 0), "a ping between two fragments");
-        frames.read(&data(0, Data::Continue, true));
+        read(&mut frames, &data(0, Data::Continue, true));
         assert_eq!((frames.fragments(), frames.messages()), (0, 70_000));
         frames.taken();
-        frames.read(&data(126, Data::Text, true));
+        read(&mut frames, &data(126, Data::Text, true));
         assert_eq!((frames.under_way(), frames.messages()), (0, 126));
     }
 
@@ -158,13 +171,13 @@ mod tests {
                 }
             }
             let mut frames = Frames::default();
-            bytes.chunks(piece).for_each(|part| frames.read(part));
+            bytes.chunks(piece).for_each(|part| read(&mut frames, part));
             prop_assert_eq!((frames.messages(), frames.fragments(), frames.under_way()), (whole, open, 0));
         }
 
         #[test]
         fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            Frames::default().read(&bytes);
+            read(&mut Frames::default(), &bytes);
         }
     }
 }

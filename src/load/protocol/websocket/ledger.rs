@@ -37,20 +37,22 @@ pub(super) struct Ledger {
     unread: usize,
     /// Bytes of frames that wait to be sent.
     waiting: u64,
-    /// Bytes of the buffer in which they wait. It grows like every vector, and never shrinks.
+    /// Bytes of the buffer in which they wait.
     buffer: u64,
+    /// Bytes of the buffer into which the library reads: the longest frame of all, which it keeps for the next one.
+    read_buffer: u64,
 }
 
 impl Counted {
     /// A stream over which the bytes of `rest` have come already.
     pub(super) fn new(stream: Stream, mut ledger: Ledger, rest: &[u8]) -> Self {
-        let refused = ledger.received(rest).err();
+        let refused = ledger.received(rest).err().map(|(_, failure)| failure);
         Self { stream, ledger, refused }
     }
 }
 
 impl AsyncRead for Counted {
-    /// Fails where the budget has no room for what was read.
+    /// Fails where the budget has no room for a frame, after all that came before it.
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -60,7 +62,13 @@ impl AsyncRead for Counted {
         if this.refused.is_none() {
             let before = buffer.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-            this.refused = this.ledger.received(&buffer.filled()[before..]).err();
+            if let Err((whole, failure)) = this.ledger.received(&buffer.filled()[before..]) {
+                this.refused = Some(failure);
+                if whole > 0 {
+                    buffer.set_filled(before + whole);
+                    return Poll::Ready(Ok(()));
+                }
+            }
         }
         Poll::Ready(match this.refused {
             Some(_) => Err(io::ErrorKind::OutOfMemory.into()),
@@ -94,13 +102,24 @@ impl Ledger {
     /// room for it.
     pub(super) fn new(budget: Arc<Budget>, longest: u64) -> Self {
         let (hold, frames) = Default::default();
-        Self { budget, hold, longest, frames, unread: 0, waiting: 0, buffer: 0 }
+        Self { budget, hold, longest, frames, unread: 0, waiting: 0, buffer: 0, read_buffer: 0 }
     }
 
-    /// These bytes were read; fails where there is no room for the frame that they begin.
-    fn received(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.frames.read(bytes);
-        self.take()
+    /// These bytes were read; fails where there is no room for a frame that they begin, and tells how many came before it.
+    fn received(&mut self, bytes: &[u8]) -> Result<(), (usize, Failure)> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let count = self.frames.read(&bytes[at..]);
+            self.read_buffer = grown(self.read_buffer, self.under_way());
+            self.take().map_err(|failure| (at, failure))?;
+            at += count;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the frame under way, if the library makes room for it.
+    fn under_way(&self) -> u64 {
+        Some(self.frames.under_way()).filter(|length| *length <= self.longest).unwrap_or(0)
     }
 
     /// A ping of so many bytes has come: its pong waits to be sent.
@@ -120,9 +139,7 @@ impl Ledger {
         let needed = self.waiting + payload as u64 + masked_header(payload);
         if needed <= MOST_UNSENT as u64 {
             self.waiting = needed;
-            if needed > self.buffer {
-                self.buffer = needed.max(self.buffer * 2);
-            }
+            self.buffer = grown(self.buffer, needed);
         }
     }
 
@@ -144,12 +161,18 @@ impl Ledger {
     }
 
     fn take(&mut self) -> Result<(), Failure> {
-        let under_way = Some(self.frames.under_way()).filter(|length| *length <= self.longest);
+        // The last message is in the buffer in which it was read; those before it have theirs to themselves.
+        let read = (self.unread as u64 + self.frames.messages() + self.under_way()).max(self.read_buffer);
         // Fragments are put together in a vector that doubles.
-        let read = self.frames.messages() + self.frames.fragments().saturating_mul(2);
-        let bytes = read.saturating_add(under_way.unwrap_or(0) + self.buffer);
-        self.hold.set(&self.budget, usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(self.unread))
+        let bytes =
+            read.saturating_add(self.frames.fragments().saturating_mul(2)).saturating_add(self.buffer);
+        self.hold.set(&self.budget, usize::try_from(bytes).unwrap_or(usize::MAX))
     }
+}
+
+/// Bytes of a vector of so many bytes, once it has to hold `needed`. It at least doubles, and never shrinks.
+fn grown(vector: u64, needed: u64) -> u64 {
+    if needed <= vector { vector } else { needed.max(vector.saturating_mul(2)) }
 }
 
 /// Bytes of the header of a frame that a client sends (RFC 6455, 5.2).
@@ -189,8 +212,12 @@ mod tests {
         ledger.settle(1 << 20).unwrap();
         assert_eq!(budget.used(), 1 << 20, "nobody has taken the message");
         ledger.settle(0).unwrap();
-        assert_eq!(budget.used(), 0);
-        assert!(ledger.received(&fragment(11 << 20, Data::Binary, true)[..10]).is_err());
+        assert_eq!(budget.used(), 1 << 20, "it has been taken, and its buffer is kept for the next one");
+        ledger.received(&fragment(1 << 19, Data::Binary, true)).unwrap();
+        assert_eq!(budget.used(), 1 << 20, "which fits into it");
+        let whole = fragment(1_000, Data::Binary, true);
+        let two = [whole.clone(), fragment(11 << 20, Data::Binary, true)[..10].to_vec()].concat();
+        assert_eq!(ledger.received(&two).map_err(|(before, _)| before), Err(whole.len()));
     }
 
     #[test]
@@ -198,7 +225,6 @@ mod tests {
         let (budget, mut ledger) = ledger();
         ledger.received(&[0x82, 127, 0, 0, 0, 0, 6, 64, 0, 1]).unwrap();
         assert_eq!((ledger.frames.under_way(), budget.used()), ((100 << 20) + 1, 0));
-        ledger.received(&[0x82, 127]).unwrap();
     }
 
     #[test]

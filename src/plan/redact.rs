@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
-use encoding::{Decoded, Encoding};
+use encoding::{Decoded, Encoding, Wanted};
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
@@ -33,14 +33,12 @@ const CHUNK: u64 = 64 * 1024;
 /// Knows the secrets and what servers make of them. All are in lower case.
 #[derive(Debug, Clone)]
 pub struct Redactor {
-    /// Those that a text holds byte for byte, sorted: tokens of many users begin alike, and are told apart by bisection.
-    plain: Vec<Vec<u8>>,
-    /// Those with white space or a plus, of which a text may hold more or fewer bytes.
-    spaced: Vec<Vec<u8>>,
-    /// Whether any of them begins with this byte, in either case.
-    begins: [bool; 256],
-    /// The bytes of the shortest and of the longest.
-    shortest: usize,
+    /// Sorted: tokens of many users begin alike, and are told apart by bisection.
+    needles: Vec<Vec<u8>>,
+    begins: Begins,
+    /// What any of them is.
+    wanted: Wanted,
+    /// The bytes of the longest.
     longest: usize,
 }
 
@@ -65,22 +63,11 @@ impl Redactor {
         }
         all.sort_unstable();
         all.dedup();
-        let mut begins = [false; 256];
-        for byte in all.iter().filter_map(|needle| needle.first()) {
-            begins[usize::from(*byte)] = true;
-            begins[usize::from(byte.to_ascii_uppercase())] = true;
-            // A plus stands for a space in forms, and a space for a plus where that was undone once too often.
-            if matches!(byte, b' ' | b'+') {
-                for byte in [b' ', b'+', b'\t', b'\n', b'\r'] {
-                    begins[usize::from(byte)] = true;
-                }
-            }
-        }
         let lengths = || all.iter().map(Vec::len);
         let (shortest, longest) = (lengths().min().unwrap_or(SHORTEST), lengths().max().unwrap_or(0));
-        let (spaced, plain) =
-            all.into_iter().partition(|needle| needle.iter().any(|byte| b" +".contains(byte)));
-        Self { plain, spaced, begins, shortest, longest }
+        let controls = all.iter().flatten().any(|byte| encoding::is_control(*byte));
+        let (begins, wanted) = (Begins::of(&all), Wanted { shortest, controls });
+        Self { needles: all, begins, wanted, longest }
     }
 
     /// Whether there is nothing to take out.
@@ -90,8 +77,7 @@ impl Redactor {
 
     /// About how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
-        let needles = self.plain.iter().chain(&self.spaced);
-        needles.map(|needle| needle.len() + size_of::<Vec<u8>>()).sum()
+        self.needles.iter().map(|needle| needle.len() + size_of::<Vec<u8>>()).sum()
     }
 
     /// How many bytes the longest thing to take out may have.
@@ -142,17 +128,18 @@ impl Redactor {
 
     fn find_decoded(&self, text: &Decoded, source: (usize, Cut), depth: usize, found: &mut Found) {
         let (end, cut) = source;
-        for at in 0..text.bytes.len() {
-            if self.begins[usize::from(text.bytes[at])]
+        for (at, pair) in text.bytes.windows(2).enumerate() {
+            if self.begins.may(pair[0], pair[1])
                 && let Some(place) = self.longest_at(text, at, source)
             {
                 let longest = found.entry(place.start).or_default();
                 *longest = place.end.max(*longest);
             }
         }
-        let shortest = if cut == Cut::Possible { SHORTEST } else { self.shortest };
+        let shortest = if cut == Cut::Possible { SHORTEST } else { self.wanted.shortest };
+        let wanted = Wanted { shortest, ..self.wanted };
         for encoding in Encoding::ALL.into_iter().filter(|_| depth > 0) {
-            if let Some(decoded) = text.without(encoding, shortest, end) {
+            if let Some(decoded) = text.without(encoding, wanted, end) {
                 self.find_decoded(&decoded, source, depth - 1, found);
             }
         }
@@ -160,16 +147,7 @@ impl Redactor {
 
     /// The bytes of the source that the longest secret takes which begins at a byte of a decoded text.
     fn longest_at(&self, text: &Decoded, at: usize, (end, cut): (usize, Cut)) -> Option<Range<usize>> {
-        let bytes = &text.bytes[at..];
-        let mut longest = self.longest_plain(bytes);
-        for needle in &self.spaced {
-            let common = common(needle, bytes);
-            let of_text = if common.of_needle == needle.len() { common.of_text } else { 0 };
-            longest.whole = longest.whole.max(of_text);
-            if common.of_needle >= SHORTEST {
-                longest.begun = longest.begun.max(common.of_text);
-            }
-        }
+        let longest = self.longest_in(&text.bytes[at..]);
         let was_cut =
             cut == Cut::Possible && longest.begun >= SHORTEST && text.is_at_end(at + longest.begun, end);
         let start = text.sources[at].start;
@@ -180,22 +158,81 @@ impl Redactor {
         }
     }
 
-    /// The same among the secrets without white space: each byte of the text narrows down those that begin so.
-    fn longest_plain(&self, text: &[u8]) -> Longest {
-        let (mut candidates, mut longest) = (&self.plain[..], Longest::default());
-        for (index, byte) in text.iter().enumerate() {
-            let byte = byte.to_ascii_lowercase();
-            let of = |needle: &Vec<u8>| needle.get(index).copied();
-            let from = candidates.partition_point(|needle| of(needle) < Some(byte));
-            let to = from + candidates[from..].partition_point(|needle| of(needle) == Some(byte));
-            candidates = &candidates[from..to];
-            let Some(first) = candidates.first() else { break };
-            longest.begun = index + 1;
-            if first.len() == index + 1 {
-                longest.whole = index + 1;
+    /// The same in a text alone: each byte of it narrows down the secrets that begin so. White space may stand for a
+    /// plus or for white space of another length, and divides them: each part is looked at by itself.
+    fn longest_in(&self, text: &[u8]) -> Longest {
+        let (mut longest, mut parts) = (Longest::default(), vec![(&self.needles[..], 0, 0)]);
+        while let Some((mut candidates, mut of_needle, mut of_text)) = parts.pop() {
+            while let Some(first) = candidates.first() {
+                if first.len() == of_needle {
+                    longest.whole = longest.whole.max(of_text);
+                }
+                if of_needle >= SHORTEST {
+                    longest.begun = longest.begun.max(of_text);
+                }
+                let Some(byte) = text.get(of_text) else { break };
+                if byte.is_ascii_whitespace() || *byte == b'+' {
+                    let spaces =
+                        text[of_text + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                    parts.push((with(candidates, of_needle, b' '), of_needle + 1, of_text + 1 + spaces));
+                }
+                let wanted = if *byte == b' ' { b'+' } else { byte.to_ascii_lowercase() };
+                candidates = with(candidates, of_needle, wanted);
+                (of_needle, of_text) = (of_needle + 1, of_text + 1);
             }
         }
         longest
+    }
+}
+
+/// Those of sorted secrets that have this byte at this place, where they are alike up to there.
+fn with(candidates: &[Vec<u8>], at: usize, byte: u8) -> &[Vec<u8>] {
+    let of = |needle: &Vec<u8>| needle.get(at).copied();
+    let from = candidates.partition_point(|needle| of(needle) < Some(byte));
+    let count = candidates[from..].partition_point(|needle| of(needle) == Some(byte));
+    &candidates[from..from + count]
+}
+
+/// Which two bytes a secret may begin with: most places of a text are passed over without a look at any secret.
+#[derive(Debug, Clone)]
+struct Begins(Box<[u64]>);
+
+impl Begins {
+    fn of(needles: &[Vec<u8>]) -> Self {
+        let mut begins = Self(vec![0; (1 << 16) / 64].into());
+        for needle in needles {
+            let [first, second, ..] = needle[..] else { continue };
+            for first_read in readings(first) {
+                for second_read in readings(second) {
+                    begins.add(first_read, second_read);
+                }
+                // White space may be longer in a text.
+                if first == b' ' {
+                    b" \t\n\x0c\r".iter().for_each(|space| begins.add(first_read, *space));
+                }
+            }
+        }
+        begins
+    }
+
+    fn add(&mut self, first: u8, second: u8) {
+        let pair = usize::from(first) << 8 | usize::from(second);
+        self.0[pair / 64] |= 1 << (pair % 64);
+    }
+
+    fn may(&self, first: u8, second: u8) -> bool {
+        let pair = usize::from(first) << 8 | usize::from(second);
+        self.0[pair / 64] & 1 << (pair % 64) != 0
+    }
+}
+
+/// The bytes of a text that are taken for a byte of a secret. A plus stands for a space in forms, and a space for a plus
+/// where that was undone once too often.
+fn readings(byte: u8) -> Vec<u8> {
+    match byte {
+        b' ' => b" \t\n\x0c\r+".to_vec(),
+        b'+' => b"+ ".to_vec(),
+        _ => vec![byte, byte.to_ascii_uppercase()],
     }
 }
 
@@ -213,32 +250,6 @@ struct Longest {
 enum Cut {
     Possible,
     No,
-}
-
-/// How far a secret and a text are the same from their beginnings, in bytes of each.
-struct Common {
-    of_needle: usize,
-    of_text: usize,
-}
-
-fn common(needle: &[u8], text: &[u8]) -> Common {
-    let (mut of_needle, mut of_text) = (0, 0);
-    while let (Some(wanted), Some(byte)) = (needle.get(of_needle), text.get(of_text)) {
-        let same = match wanted {
-            b' ' => byte.is_ascii_whitespace() || *byte == b'+',
-            b'+' => matches!(byte, b'+' | b' '),
-            _ => byte.to_ascii_lowercase() == *wanted,
-        };
-        if !same {
-            break;
-        }
-        of_needle += 1;
-        of_text += 1;
-        if *wanted == b' ' {
-            of_text += text[of_text..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        }
-    }
-    Common { of_needle, of_text }
 }
 
 /// These places of the bytes, with one mask for all secrets that overlap. `covered` is how many bytes from there on
@@ -261,13 +272,16 @@ fn scrub(bytes: &[u8], places: Range<usize>, found: &Found, covered: &mut usize)
     cleaned
 }
 
+/// What a secret stands for that is kept encoded.
+const TEXT: Wanted = Wanted { shortest: SHORTEST, controls: false };
+
 /// What is looked for of a secret.
 fn needles(secret: &str) -> Vec<Vec<u8>> {
     // A secret that is kept encoded, to be sent so, is returned as what it means.
     let meanings =
         Encoding::ALL.into_iter().filter(|encoding| *encoding != Encoding::Hex).filter_map(|encoding| {
             let decoded =
-                Decoded::raw(secret.trim().as_bytes()).without(encoding, SHORTEST, secret.trim().len())?;
+                Decoded::raw(secret.trim().as_bytes()).without(encoding, TEXT, secret.trim().len())?;
             let whole = decoded.bytes.split(|byte| *byte == encoding::GAP).next().unwrap_or_default();
             text_of(whole).filter(|text| !text.contains(char::is_control) || encoding != Encoding::Base64)
         });
@@ -316,7 +330,7 @@ fn credentials(secret: &str) -> Vec<String> {
 
 /// A text with an encoding undone, as far as it is text then.
 fn decoded(text: &str, encoding: Encoding) -> String {
-    let decoded = Decoded::raw(text.as_bytes()).without(encoding, SHORTEST, text.len());
+    let decoded = Decoded::raw(text.as_bytes()).without(encoding, TEXT, text.len());
     decoded.map_or_else(
         || text.to_owned(),
         |decoded| {

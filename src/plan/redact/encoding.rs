@@ -16,6 +16,15 @@ pub struct Decoded {
     pub sources: Vec<Range<usize>>,
 }
 
+/// What is looked for in what digits stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The fewest bytes of it.
+    pub shortest: usize,
+    /// Whether it may hold control characters.
+    pub controls: bool,
+}
+
 /// An encoding that can be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -43,14 +52,14 @@ impl Decoded {
     }
 
     /// The text with `encoding` undone; none where nothing in it is encoded so. A stretch of base64 or hexadecimal
-    /// digits counts only where it can hold `shortest` bytes. `end` is the length of the source.
-    pub fn without(&self, encoding: Encoding, shortest: usize, end: usize) -> Option<Self> {
+    /// digits counts only where it can hold what is wanted. `end` is the length of the source.
+    pub fn without(&self, encoding: Encoding, wanted: Wanted, end: usize) -> Option<Self> {
         match encoding {
             Encoding::Percent => self.unescaped(b'%', percent, end),
             Encoding::Backslash => self.unescaped(b'\\', backslash, end),
             Encoding::Markup => self.unescaped(b'&', markup, end),
-            Encoding::Base64 => self.in_runs(Digits::Base64, (shortest * 8).div_ceil(6), shortest, end),
-            Encoding::Hex => self.in_runs(Digits::Hex, shortest * 2, shortest, end),
+            Encoding::Base64 => self.in_runs(Digits::Base64, wanted, end),
+            Encoding::Hex => self.in_runs(Digits::Hex, wanted, end),
         }
     }
 
@@ -60,6 +69,11 @@ impl Decoded {
             None => true,
             Some(source) => self.bytes[at] == GAP && source.start == end,
         }
+    }
+
+    fn copy(&mut self, from: &Self, places: Range<usize>) {
+        self.bytes.extend_from_slice(&from.bytes[places.clone()]);
+        self.sources.extend_from_slice(&from.sources[places]);
     }
 
     fn push(&mut self, byte: u8, source: Range<usize>) {
@@ -74,98 +88,107 @@ impl Decoded {
     }
 
     fn unescaped(&self, mark: u8, escape: fn(&[u8]) -> Escape, end: usize) -> Option<Self> {
-        self.bytes.contains(&mark).then_some(())?;
         let (mut decoded, mut at, mut changed) = (Self::default(), 0, false);
-        while let Some(byte) = self.bytes.get(at) {
+        let mut copied = 0;
+        // What stands between escape sequences is copied as a whole, and nothing is where there are none.
+        while let Some(found) = memchr::memchr(mark, &self.bytes[at..]) {
+            at += found;
             let source = |length: usize| self.sources[at].start..self.sources[at + length - 1].end;
-            let escape = if *byte == mark { escape(&self.bytes[at..]) } else { Escape::None };
+            let escape = escape(&self.bytes[at..]);
+            let is_cut = matches!(escape, Escape::Cut) && source(self.bytes.len() - at).end == end;
+            if escape.length() > 1 || is_cut {
+                decoded.copy(self, copied..at);
+                changed = true;
+            }
             match escape {
                 Escape::Byte(byte, length) => decoded.push(byte, source(length)),
                 Escape::Char(char, length) => decoded.push_char(char, &source(length)),
                 // The source was cut within an escape sequence: what comes before it may be the start of a secret.
-                Escape::Cut if source(self.bytes.len() - at).end == end => {
-                    changed = true;
-                    break;
+                Escape::Cut if is_cut => return Some(decoded),
+                Escape::None | Escape::Cut => {
+                    at += 1;
+                    continue;
                 }
-                Escape::None | Escape::Cut => decoded.push(*byte, self.sources[at].clone()),
             }
-            let length = escape.length();
-            changed |= length > 1;
-            at += length;
+            at += escape.length();
+            copied = at;
+        }
+        if changed {
+            decoded.copy(self, copied..self.bytes.len());
         }
         changed.then_some(decoded)
     }
 
-    /// All stretches of at least `fewest` digits, decoded from each position at which a byte may begin. Of what they
-    /// become only that is kept which may be text: base64 is found in every long word.
-    fn in_runs(&self, digits: Digits, fewest: usize, shortest: usize, end: usize) -> Option<Self> {
+    /// All stretches of digits that may hold what is wanted, decoded from each position at which a byte may begin. Of what
+    /// they become only that is kept which may be text: base64 is found in every long word.
+    fn in_runs(&self, digits: Digits, wanted: Wanted, end: usize) -> Option<Self> {
+        let fewest = (wanted.shortest * 8).div_ceil(digits.bits() as usize);
         let (mut decoded, mut at) = (Self::default(), 0);
-        while at < self.bytes.len() {
-            let places = digits.run(&self.bytes, at);
-            let Some(last) = places.last().copied().filter(|_| places.len() >= fewest) else {
-                at = places.last().map_or(at, |last| *last) + 1;
+        let (mut places, mut made) = (Vec::new(), Vec::new());
+        while let Some(found) = self.bytes[at..].iter().position(|byte| digits.value(*byte).is_some()) {
+            at += found;
+            let ahead = &self.bytes[at..];
+            let length = ahead.iter().position(|byte| digits.value(*byte).is_none()).unwrap_or(ahead.len());
+            // Most words are too short, and nothing may stand between them and the next.
+            if length < fewest && digits.separator(&ahead[length..], length) == 0 {
+                at += length;
                 continue;
-            };
+            }
+            digits.run(&self.bytes, at, &mut places);
+            let Some(last) = places.last().copied() else { break };
+            at = last + 1;
+            if places.len() < fewest {
+                continue;
+            }
             // Digits that make no whole byte are the beginning of one that was cut off.
             let is_cut = self.is_at_end(last + 1, end);
             let last_source = if is_cut { end } else { self.sources[last].end };
             for phase in 0..digits.phases() {
-                decoded.append_digits(self, &places[phase..], digits);
-                decoded.drop_binary(shortest, is_cut);
+                let run = &places[phase..];
+                digits.decode(run.iter().map(|at| self.bytes[*at]), &mut made);
+                let source = |byte: usize| {
+                    let [first, last] = [byte * 8, byte * 8 + 7].map(|bit| run[bit / digits.bits() as usize]);
+                    self.sources[first].start..self.sources[last].end
+                };
+                decoded.append_texts(&made, source, (wanted, is_cut));
                 decoded.push(GAP, last_source..last_source);
             }
-            at = last + 1;
         }
         (!decoded.bytes.is_empty()).then_some(decoded)
     }
 
-    fn append_digits(&mut self, from: &Self, run: &[usize], digits: Digits) {
-        let (mut buffer, mut held, mut begin) = (0_u32, 0_u32, 0);
-        for at in run.iter().copied() {
-            if held == 0 {
-                begin = at;
-            }
-            buffer = (buffer << digits.bits()) | digits.value(from.bytes[at]).unwrap_or(0);
-            held += digits.bits();
-            if held >= 8 {
-                held -= 8;
-                let byte = (buffer >> held) as u8;
-                buffer &= (1 << held) - 1;
-                self.push(byte, from.sources[begin].start..from.sources[at].end);
-                begin = at;
-            }
-        }
-    }
-
-    /// Takes out of what stands behind the last gap whatever is no text of at least `shortest` bytes, unless the text
-    /// was cut off there.
-    fn drop_binary(&mut self, shortest: usize, is_cut: bool) {
-        let begin = self.bytes.iter().rposition(|byte| *byte == GAP).map_or(0, |gap| gap + 1);
-        let (mut kept, mut from) = (begin, begin);
-        while from < self.bytes.len() {
-            let text = self.bytes[from..].iter().take_while(|byte| !is_binary(**byte)).count();
-            let to = from + text;
-            if text >= shortest || is_cut && to == self.bytes.len() {
-                for at in from..to {
-                    self.bytes[kept] = self.bytes[at];
-                    self.sources[kept] = self.sources[at].clone();
-                    kept += 1;
-                }
-                if to < self.bytes.len() {
-                    self.bytes[kept] = GAP;
-                    self.sources[kept] = self.sources[to].start..self.sources[to].start;
-                    kept += 1;
+    /// Appends whatever is text that may hold what is wanted, and text at the end where that was cut off, with a gap
+    /// behind each before the end. `source` tells where a byte came from.
+    fn append_texts(
+        &mut self,
+        made: &[u8],
+        source: impl Fn(usize) -> Range<usize>,
+        (wanted, is_cut): (Wanted, bool),
+    ) {
+        let mut from = 0;
+        while from < made.len() {
+            let to = from + made[from..].iter().take_while(|byte| wanted.may_hold(**byte)).count();
+            if to - from >= wanted.shortest || is_cut && to == made.len() {
+                self.bytes.extend_from_slice(&made[from..to]);
+                self.sources.extend((from..to).map(&source));
+                if to < made.len() {
+                    let gap = source(to).start;
+                    self.push(GAP, gap..gap);
                 }
             }
             from = to + 1;
         }
-        self.bytes.truncate(kept);
-        self.sources.truncate(kept);
     }
 }
 
-/// Whether a byte stands in no text.
-fn is_binary(byte: u8) -> bool {
+impl Wanted {
+    fn may_hold(self, byte: u8) -> bool {
+        byte != GAP && (self.controls || !is_control(byte))
+    }
+}
+
+/// Whether a byte stands in texts only where they hold control characters.
+pub fn is_control(byte: u8) -> bool {
     byte < 0x20 && !byte.is_ascii_whitespace() || byte == 0x7f
 }
 
@@ -196,15 +219,32 @@ impl Digits {
     }
 
     fn value(self, byte: u8) -> Option<u32> {
-        match self {
-            Self::Base64 => base64_digit(byte),
-            Self::Hex => char::from(byte).to_digit(16),
+        let values = match self {
+            Self::Base64 => &BASE64,
+            Self::Hex => &HEX,
+        };
+        Some(values[usize::from(byte)]).filter(|value| *value != NO_DIGIT).map(u32::from)
+    }
+
+    /// The whole bytes that digits make.
+    fn decode(self, digits: impl Iterator<Item = u8>, made: &mut Vec<u8>) {
+        made.clear();
+        let (mut buffer, mut held) = (0_u32, 0_u32);
+        for digit in digits {
+            buffer = (buffer << self.bits()) | self.value(digit).unwrap_or(0);
+            held += self.bits();
+            if held >= 8 {
+                held -= 8;
+                made.push((buffer >> held) as u8);
+                buffer &= (1 << held) - 1;
+            }
         }
     }
 
     /// The places of the digits that belong together from `at` on.
-    fn run(self, bytes: &[u8], at: usize) -> Vec<usize> {
-        let (mut run, mut at, mut since_break) = (Vec::new(), at, 0);
+    fn run(self, bytes: &[u8], mut at: usize, run: &mut Vec<usize>) {
+        run.clear();
+        let mut since_break = 0;
         while let Some(byte) = bytes.get(at) {
             if self.value(*byte).is_some() {
                 run.push(at);
@@ -217,7 +257,6 @@ impl Digits {
             }
             (at, since_break) = (at + length, 0);
         }
-        run
     }
 
     /// How many bytes stand between two digits without ending the run.
@@ -392,14 +431,24 @@ fn digits(text: &[u8], at: usize, count: usize, radix: u32) -> Number {
     Number::All(value)
 }
 
-fn base64_digit(byte: u8) -> Option<u32> {
-    let digit = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    };
-    Some(u32::from(digit))
+/// In the tables of digits: it is none.
+const NO_DIGIT: u8 = 0xff;
+/// The values of the digits of both alphabets.
+const BASE64: [u8; 256] = digits_of(&[
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+]);
+const HEX: [u8; 256] = digits_of(&[b"0123456789abcdef", b"0123456789ABCDEF"]);
+
+const fn digits_of(alphabets: &[&[u8]]) -> [u8; 256] {
+    let (mut values, mut alphabet) = ([NO_DIGIT; 256], 0);
+    while alphabet < alphabets.len() {
+        let mut value = 0;
+        while value < alphabets[alphabet].len() {
+            values[alphabets[alphabet][value] as usize] = value as u8;
+            value += 1;
+        }
+        alphabet += 1;
+    }
+    values
 }

@@ -42,6 +42,54 @@ fn what_a_server_makes_of_a_secret_is_masked_too() {
 }
 
 #[test]
+fn a_secret_with_control_characters_is_found_in_what_digits_stand_for() {
+    let secret = "p\u{1}q\u{7f}r-s\u{1b}[0m";
+    for user in ["", "u:", "bob:", "anna:"] {
+        let pair = format!("{user}{secret}");
+        let hex: Vec<_> = pair.bytes().map(|byte| format!("{byte:02x}")).collect();
+        for encoded in [STANDARD.encode(&pair), hex.concat()] {
+            let masked = clean(&[secret], &format!("it is {encoded}."));
+            assert!(masked.contains("***"), "{user}: {encoded} became {masked}");
+        }
+    }
+}
+
+/// How many bytes of a text are this secret, from its beginning, byte by byte.
+fn length_in(secret: &[u8], text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for wanted in secret {
+        let byte = text.get(at)?;
+        at += 1;
+        let is_space = byte.is_ascii_whitespace();
+        match wanted {
+            b' ' if is_space || *byte == b'+' => {
+                at += text[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            }
+            b'+' if b"+ ".contains(byte) => {}
+            _ if byte.eq_ignore_ascii_case(wanted) && !b" +".contains(wanted) => {}
+            _ => return None,
+        }
+    }
+    Some(at)
+}
+
+proptest::proptest! {
+    #[test]
+    fn secrets_that_are_told_apart_by_bisection_are_those_that_are_compared_one_by_one(
+        secrets in proptest::collection::vec("[ab +]{4,9}", 1..20), text in "[abA +\n]{0,40}"
+    ) {
+        let redactor = Redactor::new(&secrets);
+        for at in 0..text.len() {
+            let rest = &text.as_bytes()[at..];
+            let longest = redactor.needles.iter().filter_map(|needle| length_in(needle, rest)).max();
+            proptest::prop_assert_eq!(redactor.longest_in(rest).whole, longest.unwrap_or(0), "{:?}", &text[at..]);
+            let begins = rest.len() > 1 && redactor.begins.may(rest[0], rest[1]);
+            proptest::prop_assert!(longest.is_none() || begins, "{:?}", &text[at..]);
+        }
+    }
+}
+
+#[test]
 fn secrets_that_overlap_leave_nothing_of_each_other() {
     assert_eq!(clean(&["abcd", "cdef"], "<abcdef>"), "<***>");
     assert_eq!(clean(&["abcd"], "abcdabcd"), "******");

@@ -94,7 +94,7 @@ pub fn serve<R: BufRead>(
             CLOSE => {
                 if path == "/parting-flood" {
                     // Nobody has read them when the client gives up.
-                    out.write_all(&frame(FIN | TEXT, &[b'x'; 30_000]).repeat(300))?;
+                    out.write_all(&frame(FIN | TEXT, &b"x".repeat(30_000)).repeat(300))?;
                 }
                 send(stream, FIN | CLOSE, &payload)?;
                 return leave(stream);

@@ -16,6 +16,11 @@ pub fn bytes(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// The value of a variable, if it is set; what is no text in it cannot be read, and is not passed over.
+pub fn lossy(name: &str) -> Option<String> {
+    bytes(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// The variables whose names begin so and whose values are no text.
 pub fn not_text(beginning: &str) -> Vec<String> {
     let found = std::env::vars_os().filter(|(_, value)| value.to_str().is_none());

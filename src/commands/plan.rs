@@ -20,7 +20,7 @@ pub fn load(args: &PlanArgs, scenario: Option<&str>) -> Result<Arc<Plan>, Error>
     let selection =
         Selection { environment: args.environment.clone(), scenario: scenario.map(str::to_owned) };
     let mut plan = resolved(&config, &selection, &variables::bytes)?;
-    plan.choose_proxies(&variables::lookup).map_err(|problem| wrong(&config, vec![problem]))?;
+    plan.choose_proxies(&variables::lossy).map_err(|problem| wrong(&config, vec![problem]))?;
     publish::mask(plan.secrets.given());
     Ok(Arc::new(plan))
 }

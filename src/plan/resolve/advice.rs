@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::config::node::Value;
 use crate::metric::{Metric, Unit};
 use crate::plan::Limits;
 use crate::plan::load::{Load, Model};
 use crate::plan::rules::{Applies, Objective, Scope};
 use crate::plan::step::{Action, Step};
 use crate::plan::user::{Task, UserClass, split_by_weight};
+
+use super::layer::{Layer, Layers, Level};
 
 /// The longest that a request to each endpoint may take, by the index of the endpoint.
 type Longest = BTreeMap<usize, Duration>;
@@ -60,6 +63,46 @@ pub(super) fn without_users(classes: &[UserClass], load: &Load) -> Option<String
             weights.iter().filter(|weight| **weight > 0).count()
         )
     })
+}
+
+/// Objectives and a baseline that are null where no more general layer says anything else of them, as when a value is
+/// commented out: null takes nothing away there, and nothing is judged by what looks as if something were. The error rate
+/// of all requests has a default to be taken away.
+pub(super) fn without_value(layers: &Layers) -> Vec<String> {
+    let thresholds = layers.inside("thresholds");
+    let of_file = only_null(layers);
+    let mut names: Vec<String> =
+        of_file.iter().filter(|name| **name == "thresholds").map(|name| (*name).to_owned()).collect();
+    let of_all = only_null(&thresholds).into_iter().filter(|name| *name != Metric::ErrorRate.name());
+    names.extend(of_all.map(|name| format!("thresholds.{name}")));
+    for group in ["endpoints", "metrics"] {
+        let scopes = thresholds.inside(group);
+        names.extend(only_null(&scopes).into_iter().map(|scope| format!("thresholds.{group}.{scope}")));
+        for scope in scopes.keys() {
+            let of_scope = only_null(&scopes.inside(scope)).into_iter();
+            names.extend(of_scope.map(|name| format!("thresholds.{group}.{scope}.{name}")));
+        }
+    }
+    let judged =
+        names.into_iter().map(|name| format!("`{name}` has no value in any layer: nothing is judged by it"));
+    let compared = of_file.contains(&"baseline").then(|| {
+        "`baseline` has no value in any layer, so nothing is compared; `baseline: {}` compares by the defaults"
+            .to_owned()
+    });
+    judged.chain(compared).collect()
+}
+
+/// The keys that the file has, and that are null wherever they are written.
+fn only_null<'a>(layers: &Layers<'a>) -> Vec<&'a str> {
+    let is_written = |layer: &Layer, name: &str| {
+        let entry = layer.node.entry(name);
+        entry.is_some_and(|(_, node)| layer.level != Level::Overrides || node.value != Value::Null)
+    };
+    let is_null = |name: &str| {
+        let mut written = layers.iter().filter(|layer| is_written(layer, name)).peekable();
+        written.peek().is_some() && written.all(|layer| layer.node.get(name).is_none())
+    };
+    layers.keys().into_iter().filter(|name| is_null(name)).collect()
 }
 
 fn note(objective: &Objective, timeout: Duration) -> Option<String> {

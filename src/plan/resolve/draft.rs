@@ -103,11 +103,13 @@ impl<'a> Draft<'a> {
         let beyond =
             advice::beyond_timeouts(&self.rules.objectives, &users.tasks, &compilation.endpoints, &limits);
         let whole_run = start::notes(&self.rules.objectives);
+        let without_value = advice::without_value(&layers);
         let without_users = advice::without_users(&users.classes, &self.load);
         let notes = std::mem::take(&mut compilation.notes)
             .into_iter()
             .chain(beyond)
             .chain(whole_run)
+            .chain(without_value)
             .chain(without_users)
             .collect();
         let digest = digest::of(&compilation, &self.load, (&limits, &http));

@@ -58,6 +58,10 @@ impl<'a> Compilation<'a> {
             self.problems.push(problem.hint(suggestion(typed, known)));
             return None;
         };
+        if list.value == Value::Null && !key.is_override {
+            let problem = Problem::at(key.span, format!("the task `{typed}` has no value"));
+            self.problems.push(problem.hint("list its steps; `[]` is a task without any"));
+        }
         if let Some(start) = self.running.iter().position(|running| *running == key.name) {
             let circle = self.running[start..].join("` → `");
             let problem = Problem::at(span, format!("`{typed}` runs itself: `{circle}` → `{typed}`"));

@@ -435,3 +435,27 @@ fn a_template_in_quotes_of_a_condition_is_noted() {
     let step = "{get: /health, when: \"user.id != '{{' and user.class != '}}'\"}";
     assert_eq!(plan(&SMALL.replace("{get: /health}", step), "").notes, Vec::<String>::new());
 }
+
+#[test]
+fn objectives_of_which_the_value_is_commented_out_are_noted() {
+    let notes = |more: &str, flags: &str| plan(&format!("{SMALL}{more}"), flags).notes;
+    let told = notes("thresholds: {p95: , error_rate: , endpoints: {GET /health: {p50: }}}\nbaseline:\n", "");
+    insta::assert_snapshot!(told.join("\n"), @r"
+    `thresholds.p95` has no value in any layer: nothing is judged by it
+    `thresholds.endpoints.GET /health.p50` has no value in any layer: nothing is judged by it
+    `baseline` has no value in any layer, so nothing is compared; `baseline: {}` compares by the defaults
+    ");
+    assert_eq!(notes("thresholds:\n", "").len(), 1);
+    assert_eq!(notes("thresholds: {endpoints: {GET /health: }}\n", "").len(), 1);
+    // What a more general layer says is taken away, and a flag may say what there is.
+    assert_eq!(notes("thresholds: {p95: 1s}\nbaseline: {}\n", "{thresholds: {p95: }, baseline: }"), [""; 0]);
+    assert_eq!(notes("thresholds: {p95: }\n", "thresholds: {p95: 1s}"), [""; 0]);
+    assert_eq!(notes("", "{thresholds: {p95: }, baseline: }"), [""; 0]);
+}
+
+#[test]
+fn a_task_of_which_the_steps_are_commented_out_is_refused() {
+    let told = problems(&SMALL.replace("{visit: [{get: /health}]}", "{visit: }"));
+    assert_eq!(told, "8:13 the task `visit` has no value [list its steps; `[]` is a task without any]");
+    assert!(problems(&SMALL.replace("{visit: [{get: /health}]}", "{visit: []}")).starts_with("resolved"));
+}

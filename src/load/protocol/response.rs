@@ -140,7 +140,10 @@ impl Response {
             Expectation::Status(_) => Ok(()),
             Expectation::Contains(text) => {
                 let wanted = text.render(scope).map_err(render)?;
-                if contains(&self.body, wanted.as_bytes()) {
+                if wanted.is_empty() {
+                    // Every body contains it, so it says nothing of this one.
+                    fail("`contains` became an empty text, which every body contains".to_owned())
+                } else if contains(&self.body, wanted.as_bytes()) {
                     Ok(())
                 } else {
                     fail(format!("the body does not contain `{wanted}`"))
@@ -261,6 +264,15 @@ fn contains(body: &[u8], wanted: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::template::{Seeds, Template};
+
+    #[test]
+    fn an_empty_text_is_in_no_body() {
+        let scope = Scope::new(Arc::default(), Seeds::both(1));
+        let contains = [Expectation::Contains(Template::compile("{{ '' }}").unwrap())];
+        let response = Response::new(200, HeaderMap::new(), Bytes::from_static(b"gone"));
+        let failure = response.check(&contains, &scope).unwrap_err();
+        assert!(failure.message.contains("an empty text"), "{}", failure.message);
+    }
 
     #[test]
     fn expressions_see_headers_by_their_names() {

@@ -172,9 +172,13 @@ impl Redactor {
                 }
                 let Some(byte) = text.get(of_text) else { break };
                 if byte.is_ascii_whitespace() || *byte == b'+' {
-                    let spaces =
-                        text[of_text + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                    parts.push((with(candidates, of_needle, b' '), of_needle + 1, of_text + 1 + spaces));
+                    let with_space = with(candidates, of_needle, b' ');
+                    // Counted only for those that have a space here: white space may be as long as the text.
+                    if !with_space.is_empty() {
+                        let behind = text[of_text + 1..].iter();
+                        let spaces = behind.take_while(|byte| byte.is_ascii_whitespace()).count();
+                        parts.push((with_space, of_needle + 1, of_text + 1 + spaces));
+                    }
                 }
                 let wanted = if *byte == b' ' { b'+' } else { byte.to_ascii_lowercase() };
                 candidates = with(candidates, of_needle, wanted);

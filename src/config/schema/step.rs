@@ -129,7 +129,7 @@ static OF_REQUEST: [Key; 16] = [
     key("multipart", Kind::Map(&PART), "The body as a form of several parts, files among them."),
     key("bearer", Kind::Template, "The token of the Authorization header."),
     key("basic", Kind::Object(&BASIC), "User and password of the Authorization header."),
-    filled(
+    valued(
         "expect",
         Kind::Object(&EXPECT),
         "What the answer must be; without `status`, 400 and above fails.",

@@ -11,7 +11,7 @@ pub(super) fn action(typed: &str, mut known: impl Iterator<Item = &'static str>)
     let is_method = typed.len() > 2 && typed.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     let is_known = known.any(|name| name.eq_ignore_ascii_case(typed));
     (is_method && !is_known).then(|| {
-        format!("any method is written `request: {{method: {typed}, path: /path}}`; those with a key in small letters")
+        format!("any method is written `request: {{method: {typed}, path: /path}}`; those that have a key of their own are written in lower case")
     })
 }
 

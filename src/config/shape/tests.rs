@@ -293,7 +293,6 @@ fn overrides_may_be_pieces() {
 fn what_is_asked_for_without_a_value_is_a_mistake() {
     for (step, message) in [
         ("{get: /, expect: }", "`expect` has no value"),
-        ("{get: /, expect: {}}", "`expect` is empty"),
         ("{get: /, expect: {that: }}", "`that` has no value"),
         ("{get: /, expect: {that: ~}}", "`that` has no value"),
         ("{get: /, expect: {that: ' '}}", "an expression is missing"),
@@ -348,6 +347,7 @@ fn null_where_it_means_something_stays() {
         "{get: /, expect: {header: {X-Empty: ''}, contains: ' '}, capture: {}}",
         "{post: /, json: }",
         "{set: {x: }}",
+        "{get: /, expect: {}}",
         "{get: /, timeout: , record: , name: , query: }",
     ] {
         assert_eq!(problems(&around("", &format!("        - {step}"))), Vec::<String>::new(), "{step}");

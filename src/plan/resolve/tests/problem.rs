@@ -400,7 +400,7 @@ fn what_is_typed_in_short_is_answered_in_full() {
     insta::assert_snapshot!(all.join("\n"), @r"
 8:22 unknown action `GET` [did you mean `get`?
 8:22 unknown action `Post` [did you mean `post`?
-8:22 unknown action `PROPFIND` [any method is written `request: {method: PROPFIND, path: /path}`; those with a key in small letters]
+8:22 unknown action `PROPFIND` [any method is written `request: {method: PROPFIND, path: /path}`; those that have a key of their own are written in lower case]
 8:22 unknown action `WEBSOCKET` [did you mean `websocket`?
 8:22 unknown action `nope` [known: get, post, put, patch, delete, head, options, request, websocket, repeat, group, run, set, wait]
 ");

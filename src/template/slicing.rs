@@ -30,7 +30,9 @@ pub(super) fn checked(source: &str) -> Option<String> {
     let expression = parse_expr(source).ok()?;
     let mut places = Vec::new();
     within(source, &expression, &mut places);
-    (!places.is_empty()).then(|| with_brackets(source, places))
+    // In the order in which they were found: a bracket that opens stands in front of what it is around.
+    places.sort_by_key(|(at, _)| *at);
+    (!places.is_empty()).then(|| tree::inserted(source, &places))
 }
 
 fn within(source: &str, expression: &Expr, places: &mut Vec<(usize, &'static str)>) {
@@ -102,19 +104,6 @@ fn start(expression: &Expr) -> usize {
 fn bracket(source: &str, slice: &Spanned<Slice>) -> usize {
     let end = tree::end(&slice.expr);
     source[end..].find('[').map_or(end, |at| end + at)
-}
-
-/// The source with these texts in front of their places.
-fn with_brackets(source: &str, mut places: Vec<(usize, &str)>) -> String {
-    places.sort_by_key(|(at, _)| *at);
-    let (mut out, mut copied) = (String::with_capacity(source.len() + 6 * places.len()), 0);
-    for (at, text) in places {
-        out.push_str(&source[copied..at]);
-        out.push_str(text);
-        copied = at;
-    }
-    out.push_str(&source[copied..]);
-    out
 }
 
 #[cfg(test)]

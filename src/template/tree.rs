@@ -94,11 +94,17 @@ pub(super) fn with_marks(source: &str, mut marks: Vec<(usize, &str)>) -> String 
     // Behind the same place a filter comes first, and then what begins with a space.
     marks.sort_unstable_by_key(|(end, mark)| (*end, std::cmp::Reverse(*mark)));
     marks.dedup();
-    let (mut out, mut copied) = (String::with_capacity(source.len() + 8 * marks.len()), 0);
-    for (end, mark) in marks {
-        out.push_str(&source[copied..end]);
-        out.push_str(mark);
-        copied = end;
+    inserted(source, &marks)
+}
+
+/// The source with these texts at their places, which are in order.
+pub(super) fn inserted(source: &str, texts: &[(usize, &str)]) -> String {
+    let added: usize = texts.iter().map(|(_, text)| text.len()).sum();
+    let (mut out, mut copied) = (String::with_capacity(source.len() + added), 0);
+    for (at, text) in texts {
+        out.push_str(&source[copied..*at]);
+        out.push_str(text);
+        copied = *at;
     }
     out.push_str(&source[copied..]);
     out

@@ -114,17 +114,11 @@ pub(super) fn original() -> &'static Environment<'static> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::template::{Expression, NameTable, Scope, Seeds, json_value};
+    use crate::template::{Expression, Scope};
 
     fn scope(json: &str) -> Scope {
-        let mut names = NameTable::default();
-        let slot = names.slot("json");
-        let scope = Scope::new(Arc::new(names), Seeds::both(1));
-        scope.set(slot, json_value(json).unwrap());
-        scope
+        Scope::with("json", json)
     }
 
     fn argument(name: &str) -> &'static str {

@@ -118,6 +118,18 @@ impl Random {
     }
 }
 
+#[cfg(test)]
+impl Scope {
+    /// A scope for tests in which one name has this JSON as its value.
+    pub fn with(name: &str, json: &str) -> Self {
+        let mut names = NameTable::default();
+        let slot = names.slot(name);
+        let scope = Self::new(Arc::new(names), Seeds::both(1));
+        scope.set(slot, super::json_value(json).expect("JSON"));
+        scope
+    }
+}
+
 impl Scope {
     /// A scope with every name at its initial value, and random numbers from `seeds`.
     pub fn new(table: Arc<NameTable>, seeds: Seeds) -> Self {

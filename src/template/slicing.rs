@@ -108,19 +108,13 @@ fn bracket(source: &str, slice: &Spanned<Slice>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::template::{Expression, NameTable, Scope, Seeds, Template, json_value};
+    use crate::template::{Expression, Scope, Template};
 
     fn scope() -> Scope {
         let text = r#"{"nothing": null, "l": [1, null, [3]], "m": {"k": null}, "s": "abc", "yes": true, "no": false,
             "long": [0.1234567890123456789, null]}"#;
-        let mut names = NameTable::default();
-        let slot = names.slot("x");
-        let scope = Scope::new(Arc::new(names), Seeds::both(1));
-        scope.set(slot, json_value(text).unwrap());
-        scope
+        Scope::with("x", text)
     }
 
     #[test]

@@ -87,18 +87,12 @@ fn written(expression: &Expr, marks: &mut Vec<(usize, &'static str)>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::template::{Expression, NameTable, Scope, Seeds, Template, json_value};
+    use crate::template::{Expression, Scope, Template};
 
     fn scope() -> Scope {
         let text = r#"{"nothing": null, "s": "abc", "n": 2, "l": [null], "yes": true, "long": 0.1234567890123456789}"#;
-        let mut names = NameTable::default();
-        let slot = names.slot("x");
-        let scope = Scope::new(Arc::new(names), Seeds::both(1));
-        scope.set(slot, json_value(text).unwrap());
-        scope
+        Scope::with("x", text)
     }
 
     #[test]

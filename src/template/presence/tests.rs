@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::template::{Expression, NameTable, Scope, Seeds, json_value};
+use crate::template::{Expression, NameTable, Scope, Seeds};
 
 fn scope() -> Scope {
     let text = r#"{"l": [{"state": 1}, {}], "s": ["a", "b"], "empty": [], "yes": true, "no": false, "n": 2,
         "m": {"k": 1}, "nothing": null, "price": 0.1234567890123456789}"#;
-    let mut names = NameTable::default();
-    let slot = names.slot("x");
-    let scope = Scope::new(Arc::new(names), Seeds::both(1));
-    scope.set(slot, json_value(text).unwrap());
-    scope
+    Scope::with("x", text)
 }
 
 /// Expressions without a value, of each shape that can be without one.
